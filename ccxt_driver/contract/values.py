@@ -1,0 +1,166 @@
+"""Exact values on the wire: decimals as strings, times as ISO 8601 in UTC.
+
+Inside the project a decimal is `decimal.Decimal` and a time is an `int` of
+milliseconds since the Unix epoch; the wire forms live in this module only.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+# Money has neither 10**30 units nor 30 decimals; without a bound "1E+999999999" would be
+# expanded to a gigabyte of digits when it is written without an exponent.
+_LARGEST_EXPONENT = 30
+_MOST_DIGITS = 60
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def parse_decimal(value: object) -> Decimal:
+    """Read a wire decimal.
+
+    :param value: a string (scientific notation and trailing zeros allowed), int, float or
+        Decimal; a float is read by its shortest representation, so 0.1 is Decimal("0.1")
+    :returns: a finite Decimal
+    :raises ValueError: not a number, not finite, or beyond 30 places either side of the point
+    """
+    if isinstance(value, str | Decimal):
+        text: str | Decimal = value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text = repr(value)
+    else:
+        raise ValueError(f"expected a decimal string, got {type(value).__name__}")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"expected a decimal string, got {str(value)[:40]!r}") from None
+    if not number.is_finite():
+        raise ValueError(f"expected a finite decimal, got {str(value)[:40]!r}")
+    _, digits, exponent = number.as_tuple()
+    if len(digits) > _MOST_DIGITS or not isinstance(exponent, int) or abs(exponent) > _LARGEST_EXPONENT:
+        raise ValueError("expected a decimal of at most 30 places either side of the point")
+    return number
+
+
+def format_decimal(value: Decimal) -> str:
+    """Write a decimal for the wire: no exponent, no trailing zeros, no negative zero.
+
+    :param value: a finite Decimal
+    :returns: for example "0.01" or "25000"
+    """
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+@lru_cache(maxsize=64)
+def _day_start(date: str) -> int:
+    return (datetime.fromisoformat(date).replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+
+
+def parse_time(value: object, utc_offset_ms: int = 0) -> int:
+    """Read a wire time.
+
+    :param value: ISO 8601; without a zone it is UTC shifted by `utc_offset_ms`; a space for
+        the T and whole seconds are accepted
+    :param utc_offset_ms: how far the writer's clock is ahead of UTC, for times without a zone
+    :returns: milliseconds since the Unix epoch
+    :raises ValueError: not such a string
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"expected an ISO 8601 time, got {type(value).__name__}")
+    # The form that the contract prescribes, read without a datetime object: this is on the path
+    # of every row.
+    if len(value) == 24 and value[23] == "Z" and value[10] == "T" and value[19] == ".":
+        clock = value[11:13] + value[14:16] + value[17:19] + value[20:23]
+        if value[13] == value[16] == ":" and clock.isascii() and clock.isdigit():
+            hour, minute, second = int(clock[0:2]), int(clock[2:4]), int(clock[4:6])
+            if hour < 24 and minute < 60 and second < 60:
+                day = _day_start(value[:10])
+                return day + ((hour * 60 + minute) * 60 + second) * 1000 + int(clock[6:])
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"expected an ISO 8601 time, got {value[:40]!r}") from None
+    if moment.tzinfo is None:
+        return (moment.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND - utc_offset_ms
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+@lru_cache(maxsize=64)
+def _second_text(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def format_time(milliseconds: int) -> str:
+    """Write a time for the wire.
+
+    :param milliseconds: since the Unix epoch
+    :returns: for example "2026-11-20T02:05:32.123Z"
+    """
+    second, millisecond = divmod(milliseconds, 1000)
+    return f"{_second_text(second)}.{millisecond:03d}Z"
+
+
+def format_date(milliseconds: int) -> str:
+    """Write the UTC day of a time as YYYY-MM-DD.
+
+    :param milliseconds: since the Unix epoch
+    """
+    return _second_text(milliseconds // 1000)[:10]
+
+
+def parse_date(value: object) -> int:
+    """Read YYYY-MM-DD as the first millisecond of that UTC day.
+
+    :raises ValueError: not such a string
+    """
+    if isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-":
+        try:
+            return _day_start(value)
+        except ValueError:
+            pass  # falls to the message below, which names what was expected
+    raise ValueError(f"expected a date as YYYY-MM-DD, got {str(value)[:40]!r}")
+
+
+DecimalText = Annotated[
+    Decimal, BeforeValidator(parse_decimal), PlainSerializer(format_decimal, return_type=str)
+]
+"""A decimal in Python, a string without exponent on the wire."""
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError("expected a decimal above 0")
+    return value
+
+
+def _positive_decimal(value: object) -> Decimal:
+    return _positive(parse_decimal(value))
+
+
+PositiveDecimal = Annotated[
+    Decimal, BeforeValidator(_positive_decimal), PlainSerializer(format_decimal, return_type=str)
+]
+"""As DecimalText, above zero."""
+
+
+def _time_in(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else parse_time(value)
+
+
+TimeText = Annotated[int, BeforeValidator(_time_in), PlainSerializer(format_time, return_type=str)]
+"""Milliseconds since the Unix epoch in Python, ISO 8601 in UTC on the wire."""
+
+Id = Annotated[int, Field(strict=True, gt=0, lt=2**63)]
+"""An OMS id on the wire. (ccxt's unified structures carry it as a string.)"""
+
+IdOrZero = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+"""An OMS id, or 0 for none / resolve automatically."""
