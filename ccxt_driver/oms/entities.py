@@ -1,0 +1,419 @@
+"""What the OMS keeps: orders, deals, positions, balances, and who may touch them.
+
+Decimals are `Decimal`, times are milliseconds since the Unix epoch. `row()` gives the wire form of
+the contract as a new dict each time, so that a caller may keep and change it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.rows import (
+    OPEN_STATUSES,
+    LedgerKind,
+    OrderStatus,
+    PositionMode,
+    PositionState,
+)
+from ccxt_driver.contract.values import format_decimal, format_time
+
+ZERO: Final = Decimal(0)
+
+
+def _decimal(value: Decimal | None) -> str | None:
+    return None if value is None else format_decimal(value)
+
+
+def _time(value: int | None) -> str | None:
+    return None if value is None else format_time(value)
+
+
+def opposite(side: Side) -> Side:
+    """The other side."""
+    return Side.SELL if side is Side.BUY else Side.BUY
+
+
+@dataclass(slots=True)
+class Order:
+    """An order. `filled_cost` is the exact sum of quantity times price of its deals."""
+
+    id: int
+    account_id: int
+    symbol: str
+    side: Side
+    order_type: str
+    qty: Decimal
+    created_at: int
+    status: OrderStatus = OrderStatus.PENDING_SUBMIT
+    command_id: int | None = None
+    strategy_id: int = 0
+    position_id: int = 0
+    previous_position_id: int = 0
+    reason: str = "api"
+    comment: str | None = None
+    client_order_id: str | None = None
+    exchange_order_id: str | None = None
+    price: Decimal | None = None
+    stop_loss: Decimal | None = None
+    stop_gain: Decimal | None = None
+    filled_qty: Decimal = ZERO
+    filled_cost: Decimal = ZERO
+    edit_replace_state: str | None = None
+    edit_replace_at: int | None = None
+    edit_replace_orphan_order_id: int | None = None
+    edit_replace_origin_order_id: int | None = None
+    updated_at: int = 0
+    closed_at: int | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    trigger_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    take_profit_price: Decimal | None = None
+    trailing_amount: Decimal | None = None
+    trailing_percent: Decimal | None = None
+    reject_reason: str | None = None
+    fee: Decimal = ZERO
+    fee_currency: str | None = None
+    # Kept by the OMS, not part of the row.
+    expire_at: int | None = None
+    display_qty: Decimal | None = None
+    trigger_above: bool | None = None
+    """Whether a waiting trigger fires at or above (True) or at or below (False) its price."""
+    trail_extreme: Decimal | None = None
+    """Best price seen since a trailing stop was placed."""
+    triggered_at: int | None = None
+    reserved: Decimal = ZERO
+    """What the order still holds back of `reserved_currency`."""
+    reserved_currency: str | None = None
+    closes_position: bool = False
+    """Whether it was made by `close_position` and so holds the lock of its position."""
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def remaining(self) -> Decimal:
+        """Quantity that has not filled, in base units."""
+        return self.qty - self.filled_qty
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still fill."""
+        return self.status in OPEN_STATUSES
+
+    @property
+    def avg_fill_price(self) -> Decimal | None:
+        """Exact average price of its deals in quote units, None before the first."""
+        return self.filled_cost / self.filled_qty if self.filled_qty else None
+
+    def row(self) -> dict[str, Any]:
+        """The contract's order row."""
+        return {
+            "id": self.id,
+            "command_id": self.command_id,
+            "account_id": self.account_id,
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "order_type": self.order_type,
+            "status": self.status.value,
+            "strategy_id": self.strategy_id,
+            "position_id": self.position_id,
+            "previous_position_id": self.previous_position_id,
+            "reason": self.reason,
+            "comment": self.comment,
+            "client_order_id": self.client_order_id,
+            "exchange_order_id": self.exchange_order_id,
+            "qty": format_decimal(self.qty),
+            "price": _decimal(self.price),
+            "stop_loss": _decimal(self.stop_loss),
+            "stop_gain": _decimal(self.stop_gain),
+            "filled_qty": format_decimal(self.filled_qty),
+            "avg_fill_price": _decimal(self.avg_fill_price),
+            "edit_replace_state": self.edit_replace_state,
+            "edit_replace_at": _time(self.edit_replace_at),
+            "edit_replace_orphan_order_id": self.edit_replace_orphan_order_id,
+            "edit_replace_origin_order_id": self.edit_replace_origin_order_id,
+            "created_at": format_time(self.created_at),
+            "updated_at": format_time(self.updated_at),
+            "closed_at": _time(self.closed_at),
+            "time_in_force": self.time_in_force.value,
+            "post_only": self.post_only,
+            "reduce_only": self.reduce_only,
+            "trigger_price": _decimal(self.trigger_price),
+            "stop_price": _decimal(self.stop_price),
+            "take_profit_price": _decimal(self.take_profit_price),
+            "trailing_amount": _decimal(self.trailing_amount),
+            "trailing_percent": _decimal(self.trailing_percent),
+            "reject_reason": self.reject_reason,
+            "fee": format_decimal(self.fee),
+            "fee_currency": self.fee_currency,
+        }
+
+
+@dataclass(slots=True)
+class Deal:
+    """A fill, or a side of a `close_by`. `pnl` is realised, gross of fees, in quote units."""
+
+    id: int
+    account_id: int
+    order_id: int
+    position_id: int
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    executed_at: int
+    created_at: int
+    previous_position_id: int = 0
+    fee: Decimal = ZERO
+    fee_currency: str | None = None
+    pnl: Decimal = ZERO
+    strategy_id: int = 0
+    reason: str = "api"
+    comment: str | None = None
+    reconciled: bool = True
+    exchange_trade_id: str | None = None
+    maker: bool = False
+
+    def row(self) -> dict[str, Any]:
+        """The contract's deal row."""
+        return {
+            "id": self.id,
+            "account_id": self.account_id,
+            "order_id": self.order_id,
+            "position_id": self.position_id,
+            "previous_position_id": self.previous_position_id,
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "qty": format_decimal(self.qty),
+            "price": format_decimal(self.price),
+            "fee": format_decimal(self.fee),
+            "fee_currency": self.fee_currency,
+            "pnl": format_decimal(self.pnl),
+            "strategy_id": self.strategy_id,
+            "reason": self.reason,
+            "comment": self.comment,
+            "reconciled": self.reconciled,
+            "exchange_trade_id": self.exchange_trade_id,
+            "created_at": format_time(self.created_at),
+            "executed_at": format_time(self.executed_at),
+            "maker": self.maker,
+        }
+
+
+@dataclass(slots=True)
+class PositionValues:
+    """What a position is worth at a price: **[feature position_values]**."""
+
+    unrealized_pnl: Decimal | None = None
+    mark_price: Decimal | None = None
+    leverage: Decimal | None = None
+    margin: Decimal | None = None
+    liquidation_price: Decimal | None = None
+
+
+@dataclass(slots=True)
+class Position:
+    """A position. `entry_cost` is the exact sum of quantity times price of what is still open."""
+
+    id: int
+    account_id: int
+    symbol: str
+    side: Side
+    opened_at: int
+    qty: Decimal = ZERO
+    entry_cost: Decimal = ZERO
+    avg_price: Decimal = ZERO
+    """Average entry price; of a closed position the last one it had."""
+    strategy_id: int = 0
+    stop_loss: Decimal | None = None
+    stop_gain: Decimal | None = None
+    state: PositionState = PositionState.OPEN
+    reason: str = "api"
+    comment: str | None = None
+    updated_at: int = 0
+    closed_at: int | None = None
+    realized_pnl: Decimal = ZERO
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has a quantity."""
+        return self.state in (PositionState.OPEN, PositionState.CLOSE_REQUESTED)
+
+    def row(self, values: PositionValues) -> dict[str, Any]:
+        """The contract's position row.
+
+        :param values: of the moment of asking; empty for a closed position
+        """
+        return {
+            "id": self.id,
+            "account_id": self.account_id,
+            "symbol": self.symbol,
+            "strategy_id": self.strategy_id,
+            "side": self.side.value,
+            "qty": format_decimal(self.qty),
+            "avg_price": format_decimal(self.avg_price),
+            "stop_loss": _decimal(self.stop_loss),
+            "stop_gain": _decimal(self.stop_gain),
+            "state": self.state.value,
+            "reason": self.reason,
+            "comment": self.comment,
+            "opened_at": format_time(self.opened_at),
+            "updated_at": format_time(self.updated_at),
+            "closed_at": _time(self.closed_at),
+            "realized_pnl": format_decimal(self.realized_pnl),
+            "unrealized_pnl": _decimal(values.unrealized_pnl),
+            "mark_price": _decimal(values.mark_price),
+            "leverage": _decimal(values.leverage),
+            "margin": _decimal(values.margin),
+            "liquidation_price": _decimal(values.liquidation_price),
+        }
+
+
+@dataclass(slots=True)
+class LedgerEntry:
+    """One change of a balance; `amount` is signed, in units of `currency`."""
+
+    id: int
+    account_id: int
+    currency: str
+    amount: Decimal
+    balance_after: Decimal
+    kind: LedgerKind
+    created_at: int
+    reference_id: int | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The contract's ledger row."""
+        return {
+            "id": self.id,
+            "account_id": self.account_id,
+            "currency": self.currency,
+            "amount": format_decimal(self.amount),
+            "balance_after": format_decimal(self.balance_after),
+            "kind": self.kind.value,
+            "reference_id": self.reference_id,
+            "created_at": format_time(self.created_at),
+        }
+
+
+@dataclass(slots=True)
+class Account:
+    """An account of the paper venue."""
+
+    id: int
+    position_mode: PositionMode
+    label: str | None = None
+    status: str = "active"
+    allow_new_positions: bool = True
+    leverage: dict[str, Decimal] = field(default_factory=dict)
+    """Chosen leverage by symbol; a symbol that is missing has the venue's default."""
+
+
+@dataclass(slots=True)
+class Strategy:
+    """A strategy: a book of its own on some accounts."""
+
+    id: int
+    name: str
+    client_strategy_id: str | None = None
+    status: str = "active"
+    account_ids: tuple[int, ...] = ()
+    blocked_accounts: tuple[int, ...] = ()
+    """Accounts on which it may not open new positions."""
+
+    def row(self) -> dict[str, Any]:
+        """The contract's strategy row."""
+        return {
+            "strategy_id": self.id,
+            "client_strategy_id": self.client_strategy_id,
+            "name": self.name,
+            "status": self.status,
+            "account_ids": list(self.account_ids),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a key may do on one account."""
+
+    read: bool = True
+    trade: bool = False
+    close: bool = False
+    risk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks.
+
+    :param key_id: 0 for the process that owns the OMS
+    :param accounts: what it may do on each; None for everything on all
+    :param strategies: the only strategies it may see and use; None for all
+    """
+
+    key_id: int = 0
+    accounts: dict[int, Permission] | None = None
+    strategies: frozenset[int] | None = None
+
+    def permission(self, account_id: int) -> Permission | None:
+        """What it may do on an account; None when it may not even know of it."""
+        if self.accounts is None:
+            return _EVERYTHING
+        return self.accounts.get(account_id)
+
+    def sees(self, strategy_id: int) -> bool:
+        """Whether rows of a strategy are visible to it."""
+        return self.strategies is None or strategy_id in self.strategies
+
+
+_EVERYTHING: Final = Permission(read=True, trade=True, close=True, risk=True)
+OWNER: Final = Principal()
+"""The process that holds the OMS object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is kept: the secret itself never is.
+
+    :param digest: SHA-256 of the secret, hexadecimal
+    :param role: trader, readonly or risk
+    """
+
+    id: int
+    digest: str
+    role: str
+    principal: Principal
+    created_at: int
+    label: str | None = None
+    disabled_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who owns a client order id, and for which payload (compared after parsing)."""
+
+    account_id: int
+    client_order_id: str
+    order_id: int
+    command_id: int
+    fingerprint: str
+    strategy_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A committed change, as the outbox keeps it; `seq` increases by one per account.
+
+    :param strategy_id: whose change it is, for keys that see only some; None concerns the account
+    :param payload: the wire form
+    """
+
+    account_id: int
+    seq: int
+    ts_ms: int
+    name: str
+    payload: dict[str, Any]
+    strategy_id: int | None
