@@ -6,10 +6,13 @@ database can be put under it. One transaction of the service is one `commit`, wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from .entities import (
     Account,
@@ -63,8 +66,12 @@ class RowFilter:
     """Which rows of a list are wanted, sorted by (time, id); times inclusive, in milliseconds.
 
     `since_ms`/`until_ms` apply to an order's `created_at`, a deal's `executed_at`, a position's
-    `opened_at`; `dated_since`/`dated_until` (the contract's dates) to `updated_at`, of a deal to
-    `executed_at`.
+    `opened_at`, a ledger entry's `created_at`; `dated_since`/`dated_until` (the contract's dates) to
+    `updated_at`, of a deal to `executed_at`, of a ledger entry to `created_at`.
+
+    `order_id` and `client_order_id` name an order: of a list of deals its deals are meant, of a list
+    of positions those that its deals belong to. What a row does not have is not asked of it: a deal
+    has no status, a ledger entry only times, `currency` and `kind`.
 
     :param strategy_ids: None for all
     :param statuses: order statuses or position states; None for all
@@ -89,8 +96,23 @@ class RowFilter:
     limit: int | None = None
 
 
+class StoreError(Exception):
+    """The store refused, and nothing was written."""
+
+
+class StoreInUse(StoreError):  # noqa: N818  # it says what happened
+    """Another process has the store open."""
+
+
+class StoreUnusable(StoreError):  # noqa: N818
+    """The file is not a store of this program, or of a newer version of it, or damaged."""
+
+
 class Store(Protocol):
-    """What the service asks of a store. Not thread-safe: the service holds its lock around it."""
+    """What the service asks of a store. Not thread-safe: the service holds its lock around it.
+
+    `id`, `account_id` and the time that a row is sorted by never change once it is committed.
+    """
 
     durable: bool
 
@@ -99,7 +121,11 @@ class Store(Protocol):
         ...
 
     def commit(self, changes: Changes) -> None:
-        """Write one transaction; when it returns, a durable store has it on disk."""
+        """Write one transaction; when it returns, a durable store has it on disk.
+
+        :raises StoreError: a client order id is claimed already, or an event does not follow the
+            last one of its account; nothing is written
+        """
         ...
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
@@ -135,7 +161,11 @@ class Store(Protocol):
         ...
 
     def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
-        """Events after a cursor, ascending; None when the cursor is older than what is kept."""
+        """Events after a cursor, ascending.
+
+        :returns: None when the cursor is older than what is kept, or ahead of the last event: then
+            it is of another history
+        """
         ...
 
     def api_keys(self) -> list[ApiKey]:
@@ -153,3 +183,322 @@ class Store(Protocol):
     def close(self) -> None:
         """Release files and locks. Further calls are an error."""
         ...
+
+
+KEEP_EVENTS: Final = 100_000
+"""How many events of an account can be read again, unless the store is told otherwise."""
+
+_Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
+
+
+class _Table(Generic[_Row]):
+    """Rows by id, and of each account sorted by (time, id)."""
+
+    __slots__ = ("_by_account", "_key", "_time", "rows")
+
+    def __init__(self, time: str) -> None:
+        self.rows: dict[int, _Row] = {}
+        self._by_account: defaultdict[int, list[_Row]] = defaultdict(list)
+        self._time: Callable[[_Row], int] = attrgetter(time)
+        self._key: Callable[[_Row], tuple[int, int]] = attrgetter(time, "id")
+
+    def put(self, row: _Row) -> bool:
+        """Add or replace; whether it is new."""
+        known = self.rows.get(row.id)
+        if known is row:
+            return False
+        self.rows[row.id] = row
+        rows = self._by_account[row.account_id]
+        key = self._key
+        if known is not None:
+            rows[bisect_left(rows, key(known), key=key)] = row
+            return False
+        if not rows or key(rows[-1]) < key(row):
+            rows.append(row)
+        else:
+            insort(rows, row, key=key)
+        return True
+
+    def by_id(self, ids: Sequence[int]) -> list[_Row]:
+        rows = self.rows
+        return [rows[row_id] for row_id in ids if row_id in rows]
+
+    def among(self, ids: Iterable[int], wanted: RowFilter) -> list[_Row]:
+        """Rows of these ids that `wanted` covers by account and time, sorted."""
+        time = self._time
+        since = wanted.since_ms
+        until = wanted.until_ms
+        rows = [
+            row
+            for row in self.by_id(sorted(set(ids)))
+            if row.account_id in wanted.account_ids
+            and (since is None or time(row) >= since)
+            and (until is None or time(row) <= until)
+        ]
+        rows.sort(key=self._key)
+        return rows
+
+    def covered(self, wanted: RowFilter) -> list[_Row]:
+        """A new list of the rows that `wanted` covers by account and time, sorted."""
+        accounts = dict.fromkeys(wanted.account_ids)
+        found: list[_Row] = []
+        for account_id in accounts:
+            rows = self._by_account.get(account_id, [])
+            first, last = 0, len(rows)
+            if wanted.since_ms is not None:
+                first = bisect_left(rows, wanted.since_ms, key=self._time)
+            if wanted.until_ms is not None:
+                last = bisect_right(rows, wanted.until_ms, key=self._time)
+            found += rows[first:last]
+        if len(accounts) > 1:
+            found.sort(key=self._key)
+        return found
+
+
+def _page(rows: list[_Row], wanted: RowFilter) -> tuple[list[_Row], int]:
+    if wanted.descending:
+        rows.reverse()
+    end = None if wanted.limit is None else wanted.offset + wanted.limit
+    return rows[wanted.offset : end], len(rows)
+
+
+def _dated(rows: list[_Row], wanted: RowFilter, time: str) -> list[_Row]:
+    when: Callable[[_Row], int] = attrgetter(time)
+    if wanted.dated_since is not None:
+        rows = [row for row in rows if when(row) >= wanted.dated_since]
+    if wanted.dated_until is not None:
+        rows = [row for row in rows if when(row) <= wanted.dated_until]
+    return rows
+
+
+_Book = TypeVar("_Book", Order, Deal, Position)
+
+
+def _of_book(rows: list[_Book], wanted: RowFilter) -> list[_Book]:
+    if wanted.strategy_ids is not None:
+        rows = [row for row in rows if row.strategy_id in wanted.strategy_ids]
+    if wanted.symbol is not None:
+        rows = [row for row in rows if row.symbol == wanted.symbol]
+    return rows
+
+
+class _EventLog:
+    """Events of one account; the list starts at `first`, the last seq that is gone plus one."""
+
+    __slots__ = ("_first", "_keep", "_list")
+
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        self._first = 1
+        self._list: list[Event] = []
+
+    @property
+    def last_seq(self) -> int:
+        return self._first + len(self._list) - 1
+
+    def append(self, event: Event) -> None:
+        self._list.append(event)
+        if len(self._list) >= 2 * self._keep:
+            surplus = len(self._list) - self._keep
+            del self._list[:surplus]
+            self._first += surplus
+
+    def after(self, seq: int, limit: int) -> list[Event] | None:
+        last = self.last_seq
+        if seq > last or seq < last - self._keep:
+            return None
+        start = seq + 1 - self._first
+        return self._list[start : start + limit]
+
+
+class MemoryStore:
+    """A store that ends with the process. It keeps the very objects it is given, not copies.
+
+    :param keep_events: how many events of an account can be read again
+    """
+
+    durable = False
+
+    def __init__(self, keep_events: int = KEEP_EVENTS) -> None:
+        self._orders: _Table[Order] = _Table("created_at")
+        self._deals: _Table[Deal] = _Table("executed_at")
+        self._positions: _Table[Position] = _Table("opened_at")
+        self._ledger: _Table[LedgerEntry] = _Table("created_at")
+        self._orders_by_client_id: defaultdict[str, list[int]] = defaultdict(list)
+        self._deals_by_order: defaultdict[int, list[int]] = defaultdict(list)
+        self._balances: dict[tuple[int, str], Decimal] = {}
+        self._accounts: dict[int, Account] = {}
+        self._strategies: dict[int, Strategy] = {}
+        self._settings: dict[str, Any] = {}
+        self._claims: dict[tuple[int, str], Claim] = {}
+        self._keep_events = keep_events
+        self._events: dict[int, _EventLog] = {}
+        self._api_keys: dict[int, ApiKey] = {}
+        self._api_keys_by_digest: dict[str, ApiKey] = {}
+
+    def load(self) -> Snapshot:
+        """Read the live state."""
+        return Snapshot(
+            open_orders=sorted((row for row in self._orders.rows.values() if row.is_open), key=_row_id),
+            open_positions=sorted((row for row in self._positions.rows.values() if row.is_open), key=_row_id),
+            balances=dict(self._balances),
+            accounts=dict(self._accounts),
+            strategies=dict(self._strategies),
+            settings=dict(self._settings),
+            last_seq={account_id: log.last_seq for account_id, log in self._events.items()},
+        )
+
+    def commit(self, changes: Changes) -> None:
+        """Write one transaction, whole or not at all.
+
+        :raises StoreError: as the protocol says
+        """
+        if changes.claims:
+            self._check_claims(changes.claims)
+        if changes.events:
+            self._put_events(changes.events)  # checks before it writes; nothing after it can fail
+        for order in changes.orders.values():
+            if self._orders.put(order) and order.client_order_id is not None:
+                self._orders_by_client_id[order.client_order_id].append(order.id)
+        for deal in changes.deals:
+            if self._deals.put(deal):
+                self._deals_by_order[deal.order_id].append(deal.id)
+        for position in changes.positions.values():
+            self._positions.put(position)
+        for entry in changes.ledger:
+            self._ledger.put(entry)
+        for claim in changes.claims:
+            self._claims[claim.account_id, claim.client_order_id] = claim
+        self._balances.update(changes.balances)
+        self._accounts.update(changes.accounts)
+        self._strategies.update(changes.strategies)
+        self._settings.update(changes.settings)
+
+    def _check_claims(self, claims: list[Claim]) -> None:
+        names = [(claim.account_id, claim.client_order_id) for claim in claims]
+        if len(set(names)) < len(names) or not self._claims.keys().isdisjoint(names):
+            raise StoreError("a client order id is claimed already")
+
+    def _put_events(self, events: list[Event]) -> None:
+        logs = self._events
+        following: dict[int, int] = {}
+        for event in events:
+            account_id = event.account_id
+            expected = following.get(account_id)
+            if expected is None:
+                log = logs.get(account_id)
+                expected = 1 if log is None else log.last_seq + 1
+            if event.seq != expected:
+                raise StoreError(f"event {event.seq} of account {account_id} should be {expected}")
+            following[account_id] = expected + 1
+        for event in events:
+            log = logs.get(event.account_id)
+            if log is None:
+                log = logs[event.account_id] = _EventLog(self._keep_events)
+            log.append(event)
+
+    def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
+        """Rows that match, and how many match without offset and limit."""
+        named = self._named_orders(wanted)
+        rows = self._orders.covered(wanted) if named is None else self._orders.among(named, wanted)
+        rows = _dated(_of_book(rows, wanted), wanted, "updated_at")
+        if wanted.position_id is not None:
+            rows = [row for row in rows if row.position_id == wanted.position_id]
+        if wanted.statuses is not None:
+            rows = [row for row in rows if row.status in wanted.statuses]
+        return _page(rows, wanted)
+
+    def deals(self, wanted: RowFilter) -> tuple[list[Deal], int]:
+        """As `orders`."""
+        named = self._deals_of_named_orders(wanted)
+        rows = self._deals.covered(wanted) if named is None else self._deals.among(named, wanted)
+        rows = _dated(_of_book(rows, wanted), wanted, "executed_at")
+        if wanted.position_id is not None:
+            rows = [row for row in rows if row.position_id == wanted.position_id]
+        return _page(rows, wanted)
+
+    def positions(self, wanted: RowFilter) -> tuple[list[Position], int]:
+        """As `orders`."""
+        named = self._deals_of_named_orders(wanted)
+        if wanted.position_id is not None:
+            rows = self._positions.among([wanted.position_id], wanted)
+        else:
+            rows = self._positions.covered(wanted)
+        if named is not None:
+            touched = {deal.position_id for deal in self._deals.by_id(named)}
+            rows = [row for row in rows if row.id in touched]
+        rows = _dated(_of_book(rows, wanted), wanted, "updated_at")
+        if wanted.statuses is not None:
+            rows = [row for row in rows if row.state in wanted.statuses]
+        return _page(rows, wanted)
+
+    def ledger(self, wanted: RowFilter) -> tuple[list[LedgerEntry], int]:
+        """As `orders`."""
+        rows = _dated(self._ledger.covered(wanted), wanted, "created_at")
+        if wanted.currency is not None:
+            rows = [row for row in rows if row.currency == wanted.currency]
+        if wanted.kind is not None:
+            rows = [row for row in rows if row.kind == wanted.kind]
+        return _page(rows, wanted)
+
+    def _named_orders(self, wanted: RowFilter) -> list[int] | None:
+        """Ids of the orders that the filter names, None when it names none."""
+        if wanted.client_order_id is None:
+            return None if wanted.order_id is None else [wanted.order_id]
+        ids = [
+            order_id
+            for order_id in self._orders_by_client_id.get(wanted.client_order_id, ())
+            if self._orders.rows[order_id].account_id in wanted.account_ids
+        ]
+        return ids if wanted.order_id is None else [each for each in ids if each == wanted.order_id]
+
+    def _deals_of_named_orders(self, wanted: RowFilter) -> list[int] | None:
+        orders = self._named_orders(wanted)
+        if orders is None:
+            return None
+        return [deal_id for order_id in orders for deal_id in self._deals_by_order.get(order_id, ())]
+
+    def orders_by_id(self, ids: Sequence[int]) -> list[Order]:
+        """Those that exist, in the order asked."""
+        return self._orders.by_id(ids)
+
+    def deals_by_id(self, ids: Sequence[int]) -> list[Deal]:
+        """As `orders_by_id`."""
+        return self._deals.by_id(ids)
+
+    def positions_by_id(self, ids: Sequence[int]) -> list[Position]:
+        """As `orders_by_id`."""
+        return self._positions.by_id(ids)
+
+    def claim(self, account_id: int, client_order_id: str) -> Claim | None:
+        """Who owns a client order id."""
+        return self._claims.get((account_id, client_order_id))
+
+    def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
+        """Events after a cursor, ascending; None as the protocol says."""
+        log = self._events.get(account_id)
+        if log is None:
+            return [] if after_seq == 0 else None
+        return log.after(after_seq, limit)
+
+    def api_keys(self) -> list[ApiKey]:
+        """All keys, disabled ones too."""
+        return sorted(self._api_keys.values(), key=lambda key: key.id)
+
+    def api_key_by_digest(self, digest: str) -> ApiKey | None:
+        """The key with that SHA-256, disabled or not."""
+        return self._api_keys_by_digest.get(digest)
+
+    def put_api_key(self, key: ApiKey) -> None:
+        """Write a key at once; replaces one of the same id."""
+        known = self._api_keys.get(key.id)
+        if known is not None:
+            del self._api_keys_by_digest[known.digest]
+        self._api_keys[key.id] = key
+        self._api_keys_by_digest[key.digest] = key
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+_row_id: Callable[[Order | Position], int] = attrgetter("id")
