@@ -1,0 +1,297 @@
+"""OMS errors as ccxt exceptions: one table.
+
+What a caller catches, drawn as ccxt's tree (only the classes that the OMS leads to)::
+
+    BaseError
+    ├── ExchangeError                      internal_error, exchange_error (unless the venue's class is known)
+    │   ├── AuthenticationError            missing_api_key, invalid_api_key
+    │   │   ├── PermissionDenied           permission_denied, admin_read_only, strategy_permission_denied
+    │   │   │   └── AccountNotEnabled      account_not_found
+    │   │   └── AccountSuspended           account_blocked
+    │   ├── BadRequest                     validation_error, invalid_strategy_id, invalid_position_id,
+    │   │   │                              strategy_not_found, deal_not_found
+    │   │   └── BadSymbol                  bad_symbol
+    │   ├── InsufficientFunds              insufficient_funds
+    │   ├── InvalidOrder                   invalid_order_state; validation_error and
+    │   │   │                              invalid_position_id of a command that makes or changes an order
+    │   │   ├── OrderNotFound              order_not_found
+    │   │   └── DuplicateOrderId           duplicate_client_order_id
+    │   ├── OperationRejected              risk_blocked, conflict, position_not_found,
+    │   │   │                              position_close_in_progress
+    │   │   └── MarketClosed               market_closed
+    │   └── NotSupported                   unsupported_engine, a route that the server does not have
+    └── OperationFailed
+        ├── BadResponse                    garbage in answer to a read
+        └── NetworkError                   (what a program may answer by asking again)
+            ├── RateLimitExceeded          rate_limited; `retry_after` in seconds when the server said
+            ├── ExchangeNotAvailable       engine_unavailable, dispatcher_error, a gateway that is down
+            └── RequestTimeout             exchange_timeout, dispatcher_timeout
+
+A refusal (any 4xx of the OMS but 429) is never a NetworkError. Every exception made here has
+`details` (the parsed body, or None), `code`, `http_status` and `retry_after`; one that ends a
+command also has `outcome`: "refused" when the OMS denied it, "unknown" when it may have been
+carried out, and then `client_order_id`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import ccxt
+
+from .contract.codes import ErrorCode
+
+_C = ErrorCode
+
+CODES: Final[dict[str, type[ccxt.BaseError]]] = {
+    _C.MISSING_API_KEY: ccxt.AuthenticationError,
+    _C.INVALID_API_KEY: ccxt.AuthenticationError,
+    _C.PERMISSION_DENIED: ccxt.PermissionDenied,
+    _C.ADMIN_READ_ONLY: ccxt.PermissionDenied,
+    _C.STRATEGY_PERMISSION_DENIED: ccxt.PermissionDenied,
+    _C.ACCOUNT_NOT_FOUND: ccxt.AccountNotEnabled,
+    _C.ACCOUNT_BLOCKED: ccxt.AccountSuspended,
+    _C.ORDER_NOT_FOUND: ccxt.OrderNotFound,
+    _C.POSITION_NOT_FOUND: ccxt.OperationRejected,
+    _C.DEAL_NOT_FOUND: ccxt.BadRequest,
+    _C.STRATEGY_NOT_FOUND: ccxt.BadRequest,
+    _C.RISK_BLOCKED: ccxt.OperationRejected,
+    _C.CONFLICT: ccxt.OperationRejected,
+    _C.POSITION_CLOSE_IN_PROGRESS: ccxt.OperationRejected,
+    _C.DUPLICATE_CLIENT_ORDER_ID: ccxt.DuplicateOrderId,
+    _C.INVALID_ORDER_STATE: ccxt.InvalidOrder,
+    _C.VALIDATION_ERROR: ccxt.BadRequest,
+    _C.INVALID_STRATEGY_ID: ccxt.BadRequest,
+    _C.INVALID_POSITION_ID: ccxt.BadRequest,
+    _C.UNSUPPORTED_ENGINE: ccxt.NotSupported,
+    _C.INSUFFICIENT_FUNDS: ccxt.InsufficientFunds,
+    _C.MARKET_CLOSED: ccxt.MarketClosed,
+    _C.BAD_SYMBOL: ccxt.BadSymbol,
+    _C.RATE_LIMITED: ccxt.RateLimitExceeded,
+    _C.INTERNAL_ERROR: ccxt.ExchangeError,
+    _C.EXCHANGE_ERROR: ccxt.ExchangeError,
+    _C.DISPATCHER_ERROR: ccxt.ExchangeNotAvailable,
+    _C.ENGINE_UNAVAILABLE: ccxt.ExchangeNotAvailable,
+    _C.EXCHANGE_TIMEOUT: ccxt.RequestTimeout,
+    _C.DISPATCHER_TIMEOUT: ccxt.RequestTimeout,
+    # Of older gateways, beyond the contract:
+    "dispatcher_unavailable": ccxt.ExchangeNotAvailable,
+    "dispatcher_empty_response": ccxt.RequestTimeout,
+    "dispatcher_invalid_json": ccxt.RequestTimeout,
+}
+"""The class of every code."""
+
+_OF_ORDER_COMMANDS: Final = {
+    _C.VALIDATION_ERROR: ccxt.InvalidOrder,
+    _C.INVALID_POSITION_ID: ccxt.InvalidOrder,
+}
+_ORDER_COMMANDS: Final = frozenset({"send_order", "check_order", "change_order", "close_position"})
+
+_STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
+    400: ccxt.BadRequest,
+    401: ccxt.AuthenticationError,
+    403: ccxt.PermissionDenied,
+    404: ccxt.NotSupported,
+    405: ccxt.NotSupported,
+    408: ccxt.RequestTimeout,
+    409: ccxt.OperationRejected,
+    413: ccxt.BadRequest,
+    422: ccxt.BadRequest,
+    429: ccxt.RateLimitExceeded,
+    504: ccxt.RequestTimeout,
+}
+"""The class of an answer without a code of the contract (a router's, a proxy's)."""
+
+_NOT_A_REFUSAL: Final = frozenset(
+    {
+        _C.INTERNAL_ERROR,
+        _C.EXCHANGE_TIMEOUT,
+        _C.DISPATCHER_TIMEOUT,
+        _C.DISPATCHER_ERROR,
+        "dispatcher_empty_response",
+        "dispatcher_invalid_json",
+    }
+)
+"""Codes after which a command may still have been carried out."""
+
+
+def annotate(
+    error: ccxt.BaseError,
+    *,
+    code: str | None = None,
+    status: int | None = None,
+    details: Any = None,
+    retry_after: float | None = None,
+    outcome: str | None = None,
+) -> ccxt.BaseError:
+    """Give an exception the attributes that the top of this module promises."""
+    error.code = code
+    error.http_status = status
+    error.details = details
+    error.retry_after = retry_after
+    error.outcome = outcome
+    error.client_order_id = None
+    return error
+
+
+def error_from_response(
+    exchange_id: str,
+    status: int,
+    body: Any,
+    text: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    command: str | None = None,
+) -> ccxt.BaseError:
+    """The exception for an answer with an HTTP status of 400 or more.
+
+    :param exchange_id: starts the message, as ccxt's do
+    :param status: HTTP status
+    :param body: the parsed body, or None when it was not JSON
+    :param text: the body as it came, for the message when it was not JSON
+    :param headers: of the response; `Retry-After` is read
+    :param command: the command's name when the request was one
+    :returns: an exception to raise
+    """
+    detail = body.get("detail") if isinstance(body, dict) else None
+    retry_after = _retry_after(headers)
+    if isinstance(detail, dict) and "code" in detail:
+        return error_from_detail(exchange_id, detail, status, body, command, retry_after)
+    if isinstance(detail, list):
+        return _schema_error(exchange_id, detail, status, body, command)
+    # A router's own text, a proxy's page, or nothing: no code of the contract.
+    reason = detail if isinstance(detail, str) else (text or "").strip()[:200]
+    kind = _STATUSES.get(status, ccxt.ExchangeNotAvailable if status >= 500 else ccxt.BadRequest)
+    if status == 404:
+        reason = f"{reason or 'Not Found'}: this server does not have the route"
+    message = f"{exchange_id} HTTP {status} {reason}".rstrip()
+    outcome = None if command is None else ("unknown" if status >= 500 or status == 408 else "refused")
+    return annotate(kind(message), status=status, details=body, retry_after=retry_after, outcome=outcome)
+
+
+def error_from_detail(
+    exchange_id: str,
+    detail: Mapping[str, Any],
+    status: int | None = None,
+    body: Any = None,
+    command: str | None = None,
+    retry_after: float | None = None,
+) -> ccxt.BaseError:
+    """The exception for an error object of the contract (`detail`, or `error` of one result).
+
+    :param exchange_id: starts the message
+    :param detail: with `code`, `message`, `details`, `request_id`
+    :param status: HTTP status, when it came as a whole answer
+    :param body: what to keep as `details`; the detail itself when left out
+    :param command: the command's name when the request was one
+    :param retry_after: seconds, when the server said
+    :returns: an exception to raise
+    """
+    code, message = str(detail.get("code") or ""), str(detail.get("message") or "")
+    if code == _C.DISPATCHER_ERROR and message in CODES:
+        code = message  # some gateways put the true code where the prose belongs
+    kind = CODES.get(code)
+    if code == _C.EXCHANGE_ERROR:
+        kind = _venue_class(detail)
+    elif command in _ORDER_COMMANDS:
+        kind = _OF_ORDER_COMMANDS.get(code, kind)  # type: ignore[call-overload]
+    if kind is None:
+        kind = _STATUSES.get(status or 0, ccxt.ExchangeNotAvailable if (status or 0) >= 500 else ccxt.ExchangeError)
+    parts = [exchange_id, code or "error"]
+    if message and message != code:
+        parts.append(message)
+    if detail.get("request_id"):
+        parts.append(f"(request id {detail['request_id']})")
+    if retry_after is None:
+        retry_after = _seconds(_nested(detail, "retry_after"))
+    outcome = None
+    if command is not None:
+        outcome = "unknown" if code in _NOT_A_REFUSAL or issubclass(kind, ccxt.RequestTimeout) else "refused"
+    kept = dict(detail) if body is None else body
+    return annotate(
+        kind(" ".join(parts)),
+        code=code or None,
+        status=status,
+        details=kept,
+        retry_after=retry_after,
+        outcome=outcome,
+    )
+
+
+def garbage(exchange_id: str, what: str, command: str | None, details: Any = None) -> ccxt.BaseError:
+    """The exception for an answer that is not of the contract.
+
+    :param exchange_id: starts the message
+    :param what: what was expected and what came
+    :param command: the command's name when the request was one: then the outcome is unknown
+    :param details: the answer
+    :returns: BadResponse for a read, RequestTimeout with `outcome` "unknown" for a command
+    """
+    if command is None:
+        return annotate(ccxt.BadResponse(f"{exchange_id} {what}"), details=details)
+    message = f"{exchange_id} {command}: the outcome is unknown: {what}"
+    return annotate(ccxt.RequestTimeout(message), details=details, outcome="unknown")
+
+
+def _schema_error(
+    exchange_id: str, problems: list[Any], status: int, body: Any, command: str | None
+) -> ccxt.BaseError:
+    """`detail` as a list: the server's schema refused the request; each entry names a field."""
+    said = []
+    for problem in problems:
+        where = ".".join(str(part) for part in _nested(problem, "loc", within=None) or ())
+        said.append(f"{where}: {_nested(problem, 'msg', within=None)}" if where else str(problem))
+    kind = ccxt.InvalidOrder if command in _ORDER_COMMANDS else ccxt.BadRequest
+    text = f"{exchange_id} {_C.VALIDATION_ERROR} {'; '.join(said)}"
+    return annotate(
+        kind(text[:1000]),
+        code=_C.VALIDATION_ERROR,
+        status=status,
+        details=body,
+        outcome=None if command is None else "refused",
+    )
+
+
+def _nested(mapping: Any, key: str, within: str | None = "details") -> Any:
+    inner = mapping if within is None else mapping.get(within)
+    return inner.get(key) if isinstance(inner, Mapping) else None
+
+
+def _venue_class(detail: Mapping[str, Any]) -> type[ccxt.BaseError]:
+    """The venue's own ccxt class, **[feature ccxt_error]**."""
+    name = _nested(detail, "ccxt_error")
+    known = getattr(ccxt, name, None) if isinstance(name, str) else None
+    if isinstance(known, type) and issubclass(known, ccxt.BaseError):
+        return known
+    return ccxt.ExchangeError
+
+
+def _retry_after(headers: Mapping[str, str] | None) -> float | None:
+    for name, value in (headers or {}).items():
+        if name.lower() == "retry-after":
+            return _seconds(value)
+    return None
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return max(0.0, float(value))
+    except (TypeError, ValueError):
+        return None  # an HTTP date: programs wait by their own rule then
+
+
+def command_of(body: Any) -> str | None:
+    """The command's name in the body of a request to the commands endpoint.
+
+    :param body: as sent: JSON text, bytes, or the object itself
+    :returns: the name, "batch" for a list of several, None when it is not a command
+    """
+    try:
+        parsed = json.loads(body) if isinstance(body, str | bytes) else body
+    except ValueError:
+        return None
+    if isinstance(parsed, list):
+        return command_of(parsed[0]) if len(parsed) == 1 else "batch"
+    name = parsed.get("command") if isinstance(parsed, dict) else None
+    return name if isinstance(name, str) else None

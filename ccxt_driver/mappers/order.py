@@ -1,0 +1,150 @@
+"""Order rows as ccxt orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from .trade import PLAIN, Terms, fee_structure, total_fees, trade_from_row
+from .values import (
+    SIDES,
+    ZERO,
+    Number,
+    choice_of,
+    datetime_of,
+    decimal_of,
+    flag_of,
+    id_of,
+    needed_decimal,
+    needed_time,
+    optional_text_of,
+    text_of,
+    time_of,
+)
+
+STATUSES: Final = {
+    "PENDING_SUBMIT": "open",
+    "SUBMITTED": "open",
+    "PARTIALLY_FILLED": "open",
+    "FILLED": "closed",
+    "CANCELED": "canceled",
+    "REJECTED": "rejected",
+}
+"""ccxt's status of the contract's."""
+
+
+def order_from_row(
+    row: dict[str, Any],
+    number: Number,
+    terms: Terms = PLAIN,
+    utc_offset_ms: int = 0,
+    deals: Sequence[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """One order row as ccxt's order structure.
+
+    :param row: an order row of the contract
+    :param number: what makes a unified number of a decimal
+    :param terms: of the row's market
+    :param utc_offset_ms: for times without a zone
+    :param deals: all deal rows of the order, when the caller has them: they give `trades`, exact
+        cost and fees, and `lastTradeTimestamp`
+    :returns: every key of ccxt's order; ids are strings of OMS ids
+    :raises BadRow: the row is not of the contract
+    """
+    quantity = needed_decimal(row, "qty")
+    filled = decimal_of(row, "filled_qty") or ZERO
+    average = decimal_of(row, "avg_fill_price") or None
+    status = choice_of(row, "status", STATUSES)
+    created_at = needed_time(row, "created_at", utc_offset_ms)
+    updated_at = time_of(row, "updated_at", utc_offset_ms)
+    closed_at = time_of(row, "closed_at", utc_offset_ms)
+    order_type = text_of(row, "order_type")
+    post_only = flag_of(row, "post_only")
+    price = decimal_of(row, "price") or (average if order_type == "market" else None)
+    cost = terms.cost(filled, average) if filled and average else ZERO
+    order = {
+        "info": row,
+        "id": id_of(row, "id"),
+        "clientOrderId": optional_text_of(row, "client_order_id"),
+        "timestamp": created_at,
+        "datetime": datetime_of(created_at),
+        "lastTradeTimestamp": closed_at if status == "closed" else None,
+        "lastUpdateTimestamp": updated_at,
+        "status": status,
+        "symbol": text_of(row, "symbol"),
+        "type": order_type,
+        "timeInForce": _time_in_force(optional_text_of(row, "time_in_force"), order_type, post_only),
+        "postOnly": post_only,
+        "reduceOnly": flag_of(row, "reduce_only"),
+        "side": choice_of(row, "side", SIDES),
+        "price": _optional(price, number),
+        "triggerPrice": _optional(decimal_of(row, "trigger_price"), number),
+        "stopLossPrice": _optional(decimal_of(row, "stop_price"), number),
+        "takeProfitPrice": _optional(decimal_of(row, "take_profit_price"), number),
+        "amount": number(quantity),
+        "cost": number(cost),
+        "average": _optional(average, number),
+        "filled": number(filled),
+        "remaining": number(quantity - filled if quantity > filled else ZERO),
+        "trades": [],
+        "fee": None,
+        "fees": [],
+    }
+    order["stopPrice"] = order["triggerPrice"]  # ccxt's old name of the same thing
+    if deals:
+        _add_deals(order, deals, number, terms, utc_offset_ms)
+    elif filled:
+        _set_fees(order, decimal_of(row, "fee"), optional_text_of(row, "fee_currency"), cost, number)
+    return order
+
+
+def _optional(value: Decimal | None, number: Number) -> Any:
+    return None if value is None else number(value)
+
+
+def _time_in_force(given: str | None, order_type: str, post_only: bool | None) -> str | None:
+    """ccxt calls post-only orders PO, and says IOC of market orders."""
+    if post_only:
+        return "PO"
+    if order_type == "market" and given in (None, "GTC"):
+        return "IOC"
+    return given
+
+
+def _set_fees(
+    order: dict[str, Any], fee: Decimal | None, currency: str | None, cost: Decimal, number: Number
+) -> None:
+    structure = fee_structure(fee, currency, cost, number)
+    if structure is not None:
+        order["fee"] = structure
+        order["fees"] = [dict(structure)]
+
+
+def _add_deals(
+    order: dict[str, Any],
+    deals: Sequence[dict[str, Any]],
+    number: Number,
+    terms: Terms,
+    utc_offset_ms: int,
+) -> None:
+    """What only the deals tell: trades, exact cost and average, fees per currency, the last fill."""
+    trades = [trade_from_row(deal, number, terms, utc_offset_ms) for deal in deals]
+    trades.sort(key=lambda trade: (trade["timestamp"], int(trade["id"])))
+    filled = sum((needed_decimal(deal, "qty") for deal in deals), ZERO)
+    cost = sum(
+        (terms.cost(needed_decimal(deal, "qty"), needed_decimal(deal, "price")) for deal in deals), ZERO
+    )
+    order["trades"] = trades
+    order["lastTradeTimestamp"] = trades[-1]["timestamp"]
+    order["cost"] = number(cost)
+    if filled and cost:
+        size = filled * terms.contract_size
+        order["average"] = number(size / cost if terms.inverse else cost / size)
+        if order["type"] == "market":
+            order["price"] = order["average"]
+    fees = total_fees(
+        ((decimal_of(deal, "fee"), deal.get("fee_currency")) for deal in deals), cost, number
+    )
+    order["fees"] = fees
+    order["fee"] = dict(fees[0]) if len(fees) == 1 else None

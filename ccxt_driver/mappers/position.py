@@ -1,0 +1,158 @@
+"""Position rows as ccxt positions, one by one or netted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from .trade import PLAIN, Terms
+from .values import (
+    ZERO,
+    Number,
+    choice_of,
+    datetime_of,
+    decimal_of,
+    id_of,
+    needed_decimal,
+    needed_time,
+    text_of,
+    time_of,
+)
+
+_SIDES: Final = {"buy": "long", "sell": "short"}
+_STATES: Final = {state: state for state in ("open", "close_requested", "closed", "merged")}
+
+
+def position_from_row(
+    row: dict[str, Any],
+    number: Number,
+    terms: Terms = PLAIN,
+    utc_offset_ms: int = 0,
+    hedged: bool | None = None,
+) -> dict[str, Any]:
+    """One position row as ccxt's position structure.
+
+    :param row: a position row of the contract
+    :param number: what makes a unified number of a decimal
+    :param terms: of the row's market
+    :param utc_offset_ms: for times without a zone
+    :param hedged: whether the account keeps long and short positions side by side, when known
+    :returns: every key of ccxt's position; `id` is the string of the OMS id
+    :raises BadRow: the row is not of the contract
+    """
+    quantity = needed_decimal(row, "qty")
+    entry = needed_decimal(row, "avg_price")
+    mark = decimal_of(row, "mark_price")
+    opened_at = needed_time(row, "opened_at", utc_offset_ms)
+    choice_of(row, "state", _STATES)
+    unrealized = decimal_of(row, "unrealized_pnl")
+    leverage = decimal_of(row, "leverage")
+    margin = decimal_of(row, "margin")
+    notional = terms.cost(quantity, mark or entry)
+    entry_value = terms.cost(quantity, entry)
+
+    def maybe(value: Decimal | None) -> Any:
+        return None if value is None else number(value)
+
+    return {
+        "info": row,
+        "id": id_of(row, "id"),
+        "symbol": text_of(row, "symbol"),
+        "timestamp": opened_at,
+        "datetime": datetime_of(opened_at),
+        "lastUpdateTimestamp": time_of(row, "updated_at", utc_offset_ms),
+        "hedged": hedged,
+        "side": choice_of(row, "side", _SIDES),
+        "contracts": number(quantity),
+        "contractSize": number(terms.contract_size),
+        "entryPrice": number(entry),
+        "markPrice": maybe(mark),
+        "lastPrice": None,
+        "notional": number(notional),
+        "leverage": maybe(leverage),
+        "collateral": maybe(_collateral(margin, unrealized)),
+        "initialMargin": maybe(margin),
+        "initialMarginPercentage": maybe(_share(margin, entry_value)),
+        "maintenanceMargin": None,
+        "maintenanceMarginPercentage": None,
+        "unrealizedPnl": maybe(unrealized),
+        "realizedPnl": maybe(decimal_of(row, "realized_pnl")),
+        "liquidationPrice": maybe(decimal_of(row, "liquidation_price")),
+        "marginMode": "cross" if margin is not None else None,
+        "marginRatio": None,
+        "percentage": maybe(_percentage(unrealized, margin)),
+        "stopLossPrice": maybe(decimal_of(row, "stop_loss")),
+        "takeProfitPrice": maybe(decimal_of(row, "stop_gain")),
+    }
+
+
+def _collateral(margin: Decimal | None, unrealized: Decimal | None) -> Decimal | None:
+    return None if margin is None else margin + (unrealized or ZERO)
+
+
+def _share(part: Decimal | None, whole: Decimal) -> Decimal | None:
+    return None if part is None or not whole else round(part / whole, 8)
+
+
+def _percentage(unrealized: Decimal | None, margin: Decimal | None) -> Decimal | None:
+    """Return on the margin, in per cent, as ccxt's manual has it."""
+    if unrealized is None or not margin:
+        return None
+    return round(unrealized / margin * 100, 4)
+
+
+def net_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Position rows netted per symbol and strategy, as a one-way account shows them.
+
+    A single row is kept as it is. Several become one: its id is the oldest member's, its quantity
+    the difference of long and short, its average that of the remaining side, its member ids under
+    `member_ids`; rows that cancel out leave nothing.
+
+    :param rows: open position rows
+    :returns: rows of the contract's form, in the order of their first member
+    """
+    groups: dict[tuple[str, Any], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["symbol"], row.get("strategy_id") or 0), []).append(row)
+    netted = (members[0] if len(members) == 1 else _net(members) for members in groups.values())
+    return [row for row in netted if row is not None]
+
+
+def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    oldest = min(members, key=lambda row: int(row["id"]))
+    sums = {side: _side_total(members, side) for side in ("buy", "sell")}
+    quantity = abs(sums["buy"][0] - sums["sell"][0])
+    if not quantity:
+        return None
+    side = "buy" if sums["buy"][0] > sums["sell"][0] else "sell"
+    side_quantity, side_cost = sums[side]
+    return {
+        **oldest,
+        "side": side,
+        "qty": quantity,
+        "avg_price": side_cost / side_quantity,
+        "unrealized_pnl": _sum(members, "unrealized_pnl"),
+        "realized_pnl": _sum(members, "realized_pnl"),
+        "margin": _sum(members, "margin"),
+        "liquidation_price": None,
+        "stop_loss": None,
+        "stop_gain": None,
+        "member_ids": [row["id"] for row in members],
+    }
+
+
+def _side_total(members: Sequence[dict[str, Any]], side: str) -> tuple[Decimal, Decimal]:
+    quantity = cost = ZERO
+    for row in members:
+        if row["side"] == side:
+            size = needed_decimal(row, "qty")
+            quantity += size
+            cost += size * needed_decimal(row, "avg_price")
+    return quantity, cost
+
+
+def _sum(members: Sequence[dict[str, Any]], key: str) -> Decimal | None:
+    values = [decimal_of(row, key) for row in members]
+    known = [value for value in values if value is not None]
+    return sum(known, ZERO) if len(known) == len(values) else None
