@@ -31,6 +31,14 @@ def _time(value: int | None) -> str | None:
     return None if value is None else format_time(value)
 
 
+_AVERAGE_UNIT: Final = Decimal("1E-18")
+
+
+def average(cost: Decimal, qty: Decimal) -> Decimal:
+    """A cost divided by a quantity, rounded to 18 decimals: a third has no exact decimal form."""
+    return (cost / qty).quantize(_AVERAGE_UNIT)
+
+
 def opposite(side: Side) -> Side:
     """The other side."""
     return Side.SELL if side is Side.BUY else Side.BUY
@@ -105,8 +113,8 @@ class Order:
 
     @property
     def avg_fill_price(self) -> Decimal | None:
-        """Exact average price of its deals in quote units, None before the first."""
-        return self.filled_cost / self.filled_qty if self.filled_qty else None
+        """Average price of its deals in quote units, None before the first."""
+        return average(self.filled_cost, self.filled_qty) if self.filled_qty else None
 
     def row(self) -> dict[str, Any]:
         """The contract's order row."""
@@ -345,23 +353,28 @@ class Permission:
     risk: bool = False
 
 
+_EVERYTHING: Final = Permission(read=True, trade=True, close=True, risk=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks.
 
     :param key_id: 0 for the process that owns the OMS
-    :param accounts: what it may do on each; None for everything on all
+    :param accounts: what it may do on each; None for `on_all` on all, those added later too
     :param strategies: the only strategies it may see and use; None for all
+    :param on_all: what it may do on every account when `accounts` is None
     """
 
     key_id: int = 0
     accounts: dict[int, Permission] | None = None
     strategies: frozenset[int] | None = None
+    on_all: Permission = _EVERYTHING
 
     def permission(self, account_id: int) -> Permission | None:
         """What it may do on an account; None when it may not even know of it."""
         if self.accounts is None:
-            return _EVERYTHING
+            return self.on_all
         return self.accounts.get(account_id)
 
     def sees(self, strategy_id: int) -> bool:
@@ -369,7 +382,6 @@ class Principal:
         return self.strategies is None or strategy_id in self.strategies
 
 
-_EVERYTHING: Final = Permission(read=True, trade=True, close=True, risk=True)
 OWNER: Final = Principal()
 """The process that holds the OMS object."""
 

@@ -111,7 +111,9 @@ class StoreUnusable(StoreError):  # noqa: N818
 class Store(Protocol):
     """What the service asks of a store. Not thread-safe: the service holds its lock around it.
 
-    `id`, `account_id` and the time that a row is sorted by never change once it is committed.
+    `id`, `account_id`, an order's `client_order_id`, a deal's `order_id` and the time that a row is
+    sorted by never change once it is committed. An order is committed with the claim of its client
+    order id, so that no two orders of an account share one.
     """
 
     durable: bool
@@ -204,16 +206,18 @@ class _Table(Generic[_Row]):
 
     def put(self, row: _Row) -> bool:
         """Add or replace; whether it is new."""
-        known = self.rows.get(row.id)
+        row_id = row.id
+        known = self.rows.get(row_id)
         if known is row:
             return False
-        self.rows[row.id] = row
+        self.rows[row_id] = row
         rows = self._by_account[row.account_id]
         key = self._key
         if known is not None:
             rows[bisect_left(rows, key(known), key=key)] = row
             return False
-        if not rows or key(rows[-1]) < key(row):
+        # Rows come in the order of their ids, so that it is nearly always the first comparison.
+        if not rows or (self._time(row) >= self._time(rows[-1]) and row_id > rows[-1].id):
             rows.append(row)
         else:
             insort(rows, row, key=key)
@@ -256,10 +260,12 @@ class _Table(Generic[_Row]):
 
 
 def _page(rows: list[_Row], wanted: RowFilter) -> tuple[list[_Row], int]:
+    total = len(rows)
+    first = min(wanted.offset, total)
+    last = total if wanted.limit is None else min(first + wanted.limit, total)
     if wanted.descending:
-        rows.reverse()
-    end = None if wanted.limit is None else wanted.offset + wanted.limit
-    return rows[wanted.offset : end], len(rows)
+        return rows[total - last : total - first][::-1], total
+    return rows[first:last], total
 
 
 def _dated(rows: list[_Row], wanted: RowFilter, time: str) -> list[_Row]:
@@ -296,8 +302,8 @@ class _EventLog:
     def last_seq(self) -> int:
         return self._first + len(self._list) - 1
 
-    def append(self, event: Event) -> None:
-        self._list.append(event)
+    def extend(self, events: Iterable[Event]) -> None:
+        self._list.extend(events)
         if len(self._list) >= 2 * self._keep:
             surplus = len(self._list) - self._keep
             del self._list[:surplus]
@@ -324,7 +330,7 @@ class MemoryStore:
         self._deals: _Table[Deal] = _Table("executed_at")
         self._positions: _Table[Position] = _Table("opened_at")
         self._ledger: _Table[LedgerEntry] = _Table("created_at")
-        self._orders_by_client_id: defaultdict[str, list[int]] = defaultdict(list)
+        self._orders_by_client_id: dict[tuple[int, str], int] = {}
         self._deals_by_order: defaultdict[int, list[int]] = defaultdict(list)
         self._balances: dict[tuple[int, str], Decimal] = {}
         self._accounts: dict[int, Account] = {}
@@ -359,7 +365,7 @@ class MemoryStore:
             self._put_events(changes.events)  # checks before it writes; nothing after it can fail
         for order in changes.orders.values():
             if self._orders.put(order) and order.client_order_id is not None:
-                self._orders_by_client_id[order.client_order_id].append(order.id)
+                self._orders_by_client_id[order.account_id, order.client_order_id] = order.id
         for deal in changes.deals:
             if self._deals.put(deal):
                 self._deals_by_order[deal.order_id].append(deal.id)
@@ -380,22 +386,23 @@ class MemoryStore:
             raise StoreError("a client order id is claimed already")
 
     def _put_events(self, events: list[Event]) -> None:
-        logs = self._events
-        following: dict[int, int] = {}
+        by_account: dict[int, list[Event]] = {}
         for event in events:
-            account_id = event.account_id
-            expected = following.get(account_id)
-            if expected is None:
-                log = logs.get(account_id)
+            following = by_account.get(event.account_id)
+            if following is None:
+                log = self._events.get(event.account_id)
                 expected = 1 if log is None else log.last_seq + 1
+                following = by_account[event.account_id] = []
+            else:
+                expected = following[-1].seq + 1
             if event.seq != expected:
-                raise StoreError(f"event {event.seq} of account {account_id} should be {expected}")
-            following[account_id] = expected + 1
-        for event in events:
-            log = logs.get(event.account_id)
+                raise StoreError(f"event {event.seq} of account {event.account_id} should be {expected}")
+            following.append(event)
+        for account_id, following in by_account.items():
+            log = self._events.get(account_id)
             if log is None:
-                log = logs[event.account_id] = _EventLog(self._keep_events)
-            log.append(event)
+                log = self._events[account_id] = _EventLog(self._keep_events)
+            log.extend(following)
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
@@ -445,11 +452,11 @@ class MemoryStore:
         """Ids of the orders that the filter names, None when it names none."""
         if wanted.client_order_id is None:
             return None if wanted.order_id is None else [wanted.order_id]
-        ids = [
-            order_id
-            for order_id in self._orders_by_client_id.get(wanted.client_order_id, ())
-            if self._orders.rows[order_id].account_id in wanted.account_ids
+        found = [
+            self._orders_by_client_id.get((account_id, wanted.client_order_id))
+            for account_id in wanted.account_ids
         ]
+        ids = [order_id for order_id in found if order_id is not None]
         return ids if wanted.order_id is None else [each for each in ids if each == wanted.order_id]
 
     def _deals_of_named_orders(self, wanted: RowFilter) -> list[int] | None:
