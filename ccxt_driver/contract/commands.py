@@ -77,15 +77,9 @@ Symbol = Annotated[str, Field(min_length=1, max_length=64)]
 OrderType = Annotated[str, BeforeValidator(_lower), Field(min_length=1, max_length=16)]
 Reason = Annotated[str, Field(max_length=32)]
 Comment = Annotated[str | None, Field(max_length=255)]
-ClientOrderId = Annotated[
-    str | None, Field(min_length=1, max_length=128), AfterValidator(_not_blank)
-]
-StrategyId = Annotated[
-    IdOrZero, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))
-]
-GuardStrategyId = Annotated[
-    IdOrZero | None, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))
-]
+ClientOrderId = Annotated[str | None, Field(min_length=1, max_length=128), AfterValidator(_not_blank)]
+StrategyId = Annotated[IdOrZero, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
+GuardStrategyId = Annotated[IdOrZero | None, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
 """**[feature strategy_guard]**: a row of another strategy answers `*_not_found`; None asks nothing."""
 
 
@@ -96,9 +90,7 @@ class _Payload(BaseModel):
 class _OrderOptions(_Payload):
     """Options that an order and the order of a `close_position` share."""
 
-    order_type: Annotated[
-        OrderType, Field(validation_alias=AliasChoices("order_type", "type"))
-    ] = "market"
+    order_type: Annotated[OrderType, Field(validation_alias=AliasChoices("order_type", "type"))] = "market"
     price: PositiveDecimal | None = None
     strategy_id: StrategyId = 0
     position_id: IdOrZero = 0
@@ -134,9 +126,7 @@ class SendOrder(_OrderOptions):
     symbol: Symbol
     side: Side
     order_type: Annotated[OrderType, Field(validation_alias=AliasChoices("order_type", "type"))]
-    qty: Annotated[
-        PositiveDecimal | None, Field(validation_alias=AliasChoices("qty", "amount"))
-    ] = None
+    qty: Annotated[PositiveDecimal | None, Field(validation_alias=AliasChoices("qty", "amount"))] = None
     cost: PositiveDecimal | None = None
 
     @model_validator(mode="after")
@@ -150,9 +140,7 @@ class ClosePosition(_OrderOptions):
     """Close a position, or `qty` of it, by an order of its own."""
 
     position_id: Id
-    qty: Annotated[
-        PositiveDecimal | None, Field(validation_alias=AliasChoices("qty", "amount"))
-    ] = None
+    qty: Annotated[PositiveDecimal | None, Field(validation_alias=AliasChoices("qty", "amount"))] = None
     strategy_id: GuardStrategyId = None  # type: ignore[assignment]  # here it is a guard
 
 
@@ -200,9 +188,7 @@ class CancelAllOrders(_Payload):
     """Cancel all open orders, or those of some strategies, or of one symbol."""
 
     strategy_ids: list[IdOrZero] = Field(default_factory=list)
-    strategy_ids_csv: Annotated[list[IdOrZero], BeforeValidator(_ids_from_csv)] = Field(
-        default_factory=list
-    )
+    strategy_ids_csv: Annotated[list[IdOrZero], BeforeValidator(_ids_from_csv)] = Field(default_factory=list)
     symbol: Symbol | None = None
 
     @property

@@ -135,9 +135,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("cache_clear", "POST", "oms/cache/clear", older_path="position/cache/clear"),
     Endpoint("risk_strategies", "GET", f"{_RISK}/strategies"),
     Endpoint("risk_allow_new_positions", "POST", f"{_RISK}/allow_new_positions"),
-    Endpoint(
-        "risk_strategy_allow_new_positions", "POST", f"{_RISK}/strategies/allow_new_positions"
-    ),
+    Endpoint("risk_strategy_allow_new_positions", "POST", f"{_RISK}/strategies/allow_new_positions"),
     Endpoint("risk_status", "POST", f"{_RISK}/status"),
     Endpoint(
         "ccxt_core",

@@ -22,9 +22,7 @@ class OrderStatus(StrEnum):
     REJECTED = "REJECTED"
 
 
-OPEN_STATUSES = frozenset(
-    {OrderStatus.PENDING_SUBMIT, OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED}
-)
+OPEN_STATUSES = frozenset({OrderStatus.PENDING_SUBMIT, OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
 
 
 class PositionState(StrEnum):
