@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -100,16 +100,42 @@ class StoreError(Exception):
     """The store refused, and nothing was written."""
 
 
-class StoreInUse(StoreError):  # noqa: N818  # it says what happened
+class StoreInUse(StoreError):
     """Another process has the store open."""
 
 
-class StoreUnusable(StoreError):  # noqa: N818
+class StoreUnusable(StoreError):
     """The file is not a store of this program, or of a newer version of it, or damaged."""
 
 
-class Store(Protocol):
-    """What the service asks of a store. Not thread-safe: the service holds its lock around it.
+class KeyStore(Protocol):
+    """Where API keys are kept. Safe to use from any thread."""
+
+    def api_keys(self) -> list[ApiKey]:
+        """All keys, disabled ones too."""
+        ...
+
+    def api_key_by_digest(self, digest: str) -> ApiKey | None:
+        """The key with that SHA-256, disabled or not."""
+        ...
+
+    def add_api_key(self, key: ApiKey) -> ApiKey:
+        """Write a new key at once.
+
+        :returns: the key with the id that it has been given; the id it came with is not used
+        """
+        ...
+
+    def put_api_key(self, key: ApiKey) -> None:
+        """Replace the key of the same id at once. One that is disabled stays so.
+
+        :raises StoreError: there is none of that id
+        """
+        ...
+
+
+class Store(KeyStore, Protocol):
+    """What the service asks of a store, with its lock held: only the keys are safe from any thread.
 
     `id`, `account_id`, an order's `client_order_id`, a deal's `order_id` and the time that a row is
     sorted by never change once it is committed. An order is committed with the claim of its client
@@ -168,18 +194,6 @@ class Store(Protocol):
         :returns: None when the cursor is older than what is kept, or ahead of the last event: then
             it is of another history
         """
-        ...
-
-    def api_keys(self) -> list[ApiKey]:
-        """All keys, disabled ones too."""
-        ...
-
-    def api_key_by_digest(self, digest: str) -> ApiKey | None:
-        """The key with that SHA-256, disabled or not."""
-        ...
-
-    def put_api_key(self, key: ApiKey) -> None:
-        """Write a key at once; replaces one of the same id."""
         ...
 
     def close(self) -> None:
@@ -496,13 +510,25 @@ class MemoryStore:
         """The key with that SHA-256, disabled or not."""
         return self._api_keys_by_digest.get(digest)
 
+    def add_api_key(self, key: ApiKey) -> ApiKey:
+        """Write a new key; returns it with the id that it has been given."""
+        key_id = max(self._api_keys, default=0) + 1
+        added = replace(key, id=key_id, principal=replace(key.principal, key_id=key_id))
+        self._api_keys[key_id] = self._api_keys_by_digest[key.digest] = added
+        return added
+
     def put_api_key(self, key: ApiKey) -> None:
-        """Write a key at once; replaces one of the same id."""
+        """Replace the key of the same id. One that is disabled stays so.
+
+        :raises StoreError: there is none of that id
+        """
         known = self._api_keys.get(key.id)
-        if known is not None:
-            del self._api_keys_by_digest[known.digest]
-        self._api_keys[key.id] = key
-        self._api_keys_by_digest[key.digest] = key
+        if known is None:
+            raise StoreError("there is no key of that id")
+        if known.disabled_at is not None:
+            key = replace(key, disabled_at=known.disabled_at)
+        del self._api_keys_by_digest[known.digest]
+        self._api_keys[key.id] = self._api_keys_by_digest[key.digest] = key
 
     def close(self) -> None:
         """Nothing to release."""

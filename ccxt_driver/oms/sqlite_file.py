@@ -1,0 +1,159 @@
+"""The SQLite file of a persistent OMS: how it is opened, recognised and brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from .store import StoreUnusable
+
+APPLICATION_ID: Final = 0x4F4D5331
+"""Marks the file as ours ("OMS1"), so that another program's database is never written to."""
+
+_BUSY_SECONDS: Final = 10.0
+"""How long a write waits for another process, which only ever writes one key."""
+
+_VERSION_1: Final = (
+    """CREATE TABLE orders (
+        id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
+        order_type TEXT NOT NULL, qty TEXT NOT NULL, created_at INTEGER NOT NULL, status TEXT NOT NULL,
+        command_id INTEGER, strategy_id INTEGER NOT NULL, position_id INTEGER NOT NULL,
+        previous_position_id INTEGER NOT NULL, reason TEXT NOT NULL, comment TEXT, client_order_id TEXT,
+        exchange_order_id TEXT, price TEXT, stop_loss TEXT, stop_gain TEXT, filled_qty TEXT NOT NULL,
+        filled_cost TEXT NOT NULL, edit_replace_state TEXT, edit_replace_at INTEGER,
+        edit_replace_orphan_order_id INTEGER, edit_replace_origin_order_id INTEGER,
+        updated_at INTEGER NOT NULL, closed_at INTEGER, time_in_force TEXT NOT NULL,
+        post_only INTEGER NOT NULL, reduce_only INTEGER NOT NULL, trigger_price TEXT, stop_price TEXT,
+        take_profit_price TEXT, trailing_amount TEXT, trailing_percent TEXT, reject_reason TEXT,
+        fee TEXT NOT NULL, fee_currency TEXT, expire_at INTEGER, display_qty TEXT, trigger_above INTEGER,
+        trail_extreme TEXT, triggered_at INTEGER, reserved TEXT NOT NULL, reserved_currency TEXT,
+        closes_position INTEGER NOT NULL, params TEXT NOT NULL) STRICT""",
+    "CREATE INDEX orders_by_time ON orders (account_id, created_at, id)",
+    "CREATE INDEX orders_by_update ON orders (account_id, updated_at)",
+    """CREATE UNIQUE INDEX orders_by_client_order_id ON orders (account_id, client_order_id)
+        WHERE client_order_id IS NOT NULL""",
+    """CREATE INDEX orders_open ON orders (id)
+        WHERE status IN ('PENDING_SUBMIT', 'SUBMITTED', 'PARTIALLY_FILLED')""",
+    """CREATE TABLE deals (
+        id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, order_id INTEGER NOT NULL,
+        position_id INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL, qty TEXT NOT NULL,
+        price TEXT NOT NULL, executed_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
+        previous_position_id INTEGER NOT NULL, fee TEXT NOT NULL, fee_currency TEXT, pnl TEXT NOT NULL,
+        strategy_id INTEGER NOT NULL, reason TEXT NOT NULL, comment TEXT, reconciled INTEGER NOT NULL,
+        exchange_trade_id TEXT, maker INTEGER NOT NULL) STRICT""",
+    "CREATE INDEX deals_by_time ON deals (account_id, executed_at, id)",
+    "CREATE INDEX deals_by_order ON deals (order_id)",
+    "CREATE INDEX deals_by_position ON deals (position_id)",
+    """CREATE TABLE positions (
+        id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
+        opened_at INTEGER NOT NULL, qty TEXT NOT NULL, entry_cost TEXT NOT NULL, avg_price TEXT NOT NULL,
+        strategy_id INTEGER NOT NULL, stop_loss TEXT, stop_gain TEXT, state TEXT NOT NULL,
+        reason TEXT NOT NULL, comment TEXT, updated_at INTEGER NOT NULL, closed_at INTEGER,
+        realized_pnl TEXT NOT NULL) STRICT""",
+    "CREATE INDEX positions_by_time ON positions (account_id, opened_at, id)",
+    "CREATE INDEX positions_by_update ON positions (account_id, updated_at)",
+    "CREATE INDEX positions_open ON positions (id) WHERE state IN ('open', 'close_requested')",
+    """CREATE TABLE ledger (
+        id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, currency TEXT NOT NULL, amount TEXT NOT NULL,
+        balance_after TEXT NOT NULL, kind TEXT NOT NULL, created_at INTEGER NOT NULL,
+        reference_id INTEGER) STRICT""",
+    "CREATE INDEX ledger_by_time ON ledger (account_id, created_at, id)",
+    """CREATE TABLE balances (
+        account_id INTEGER NOT NULL, currency TEXT NOT NULL, total TEXT NOT NULL,
+        PRIMARY KEY (account_id, currency)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE accounts (
+        id INTEGER PRIMARY KEY, position_mode TEXT NOT NULL, label TEXT, status TEXT NOT NULL,
+        allow_new_positions INTEGER NOT NULL, leverage TEXT NOT NULL) STRICT""",
+    """CREATE TABLE strategies (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, client_strategy_id TEXT, status TEXT NOT NULL,
+        account_ids TEXT NOT NULL, blocked_accounts TEXT NOT NULL) STRICT""",
+    """CREATE TABLE claims (
+        account_id INTEGER NOT NULL, client_order_id TEXT NOT NULL, order_id INTEGER NOT NULL,
+        command_id INTEGER NOT NULL, fingerprint TEXT NOT NULL, strategy_id INTEGER NOT NULL,
+        PRIMARY KEY (account_id, client_order_id)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE events (
+        account_id INTEGER NOT NULL, seq INTEGER NOT NULL, ts_ms INTEGER NOT NULL, name TEXT NOT NULL,
+        payload TEXT NOT NULL, strategy_id INTEGER, PRIMARY KEY (account_id, seq)) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    # AUTOINCREMENT: the id of a key is never given to another one.
+    """CREATE TABLE api_keys (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+        accounts TEXT, on_all TEXT, strategies TEXT, created_at INTEGER NOT NULL, label TEXT,
+        disabled_at INTEGER) STRICT""",
+)
+
+MIGRATIONS: Final = (_VERSION_1,)
+"""Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, make or update its tables, and make every commit of the connection durable.
+
+    :raises StoreUnusable: it cannot be opened, is not ours, or is of a newer version
+    """
+    try:
+        # It holds the digests of keys, so that nobody else has to read it.
+        path.touch(mode=0o600)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnusable(f"{path} cannot be opened: {error}") from error
+    try:
+        _recognise(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: without it the drive may still hold the data
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreUnusable(f"{path} is not a database of ccxt-driver, or damaged: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> None:
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if tables and _pragma(connection, "application_id") != APPLICATION_ID:
+        raise StoreUnusable(f"{path} is a database of another program")
+    version = _pragma(connection, "user_version")
+    if version > len(MIGRATIONS):
+        raise StoreUnusable(
+            f"{path} was written by a newer ccxt-driver (version {version} of the tables, "
+            f"this one knows {len(MIGRATIONS)}): update ccxt-driver"
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _pragma(connection, "user_version") == len(MIGRATIONS):
+        return
+    with transaction(connection):
+        _recognise(connection, path)  # again: another process may have been quicker
+        for version in range(_pragma(connection, "user_version"), len(MIGRATIONS)):
+            for statement in MIGRATIONS[version]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One write transaction, whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,206 @@
+"""What only the store in a file does."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ccxt_driver.contract.commands import Side
+from ccxt_driver.oms.entities import (
+    Account,
+    ApiKey,
+    Claim,
+    Deal,
+    Event,
+    LedgerEntry,
+    Order,
+    Position,
+    Principal,
+    Strategy,
+)
+from ccxt_driver.oms.sqlite_file import MIGRATIONS
+from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
+from ccxt_driver.oms.sqlite_store import SqliteStore
+from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreInUse, StoreUnusable
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "oms.sqlite"
+
+
+def one_order(order_id: int = 1) -> Changes:
+    return Changes(
+        orders={order_id: Order(order_id, 1, "BTC/USDT", Side.BUY, "market", Decimal(1), 5)},
+        balances={(1, "USDT"): Decimal(7)},
+        events=[Event(1, order_id, 5, "order_updated", {"id": order_id}, 0)],
+    )
+
+
+@pytest.mark.parametrize(
+    "entity, table",
+    [
+        (Order, "orders"),
+        (Deal, "deals"),
+        (Position, "positions"),
+        (LedgerEntry, "ledger"),
+        (Account, "accounts"),
+        (Strategy, "strategies"),
+        (Claim, "claims"),
+        (Event, "events"),
+    ],
+)
+def test_the_columns_are_the_fields(path: Path, entity: type, table: str) -> None:
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    connection.close()
+    assert columns == [field.name for field in dataclasses.fields(entity)]
+
+
+def test_what_was_committed_is_there_after_a_restart(path: Path) -> None:
+    store = SqliteStore(path)
+    store.commit(one_order())
+    store.close()
+    store = SqliteStore(path)
+    live = store.load()
+    assert [row.id for row in live.open_orders] == [1]
+    assert live.balances == {(1, "USDT"): Decimal(7)}
+    assert live.last_seq == {1: 1}
+    store.commit(one_order(2))
+    assert store.orders(RowFilter((1,)))[1] == 2
+    store.close()
+
+
+def test_commits_are_durable_and_the_log_is_written_ahead(path: Path) -> None:
+    store = SqliteStore(path)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
+def test_the_file_is_its_owners_only(path: Path) -> None:
+    SqliteStore(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_second_store_on_the_file_is_told_so(path: Path) -> None:
+    store = SqliteStore(path)
+    with pytest.raises(StoreInUse, match=r"oms\.sqlite is in use"):
+        SqliteStore(path)
+    store.close()
+    SqliteStore(path).close()
+
+
+def test_a_second_process_on_the_file_is_told_so(path: Path) -> None:
+    store = SqliteStore(path)
+    script = (
+        "import sys; from ccxt_driver.oms.sqlite_store import SqliteStore, StoreInUse\n"
+        "try: SqliteStore(sys.argv[1])\n"
+        "except StoreInUse as error: print('in use:', error)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    store.close()
+    assert done.stdout.strip() == f"in use: {path} is in use by another process"
+
+
+def test_a_failed_start_releases_the_lock(path: Path) -> None:
+    path.write_bytes(b"not a database, but long enough to be read as one" * 50)
+    with pytest.raises(StoreUnusable, match="not a database of ccxt-driver"):
+        SqliteStore(path)
+    path.unlink()
+    SqliteStore(path).close()
+
+
+def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusable, match="another program"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StoreUnusable, match="newer ccxt-driver"):
+        SqliteStore(path)
+
+
+def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="missing"):
+        SqliteStore(tmp_path / "missing" / "oms.sqlite")
+
+
+def test_a_disk_that_refuses_is_a_store_error_and_nothing_is_written(path: Path) -> None:
+    store = SqliteStore(path)
+    store.commit(one_order())
+    # The pages in use are all there may be: the next commit finds the disk full.
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    big = one_order(2)
+    big.settings["big"] = "x" * 100_000
+    with pytest.raises(StoreError, match="full"):
+        store.commit(big)
+    assert store.load().last_seq == {1: 1}
+    assert store.orders_by_id([1, 2]) == store.orders_by_id([1])
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store.commit(one_order(2))
+    assert store.load().last_seq == {1: 2}
+    store.close()
+
+
+def test_keys_are_made_and_disabled_beside_a_running_store(path: Path) -> None:
+    store = SqliteStore(path)
+    beside = SqliteApiKeys(path)
+    made = beside.add_api_key(ApiKey(0, "aa", "trader", Principal(), 5))
+    assert store.api_key_by_digest("aa") == made
+    beside.put_api_key(dataclasses.replace(made, disabled_at=6))
+    seen = store.api_key_by_digest("aa")
+    assert seen is not None
+    assert seen.disabled_at == 6
+    beside.close()
+    store.close()
+
+
+def test_a_key_is_readable_while_a_transaction_is_open(path: Path) -> None:
+    store = SqliteStore(path)
+    made = store.add_api_key(ApiKey(0, "aa", "trader", Principal(), 5))
+    store._connection.execute("BEGIN IMMEDIATE")
+    assert store.api_key_by_digest("aa") == made
+    store._connection.execute("ROLLBACK")
+    store.close()
+
+
+def test_params_of_a_client_in_process_may_be_any_object(path: Path) -> None:
+    store = SqliteStore(path)
+    changes = one_order()
+    changes.orders[1].params = {"big": 2**70, "exact": Decimal("0.1")}
+    store.commit(changes)
+    assert store.orders_by_id([1])[0].params == {"big": 2**70, "exact": "0.1"}
+    store.close()
+
+
+def test_the_start_reads_no_history(path: Path) -> None:
+    store = SqliteStore(path)
+    for query in ("status IN ('PENDING_SUBMIT', 'SUBMITTED', 'PARTIALLY_FILLED')",):
+        plan = store._connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM orders WHERE {query} ORDER BY id")
+        assert "USING INDEX orders_open" in str(plan.fetchall())
+    plan = store._connection.execute(
+        "EXPLAIN QUERY PLAN SELECT * FROM positions WHERE state IN ('open', 'close_requested') ORDER BY id"
+    )
+    assert "USING INDEX positions_open" in str(plan.fetchall())
+    store.close()
