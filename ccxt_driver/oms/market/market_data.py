@@ -1,0 +1,273 @@
+"""The one object that knows prices: a feed that moves by itself, and prices set by hand over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, localcontext
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal
+from ccxt_driver.oms.market.feed import EXACT, Candle, Feed, Level, Quote, Trade
+from ccxt_driver.oms.market.hand import HandFeed, HandPrice
+from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Currency, Market, UnknownSymbol, currencies_of
+from ccxt_driver.oms.market.synthetic import SyntheticFeed
+
+_Row = TypeVar("_Row", Candle, Trade)
+
+_DAY_MS = 86_400_000
+_MINUTE_MS = 60_000
+_QUARTER_MS = 15 * _MINUTE_MS
+
+
+class MarketData:
+    """A `Feed` of every listed market.
+
+    A symbol follows the underlying feed until its price is set by hand; from then on it follows
+    what is set, and only that. Candles and trades of both periods join.
+
+    :param markets: what is listed
+    :param seed: of the synthetic prices
+    :param feed: another underlying feed instead of the synthetic one
+    :raises ValueError: two markets with the same symbol or id
+    """
+
+    def __init__(
+        self, markets: Iterable[Market] = DEFAULT_MARKETS, seed: int = 0, feed: Feed | None = None
+    ) -> None:
+        listed = list(markets)
+        for name in ("symbol", "id"):
+            values = [getattr(market, name) for market in listed]
+            if len(set(values)) < len(values):
+                raise ValueError(f"markets: expected each {name} once, got {', '.join(values)}")
+        self._markets = {market.symbol: market for market in listed}
+        self._currencies = currencies_of(listed)
+        self._feed: Feed = SyntheticFeed(listed, seed) if feed is None else feed
+        self._hand = HandFeed(listed)
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """The listed markets by symbol."""
+        return MappingProxyType(self._markets)
+
+    @property
+    def currencies(self) -> Mapping[str, Currency]:
+        """The currencies of the listed markets by code."""
+        return MappingProxyType(self._currencies)
+
+    def market(self, symbol: str) -> Market:
+        """A listed market.
+
+        :raises UnknownSymbol: not listed
+        """
+        try:
+            return self._markets[symbol]
+        except KeyError:
+            raise UnknownSymbol(symbol) from None
+
+    def set_price(
+        self,
+        symbol: str,
+        at_ms: int,
+        bid: Decimal | None = None,
+        ask: Decimal | None = None,
+        last: Decimal | None = None,
+        size: Decimal | None = None,
+    ) -> HandPrice:
+        """Set a price by hand; the symbol no longer moves by itself. See `HandFeed.set`."""
+        return self._hand.set(symbol, at_ms, bid, ask, last, size)
+
+    @property
+    def step_ms(self) -> int:
+        """That of the underlying feed."""
+        return self._feed.step_ms
+
+    def quote(self, symbol: str, at_ms: int) -> Quote:
+        """The quote as of a moment."""
+        return self._feed_at(symbol, at_ms).quote(symbol, at_ms)
+
+    def book(self, symbol: str, at_ms: int) -> tuple[Sequence[Level], Sequence[Level]]:
+        """The book as of a moment."""
+        return self._feed_at(symbol, at_ms).book(symbol, at_ms)
+
+    def book_version(self, symbol: str, at_ms: int) -> int:
+        """The version of the book as of a moment."""
+        return self._feed_at(symbol, at_ms).book_version(symbol, at_ms)
+
+    def mark_price(self, symbol: str, at_ms: int) -> Decimal:
+        """The price at which positions are valued: the last traded one."""
+        return self.quote(symbol, at_ms).last
+
+    def first_move(
+        self, symbol: str, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None
+    ) -> Quote | None:
+        """The first quote that reaches one of two prices; see `Feed.first_move`."""
+        began_ms = self._hand.began_ms(symbol)
+        if began_ms is None:
+            return self._feed.first_move(symbol, after_ms, until_ms, low, high)
+        if after_ms < began_ms - 1:
+            found = self._feed.first_move(symbol, after_ms, min(until_ms, began_ms - 1), low, high)
+            if found is not None:
+                return found
+        return self._hand.first_move(symbol, after_ms, until_ms, low, high)
+
+    def candles(
+        self, symbol: str, timeframe: str, since_ms: int | None, until_ms: int, limit: int
+    ) -> list[Candle]:
+        """Candles in ascending order; see `Feed.candles`."""
+        began_ms = self._hand.began_ms(symbol)
+        if began_ms is None or until_ms < began_ms:
+            return self._feed.candles(symbol, timeframe, since_ms, until_ms, limit)
+        after = self._hand.candles(symbol, timeframe, since_ms, until_ms, limit)
+        if self._hand.forgets(symbol):
+            return after  # joined to what came long before, a gap would pass for a jump
+        before = self._feed.candles(symbol, timeframe, since_ms, began_ms - 1, limit)
+        return _window(_join(before, after), since_ms, limit)
+
+    def trades(self, symbol: str, since_ms: int | None, until_ms: int, limit: int) -> list[Trade]:
+        """Public trades in ascending order; see `Feed.trades`."""
+        began_ms = self._hand.began_ms(symbol)
+        if began_ms is None or until_ms < began_ms:
+            return self._feed.trades(symbol, since_ms, until_ms, limit)
+        after = self._hand.trades(symbol, since_ms, until_ms, limit)
+        if self._hand.forgets(symbol):
+            return after
+        before = self._feed.trades(symbol, since_ms, began_ms - 1, limit)
+        return _window(before + after, since_ms, limit)
+
+    def ticker(self, symbol: str, now_ms: int) -> dict[str, Any]:
+        """The ccxt ticker structure, with every key, of the 24 hours up to now.
+
+        The window begins on a whole minute. `vwap` and `quoteVolume` take the mean of high, low
+        and close as the price of each quarter of an hour.
+
+        :raises UnknownSymbol: not listed
+        """
+        market = self.market(symbol)
+        with localcontext(EXACT):
+            return self._ticker(market, now_ms)
+
+    def dump(self) -> dict[str, Any]:
+        """All that was set by hand, ready for JSON."""
+        return {
+            "hand": {
+                symbol: {
+                    "forgotten": forgotten,
+                    "began_ms": began_ms,
+                    "prices": [_price_out(price) for price in prices],
+                }
+                for symbol, (forgotten, began_ms, prices) in self._hand.dump().items()
+            }
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `dump` gave, in place of what was set so far.
+
+        :raises UnknownSymbol: a symbol that is no longer listed
+        """
+        self._hand.restore(
+            {
+                symbol: (row["forgotten"], row["began_ms"], [_price_in(price) for price in row["prices"]])
+                for symbol, row in state["hand"].items()
+            }
+        )
+
+    def _feed_at(self, symbol: str, at_ms: int) -> Feed:
+        began_ms = self._hand.began_ms(symbol)
+        return self._feed if began_ms is None or at_ms < began_ms else self._hand
+
+    def _ticker(self, market: Market, now_ms: int) -> dict[str, Any]:
+        symbol = market.symbol
+        quote = self.quote(symbol, now_ms)
+        bids, asks = self.book(symbol, now_ms)
+        day = self._last_day(symbol, now_ms)
+        opened = day[0].open
+        volume = sum((candle.volume for candle in day), Decimal(0))
+        turnover = sum(((row.high + row.low + row.close) * row.volume for row in day), Decimal(0)) / 3
+        change = quote.last - opened
+        return {
+            "symbol": symbol,
+            "timestamp": now_ms,
+            "datetime": format_time(now_ms),
+            "high": float(max(candle.high for candle in day)),
+            "low": float(min(candle.low for candle in day)),
+            "bid": float(quote.bid),
+            "bidVolume": float(bids[0].qty),
+            "ask": float(quote.ask),
+            "askVolume": float(asks[0].qty),
+            "vwap": float(turnover / volume) if volume else None,
+            "open": float(opened),
+            "close": float(quote.last),
+            "last": float(quote.last),
+            "previousClose": None,
+            "change": float(change),
+            "percentage": float(change / opened * 100),
+            "average": float((quote.last + opened) / 2),
+            "baseVolume": float(volume),
+            "quoteVolume": float(turnover),
+            "markPrice": float(self.mark_price(symbol, now_ms)) if market.kind == "swap" else None,
+            "indexPrice": self._index_price(market, now_ms),
+            "info": {},
+        }
+
+    def _last_day(self, symbol: str, now_ms: int) -> list[Candle]:
+        """Candles of the 24 hours: minutes up to the first whole quarter, quarters from there."""
+        start = max(0, (now_ms - _DAY_MS) // _MINUTE_MS * _MINUTE_MS + _MINUTE_MS)
+        quarter = -(-start // _QUARTER_MS) * _QUARTER_MS
+        minutes = (quarter - start) // _MINUTE_MS
+        head = self.candles(symbol, "1m", start, min(now_ms, quarter - 1), minutes)
+        tail = (
+            self.candles(symbol, "15m", quarter, now_ms, _DAY_MS // _QUARTER_MS) if now_ms >= quarter else []
+        )
+        return head + tail
+
+    def _index_price(self, market: Market, now_ms: int) -> float | None:
+        spot = f"{market.base}/{market.quote}"
+        if market.kind != "swap" or spot not in self._markets:
+            return None
+        return float(self.quote(spot, now_ms).last)
+
+
+def _join(before: list[Candle], after: list[Candle]) -> list[Candle]:
+    """Two stretches of candles as one; the candle in which the change fell is made of both."""
+    if not (before and after and before[-1].open_ms == after[0].open_ms):
+        return before + after
+    first, second = before[-1], after[0]
+    both = Candle(
+        first.open_ms,
+        first.open,
+        max(first.high, second.high),
+        min(first.low, second.low),
+        second.close,
+        EXACT.add(first.volume, second.volume),
+    )
+    return [*before[:-1], both, *after[1:]]
+
+
+def _window(rows: list[_Row], since_ms: int | None, limit: int) -> list[_Row]:
+    """The oldest `limit` when a beginning was asked for, the newest otherwise."""
+    if since_ms is not None:
+        return rows[: max(0, limit)]
+    return rows[max(0, len(rows) - limit) :]
+
+
+def _price_out(price: HandPrice) -> list[int | str | None]:
+    size = None if price.size is None else format_decimal(price.size)
+    return [
+        price.time_ms,
+        format_decimal(price.bid),
+        format_decimal(price.ask),
+        format_decimal(price.last),
+        size,
+    ]
+
+
+def _price_in(row: Sequence[Any]) -> HandPrice:
+    time_ms, bid, ask, last, size = row
+    return HandPrice(
+        int(time_ms),
+        parse_decimal(bid),
+        parse_decimal(ask),
+        parse_decimal(last),
+        None if size is None else parse_decimal(size),
+    )
