@@ -125,14 +125,18 @@ def annotate(
     details: Any = None,
     retry_after: float | None = None,
     outcome: str | None = None,
+    client_order_id: str | None = None,
 ) -> ccxt.BaseError:
     """Give an exception the attributes that the top of this module promises."""
-    error.code = code
-    error.http_status = status
-    error.details = details
-    error.retry_after = retry_after
-    error.outcome = outcome
-    error.client_order_id = None
+    attributes = {
+        "code": code,
+        "http_status": status,
+        "details": details,
+        "retry_after": retry_after,
+        "outcome": outcome,
+        "client_order_id": client_order_id,
+    }
+    error.__dict__.update(attributes)
     return error
 
 
@@ -197,7 +201,9 @@ def error_from_detail(
     elif command in _ORDER_COMMANDS:
         kind = _OF_ORDER_COMMANDS.get(code, kind)  # type: ignore[call-overload]
     if kind is None:
-        kind = _STATUSES.get(status or 0, ccxt.ExchangeNotAvailable if (status or 0) >= 500 else ccxt.ExchangeError)
+        kind = _STATUSES.get(
+            status or 0, ccxt.ExchangeNotAvailable if (status or 0) >= 500 else ccxt.ExchangeError
+        )
     parts = [exchange_id, code or "error"]
     if message and message != code:
         parts.append(message)

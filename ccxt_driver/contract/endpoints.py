@@ -6,8 +6,9 @@ checked against this table by a test.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from string import Formatter
 
 
 class Access(StrEnum):
@@ -39,6 +40,11 @@ class Endpoint:
     access: Access = Access.KEY
     query: tuple[str, ...] = ()
     older_path: str | None = None
+    placeholders: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
+        object.__setattr__(self, "placeholders", names)
 
 
 _FILTERS = (

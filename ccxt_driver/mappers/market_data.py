@@ -99,7 +99,9 @@ def order_book(value: Any, number: Number) -> dict[str, Any]:
 
 def _levels(value: Any, key: str, number: Number) -> list[list[Any]]:
     try:
-        return [[_number(level[0], key, number), _number(level[1], key, number)] for level in _list(value, key)]
+        return [
+            [_number(level[0], key, number), _number(level[1], key, number)] for level in _list(value, key)
+        ]
     except (IndexError, TypeError, KeyError):
         raise BadRow(f"{key}: expected levels as [price, amount]") from None
 

@@ -143,8 +143,6 @@ def _add_deals(
         order["average"] = number(size / cost if terms.inverse else cost / size)
         if order["type"] == "market":
             order["price"] = order["average"]
-    fees = total_fees(
-        ((decimal_of(deal, "fee"), deal.get("fee_currency")) for deal in deals), cost, number
-    )
+    fees = total_fees(((decimal_of(deal, "fee"), deal.get("fee_currency")) for deal in deals), cost, number)
     order["fees"] = fees
     order["fee"] = dict(fees[0]) if len(fees) == 1 else None

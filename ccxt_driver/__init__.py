@@ -1,0 +1,27 @@
+"""A ccxt exchange whose orders go through an Order Management System.
+
+Names are loaded at first use, so that `ccxt_driver.oms` starts without importing ccxt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .exchange._sync import OmsCcxtExchange
+
+__all__ = ["OmsCcxtExchange", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OmsCcxtExchange":
+        from .exchange._sync import OmsCcxtExchange
+
+        return OmsCcxtExchange
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

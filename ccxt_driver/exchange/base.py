@@ -1,0 +1,297 @@
+"""Everything of the driver that does not wait: describe, sign, handle_errors, request builders, parse_*.
+
+One mixin for both colours. A unified method in `_async.py` reads: build a request here, send it, map
+the answer here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn
+from urllib.parse import urlencode
+
+import ccxt
+
+from ccxt_driver.contract.values import format_time, parse_decimal
+from ccxt_driver.errors import command_of, error_from_detail, error_from_response, garbage
+from ccxt_driver.mappers.order import order_from_row
+from ccxt_driver.mappers.position import position_from_row
+from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
+from ccxt_driver.mappers.values import BadRow, Number, number_maker
+
+from .capabilities import description
+from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
+from .list_requests import ListRequests
+from .order_requests import OrderRequests
+from .request_parts import Secret, endpoint_of, filled_in, json_text, parts_of
+from .sandbox import Sandbox
+
+LOGGER: Final = logging.getLogger("ccxt_driver")
+
+_NEVER_SENT: Final = frozenset(
+    {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
+    | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
+)
+
+
+class OmsExchange(OrderRequests, ListRequests, Sandbox):
+    """The part of the OMS exchange classes that is the same for both."""
+
+    def __init__(self, config: dict[str, Any] = {}) -> None:
+        """Make an exchange object. No I/O.
+
+        :param config: as ccxt's: `apiKey`, `options` (`base_url`, `account_id`, `strategy_id`,
+            `oms`, ...), `timeout`, `urls`, and every other attribute
+        :raises BadRequest: an option is not what it should be
+        :raises AuthenticationError: a venue's credentials for the embedded OMS
+        """
+        self._server_features = None
+        self._account_rows = None
+        self._terms = {}
+        self._embedded_oms = None
+        self._live = None
+        self._commands_in_flight = 0
+        super().__init__(resolve(config, os.environ))
+
+    def describe(self) -> Any:
+        """ccxt's description of the class; no I/O."""
+        return self.deep_extend(super().describe(), description())
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def sign(
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Any = {},
+        headers: Any = None,
+        body: Any = None,
+    ) -> dict[str, Any]:
+        """The HTTP request for an endpoint of the contract.
+
+        :param path: with `{placeholders}`, as in the contract
+        :param api: public (no key), private (a key), market (a key when there is one)
+        :param params: path, query and body parameters together; a list is a body
+        :returns: url, method, headers, body
+        :raises AuthenticationError: a private endpoint without `apiKey`
+        """
+        endpoint = endpoint_of(method, path)
+        filled, query, payload = filled_in(endpoint, path, params)
+        base = self.urls["api"]
+        url = f"{base if isinstance(base, str) else base[api]}/{filled}"
+        if query:
+            url += "?" + urlencode(query)
+        headers = {} if headers is None else dict(headers)
+        if method != "GET":
+            headers["Content-Type"] = "application/json"
+            body = json_text(payload)
+        if api == "private":
+            self.check_required_credentials()  # ccxt's
+        if api != "public" and self.apiKey:
+            headers["x-api-key"] = Secret(self.apiKey)
+        return {"url": url, "method": method, "body": body, "headers": headers}
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Any,
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        """Raise the exception for every answer that is not a success of the contract.
+
+        ccxt's own status map, which calls a 409 or a 403 an outage, is never reached.
+        """
+        command = command_of(request_body) if request_body and "/commands" in url else None
+        if code >= 400:
+            raise error_from_response(self.id, code, response, body, headers, command)
+        if code >= 300:
+            raise ccxt.ExchangeError(f"{self.id} {method} {url}: HTTP {code}, a redirect is not followed")
+        if response is None:
+            raise garbage(self.id, f"{method} {url}: expected JSON, got {body[:100]!r}", command, body)
+
+    def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
+        """The embedded OMS's answer to a request; the same checks as over HTTP, no JSON."""
+        oms = self._embedded_oms
+        if oms is None:
+            oms = self._open_embedded()
+        endpoint = endpoint_of(method, path)
+        placeholders, query, payload = parts_of(endpoint, params)
+        self.last_request_url = EMBEDDED + path
+        if self.verbose:
+            self.log("\nembedded Request:", self.id, method, path, placeholders, query, payload)
+        reply = oms.handle(endpoint.name, placeholders, query, payload)
+        if self.verbose:
+            self.log("\nembedded Response:", self.id, method, path, reply.status, reply.body)
+        if reply.status >= 400:
+            command = command_of(payload) if endpoint.name == "commands" else None
+            raise error_from_response(self.id, reply.status, reply.body, command=command)
+        return reply.body
+
+    def _open_embedded(self) -> Any:
+        from ccxt_driver.embedded import open_embedded
+
+        refuse_credentials({name: getattr(self, name, None) for name in ("secret", "password", "privateKey")})
+        self._embedded_oms = self.options.get("oms") or open_embedded(self.urls["api"])
+        return self._embedded_oms
+
+    @property
+    def _is_embedded(self) -> bool:
+        return is_embedded(self.urls["api"])
+
+    # -- who asks, and for what ----------------------------------------------------------------
+
+    def _account_id(self, params: Mapping[str, Any]) -> int:
+        given = params.get("account_id", self.options.get("account_id"))
+        if given is None:
+            raise ccxt.ArgumentsRequired(
+                f'{self.id} account_id: set options["account_id"] or CCXT_OMS_ACCOUNT_ID to the OMS '
+                "account to trade on"
+            )
+        return identifier("account_id", given)
+
+    def _strategy_id(self, params: Mapping[str, Any]) -> int | None:
+        given = params.get("strategy_id", self.options.get("strategy_id"))
+        return None if given is None else identifier("strategy_id", given, or_zero=True)
+
+    def _utc_offset_ms(self) -> int:
+        """`options.gateway_utc_offset`, in hours: how far a gateway's times without a zone are ahead."""
+        return round(float(self.options.get("gateway_utc_offset") or 0) * 3_600_000)
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def _result_of(self, body: Any, command: dict[str, Any]) -> dict[str, Any]:
+        """The one result of the answer to a single command.
+
+        :raises BaseError: the command was refused, or the answer is not of the contract
+        """
+        results = body.get("results") if isinstance(body, Mapping) else None
+        if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
+            raise garbage(self.id, f"expected one result, got {str(body)[:200]}", command["command"], body)
+        result: dict[str, Any] = results[0]
+        if result.get("ok") is True:
+            return result
+        detail = result.get("error")
+        detail = detail if isinstance(detail, Mapping) else {"code": "error", "message": str(detail)}
+        raise error_from_detail(self.id, detail, command=command["command"])
+
+    def _raise_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> NoReturn:
+        """Raise what a command's failure means: refused, never sent, or unknown.
+
+        An unknown outcome is a RequestTimeout that carries the client order id, so that the order can
+        be looked up; it must not be repeated.
+        """
+        client_order_id = command["payload"].get("client_order_id")
+        outcome = getattr(error, "outcome", None)
+        if outcome is None:
+            lost = isinstance(error, ccxt.NetworkError) and not _never_sent(error)
+            outcome = "unknown" if lost else "not_sent"
+        if outcome != "unknown":
+            error.__dict__.update(outcome=outcome, client_order_id=client_order_id)
+            raise error
+        hint = f"; look it up by clientOrderId {client_order_id}" if client_order_id else ""
+        message = f"{self.id} {command['command']}: the outcome is unknown{hint} ({error})"
+        kind = ccxt.RequestTimeout if isinstance(error, ccxt.OperationFailed) else type(error)
+        unknown = kind(message)
+        unknown.__dict__.update(vars(error), outcome=outcome, client_order_id=client_order_id)
+        raise unknown from error
+
+    def _row_of_command(self, command: Mapping[str, Any], order_id: int) -> dict[str, Any]:
+        """What is certain of an order that was placed and cannot be read now."""
+        kept = ("symbol", "side", "order_type", "qty", "price", "client_order_id", "strategy_id")
+        payload = command["payload"]
+        return {
+            "id": order_id,
+            "account_id": command["account_id"],
+            "status": "SUBMITTED",
+            "created_at": format_time(self.milliseconds()),
+            **{key: payload[key] for key in kept if key in payload},
+        }
+
+    def _items(self, body: Any) -> list[dict[str, Any]]:
+        items = body.get("items") if isinstance(body, Mapping) else None
+        if not isinstance(items, list):
+            raise garbage(self.id, f"expected a list under items, got {str(body)[:200]}", None, body)
+        return items
+
+    def _venue_result(self, body: Any) -> Any:
+        if not isinstance(body, Mapping) or body.get("ok") is not True or "result" not in body:
+            raise garbage(self.id, f"expected ok and result, got {str(body)[:200]}", None, body)
+        return body["result"]
+
+    def _mapped(self, mapper: Callable[..., Any], *args: Any) -> Any:
+        """What a mapper makes of an answer; a row that is not of the contract is a BadResponse."""
+        try:
+            return mapper(*args)
+        except BadRow as error:
+            what = f"the server sent what is not of the contract: {error}"
+            raise garbage(self.id, what, None, args[0]) from error
+
+    def _number(self) -> Number:
+        return number_maker(self.number)
+
+    def _terms_of(self, symbol: Any) -> Terms:
+        """What the mappers must know of a market; unknown markets count in base units."""
+        known: Terms | None = self._terms.get(symbol)
+        if known is not None:
+            return known
+        market = (self.markets or {}).get(symbol)
+        if market is None:
+            return PLAIN
+        size = market.get("contractSize")
+        contract_size = PLAIN.contract_size if size is None else parse_decimal(size)
+        terms = Terms(contract_size, bool(market.get("inverse")))
+        self._terms[symbol] = terms
+        return terms
+
+    def set_markets(self, markets: Any, currencies: Any = None) -> Any:
+        """ccxt's; forgets what was derived from the markets before."""
+        self._terms = {}
+        return super().set_markets(markets, currencies)
+
+    def parse_order(self, order: Any, market: Any = None) -> Any:
+        """An order row of the contract as ccxt's order structure."""
+        return self._order(order)
+
+    def parse_trade(self, trade: Any, market: Any = None) -> Any:
+        """A deal row of the contract as ccxt's trade structure."""
+        terms = self._terms_of(trade.get("symbol"))
+        return self._mapped(trade_from_row, trade, self._number(), terms, self._utc_offset_ms())
+
+    def parse_position(self, position: Any, market: Any = None) -> Any:
+        """A position row of the contract as ccxt's position structure."""
+        return self._position(position, None)
+
+    def _order(self, row: Any, deals: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
+        if not isinstance(row, dict):
+            raise garbage(self.id, f"expected an order row, got {str(row)[:200]}", None, row)
+        terms = self._terms_of(row.get("symbol"))
+        result: dict[str, Any] = self._mapped(
+            order_from_row, row, self._number(), terms, self._utc_offset_ms(), deals
+        )
+        return result
+
+    def _position(self, row: dict[str, Any], hedged: bool | None) -> dict[str, Any]:
+        terms = self._terms_of(row.get("symbol"))
+        result: dict[str, Any] = self._mapped(
+            position_from_row, row, self._number(), terms, self._utc_offset_ms(), hedged
+        )
+        return result
+
+
+def _never_sent(error: BaseException | None, depth: int = 8) -> bool:
+    """Whether the failure came before the first byte was written: no connection was made."""
+    if error is None or depth == 0:
+        return False
+    if type(error).__name__ in _NEVER_SENT:
+        return True
+    inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
+    return any(_never_sent(each, depth - 1) for each in inner if isinstance(each, BaseException))

@@ -1,0 +1,127 @@
+"""What a constructor's configuration means, with the environment as fallback. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import ccxt
+
+DEFAULT_BASE_URL: Final = "http://127.0.0.1:8000"
+EMBEDDED: Final = "embedded:"
+_CREDENTIALS_OF_A_VENUE: Final = ("secret", "password", "privateKey")
+
+
+def is_embedded(url: Any) -> bool:
+    """Whether a base URL means the OMS inside this process: paper trading."""
+    return isinstance(url, str) and url.startswith(EMBEDDED)
+
+
+def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration with everything that was left out filled in.
+
+    :param config: what the caller gave the constructor
+    :param environment: `CCXT_OMS_BASE_URL`, `CCXT_OMS_API_KEY`, `CCXT_OMS_ACCOUNT_ID`,
+        `CCXT_OMS_STRATEGY_ID`, `CCXT_OMS_TIMEOUT` (seconds). The key is used only with the
+        environment's base URL, so that it is never sent anywhere else.
+    :returns: a new configuration; `urls["api"]` is the base URL without a trailing slash
+    :raises BadRequest: an id, the timeout or the base URL is not what it should be
+    :raises AuthenticationError: a venue's credentials were given to the embedded OMS
+    """
+    options = dict(config.get("options") or {})
+    resolved = {**config, "options": options}
+    urls = dict(config.get("urls") or {})
+    base_url, from_environment = _base_url(urls, options, environment)
+    urls["api"] = base_url
+    urls.setdefault("test", _sandbox_url(options) or base_url)
+    resolved["urls"] = urls
+    if from_environment and "apiKey" not in config and environment.get("CCXT_OMS_API_KEY"):
+        resolved["apiKey"] = environment["CCXT_OMS_API_KEY"]
+    if "timeout" not in config and environment.get("CCXT_OMS_TIMEOUT"):
+        resolved["timeout"] = _timeout(environment["CCXT_OMS_TIMEOUT"])
+    for name in ("account_id", "strategy_id"):
+        if options.get(name) is None and environment.get(f"CCXT_OMS_{name.upper()}"):
+            options[name] = environment[f"CCXT_OMS_{name.upper()}"]
+    if options.get("account_id") is not None:
+        options["account_id"] = identifier("account_id", options["account_id"])
+    if options.get("strategy_id") is not None:
+        options["strategy_id"] = identifier("strategy_id", options["strategy_id"], or_zero=True)
+    if is_embedded(base_url):
+        refuse_credentials(config)
+        if options.get("account_id") is None:
+            options["account_id"] = 1
+        resolved.setdefault("name", "OMS (PAPER)")
+        resolved["requiredCredentials"] = {"apiKey": False, **(config.get("requiredCredentials") or {})}
+    return resolved
+
+
+def identifier(field: str, value: Any, or_zero: bool = False) -> int:
+    """An OMS id as the caller gave it.
+
+    :param field: named in the error
+    :param value: an integer, or a string of digits
+    :param or_zero: whether 0 means something
+    :raises BadRequest: anything else
+    """
+    expected = f"{field}: expected {'0 or ' if or_zero else ''}a positive integer, got {value!r}"[:200]
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < (0 if or_zero else 1):
+        raise ccxt.BadRequest(expected)
+    return value
+
+
+def refuse_credentials(holder: Mapping[str, Any]) -> None:
+    """Paper trading never takes what opens a real venue.
+
+    :raises AuthenticationError: naming the credential, never its value
+    """
+    for name in _CREDENTIALS_OF_A_VENUE:
+        if holder.get(name):
+            raise ccxt.AuthenticationError(
+                f"{name}: the embedded OMS is paper trading and takes no venue credentials; "
+                "remove it, or set base_url to a gateway"
+            )
+
+
+def _base_url(
+    urls: Mapping[str, Any], options: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Any, bool]:
+    """The base URL, and whether the environment gave it. `urls["api"]` beats `base_url`."""
+    if options.get("oms") is not None:
+        return EMBEDDED, False
+    if urls.get("api") is not None:
+        given = urls["api"]
+        return (_checked_url(given) if isinstance(given, str) else given), False
+    if options.get("base_url") is not None:
+        return _checked_url(options["base_url"]), False
+    if environment.get("CCXT_OMS_BASE_URL"):
+        return _checked_url(environment["CCXT_OMS_BASE_URL"]), True
+    return DEFAULT_BASE_URL, False
+
+
+def _sandbox_url(options: Mapping[str, Any]) -> str | None:
+    sandbox = options.get("sandbox")
+    if isinstance(sandbox, Mapping) and sandbox.get("base_url"):
+        return _checked_url(sandbox["base_url"])
+    return None
+
+
+def _checked_url(value: Any) -> str:
+    if is_embedded(value):
+        return str(value)
+    if isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) > 8:
+        return value.rstrip("/")
+    raise ccxt.BadRequest(
+        f'base_url: expected "http://...", "https://..." or "embedded:...", got {value!r}'[:200]
+    )
+
+
+def _timeout(seconds: str) -> int:
+    try:
+        milliseconds = round(float(seconds) * 1000)
+    except ValueError:
+        milliseconds = 0
+    if milliseconds <= 0:
+        raise ccxt.BadRequest(f"CCXT_OMS_TIMEOUT: expected seconds above 0, got {seconds!r}"[:200])
+    return milliseconds

@@ -1,0 +1,32 @@
+"""What the parts of the driver's mixin take from the ccxt class that they are mixed into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+
+class Host:
+    """ccxt's class comes later in the resolution order; its attributes are untyped."""
+
+    if TYPE_CHECKING:
+        apiKey: Any
+        options: Any
+        last_request_url: Any
+        _live: Any
+        _server_features: frozenset[str] | None
+        _account_rows: list[dict[str, Any]] | None
+        _embedded_oms: Any
+        _terms: dict[str, Any]
+        _commands_in_flight: int
+
+        def __init__(self, config: Any) -> None:
+            """ccxt's constructor."""
+
+        def __getattr__(self, name: str) -> Any:
+            """Anything else of ccxt's Exchange."""
+
+        def describe(self) -> Any:
+            """ccxt's own description."""
+
+        def set_markets(self, markets: Any, currencies: Any = None) -> Any:
+            """ccxt's."""

@@ -1,0 +1,166 @@
+"""Asking for lists of rows: what a server filters, what is filtered here, which pages are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.contract.values import format_date
+from ccxt_driver.errors import garbage
+from ccxt_driver.mappers.values import BadRow, time_of
+
+from .host import Host
+
+DAY_MS: Final = 86_400_000
+PAGE_SIZE: Final = 500
+MOST_OPEN_ROWS: Final = 5000
+OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list method was asked for.
+
+    :param statuses: of the contract; None for all
+    :param history: whether closed rows are wanted
+    """
+
+    symbol: str | None = None
+    since: int | None = None
+    limit: int | None = None
+    until: int | None = None
+    strategy_id: int | None = None
+    statuses: frozenset[str] | None = None
+    order_id: int | None = None
+    client_order_id: str | None = None
+
+
+class ListRequests(Host):
+    """Requests for open and history lists, and what to keep of their rows."""
+
+    def _wanted(
+        self,
+        symbol: str | None,
+        since: int | None,
+        limit: int | None,
+        params: Mapping[str, Any],
+        statuses: frozenset[str] | None = None,
+    ) -> Wanted:
+        """The arguments of a list method, checked."""
+        for name, value in (("since", since), ("limit", limit), ("until", params.get("until"))):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float) or value < 0
+            ):
+                raise ccxt.BadRequest(f"{self.id} {name}: expected an integer from 0, got {value!r}"[:200])
+        if limit is not None and limit < 1:
+            raise ccxt.BadRequest(f"{self.id} limit: expected an integer above 0, got {limit!r}")
+        until = params.get("until")
+        return Wanted(
+            symbol=None if symbol is None else self.market(symbol)["symbol"],
+            since=None if since is None else int(since),
+            limit=None if limit is None else int(limit),
+            until=None if until is None else int(until),
+            strategy_id=self._strategy_id(params),
+            statuses=statuses,
+        )
+
+    def _open_request(self, account_id: int, wanted: Wanted, features: frozenset[str]) -> dict[str, Any]:
+        request: dict[str, Any] = {"account_ids": account_id, "limit": MOST_OPEN_ROWS, "cache": "false"}
+        self._add_filters(request, wanted, features)
+        return request
+
+    def _page_request(
+        self,
+        account_id: int,
+        wanted: Wanted,
+        features: frozenset[str],
+        page: int,
+        now_ms: int,
+    ) -> dict[str, Any]:
+        """One page of a history list; the newest first only where the server can sort."""
+        request: dict[str, Any] = {"account_ids": account_id, "page": page, "cache": "false"}
+        request["page_size"] = min(wanted.limit or PAGE_SIZE, PAGE_SIZE)
+        if Feature.QUERY_FILTERS in features:
+            request["since_ms"] = wanted.since or 0
+            request["sort"] = "asc" if wanted.since is not None else "desc"
+        else:
+            # Days in the time zone of the gateway's database, by the last change of the row: a day
+            # of margin on either side, and what is too much is filtered here.
+            first = (wanted.since or DAY_MS) - DAY_MS
+            request["start_date"] = format_date(max(first, 0))
+            request["end_date"] = format_date(now_ms + DAY_MS)
+            request["page_size"] = PAGE_SIZE
+        self._add_filters(request, wanted, features)
+        return request
+
+    @staticmethod
+    def _add_filters(request: dict[str, Any], wanted: Wanted, features: frozenset[str]) -> None:
+        if wanted.strategy_id is not None:
+            request["strategy_id"] = wanted.strategy_id
+        if Feature.QUERY_FILTERS not in features:
+            return
+        filters = {
+            "symbol": wanted.symbol,
+            "since_ms": wanted.since,
+            "until_ms": wanted.until,
+            "order_id": wanted.order_id,
+            "client_order_id": wanted.client_order_id,
+        }
+        request.update({name: value for name, value in filters.items() if value is not None})
+        if wanted.statuses is not None:
+            request["status"] = ",".join(sorted(wanted.statuses))
+
+    @staticmethod
+    def _pages_after_first(first: Any, page_size: int, backwards: bool) -> Iterator[int]:
+        """Which pages to read after page 1, in which order; the reader stops when it has enough.
+
+        :param backwards: the list ascends and the newest are wanted: they are on the last page
+        """
+        total = first.get("total")
+        if isinstance(total, int):
+            last = -(-total // page_size)
+            yield from range(last, 1, -1) if backwards else range(2, last + 1)
+
+    def _matching(
+        self, rows: Sequence[dict[str, Any]], wanted: Wanted, time_key: str
+    ) -> list[dict[str, Any]]:
+        """The rows that were asked for: what a server could not filter, or did not."""
+        return [row for row in rows if self._matches(row, wanted, time_key)]
+
+    def _matches(self, row: dict[str, Any], wanted: Wanted, time_key: str) -> bool:
+        if wanted.symbol is not None and row.get("symbol") != wanted.symbol:
+            return False
+        if wanted.strategy_id is not None and (row.get("strategy_id") or 0) != wanted.strategy_id:
+            return False
+        if wanted.statuses is not None and row.get("status", row.get("state")) not in wanted.statuses:
+            return False
+        if wanted.order_id is not None and row.get("order_id") != wanted.order_id:
+            return False
+        if wanted.client_order_id is not None and row.get("client_order_id") != wanted.client_order_id:
+            return False
+        if wanted.since is None and wanted.until is None:
+            return True
+        time = self._time_of(row, time_key)
+        return (wanted.since is None or time >= wanted.since) and (
+            wanted.until is None or time <= wanted.until
+        )
+
+    def _time_of(self, row: Mapping[str, Any], time_key: str) -> int:
+        try:
+            return time_of(row, time_key, self._utc_offset_ms()) or 0
+        except BadRow as error:
+            raise garbage(self.id, str(error), None, dict(row)) from error
+
+    def _newest_or_oldest(
+        self, rows: Sequence[dict[str, Any]], wanted: Wanted, time_key: str
+    ) -> list[dict[str, Any]]:
+        """Ascending and each row once; `limit` keeps the newest, or the oldest from `since`."""
+        once = {row.get("id"): row for row in rows}
+        ordered = sorted(once.values(), key=lambda row: (self._time_of(row, time_key), row.get("id") or 0))
+        if wanted.limit is None:
+            return ordered
+        return ordered[: wanted.limit] if wanted.since is not None else ordered[-wanted.limit :]

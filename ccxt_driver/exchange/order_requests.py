@@ -1,0 +1,337 @@
+"""Building commands from the arguments of ccxt's methods: everything is checked before it is sent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.contract.values import format_decimal, parse_decimal
+
+from .configuration import identifier
+from .host import Host
+
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK", "GTD", "PO"})
+_ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
+
+
+class OrderRequests(Host):
+    """The `*_request` builders of orders."""
+
+    def create_order_request(
+        self,
+        symbol: str,
+        type: str,
+        side: str,
+        amount: Any,
+        price: Any = None,
+        params: Mapping[str, Any] = {},
+        features: frozenset[str] = frozenset(),
+    ) -> dict[str, Any]:
+        """The `send_order` command for the arguments of `create_order`.
+
+        :param symbol: unified symbol
+        :param type: market, limit, or another type that the venue knows
+        :param side: buy or sell
+        :param amount: in the market's units: float, int, str or Decimal
+        :param price: in quote units, for limit orders
+        :param params: as `create_order` takes them
+        :param features: of the server, as far as `needs_features` asked for them
+        :returns: a command of the contract
+        :raises InvalidOrder, ArgumentsRequired, BadSymbol, NotSupported: before anything is sent
+        """
+        market = self.market(symbol)
+        rest = dict(params)
+        payload: dict[str, Any] = {
+            "symbol": market["symbol"],
+            "side": self._checked_side(side),
+            "order_type": self._checked_type(type),
+            "qty": self._checked_amount(market, amount),
+        }
+        if payload["order_type"] != "market":
+            if price is None and payload["order_type"] == "limit":
+                raise ccxt.ArgumentsRequired(f"{self.id} createOrder() price: a limit order requires a price")
+            if price is not None:
+                payload["price"] = self._checked_price(market, "price", price)
+        self._check_cost(market, payload)
+        payload["client_order_id"] = self._client_order_id(rest)
+        account_id = self._account_id(rest)
+        self._add_identity(payload, rest)
+        self._add_execution(payload, rest)
+        self._add_triggers(payload, rest, market, features)
+        self._add_attached_stops(payload, rest, market, features)
+        for name in ("account_id", "request_id"):
+            rest.pop(name, None)
+        if rest:
+            payload["params"] = rest
+        return {"account_id": account_id, "command": "send_order", "payload": payload}
+
+    @staticmethod
+    def needs_features(params: Mapping[str, Any]) -> bool:
+        """Whether `create_order_request` must know what the server offers."""
+        return any(params.get(name) is not None for name in ("stopLoss", "takeProfit", "stopLossPrice"))
+
+    def _checked_side(self, side: Any) -> str:
+        text = side.lower() if isinstance(side, str) else side
+        if text not in ("buy", "sell"):
+            raise ccxt.InvalidOrder(f"{self.id} createOrder() side: expected buy or sell, got {side!r}"[:200])
+        return str(text)
+
+    def _checked_type(self, order_type: Any) -> str:
+        if not isinstance(order_type, str) or not 0 < len(order_type) <= 16:
+            raise ccxt.InvalidOrder(
+                f"{self.id} createOrder() type: expected market or limit, got {order_type!r}"[:200]
+            )
+        return order_type.lower()
+
+    def _exact(self, field: str, value: Any) -> Decimal:
+        """A number of the caller's as a positive decimal."""
+        try:
+            number = parse_decimal(value)
+        except ValueError as error:
+            raise ccxt.InvalidOrder(f"{self.id} {field}: {error}") from None
+        if number <= 0:
+            raise ccxt.InvalidOrder(f"{self.id} {field}: expected a number above 0, got {value!r}"[:200])
+        return number
+
+    def _checked_amount(self, market: dict[str, Any], amount: Any, field: str = "amount") -> str:
+        number = self._exact(field, amount)
+        if market["precision"]["amount"] is None:
+            text = format_decimal(number)
+        else:
+            text = self.amount_to_precision(market["symbol"], format_decimal(number))
+        self._check_limits(market, "amount", field, Decimal(text))
+        return str(text)
+
+    def _checked_price(self, market: dict[str, Any], field: str, price: Any) -> str:
+        number = self._exact(field, price)
+        if market["precision"]["price"] is None:
+            text = format_decimal(number)
+        else:
+            text = self.price_to_precision(market["symbol"], format_decimal(number))
+        self._check_limits(market, "price", field, Decimal(text))
+        return str(text)
+
+    def _check_limits(self, market: dict[str, Any], kind: str, field: str, value: Decimal) -> None:
+        limits = market["limits"].get(kind) or {}
+        lowest, highest = limits.get("min"), limits.get("max")
+        said = f"{self.id} {field}: {format_decimal(value)} is"
+        if lowest is not None and value < parse_decimal(lowest):
+            raise ccxt.InvalidOrder(f"{said} below {market['symbol']}'s minimum of {lowest}")
+        if highest is not None and highest and value > parse_decimal(highest):
+            raise ccxt.InvalidOrder(f"{said} above {market['symbol']}'s maximum of {highest}")
+
+    def _check_cost(self, market: dict[str, Any], payload: Mapping[str, Any]) -> None:
+        """Limits of the cost, where the price is known before the order is placed."""
+        if payload.get("price") is not None:
+            terms = self._terms_of(market["symbol"])
+            self._check_limits(
+                market, "cost", "cost", terms.cost(Decimal(payload["qty"]), Decimal(payload["price"]))
+            )
+
+    def _client_order_id(self, params: dict[str, Any]) -> str:
+        """The caller's client order id, or a new one; taken out of `params`."""
+        given = params.pop("clientOrderId", None)
+        other = params.pop("client_order_id", None)
+        given = other if given is None else given
+        if given is None:
+            factory: Callable[[], str] | None = self.options.get("client_order_id_factory")
+            return new_client_order_id() if factory is None else str(factory())
+        text = str(given)
+        if not text.strip() or len(text) > 128:
+            raise ccxt.InvalidOrder(
+                f"{self.id} clientOrderId: expected 1 to 128 characters, got {text[:40]!r}"
+            )
+        return text
+
+    def _add_identity(self, payload: dict[str, Any], params: dict[str, Any]) -> None:
+        """Whose order it is, on which position, and why."""
+        strategy_id = self._strategy_id(params)
+        params.pop("strategy_id", None)
+        if strategy_id is not None:
+            payload["strategy_id"] = strategy_id
+        position_id = params.pop("position_id", None)
+        if position_id is not None:
+            payload["position_id"] = identifier("position_id", position_id, or_zero=True)
+        for name, longest in (("reason", 32), ("comment", 255)):
+            text = params.pop(name, None)
+            if text is None:
+                continue
+            if not isinstance(text, str) or len(text) > longest:
+                raise ccxt.InvalidOrder(
+                    f"{self.id} {name}: expected at most {longest} characters, got {text!r}"[:200]
+                )
+            payload[name] = text
+
+    def _add_execution(self, payload: dict[str, Any], params: dict[str, Any]) -> None:
+        """Time in force, post-only, reduce-only."""
+        time_in_force = params.pop("timeInForce", None)
+        post_only = _flag(self.id, params, "postOnly")
+        reduce_only = _flag(self.id, params, "reduceOnly")
+        if time_in_force is not None:
+            text = str(time_in_force).upper()
+            if text not in _TIMES_IN_FORCE:
+                expected = ", ".join(sorted(_TIMES_IN_FORCE))
+                raise ccxt.InvalidOrder(
+                    f"{self.id} timeInForce: expected one of {expected}, got {time_in_force!r}"[:200]
+                )
+            post_only = post_only or text == "PO"
+            if post_only and text in ("IOC", "FOK"):
+                raise ccxt.InvalidOrder(f"{self.id} postOnly: a post-only order cannot be {text}")
+            if text != "PO":
+                payload["time_in_force"] = text
+        if post_only:
+            if payload["order_type"] == "market":
+                raise ccxt.InvalidOrder(f"{self.id} postOnly: a market order cannot be post-only")
+            payload["post_only"] = True
+        if reduce_only:
+            payload["reduce_only"] = True
+
+    def _add_triggers(
+        self,
+        payload: dict[str, Any],
+        params: dict[str, Any],
+        market: dict[str, Any],
+        features: frozenset[str],
+    ) -> None:
+        """Trigger, stop loss, take profit and trailing prices of the order itself."""
+        trigger = _first(params, "triggerPrice", "stopPrice")
+        if trigger is not None:
+            payload["trigger_price"] = self._checked_price(market, "triggerPrice", trigger)
+        stop_loss = params.pop("stopLossPrice", None)
+        if stop_loss is not None:
+            price = self._checked_price(market, "stopLossPrice", stop_loss)
+            if Feature.ORDER_OPTIONS in features:
+                payload["stop_price"] = price
+            else:  # the venue's own parameter keeps the stop's direction where the OMS does not know it
+                params["stopLossPrice"] = price
+        take_profit = params.pop("takeProfitPrice", None)
+        if take_profit is not None:
+            payload["take_profit_price"] = self._checked_price(market, "takeProfitPrice", take_profit)
+        for name, key in (("trailingAmount", "trailing_amount"), ("trailingPercent", "trailing_percent")):
+            value = params.pop(name, None)
+            if value is not None:
+                payload[key] = format_decimal(self._exact(name, value))
+
+    def _add_attached_stops(
+        self,
+        payload: dict[str, Any],
+        params: dict[str, Any],
+        market: dict[str, Any],
+        features: frozenset[str],
+    ) -> None:
+        """`stopLoss` and `takeProfit` dicts: stops of the position that the order opens."""
+        attached = {name: params[name] for name in ("stopLoss", "takeProfit") if params.get(name) is not None}
+        if not attached:
+            return
+        if Feature.STOPS_ENFORCED not in features:
+            if self.options.get("unenforced_stops") == "venue":
+                return  # they stay in params, for the venue
+            raise ccxt.NotSupported(
+                f"{self.id} {', '.join(attached)}: this server keeps stops but nobody enforces them; set "
+                'options["unenforced_stops"] = "venue" to pass them to the venue, or place a stop order '
+                "(stopLossPrice, takeProfitPrice)"
+            )
+        for name, key in (("stopLoss", "oms_stop_loss"), ("takeProfit", "oms_stop_gain")):
+            if name in attached:
+                price = self._attached_price(name, attached[name])
+                payload[key] = self._checked_price(market, f"{name}.triggerPrice", price)
+            params.pop(name, None)
+
+    def _attached_price(self, name: str, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ccxt.InvalidOrder(
+                f"{self.id} {name}: expected a dict with triggerPrice, got {value!r}"[:200]
+            )
+        refused = [
+            key
+            for key, inner in value.items()
+            if inner is not None and key not in _ATTACHED_PRICE and (key, inner) != ("type", "market")
+        ]
+        if refused:
+            raise ccxt.NotSupported(
+                f"{self.id} {name}: {', '.join(map(str, refused))} cannot be honoured; the OMS closes the "
+                "position at the market when the last price reaches triggerPrice"
+            )
+        price = next((value[key] for key in _ATTACHED_PRICE if value.get(key) is not None), None)
+        if price is None:
+            raise ccxt.InvalidOrder(f"{self.id} {name}.triggerPrice: expected a price, got nothing")
+        return price
+
+    def edit_order_request(
+        self, id: int, symbol: str, amount: Any, price: Any, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The `change_order` command for the arguments of `edit_order`.
+
+        :param id: OMS order id
+        :param amount: new total amount, filled included, or None to keep it
+        :param price: new price in quote units, or None to keep it
+        :raises ArgumentsRequired: neither was given
+        """
+        market = self.market(symbol)
+        payload: dict[str, Any] = {"order_id": id}
+        if price is not None:
+            payload["new_price"] = self._checked_price(market, "price", price)
+        if amount is not None:
+            payload["new_qty"] = self._checked_amount(market, amount)
+        if len(payload) == 1:
+            raise ccxt.ArgumentsRequired(f"{self.id} editOrder() requires an amount or a price")
+        return {"account_id": self._account_id(params), "command": "change_order", "payload": payload}
+
+    def order_id_of(self, id: Any) -> int:
+        """An order id as the caller gave it, as the contract's integer.
+
+        :raises OrderNotFound: it is no OMS id, so it names no order
+        :raises ArgumentsRequired: it is missing
+        """
+        if id is None or id == "":
+            raise ccxt.ArgumentsRequired(
+                f"{self.id} id: expected the OMS id of an order, or params.clientOrderId"
+            )
+        text = str(id)
+        if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
+            raise ccxt.OrderNotFound(
+                f"{self.id} id: expected the OMS id of an order (digits), got {text[:60]!r}"
+            )
+        return int(text)
+
+    @staticmethod
+    def client_order_id_of(id: Any, params: Mapping[str, Any]) -> tuple[Any, str | None]:
+        """What a by-id method was given: id or None, client order id or None.
+
+        The client order id wins over an id that is empty or equal to it.
+        """
+        client_order_id = params.get("clientOrderId", params.get("client_order_id"))
+        if client_order_id is None:
+            return id, None
+        text = str(client_order_id)
+        return (None if id in (None, "") or str(id) == text else id), text
+
+
+def new_client_order_id() -> str:
+    """18 characters of `[a-z0-9]`, a letter first, with 92 random bits: short enough for every venue."""
+    number = secrets.randbits(96)
+    number, letter = divmod(number, 26)
+    letters = [_ALPHABET[10 + letter]]
+    for _ in range(17):
+        number, digit = divmod(number, 36)
+        letters.append(_ALPHABET[digit])
+    return "".join(letters)
+
+
+def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool:
+    value = params.pop(name, None)
+    if value is not None and not isinstance(value, bool):
+        raise ccxt.InvalidOrder(f"{exchange_id} {name}: expected True or False, got {value!r}"[:200])
+    return bool(value)
+
+
+def _first(params: dict[str, Any], *names: str) -> Any:
+    """The first that was given; all are taken out."""
+    values = [params.pop(name, None) for name in names]
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,94 @@
+"""Requests of the contract: which parameter travels where, and how it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import quote
+
+import ccxt
+
+from ccxt_driver.contract.endpoints import BY_NAME, ENDPOINTS, Endpoint
+from ccxt_driver.contract.values import format_decimal
+
+COMMANDS: Final = BY_NAME["commands"].path
+"""Path of the endpoint for commands."""
+
+_ENDPOINT_OF: Final = {
+    (endpoint.method, path): endpoint
+    for endpoint in ENDPOINTS
+    for path in (endpoint.path, endpoint.older_path)
+    if path is not None
+}
+
+
+class Secret(str):
+    """A text that never shows itself: headers are printed and logged with `repr`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def endpoint_of(method: str, path: str) -> Endpoint:
+    """The endpoint of the contract with that verb and path (placeholders not filled in)."""
+    endpoint = _ENDPOINT_OF.get((method, path))
+    if endpoint is None:
+        raise ccxt.NotSupported(f"{method} {path} is not an endpoint of the OMS contract")
+    return endpoint
+
+
+def parts_of(endpoint: Endpoint, params: Any) -> tuple[dict[str, str], dict[str, Any], Any]:
+    """Parameters by where they travel: path, query, body."""
+    if not isinstance(params, Mapping):
+        return {}, {}, params
+    names = endpoint.placeholders
+    if not names and not endpoint.query:
+        return {}, {}, dict(params)
+    placeholders: dict[str, str] = {}
+    query: dict[str, Any] = {}
+    body: dict[str, Any] = {}
+    for key, value in params.items():
+        if key in names:
+            placeholders[key] = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        elif endpoint.method == "GET" or key in endpoint.query:
+            query[key] = value
+        else:
+            body[key] = value
+    missing = [name for name in names if name not in placeholders]
+    if missing:
+        raise ccxt.ArgumentsRequired(f"{endpoint.method} {endpoint.path} requires {', '.join(missing)}")
+    return placeholders, query, body
+
+
+def filled_in(endpoint: Endpoint, path: str, params: Any) -> tuple[str, dict[str, str], Any]:
+    """The path filled in, the query as texts, and the body."""
+    placeholders, query, body = parts_of(endpoint, params)
+    for name, value in placeholders.items():
+        path = path.replace("{" + name + "}", quote(value, safe=","))
+    texts = {key: _query_text(value) for key, value in query.items() if value is not None}
+    return path, texts, body
+
+
+def _query_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple | set | frozenset):
+        return ",".join(map(str, value))
+    return format_decimal(value) if isinstance(value, Decimal) else str(value)
+
+
+def json_text(payload: Any) -> str:
+    """A body as it is sent: decimals as strings, never floats for them."""
+    return json.dumps(payload, default=_json_value, separators=(",", ":"))
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format_decimal(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")

@@ -1,0 +1,65 @@
+"""`set_sandbox_mode`: to another gateway, account and key, and exactly back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+
+from .host import Host
+
+
+class Sandbox(Host):
+    """Keeps what belongs to the live side while the sandbox is on."""
+
+    def set_sandbox_mode(self, enabled: bool) -> None:
+        """Switch to what `options.sandbox` configures, and exactly back.
+
+        :param enabled: True for the sandbox; without one configured nothing changes on `embedded:`,
+            which is paper trading already
+        :raises NotSupported: no sandbox is configured and the gateway may be live
+        """
+        sandbox = self.options.get("sandbox")
+        if not isinstance(sandbox, Mapping) or not sandbox:
+            if enabled and not self._is_embedded:
+                raise ccxt.NotSupported(
+                    f'{self.id} has no sandbox: set options["sandbox"] to base_url, account_id and apiKey'
+                )
+            self.isSandboxModeEnabled = enabled
+            return
+        if enabled == (self._live is not None):
+            return
+        if self._commands_in_flight:
+            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode(): a command is in flight")
+        self._switch_to(sandbox if enabled else None)
+        self.isSandboxModeEnabled = enabled
+
+    def _switch_to(self, sandbox: Mapping[str, Any] | None) -> None:
+        """To the sandbox, or with None back to what was before; nothing of one side is kept for the other."""
+        if sandbox is not None:
+            kept = (self.urls["api"], self.apiKey, self.options.get("account_id"))
+            self.urls["api"] = self.urls["test"]
+            self.apiKey = sandbox.get("apiKey") or ""
+            self.options["account_id"] = sandbox.get("account_id")
+            self._live = kept
+        else:
+            self.urls["api"], self.apiKey, self.options["account_id"] = self._live
+            self._live = None
+        self._server_features = None
+        self._account_rows = None
+        self._embedded_oms = None
+        self._terms = {}
+        for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):
+            setattr(self, name, None)
+        for name in (
+            "orders",
+            "myTrades",
+            "positions",
+            "tickers",
+            "orderbooks",
+            "ohlcvs",
+            "trades",
+            "balance",
+        ):
+            setattr(self, name, {} if isinstance(getattr(self, name, None), dict) else None)
