@@ -215,7 +215,7 @@ class MarketData:
         start = max(0, (now_ms - _DAY_MS) // _MINUTE_MS * _MINUTE_MS + _MINUTE_MS)
         quarter = -(-start // _QUARTER_MS) * _QUARTER_MS
         minutes = (quarter - start) // _MINUTE_MS
-        head = self.candles(symbol, "1m", start, min(now_ms, quarter - 1), minutes)
+        head = self.candles(symbol, "1m", start, now_ms, minutes)
         tail = (
             self.candles(symbol, "15m", quarter, now_ms, _DAY_MS // _QUARTER_MS) if now_ms >= quarter else []
         )

@@ -342,9 +342,8 @@ def _enclose(bounds: Sequence[int], whole: Bar, deviation: int, words: Sequence[
 def _reach_extremes(prices: list[int], whole: Bar) -> None:
     """Move one inner price to the high and another to the low, where none is there yet."""
     inner = range(1, len(prices) - 1)
-    highest = max(range(len(prices)), key=prices.__getitem__)
-    if prices[highest] != whole.high:
-        highest = max(inner, key=prices.__getitem__)
-        prices[highest] = whole.high
+    if max(prices) != whole.high:
+        prices[max(inner, key=prices.__getitem__)] = whole.high
+    # This cannot undo the high: where the lowest inner price is the high, so are all of them.
     if min(prices) != whole.low:
-        prices[min((at for at in inner if at != highest), key=prices.__getitem__)] = whole.low
+        prices[min(inner, key=prices.__getitem__)] = whole.low

@@ -201,6 +201,23 @@ def test_an_interval_excludes_its_beginning_and_includes_its_end(feed: Synthetic
     assert feed.first_move("BTC/USDT", NOW + 1_000, NOW + 1_000, always, None) is None
 
 
+@pytest.mark.parametrize("symbol", BY_SYMBOL)
+def test_a_price_between_two_ticks_is_reached_by_the_far_one_only(feed: SyntheticFeed, symbol: str) -> None:
+    half = BY_SYMBOL[symbol].tick_size / 2
+    for start in range(NOW, NOW + 20 * 600_000, 600_000):
+        end = start + 600_000
+        quotes = [feed.quote(symbol, moment) for moment in range(start + 1_000, end + 1, 1_000)]
+        low, high = min(quote.bid for quote in quotes), max(quote.ask for quote in quotes)
+        lowest = next(quote for quote in quotes if quote.bid == low)
+        highest = next(quote for quote in quotes if quote.ask == high)
+        assert feed.first_move(symbol, start, end, low, None) == lowest
+        assert feed.first_move(symbol, start, end, low + half, None) == lowest
+        assert feed.first_move(symbol, start, end, low - half, None) is None
+        assert feed.first_move(symbol, start, end, None, high) == highest
+        assert feed.first_move(symbol, start, end, None, high - half) == highest
+        assert feed.first_move(symbol, start, end, None, high + half) is None
+
+
 def test_an_unknown_symbol_is_named_by_every_question(feed: SyntheticFeed) -> None:
     for ask in (
         lambda: feed.quote("A/B", NOW),
