@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from .values import DecimalText, Id, IdOrZero, PositiveDecimal, TimeText
+from .fields import DecimalText, Id, IdOrZero, PositiveDecimal, TimeText
 
 
 class CommandName(StrEnum):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .values import Id
+from .fields import Id
 
 
 class Action(StrEnum):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from .commands import Side
-from .values import DecimalText, Id, IdOrZero, TimeText
+from .fields import DecimalText, Id, IdOrZero, TimeText
 
 
 class OrderStatus(StrEnum):

@@ -1,7 +1,8 @@
 """Exact values on the wire: decimals as strings, times as ISO 8601 in UTC.
 
 Inside the project a decimal is `decimal.Decimal` and a time is an `int` of
-milliseconds since the Unix epoch; the wire forms live in this module only.
+milliseconds since the Unix epoch; the wire forms live in this module only. It does without
+pydantic, so that the driver starts quickly.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field, PlainSerializer
 
 # Money has neither 10**30 units nor 30 decimals; without a bound "1E+999999999" would be
 # expanded to a gigabyte of digits when it is written without an exponent.
@@ -112,39 +110,3 @@ def parse_date(value: object) -> int:
     except ValueError:
         pass  # the message below says better what was expected
     raise ValueError(f"expected a date as YYYY-MM-DD, got {str(value)[:40]!r}")
-
-
-DecimalText = Annotated[
-    Decimal, BeforeValidator(parse_decimal), PlainSerializer(format_decimal, return_type=str)
-]
-"""A decimal in Python, a string without exponent on the wire."""
-
-
-def _positive(value: Decimal) -> Decimal:
-    if value <= 0:
-        raise ValueError("expected a decimal above 0")
-    return value
-
-
-def _positive_decimal(value: object) -> Decimal:
-    return _positive(parse_decimal(value))
-
-
-PositiveDecimal = Annotated[
-    Decimal, BeforeValidator(_positive_decimal), PlainSerializer(format_decimal, return_type=str)
-]
-"""As DecimalText, above zero."""
-
-
-def _time_in(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else parse_time(value)
-
-
-TimeText = Annotated[int, BeforeValidator(_time_in), PlainSerializer(format_time, return_type=str)]
-"""Milliseconds since the Unix epoch in Python, ISO 8601 in UTC on the wire."""
-
-Id = Annotated[int, Field(strict=True, gt=0, lt=2**63)]
-"""An OMS id on the wire. (ccxt's unified structures carry it as a string.)"""
-
-IdOrZero = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-"""An OMS id, or 0 for none / resolve automatically."""

@@ -9,7 +9,7 @@ class Host:
     """ccxt's class comes later in the resolution order; its attributes are untyped."""
 
     if TYPE_CHECKING:
-        apiKey: Any
+        apiKey: Any  # noqa: N815  # the name is ccxt's
         options: Any
         last_request_url: Any
         _live: Any
