@@ -1,0 +1,53 @@
+"""`ccxt-driver`: one file per command, loaded when the command is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ccxt_driver._version import __version__
+
+_COMMANDS: Final = {
+    "doctor": "Check a gateway end to end and say how to mend what is wrong.",
+    "key": "Make, list, disable and rotate API keys of an OMS file.",
+    "serve": "Serve the embedded OMS over HTTP and WebSocket.",
+}
+"""What `--help` says of each command, so that it need not load them."""
+
+
+class _Commands(click.Group):
+    """Loads a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ccxt-driver")
+def main() -> None:
+    """Trade through an order management system with ordinary ccxt code."""
+    _read_dotenv(Path(".env"))
+
+
+def _read_dotenv(path: Path) -> None:
+    """Take settings from `.env` of the working directory; what the environment has already, stays.
+
+    Only the command line does this: the library never reads a file that it was not given.
+    """
+    if path.is_file():
+        from dotenv import load_dotenv
+
+        load_dotenv(path)

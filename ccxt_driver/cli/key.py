@@ -1,0 +1,138 @@
+"""`ccxt-driver key`: works on the file of an OMS, whether a server runs on it or not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ccxt_driver.oms.entities import ApiKey
+    from ccxt_driver.oms.keys import KeyRing
+
+_DB = click.option(
+    "--db",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="SQLite file of the OMS.",
+)
+
+
+@click.group()
+def key() -> None:
+    """Make, list, disable and rotate API keys of an OMS file.
+
+    It has effect at once, also on a server that runs on the file.
+    """
+
+
+def _ids(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise click.BadParameter(f"{value!r}: expected ids separated by commas, for example 1,2")
+    return [int(part) for part in parts]
+
+
+@key.command()
+@_DB
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    type=click.IntRange(1),
+    help="Account that the key is for; may be given more than once. Default: all.",
+)
+@click.option(
+    "--role",
+    default="trader",
+    show_default=True,
+    type=click.Choice(["trader", "readonly", "risk"]),
+    help="trader reads, trades and closes; readonly reads; risk reads, closes and sets blocks.",
+)
+@click.option(
+    "--strategies", callback=_ids, help="The only strategies it may see and use, as 1,2. Default: all."
+)
+@click.option("--label", help="A note for people.")
+def create(
+    db: Path, accounts: tuple[int, ...], role: str, strategies: list[int] | None, label: str | None
+) -> None:
+    """Make a key and print its secret, which cannot be read again."""
+    with _ring(db, may_be_new=True) as ring:
+        made, secret = ring.create(accounts or None, role, strategies, label)
+    click.echo(f"api_key_id={made.id}")
+    click.echo(f"api_key={secret}")
+
+
+@key.command(name="list")
+@_DB
+def list_keys(db: Path) -> None:
+    """List all keys, disabled ones too; never their secrets."""
+    with _ring(db) as ring:
+        keys = ring.list()
+    titles = ("ID", "ROLE", "ACCOUNTS", "STRATEGIES", "CREATED", "STATE", "LABEL")
+    rows = [titles, *(_row(each) for each in keys)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@key.command()
+@_DB
+@click.argument("key_id", type=click.IntRange(1))
+def disable(db: Path, key_id: int) -> None:
+    """Make a key useless, for ever."""
+    with _ring(db) as ring:
+        ring.disable(key_id)
+    click.echo(f"key {key_id} is disabled")
+
+
+@key.command()
+@_DB
+@click.argument("key_id", type=click.IntRange(1))
+def rotate(db: Path, key_id: int) -> None:
+    """Give a key a new secret and print it; the old one is useless from now on."""
+    with _ring(db) as ring:
+        secret = ring.rotate(key_id)
+    click.echo(f"api_key_id={key_id}")
+    click.echo(f"api_key={secret}")
+
+
+@contextmanager
+def _ring(db: Path, *, may_be_new: bool = False) -> Iterator[KeyRing]:
+    from ccxt_driver.oms.keys import KeyRing
+    from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
+    from ccxt_driver.oms.store import StoreError
+
+    if not db.exists():
+        if not may_be_new:
+            raise click.ClickException(f"{db} does not exist")
+        click.echo(f"{db} is new; ccxt-driver serve --db {db} will use it", err=True)
+    try:
+        store = SqliteApiKeys(db)
+        try:
+            yield KeyRing(store, lambda: time.time_ns() // 1_000_000)
+        finally:
+            store.close()
+    except (StoreError, LookupError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _row(key: ApiKey) -> tuple[str, ...]:
+    from ccxt_driver.contract.values import format_time
+
+    principal = key.principal
+    return (
+        str(key.id),
+        key.role,
+        "all" if principal.accounts is None else ",".join(map(str, sorted(principal.accounts))),
+        "all" if principal.strategies is None else ",".join(map(str, sorted(principal.strategies))),
+        format_time(key.created_at),
+        "enabled" if key.disabled_at is None else f"disabled {format_time(key.disabled_at)}",
+        key.label or "",
+    )

@@ -1,0 +1,199 @@
+"""The aiohttp application: every endpoint of the contract, and `/ws`, over one OMS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from ccxt_driver.contract.codes import HTTP_STATUS, ErrorCode
+from ccxt_driver.contract.endpoints import ENDPOINTS, MARKET_FUNCTIONS, Access, Endpoint, snake_case
+from ccxt_driver.oms.access import ANONYMOUS
+from ccxt_driver.oms.entities import Principal
+from ccxt_driver.oms.json_text import dumps, loads
+
+from .served import INVALID_KEY, MISSING_KEY, ServedOms, error_body
+from .websocket import WebSocketEndpoint
+
+LOG: Final = logging.getLogger("ccxt_driver.oms.server")
+
+LARGEST_BODY: Final = 4 * 1024 * 1024
+TICK_SECONDS: Final = 0.25
+KEY_CHECK_SECONDS: Final = 1.0
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+WEBSOCKETS: Final = web.AppKey("websockets", WebSocketEndpoint)
+
+_NOT_A_REQUEST_ID: Final = re.compile(r"[^\x21-\x7e]")
+
+
+class _Refused(Exception):
+    """A request that never reaches the OMS."""
+
+    def __init__(self, code: ErrorCode, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status or HTTP_STATUS[code]
+
+
+def create_app(oms: ServedOms) -> web.Application:
+    """Make the application. It does not close the OMS: that is for whoever made it.
+
+    :param oms: an `EmbeddedOms`
+    """
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_shape_errors])
+    for endpoint in ENDPOINTS:
+        handler = _handler(oms, endpoint)
+        app.router.add_route(endpoint.method, f"/{endpoint.path}", handler, name=endpoint.name)
+        if endpoint.older_path is not None:
+            app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
+    websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms)
+    app.router.add_get("/ws", _websocket_handler(oms, websockets))
+    app.cleanup_ctx.append(_background(oms))
+    app.on_shutdown.append(_close_websockets)
+    return app
+
+
+def _handler(oms: ServedOms, endpoint: Endpoint) -> _Handler:
+    name = endpoint.name
+    has_body = endpoint.method != "GET"
+    identify = _identifier(oms, endpoint.access)
+
+    async def handle(request: web.Request) -> web.Response:
+        principal = identify(request)
+        query = _query(request) if request.query_string else {}
+        body = _json(await request.read()) if has_body else None
+        reply = oms.handle(name, request.match_info, query, body, principal)
+        return _response(request, reply.status, reply.body)
+
+    return handle
+
+
+def _identifier(oms: ServedOms, access: Access) -> Callable[[web.Request], Principal]:
+    """How an endpoint finds out who asks."""
+    keys = oms.keys
+
+    def by_key(request: web.Request) -> Principal:
+        secret = request.headers.get("x-api-key")
+        if not secret:
+            raise _Refused(ErrorCode.MISSING_API_KEY, MISSING_KEY)
+        principal = keys.authenticate(secret)
+        if principal is None:
+            raise _Refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)
+        return principal
+
+    def by_key_unless_market(request: web.Request) -> Principal:
+        anonymous = not request.headers.get("x-api-key")
+        if anonymous and snake_case(request.match_info["func"]) in MARKET_FUNCTIONS:
+            return ANONYMOUS
+        return by_key(request)
+
+    def anybody(request: web.Request) -> Principal:
+        return ANONYMOUS
+
+    return {Access.KEY: by_key, Access.MARKET: by_key_unless_market, Access.PUBLIC: anybody}[access]
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    query = dict(request.query)
+    if len(query) < len(request.query):
+        raise _Refused(ErrorCode.VALIDATION_ERROR, "a query parameter is given more than once")
+    return query
+
+
+def _json(text: bytes) -> Any:
+    if not text:
+        return {}
+    try:
+        return loads(text)
+    except (ValueError, RecursionError):
+        raise _Refused(ErrorCode.VALIDATION_ERROR, "body: expected JSON") from None
+
+
+def _response(request: web.Request, status: int, body: Any) -> web.Response:
+    headers = {}
+    request_id = request.headers.get("X-Request-ID")
+    if request_id is not None:
+        headers["X-Request-ID"] = request_id = _NOT_A_REQUEST_ID.sub("", request_id)[:128]
+    if status >= 400:
+        detail = body.get("detail")
+        if isinstance(detail, dict):
+            detail["request_id"] = request_id or detail.get("request_id") or uuid.uuid4().hex
+            headers["X-Request-ID"] = detail["request_id"]
+    return web.Response(body=dumps(body), status=status, headers=headers, content_type="application/json")
+
+
+@web.middleware
+async def _shape_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Whatever goes wrong, the answer has the contract's shape."""
+    try:
+        return await handler(request)
+    except _Refused as refused:
+        return _response(request, refused.status, error_body(refused.code, refused.message))
+    except web.HTTPRequestEntityTooLarge:
+        message = f"body: expected at most {LARGEST_BODY} bytes"
+        return _response(request, 413, error_body(ErrorCode.VALIDATION_ERROR, message))
+    except web.HTTPException as error:
+        response = _response(request, error.status, {"detail": error.reason})
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    except ConnectionError:
+        raise  # the client has gone: there is nobody to answer
+    except Exception:
+        response = _response(
+            request, 500, error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request")
+        )
+        request_id = response.headers["X-Request-ID"]
+        LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)
+        return response
+
+
+def _websocket_handler(oms: ServedOms, websockets: WebSocketEndpoint) -> _Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        secret = request.headers.get("x-api-key") or None
+        if secret is not None and oms.keys.authenticate(secret) is None:
+            raise _Refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)
+        return await websockets.handle(request, secret)
+
+    return handle
+
+
+def _background(oms: ServedOms) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def run(app: web.Application) -> AsyncIterator[None]:
+        app[WEBSOCKETS].start()
+        tasks = [
+            asyncio.create_task(_repeat(oms.tick, TICK_SECONDS)),
+            asyncio.create_task(_repeat(app[WEBSOCKETS].check_keys, KEY_CHECK_SECONDS)),
+        ]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        app[WEBSOCKETS].close()
+
+    return run
+
+
+async def _close_websockets(app: web.Application) -> None:
+    app[WEBSOCKETS].stop()
+
+
+async def _repeat(work: Callable[[], None], seconds: float) -> None:
+    failing = False
+    while True:
+        try:
+            work()
+            failing = False
+        except Exception:
+            if not failing:  # once, not four times a second
+                LOG.exception("background work of the server fails; it is tried again")
+            failing = True
+        await asyncio.sleep(seconds)

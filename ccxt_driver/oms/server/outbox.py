@@ -1,0 +1,122 @@
+"""What waits to be sent to one WebSocket: bounded, and never skipping a frame in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+MOST_FRAMES: Final = 8192
+MOST_CHARACTERS: Final = 64 * 1024 * 1024
+_PATIENCE_SECONDS: Final = 30.0
+"""How long a consumer may take to make room before those who wait for it give up."""
+FAREWELL_SECONDS: Final = 5.0
+"""How long saying goodbye may take before the connection is cut."""
+
+
+class SlowConsumer(Exception):
+    """The other side does not read what it has asked for."""
+
+
+class _Farewell(NamedTuple):
+    frame: str | None
+    code: int
+    reason: bytes
+
+
+class Outbox:
+    """Frames on their way to one client.
+
+    :param socket: prepared
+    :param transport: what is cut when the other side does not read
+    """
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._frames: deque[str] = deque()
+        self._characters = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._farewell: _Farewell | None = None
+        self._cut: asyncio.TimerHandle | None = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._farewell is not None
+
+    @property
+    def _half_empty(self) -> bool:
+        return len(self._frames) < MOST_FRAMES // 2 and self._characters < MOST_CHARACTERS // 2
+
+    def put(self, frame: str) -> None:
+        """Queue a frame; one for a connection that is closing goes nowhere, as the connection does.
+
+        :raises SlowConsumer: there is no room for it
+        """
+        if self._farewell is not None:
+            return
+        if len(self._frames) >= MOST_FRAMES or self._characters >= MOST_CHARACTERS:
+            raise SlowConsumer
+        self._frames.append(frame)
+        self._characters += len(frame)
+        self._news.set()
+
+    async def room(self) -> None:
+        """Wait until half of it is free.
+
+        :raises SlowConsumer: it is not for a long time
+        """
+        if self._half_empty or self.closing:
+            return
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), _PATIENCE_SECONDS)
+        except TimeoutError:
+            raise SlowConsumer from None
+
+    def close(self, frame: str | None, code: int, reason: str, *, discard: bool = False) -> None:
+        """Send what waits, then a last frame, then close; later calls change nothing.
+
+        :param discard: forget what waits, because the other side does not read it
+        """
+        if self._farewell is not None:
+            return
+        self._farewell = _Farewell(frame, code, reason.encode())
+        if discard:
+            self._frames.clear()
+        self._cut = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._transport.abort)
+        self._news.set()
+        self._room.set()
+
+    async def run(self) -> None:
+        """Send until it is closed or the connection is gone."""
+        try:
+            await self._send_all()
+            if self._farewell is not None:
+                if self._farewell.frame is not None:
+                    await self._socket.send_str(self._farewell.frame)
+                await self._socket.close(code=self._farewell.code, message=self._farewell.reason)
+        except ConnectionError:
+            # The other side has gone: there is nobody left to tell. Reading ends by itself.
+            self.close(None, 1006, "connection lost", discard=True)
+        finally:
+            if self._cut is not None:
+                self._cut.cancel()
+
+    async def _send_all(self) -> None:
+        frames = self._frames
+        while True:
+            while frames:
+                frame = frames.popleft()
+                self._characters -= len(frame)
+                await self._socket.send_str(frame)
+                if self._half_empty:
+                    self._room.set()
+            if self._farewell is not None:
+                return
+            self._news.clear()
+            await self._news.wait()

@@ -1,0 +1,81 @@
+"""What the server asks of an OMS, and the way it says no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol
+
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.oms.entities import Event, Principal
+from ccxt_driver.oms.keys import KeyRing
+
+
+class Reply(Protocol):
+    """An answer of the OMS; `body` is JSON-ready and the caller's own."""
+
+    @property
+    def status(self) -> int:
+        """As of HTTP."""
+        ...
+
+    @property
+    def body(self) -> Any:
+        """The answer, or `{"detail": ...}`."""
+        ...
+
+
+class ServedOms(Protocol):
+    """The embedded OMS, as the server sees it."""
+
+    @property
+    def keys(self) -> KeyRing:
+        """Who may come in."""
+        ...
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held while several reads have to belong together; re-entrant."""
+        ...
+
+    def handle(
+        self,
+        endpoint: str,
+        path: Mapping[str, Any],
+        query: Mapping[str, Any],
+        body: Any,
+        principal: Principal = ...,
+    ) -> Reply:
+        """Answer one request of the contract."""
+        ...
+
+    def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
+        """Call back after every commit, in order, from the thread that made it."""
+        ...
+
+    def last_seq(self, account_id: int) -> int:
+        """Of the last event of an account, 0 before the first."""
+        ...
+
+    def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
+        """Events after a cursor, ascending; None when it cannot be continued."""
+        ...
+
+    def tick(self) -> None:
+        """Bring everything up to the present."""
+        ...
+
+    def close(self) -> None:
+        """Stop; whatever comes after is refused."""
+        ...
+
+
+def error_body(
+    code: ErrorCode | str, message: str, request_id: str | None = None, **details: Any
+) -> dict[str, Any]:
+    """The contract's shape of an error."""
+    return {"detail": {"code": str(code), "message": message, "details": details, "request_id": request_id}}
+
+
+MISSING_KEY: Final = "the x-api-key header is missing"
+INVALID_KEY: Final = "the API key is unknown or disabled"

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ccxt_driver.oms.server import outbox as module
+from ccxt_driver.oms.server.outbox import MOST_FRAMES, Outbox, SlowConsumer
+
+
+class Socket:
+    """Takes frames as fast as the test lets it."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.closed: tuple[int, bytes] | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.cut = False
+
+    async def send_str(self, frame: str) -> None:
+        await self.open.wait()
+        if self.cut:
+            raise ConnectionResetError
+        self.sent.append(frame)
+
+    async def close(self, *, code: int, message: bytes) -> None:
+        self.closed = (code, message)
+
+    def abort(self) -> None:
+        self.cut = True
+        self.open.set()
+
+
+def make() -> tuple[Socket, Outbox]:
+    socket = Socket()
+    return socket, Outbox(socket, socket)  # type: ignore[arg-type]
+
+
+async def test_frames_leave_in_order_and_the_farewell_is_last() -> None:
+    socket, outbox = make()
+    running = asyncio.create_task(outbox.run())
+    for name in "abc":
+        outbox.put(name)
+    outbox.close("bye", 1001, "going away")
+    outbox.put("too late")
+    outbox.close("other", 1000, "")
+    await running
+    assert socket.sent == ["a", "b", "c", "bye"]
+    assert socket.closed == (1001, b"going away")
+    assert not socket.cut
+
+
+async def test_what_has_no_room_is_refused_and_not_dropped() -> None:
+    socket, outbox = make()
+    for number in range(MOST_FRAMES):
+        outbox.put(str(number))
+    with pytest.raises(SlowConsumer):
+        outbox.put("one too many")
+    running = asyncio.create_task(outbox.run())
+    outbox.close(None, 1000, "")
+    await running
+    assert socket.sent == [str(number) for number in range(MOST_FRAMES)]
+
+
+async def test_characters_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CHARACTERS", 10)
+    _, outbox = make()
+    outbox.put("x" * 11)
+    with pytest.raises(SlowConsumer):
+        outbox.put("y")
+
+
+async def test_a_side_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FAREWELL_SECONDS", 0.01)
+    socket, outbox = make()
+    socket.open.clear()
+    outbox.put("stuck")
+    running = asyncio.create_task(outbox.run())
+    await asyncio.sleep(0)
+    outbox.close("slow", 1013, "slow consumer", discard=True)
+    await running
+    assert socket.cut
+    assert socket.sent == []
+
+
+async def test_those_who_wait_for_room_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    socket, outbox = make()
+    await outbox.room()
+    for _ in range(MOST_FRAMES):
+        outbox.put("x")
+    waiting = asyncio.create_task(outbox.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    running = asyncio.create_task(outbox.run())
+    await waiting
+    outbox.close(None, 1000, "")
+    await running
+    assert len(socket.sent) == MOST_FRAMES
+
+
+async def test_those_who_wait_for_room_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.01)
+    _, outbox = make()
+    for _ in range(MOST_FRAMES):
+        outbox.put("x")
+    with pytest.raises(SlowConsumer):
+        await outbox.room()
+
+
+async def test_a_lost_connection_ends_it() -> None:
+    socket, outbox = make()
+    socket.cut = True
+    outbox.put("x")
+    await outbox.run()
+    assert outbox.closing
+    assert socket.closed is None
+    outbox.put("nowhere")
+
+
+async def test_room_is_not_waited_for_when_it_closes() -> None:
+    _, outbox = make()
+    for _ in range(MOST_FRAMES):
+        outbox.put("x")
+    waiting: asyncio.Task[Any] = asyncio.create_task(outbox.room())
+    await asyncio.sleep(0)
+    outbox.close(None, 1000, "", discard=True)
+    await waiting
