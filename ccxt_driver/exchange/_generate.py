@@ -1,6 +1,6 @@
-"""Write `_sync.py` from `_async.py`: `python -m ccxt_driver.exchange._generate`.
+"""Write `_sync/` from `_async/`: `python -m ccxt_driver.exchange._generate`.
 
-A test compares the whole text, so that neither file can change alone.
+A test compares the whole texts, so that neither side can change alone.
 """
 
 from __future__ import annotations
@@ -9,25 +9,38 @@ import tempfile
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_SOURCE = _HERE / "_async.py"
-_TARGET = _HERE / "_sync.py"
-_HEADER = '"""Generated from `_async.py` by `_generate.py`: change that file, not this one."""\n'
+_SOURCE = _HERE / "_async"
+TARGET = _HERE / "_sync"
+_HEADER = "# Generated from `_async/{}` by `_generate.py`: change that file, not this one.\n"
 
 
-def generate() -> str:
-    """The text that `_sync.py` must have."""
+def generate() -> dict[str, str]:
+    """The text that each file of `_sync/` must have, by file name."""
     import unasync
 
-    rule = unasync.Rule("/async/", "/sync/", {"_twins_async": "_twins_sync"})
+    rule = unasync.Rule("/_async/", "/_sync/", {"_twins_async": "_twins_sync"})
+    texts = {}
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "async" / "_async.py"
-        source.parent.mkdir()
-        source.write_text(_SOURCE.read_text(encoding="utf-8"), encoding="utf-8")
-        rule._unasync_file(str(source))
-        text = (Path(folder) / "sync" / "_async.py").read_text(encoding="utf-8")
-    _, _, rest = text.partition("\n")  # the first line is the docstring, which speaks of the source
-    return _HEADER + rest
+        for source in sorted(_SOURCE.glob("*.py")):
+            copy = Path(folder) / "_async" / source.name
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+            rule._unasync_file(str(copy))
+            text = (Path(folder) / "_sync" / source.name).read_text(encoding="utf-8")
+            texts[source.name] = _HEADER.format(source.name) + text
+    return texts
+
+
+def main() -> None:
+    """Bring `_sync/` up to date."""
+    TARGET.mkdir(exist_ok=True)
+    texts = generate()
+    for name, text in texts.items():
+        (TARGET / name).write_text(text, encoding="utf-8")
+    for stale in TARGET.glob("*.py"):
+        if stale.name not in texts:
+            stale.unlink()
 
 
 if __name__ == "__main__":
-    _TARGET.write_text(generate(), encoding="utf-8")
+    main()

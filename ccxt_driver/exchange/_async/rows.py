@@ -1,0 +1,181 @@
+"""What every method stands on: one command, lists over pages, rows by id, the server's features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import ccxt
+
+from ccxt_driver.contract.endpoints import BY_NAME
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.exchange.base import OmsExchange
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, Wanted
+from ccxt_driver.exchange.request_parts import COMMANDS
+
+
+class Rows(OmsExchange):
+    """Asking the server, and no rule of ccxt's."""
+
+    async def _features(self) -> frozenset[str]:
+        """What the server offers beyond the plain contract; asked once."""
+        if self._server_features is None:
+            try:
+                health = await self.request(BY_NAME["health"].path)
+            except ccxt.NotSupported:  # a server without the route has none of them
+                health = {}
+            listed = health.get("features") if isinstance(health, dict) else None
+            self._server_features = frozenset(listed if isinstance(listed, list) else ())
+        return self._server_features
+
+    async def _venue(
+        self, function: str, args: list[Any], params: dict[str, Any], api: str = "market"
+    ) -> Any:
+        """What a function of the venue behind the gateway answers."""
+        account_id = self._account_id(params)
+        rest = self.omit(params, ["account_id", "strategy_id"])
+        request = {
+            "account_id": account_id,
+            "func": function,
+            "args": args,
+            "kwargs": {"params": rest} if rest else {},
+        }
+        body = await self.request(BY_NAME["ccxt_call"].path, api, "POST", request)
+        return self._venue_result(body)
+
+    async def _account(self, account_id: int) -> dict[str, Any]:
+        """The account's row; read once."""
+        rows = self._account_rows
+        if rows is None:
+            body = await self.request(BY_NAME["accounts"].path, "private")
+            self._account_rows = rows = self._items(body)
+        return next((row for row in rows if row.get("account_id") == account_id), {})
+
+    async def _guard_strategy(self, command: dict[str, Any], order_id: int, strategy_id: Any) -> None:
+        """No command touches another strategy's order: the server checks, or the row is read first."""
+        if strategy_id is None:
+            return
+        if Feature.STRATEGY_GUARD in await self._features():
+            command["payload"]["strategy_id"] = strategy_id
+        else:
+            await self._order_row(command["account_id"], order_id, strategy_id)
+
+    async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Send one command, once.
+
+        :returns: its result, which is ok
+        :raises BaseError: refused, never sent, or unknown, as `outcome` says
+        """
+        self._commands_in_flight += 1
+        try:
+            body = await self.request(COMMANDS, "private", "POST", command)
+            return self._result_of(body, command)
+        except ccxt.BaseError as error:
+            self._raise_outcome(error, command)
+        finally:
+            self._commands_in_flight -= 1
+
+    async def _open_rows(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> Any:
+        """The rows of an open list; None when the server had more than it gives."""
+        request = self._open_request(account_id, wanted, await self._features())
+        items = self._items(await self.request(BY_NAME[endpoint].path, "private", "GET", request))
+        if len(items) >= MOST_OPEN_ROWS:
+            return None
+        return self._newest_or_oldest(self._matching(items, wanted, time_key), wanted, time_key)
+
+    async def _history(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> list[Any]:
+        """The rows of a history list, over as many pages as it takes.
+
+        Without `since` and `limit`: the newest page.
+        """
+        features = await self._features()
+        if wanted.since is None and wanted.limit is None:
+            wanted = replace(wanted, limit=PAGE_SIZE)
+        path = BY_NAME[endpoint].path
+        first_request = self._page_request(account_id, wanted, features, 1, self.milliseconds())
+        first = await self.request(path, "private", "GET", first_request)
+        oldest = self._matching(self._items(first), wanted, time_key)
+        backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
+        rows = [] if backwards else oldest
+        for page in self._pages_after_first(first, first_request["page_size"], backwards):
+            if wanted.limit is not None and len(rows) >= wanted.limit:
+                break
+            request = {**first_request, "page": page}
+            items = self._items(await self.request(path, "private", "GET", request))
+            rows.extend(self._matching(items, wanted, time_key))
+        if backwards:
+            rows.extend(oldest)
+        return self._newest_or_oldest(rows, wanted, time_key)
+
+    async def _order_row(self, account_id: int, order_id: int, strategy_id: Any) -> dict[str, Any]:
+        """The row of one order of the account.
+
+        :raises OrderNotFound: there is none, or it is another strategy's
+        """
+        features = await self._features()
+        if Feature.BY_ID in features:
+            request: dict[str, Any] = {"ids": order_id}
+            if strategy_id is not None and Feature.STRATEGY_GUARD in features:
+                request["strategy_id"] = strategy_id
+            rows = self._items(await self.request(BY_NAME["orders_by_id"].path, "private", "GET", request))
+        else:
+            rows = await self._search_orders(account_id, lambda row: row.get("id") == order_id)
+        for row in rows:
+            own = strategy_id is None or (row.get("strategy_id") or 0) == strategy_id
+            if own and row.get("id") == order_id and row.get("account_id") == account_id:
+                return row
+        raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
+
+    async def _search_orders(self, account_id: int, fits: Any) -> list[dict[str, Any]]:
+        """Orders of a server without by-id reads: among the open ones, then back through the history."""
+        everything = Wanted()
+        rows = await self._open_rows("orders_open", account_id, everything, "created_at") or []
+        found = [row for row in rows if fits(row)]
+        if found:
+            return found
+        path = BY_NAME["orders_history"].path
+        request = self._page_request(account_id, everything, frozenset(), 1, self.milliseconds())
+        first = await self.request(path, "private", "GET", request)
+        for page in self._pages_after_first(first, request["page_size"], backwards=True):
+            body = await self.request(path, "private", "GET", {**request, "page": page})
+            found = [row for row in self._items(body) if fits(row)]
+            if found:
+                return found
+        return [row for row in self._items(first) if fits(row)]
+
+    async def _resolved_order_id(self, id: Any, params: dict[str, Any]) -> int:
+        """The OMS id that a by-id method means, by its id, its client order id, or both."""
+        given, client_order_id = self.client_order_id_of(id, params)
+        if client_order_id is None:
+            return self.order_id_of(given)
+        row = await self._row_by_client_order_id(self._account_id(params), client_order_id)
+        if given is not None and self.order_id_of(given) != row["id"]:
+            raise ccxt.BadRequest(
+                f"{self.id} id {given} and clientOrderId {client_order_id} name different orders"
+            )
+        return int(row["id"])
+
+    async def _row_by_client_order_id(self, account_id: int, client_order_id: str) -> dict[str, Any]:
+        if Feature.QUERY_FILTERS in await self._features():
+            wanted = Wanted(client_order_id=client_order_id, limit=1)
+            rows = await self._history("orders_history", account_id, wanted, "created_at")
+        else:
+            rows = await self._search_orders(
+                account_id, lambda row: row.get("client_order_id") == client_order_id
+            )
+        if not rows:
+            raise ccxt.OrderNotFound(f"{self.id} no order has the clientOrderId {client_order_id}")
+        return dict(rows[-1])
+
+    async def _complete_order(self, account_id: int, order_id: int, strategy_id: Any) -> Any:
+        return await self._with_deals(await self._order_row(account_id, order_id, strategy_id))
+
+    async def _with_deals(self, row: dict[str, Any]) -> Any:
+        """An order with its trades: a second request, only when something filled."""
+        order = self._order(row)
+        if not order["filled"] or float(order["filled"]) == 0:
+            return order
+        since = max(order["timestamp"] - 1000, 0)  # some servers keep whole seconds
+        wanted = Wanted(order_id=row["id"], symbol=row["symbol"], since=since)
+        deals = await self._history("deals", row["account_id"], wanted, "executed_at")
+        return self._order(row, deals)

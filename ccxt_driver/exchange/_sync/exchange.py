@@ -1,0 +1,63 @@
+# Generated from `_async/exchange.py` by `_generate.py`: change that file, not this one.
+"""The class that programs use, and how its requests are sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ccxt_driver.exchange._twins_sync import Exchange
+from ccxt_driver.exchange.endpoints import ImplicitApi
+
+from .account import Account
+from .market_data import MarketData
+from .order_reads import OrderReads
+from .orders import Orders
+from .positions import Positions
+
+
+class OmsCcxtExchange(Orders, OrderReads, Positions, Account, MarketData, ImplicitApi, Exchange):
+    """A ccxt exchange whose orders, trades and positions are those of an Order Management System.
+
+    Ids are strings of OMS ids. `params["strategy_id"]` and `params["account_id"]` override the
+    options on every method.
+    """
+
+    def request(  # type: ignore[override]  # ccxt before 4.5.65 has headers and body
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Any = {},
+        headers: Any = None,
+        body: Any = None,
+        config: Any = {},
+    ) -> Any:
+        """Send a request to an endpoint of the contract; in process when the base URL is `embedded:`.
+
+        :param path: as in the contract, with `{placeholders}`
+        :param params: path, query and body parameters together; a list is a body
+        :returns: the parsed answer
+        """
+        if self._is_embedded:
+            return self._ask_in_process(path, method, params)
+        return self.fetch2(path, api, method, params, headers, body, config)
+
+    def fetch2(  # type: ignore[override]  # as above
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Any = {},
+        headers: Any = None,
+        body: Any = None,
+        config: Any = {},
+    ) -> Any:
+        """ccxt's pipeline. What is not a GET is sent once, whatever `maxRetriesOnFailure` says."""
+        if method == "GET":
+            return super().fetch2(path, api, method, params, config=config)
+        request = self.sign(path, api, method, params, headers, body)
+        self.lastRestRequestTimestamp = self.milliseconds()
+        self.last_request_headers = request["headers"]
+        self.last_request_body = request["body"]
+        self.last_request_url = request["url"]
+        return self.fetch(request["url"], request["method"], request["headers"], request["body"])

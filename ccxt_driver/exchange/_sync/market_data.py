@@ -1,0 +1,147 @@
+# Generated from `_async/market_data.py` by `_generate.py`: change that file, not this one.
+"""Markets and market data of the venue behind the gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+
+from ccxt_driver.contract.endpoints import BY_NAME
+from ccxt_driver.errors import garbage
+from ccxt_driver.mappers import market_data
+
+from .rows import Rows
+
+
+class MarketData(Rows):
+    """Public reads; without a key where the server offers them so."""
+
+    def fetch_markets(self, params: dict[str, Any] = {}) -> Any:
+        """The venue's markets.
+
+        :param params: extra parameters of the venue
+        :returns: a list of ccxt market structures
+        """
+        result = self._venue("fetch_markets", [], params)
+        return self._mapped(market_data.markets, result)
+
+    def fetch_currencies(self, params: dict[str, Any] = {}) -> Any:
+        """The venue's currencies by code; empty when the venue does not tell.
+
+        :param params: extra parameters of the venue
+        :returns: a dict of ccxt currency structures
+        """
+        try:
+            result = self._venue("fetch_currencies", [], params)
+        except ccxt.NotSupported:  # ccxt then derives the currencies from the markets
+            result = None
+        return result if isinstance(result, dict) else {}
+
+    def fetch_ticker(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+        """The ticker of a market.
+
+        :param symbol: unified symbol
+        :param params: extra parameters of the venue
+        :returns: a ccxt ticker structure
+        """
+        self.load_markets()
+        result = self._venue("fetch_ticker", [self.market(symbol)["symbol"]], params)
+        return self._mapped(market_data.ticker, result, self._number())
+
+    def fetch_tickers(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
+        """Tickers by symbol.
+
+        :param symbols: unified symbols, or None for all
+        :param params: extra parameters of the venue
+        :returns: a dict of ccxt ticker structures
+        """
+        self.load_markets()
+        wanted = self.market_symbols(symbols)
+        result = self._venue("fetch_tickers", [wanted], params)
+        tickers = self._mapped(market_data.tickers, result, self._number())
+        return self.filter_by_array(tickers, "symbol", wanted)
+
+    def fetch_order_book(self, symbol: str, limit: Any = None, params: dict[str, Any] = {}) -> Any:
+        """The order book of a market.
+
+        :param symbol: unified symbol
+        :param limit: levels a side
+        :param params: extra parameters of the venue
+        :returns: a ccxt order book structure: bids descending, asks ascending
+        """
+        self.load_markets()
+        result = self._venue("fetch_order_book", [self.market(symbol)["symbol"], limit], params)
+        book = self._mapped(market_data.order_book, result, self._number())
+        if limit is not None:
+            book["bids"], book["asks"] = book["bids"][:limit], book["asks"][:limit]
+        book["symbol"] = book["symbol"] or symbol
+        return book
+
+    def fetch_trades(
+        self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Public trades of a market, ascending in time.
+
+        :param symbol: unified symbol
+        :param since: milliseconds since the Unix epoch
+        :param limit: the newest when `since` is absent, the oldest from `since` otherwise
+        :param params: extra parameters of the venue
+        :returns: a list of ccxt trade structures
+        """
+        self.load_markets()
+        wanted = self._wanted(symbol, since, limit, params)
+        result = self._venue("fetch_trades", [wanted.symbol, wanted.since, wanted.limit], params)
+        trades = self._mapped(market_data.trades, result, self._number())
+        return self.filter_by_since_limit(
+            trades, wanted.since, wanted.limit, "timestamp", wanted.since is None
+        )
+
+    def fetch_ohlcv(
+        self,
+        symbol: str,
+        timeframe: str = "1m",
+        since: Any = None,
+        limit: Any = None,
+        params: dict[str, Any] = {},
+    ) -> Any:
+        """Candles of a market, ascending; the last may be unfinished.
+
+        :param symbol: unified symbol
+        :param timeframe: a key of `exchange.timeframes`
+        :param since: milliseconds since the Unix epoch
+        :param limit: the newest when `since` is absent, the oldest from `since` otherwise
+        :param params: extra parameters of the venue
+        :returns: [milliseconds, open, high, low, close, volume] each
+        """
+        self.load_markets()
+        wanted = self._wanted(symbol, since, limit, params)
+        args = [wanted.symbol, timeframe, wanted.since, wanted.limit]
+        result = self._venue("fetch_ohlcv", args, params)
+        candles = self._mapped(market_data.candles, result, self._number())
+        return self.filter_by_since_limit(candles, wanted.since, wanted.limit, 0, wanted.since is None)
+
+    def fetch_status(self, params: dict[str, Any] = {}) -> Any:
+        """Whether the gateway works.
+
+        :returns: ccxt's status structure; `status` is ok or maintenance
+        """
+        health = self.request(BY_NAME["health"].path)
+        if not isinstance(health, dict):
+            raise garbage(self.id, f"expected an object, got {str(health)[:200]}", None, health)
+        return {
+            "status": "ok" if health.get("status") == "ok" else "maintenance",
+            "updated": health.get("time_ms"),
+            "eta": None,
+            "url": None,
+            "info": health,
+        }
+
+    def fetch_time(self, params: dict[str, Any] = {}) -> Any:
+        """The server's time.
+
+        :returns: milliseconds since the Unix epoch
+        """
+        health = self.request(BY_NAME["health"].path)
+        time = health.get("time_ms") if isinstance(health, dict) else None
+        return time if isinstance(time, int) else self._venue("fetch_time", [], params)
