@@ -190,7 +190,7 @@ class Deal:
         return {
             "id": self.id,
             "account_id": self.account_id,
-            "order_id": self.order_id,
+            "order_id": self.order_id or None,
             "position_id": self.position_id,
             "previous_position_id": self.previous_position_id,
             "symbol": self.symbol,

@@ -1,0 +1,38 @@
+"""Which position a trade of an order goes to, by the account's position mode."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from .entities import ZERO, Order, Position
+from .state import AccountState
+
+
+def opposing(account: AccountState, order: Order) -> list[Position]:
+    """Open positions that a trade of this order reduces, the first to be reduced ahead."""
+    if not account.hedges:
+        netted = account.netted(order.symbol, order.strategy_id)
+        return [netted] if netted is not None and netted.side is not order.side else []
+    if order.position_id:
+        named = account.positions.get(order.position_id)
+        return [named] if named is not None and named.side is not order.side else []
+    if not order.reduce_only:
+        return []
+    return [
+        position
+        for position in account.positions_on.get(order.symbol, {}).values()
+        if position.side is not order.side and position.strategy_id == order.strategy_id
+    ]
+
+
+def reducible(account: AccountState, order: Order) -> Decimal:
+    """How much of an order would reduce positions rather than open them, at most, in base units."""
+    return sum((position.qty for position in opposing(account, order)), ZERO)
+
+
+def growing(account: AccountState, order: Order) -> Position | None:
+    """The open position that a trade of this order adds to."""
+    if not account.hedges:
+        return account.netted(order.symbol, order.strategy_id)
+    named = account.positions.get(order.position_id) if order.position_id else None
+    return named if named is not None and named.side is order.side else None

@@ -1,0 +1,72 @@
+"""Where the OMS reads the time: the wall, or a clock that only moves when told to."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Protocol
+
+MANUAL_START_MS: Final = 1_767_225_600_000
+"""Where a manual clock starts by default: 2026-01-01T00:00:00Z."""
+
+
+class Clock(Protocol):
+    """Milliseconds since the Unix epoch, never going back."""
+
+    manual: bool
+
+    def now_ms(self) -> int:
+        """The time."""
+        ...
+
+    def not_before(self, milliseconds: int) -> None:
+        """Never answer less than this again: a stored OMS goes on where it stopped."""
+        ...
+
+
+class WallClock:
+    """The computer's clock; when that is set back, time stands still until it has caught up."""
+
+    manual = False
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now_ms(self) -> int:
+        """The time, never less than before."""
+        now = time.time_ns() // 1_000_000
+        if now > self._last:
+            self._last = now
+        return self._last
+
+    def not_before(self, milliseconds: int) -> None:
+        """As the protocol says."""
+        self._last = max(self._last, milliseconds)
+
+
+class ManualClock:
+    """A clock for tests and replays.
+
+    :param start_ms: the time it shows first
+    """
+
+    manual = True
+
+    def __init__(self, start_ms: int = MANUAL_START_MS) -> None:
+        self._now = start_ms
+
+    def now_ms(self) -> int:
+        """The time."""
+        return self._now
+
+    def advance(self, milliseconds: int) -> None:
+        """Move on.
+
+        :raises ValueError: a step back
+        """
+        if milliseconds < 0:
+            raise ValueError(f"milliseconds: expected 0 or more, got {milliseconds}")
+        self._now += milliseconds
+
+    def not_before(self, milliseconds: int) -> None:
+        """As the protocol says."""
+        self._now = max(self._now, milliseconds)

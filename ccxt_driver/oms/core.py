@@ -1,0 +1,212 @@
+"""What every part of the service stands on: state, store, prices, and the way a transaction ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.commands import Side
+
+from .allocation import reducible
+from .clock import Clock
+from .entities import ZERO, Event, Order, Position, PositionValues, opposite
+from .ledger.margin import leverage_of
+from .ledger.positions import unrealized
+from .market.feed import Level, Quote
+from .market.market_data import MarketData
+from .matching.engine import BookDepthFill
+from .matching.fees import MakerTakerQuoteFee
+from .refusals import Refusal
+from .state import AccountState, State, SymbolState
+from .store import Store
+from .transaction import Row, Transaction, balance_row
+
+LOG: Final = logging.getLogger("ccxt_driver.oms")
+_NO_VALUES: Final = PositionValues()
+
+
+class Core:
+    """The heart of an OMS. Not thread-safe: the service holds its lock around it.
+
+    :param market: prices
+    :param store: where it is kept
+    :param clock: the time
+    """
+
+    def __init__(self, market: MarketData, store: Store, clock: Clock) -> None:
+        self.market = market
+        self.store = store
+        self.clock = clock
+        self.fills = BookDepthFill(self.fillable)
+        self.fees = MakerTakerQuoteFee()
+        self.publish: Callable[[list[Event]], None] = _nobody
+        self.state = State(market.markets, store.load())
+        self.settled_at = 0
+        self._broken = False
+        self._quotes: dict[str, tuple[int, Quote]] = {}
+
+    # transactions
+
+    def begin(self, now: int) -> Transaction:
+        """Start a transaction.
+
+        :param now: the time of all it does
+        """
+        return Transaction(self.state, now, self.position_row, self.balance_row)
+
+    def commit(self, tx: Transaction) -> None:
+        """Write a transaction and tell the subscribers; whole or not at all.
+
+        :raises Refusal: `engine_unavailable`, the store could not write it; nothing was done
+        """
+        if tx.empty:
+            return
+        try:
+            changes = tx.finish()
+            self.store.commit(changes)
+        except Exception as error:
+            LOG.exception("a transaction could not be written; it is rolled back")
+            self.rollback(tx)
+            raise Refusal(
+                ErrorCode.ENGINE_UNAVAILABLE, f"the state could not be written: {type(error).__name__}"
+            ) from error
+        self.settled_at = max(self.settled_at, tx.now)
+        if changes.events:
+            self.publish(changes.events)
+
+    def rollback(self, tx: Transaction) -> None:
+        """Forget a transaction: memory is what the store says again."""
+        tx.undo()
+        self._broken = True
+        self._reload()
+
+    def ensure_whole(self) -> None:
+        """Hold that memory is what the store says.
+
+        :raises Refusal: `engine_unavailable` while the store cannot be read
+        """
+        if self._broken and not self._reload():
+            raise Refusal(ErrorCode.ENGINE_UNAVAILABLE, "the state cannot be read from the store")
+
+    def _reload(self) -> bool:
+        try:
+            liquidity = {name: symbol.liquidity for name, symbol in self.state.symbols.items()}
+            self.state = State(self.market.markets, self.store.load())
+        except Exception:
+            LOG.exception("the state cannot be read from the store; the OMS refuses until it can")
+            return False
+        for name, symbol in self.state.symbols.items():
+            symbol.liquidity = liquidity[name]
+        self._broken = False
+        return True
+
+    # prices
+
+    def quote(self, symbol: str, now: int) -> Quote:
+        """Best prices and last price."""
+        known = self._quotes.get(symbol)
+        if known is not None and known[0] == now:
+            return known[1]
+        quote = self.market.quote(symbol, now)
+        self._quotes[symbol] = (now, quote)
+        return quote
+
+    def forget_quotes(self) -> None:
+        """A price was set by hand."""
+        self._quotes.clear()
+
+    def mark_price(self, symbol: str, now: int) -> Decimal:
+        """What open positions are valued at, in quote units."""
+        return self.quote(symbol, now).last
+
+    def show_book(self, symbol: SymbolState, now: int) -> None:
+        """Bring the feed's book of a symbol up to a time; what was taken stays taken within a version."""
+        name = symbol.market.symbol
+        version = self.market.book_version(name, now)
+        if version != symbol.liquidity.version:
+            symbol.liquidity.show(version, *self.market.book(name, now))
+
+    def fillable(self, order: Order) -> Decimal:
+        """How much of an open order may fill now, in base units."""
+        if not order.reduce_only:
+            return order.remaining
+        return min(order.remaining, reducible(self.state.accounts[order.account_id], order))
+
+    def book(self, symbol: str, now: int) -> tuple[list[Level], list[Level]]:
+        """What anybody may see of a market: the feed's levels that are left, and our resting orders.
+
+        Of an iceberg only its slice shows.
+        """
+        state = self.state.symbols[symbol]
+        self.show_book(state, now)
+        sides: list[list[Level]] = []
+        for side in (Side.BUY, Side.SELL):
+            levels: dict[Decimal, Decimal] = {}
+            for level in state.liquidity.against(opposite(side)):
+                left = state.liquidity.left(level)
+                if left > ZERO:
+                    levels[level.price] = left
+            for order in state.resting.orders(side):
+                shown = self.fillable(order)
+                if order.display_qty is not None:
+                    shown = min(shown, order.display_qty)
+                if order.price is not None and shown > ZERO:
+                    levels[order.price] = levels.get(order.price, ZERO) + shown
+            prices = sorted(levels, reverse=side is Side.BUY)
+            sides.append([Level(price, levels[price]) for price in prices])
+        return sides[0], sides[1]
+
+    # values
+
+    def free(self, account: AccountState, currency: str, now: int) -> Decimal:
+        """What may be spent: total less reservations, margin and the loss of open swap positions.
+
+        A profit that is not realised is never counted. It may be below zero after a loss.
+        """
+        free = account.totals.get(currency, ZERO) - account.reserved.get(currency, ZERO)
+        margin = account.margins.get(currency)
+        if not margin:
+            return free
+        return free - margin + min(ZERO, self.unrealized(account, currency, now))
+
+    def unrealized(self, account: AccountState, currency: str, now: int) -> Decimal:
+        """Profit of all open swap positions that settle in a currency, in units of it."""
+        total = ZERO
+        for position_id in account.margin_of:
+            position = account.positions[position_id]
+            if self.state.symbols[position.symbol].market.settle == currency:
+                total += unrealized(position, self.mark_price(position.symbol, now))
+        return total
+
+    def balance_row(self, account: AccountState, currency: str, now: int) -> Row:
+        """Payload of `balance_updated`; free is never shown below zero."""
+        total = account.totals.get(currency, ZERO)
+        free = max(ZERO, self.free(account, currency, now))
+        return balance_row(account.account.id, currency, free, total)
+
+    def position_row(self, position: Position, now: int) -> Row:
+        """The contract's row of a position with its values of this moment."""
+        return position.row(self.values(position, now))
+
+    def values(self, position: Position, now: int) -> PositionValues:
+        """What a position is worth; nothing of one that has ended.
+
+        There is no liquidation on the paper venue, so that there is no liquidation price either.
+        """
+        if not position.is_open:
+            return _NO_VALUES
+        mark = self.mark_price(position.symbol, now)
+        values = PositionValues(unrealized_pnl=unrealized(position, mark), mark_price=mark)
+        market = self.state.symbols[position.symbol].market
+        if market.settle is not None:
+            account = self.state.accounts[position.account_id]
+            values.leverage = leverage_of(account.account, market)
+            values.margin = account.margin_of.get(position.id)
+        return values
+
+
+def _nobody(events: list[Event]) -> Any:
+    """Until someone subscribes."""

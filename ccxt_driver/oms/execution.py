@@ -1,0 +1,348 @@
+"""What a fill does: deals, positions, balances, the order itself, and what orders hold back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from ccxt_driver.contract.commands import Side
+from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
+
+from .allocation import growing, opposing, reducible
+from .core import Core
+from .entities import ZERO, Deal, Order, Position
+from .ledger.margin import initial_margin, leverage_of
+from .ledger.positions import increase, reduce
+from .market.listing import Market
+from .matching.engine import Fill
+from .matching.fees import fee_currency
+from .matching.lifecycle import transition
+from .state import AccountState, SymbolState, is_waiting
+from .transaction import Transaction
+
+NOTHING_TO_REDUCE: Final = "nothing_to_reduce"
+
+# ------------------------------------------------------------------ fills
+
+
+def execute(core: Core, tx: Transaction, account: AccountState, order: Order, fills: Iterable[Fill]) -> None:
+    """Book the fills of an order that takes, and those of the makers it met."""
+    symbol = core.state.symbols[order.symbol]
+    for price, qty, maker in fills:
+        if maker is None:
+            symbol.liquidity.take(price, qty)
+            fill_order(core, tx, account, order, qty, price, False)
+            continue
+        # An earlier fill may have left a maker that only reduces less to reduce.
+        part = min(qty, core.fillable(maker))
+        if part > ZERO:
+            fill_order(core, tx, core.state.accounts[maker.account_id], maker, part, price, True)
+            fill_order(core, tx, account, order, part, price, False)
+
+
+def fill_order(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    qty: Decimal,
+    price: Decimal,
+    maker: bool,
+) -> None:
+    """Book one fill of one order. The order may end by it, and is then taken out of the book.
+
+    :param qty: base units
+    :param price: quote units
+    :param maker: whether the order rested before
+    """
+    market = core.state.symbols[order.symbol].market
+    tx.touch_order(order)
+    # Status first: what follows looks at open orders.
+    order.filled_qty += qty
+    order.filled_cost += qty * price
+    order.updated_at = tx.now
+    left = qty
+    for position in opposing(account, order):
+        part = min(left, position.qty)
+        _reduce(core, tx, account, order, market, position, part, price, maker)
+        left -= part
+        if not left:
+            break
+    if left:
+        _open(core, tx, account, order, market, left, price, maker)
+    if order.filled_qty == order.qty:
+        end_order(core, tx, account, order, OrderStatus.FILLED)
+    else:
+        transition(order, OrderStatus.PARTIALLY_FILLED)
+        if order.reduce_only and not reducible(account, order):
+            cancel(core, tx, account, order, NOTHING_TO_REDUCE)
+        else:
+            reserve(core, tx, account, order)
+    if market.settle is not None:
+        reserve_others(core, tx, account, order)
+
+
+def _open(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    market: Market,
+    qty: Decimal,
+    price: Decimal,
+    maker: bool,
+) -> None:
+    now = tx.now
+    position = growing(account, order)
+    if position is None:
+        position = Position(
+            core.state.next_id("position"),
+            order.account_id,
+            order.symbol,
+            order.side,
+            now,
+            strategy_id=order.strategy_id,
+            reason=order.reason,
+            comment=order.comment,
+        )
+        tx.add_position(position)
+    else:
+        tx.touch_position(position)
+    increase(position, qty, price, now)
+    if order.stop_loss is not None or order.stop_gain is not None:
+        position.stop_loss = order.stop_loss if order.stop_loss is not None else position.stop_loss
+        position.stop_gain = order.stop_gain if order.stop_gain is not None else position.stop_gain
+        core.state.stops_changed(position)
+    if order.position_id != position.id:
+        order.previous_position_id = order.position_id
+        order.position_id = position.id
+    _book(core, tx, account, order, market, position, qty, price, ZERO, maker)
+
+
+def _reduce(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    market: Market,
+    position: Position,
+    qty: Decimal,
+    price: Decimal,
+    maker: bool,
+) -> None:
+    tx.touch_position(position)
+    if not order.position_id:
+        order.position_id = position.id
+    pnl = reduce(position, qty, price, tx.now)
+    _book(core, tx, account, order, market, position, qty, price, pnl, maker)
+    if not position.is_open:
+        end_position(core, tx, account, position, order)
+
+
+def _book(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    market: Market,
+    position: Position,
+    qty: Decimal,
+    price: Decimal,
+    pnl: Decimal,
+    maker: bool,
+) -> None:
+    """The deal of one fill in one position, and what it does to the balances."""
+    cost = qty * price
+    fee = core.fees.fee(market, cost, maker)
+    currency = fee_currency(market)
+    deal_id = core.state.next_id("deal")
+    tx.add_deal(
+        Deal(
+            deal_id,
+            order.account_id,
+            order.id,
+            position.id,
+            order.symbol,
+            order.side,
+            qty,
+            price,
+            tx.now,
+            tx.now,
+            fee=fee,
+            fee_currency=currency,
+            pnl=pnl,
+            strategy_id=order.strategy_id,
+            reason=order.reason,
+            comment=order.comment,
+            exchange_trade_id=f"T{deal_id}",
+            maker=maker,
+        )
+    )
+    order.fee += fee
+    order.fee_currency = currency
+    if market.settle is None:
+        buys = order.side is Side.BUY
+        tx.book(account, market.base, qty if buys else -qty, LedgerKind.DEAL, deal_id)
+        tx.book(account, market.quote, -cost if buys else cost, LedgerKind.DEAL, deal_id)
+    else:
+        tx.book(account, currency, pnl, LedgerKind.DEAL, deal_id)
+        core.state.margin_changed(position)
+        tx.balance_changed(account, currency)
+    tx.book(account, currency, -fee, LedgerKind.FEE, deal_id)
+
+
+# ------------------------------------------------------------------ ends
+
+
+def end_position(
+    core: Core, tx: Transaction, account: AccountState, position: Position, by: Order | None
+) -> None:
+    """A position has closed: nothing may wait to close it any more.
+
+    :param by: the order that closed it, which ends by itself
+    """
+    core.state.drop_position(position)
+    for order in [
+        order
+        for order in account.orders_on.get(position.symbol, {}).values()
+        if order.position_id == position.id
+        and order is not by
+        and (order.reduce_only or order.closes_position)
+    ]:
+        cancel(core, tx, account, order, "position_closed")
+
+
+def end_order(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    status: OrderStatus,
+    reason: str | None = None,
+) -> None:
+    """An open order ends: it holds nothing back any more, and its position's lock opens.
+
+    :param reason: of a cancellation or rejection, kept in `reject_reason`
+    """
+    tx.touch_order(order)
+    transition(order, status)
+    order.closed_at = order.updated_at = tx.now
+    if reason is not None:
+        order.reject_reason = reason
+    tx.reserve(account, order, order.reserved_currency, ZERO)
+    core.state.drop_order(order)
+    if core.state.ranks.pop(order.id, None) is not None:
+        tx.changes.settings["ranks"] = ranks(core)
+    if order.closes_position:
+        position = account.positions.get(order.position_id)
+        if position is not None and position.state is PositionState.CLOSE_REQUESTED:
+            tx.touch_position(position)
+            position.state = PositionState.OPEN
+            position.updated_at = tx.now
+
+
+def cancel(
+    core: Core, tx: Transaction, account: AccountState, order: Order, reason: str | None = None
+) -> None:
+    """Cancel what is left of an open order.
+
+    :param reason: why the venue or the OMS did it; None when the client asked
+    """
+    end_order(core, tx, account, order, OrderStatus.CANCELED, reason)
+    if core.state.symbols[order.symbol].market.settle is not None:
+        reserve_others(core, tx, account, order)
+    tx.note(
+        order.account_id,
+        EventName.ORDER_CANCELED,
+        {"account_id": order.account_id, "command_id": order.command_id, "order_id": order.id},
+        order.strategy_id,
+    )
+
+
+def ranks(core: Core) -> dict[str, list[int]]:
+    """Lost time priorities as settings keep them."""
+    return {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}
+
+
+# ------------------------------------------------------------------ reservations
+
+
+def price_estimate(order: Order) -> Decimal | None:
+    """The price that an order is expected to fill at; None of a market order that does not wait."""
+    if order.price is not None:
+        return order.price
+    return order.trigger_price or order.stop_price or order.take_profit_price or order.trail_extreme
+
+
+def opening_qty(account: AccountState, order: Order) -> Decimal:
+    """How much of what is left of an order would open, and so needs margin, in base units.
+
+    Open orders of the same side that were there before it come first for what can be reduced.
+    """
+    if order.reduce_only:
+        return ZERO
+    remaining = order.remaining
+    available = reducible(account, order)
+    if not available:
+        return remaining
+    for other in account.orders_on.get(order.symbol, {}).values():
+        if other.id < order.id and _shares(account, order, other):
+            available -= other.remaining
+    return max(ZERO, remaining - max(ZERO, available))
+
+
+def _shares(account: AccountState, order: Order, other: Order) -> bool:
+    """Whether both would reduce the same position."""
+    if other.side is not order.side:
+        return False
+    if account.hedges:
+        return other.position_id == order.position_id
+    return account.netted(other.symbol, other.strategy_id) is account.netted(order.symbol, order.strategy_id)
+
+
+def requirement(market: Market, account: AccountState, order: Order, price: Decimal) -> tuple[str, Decimal]:
+    """What the rest of an order must hold back: its currency and amount, the fee included.
+
+    :param price: quote units, of the limit or of the estimate
+    """
+    remaining = order.remaining
+    if market.settle is None:
+        if order.side is Side.SELL:
+            return market.base, remaining
+        return market.quote, remaining * price * (1 + market.taker)
+    notional = opening_qty(account, order) * price
+    return market.settle, initial_margin(
+        notional, leverage_of(account.account, market)
+    ) + notional * market.taker
+
+
+def reserve(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
+    """Let an open order hold back what its rest needs."""
+    price = price_estimate(order)
+    if price is None:
+        return
+    market = core.state.symbols[order.symbol].market
+    currency, amount = requirement(market, account, order, price)
+    if amount != order.reserved or currency != order.reserved_currency:
+        tx.touch_order(order)
+        tx.reserve(account, order, currency, amount)
+
+
+def reserve_others(core: Core, tx: Transaction, account: AccountState, cause: Order) -> None:
+    """A swap position has changed: what the other open orders on it would open has too."""
+    for order in list(account.orders_on.get(cause.symbol, {}).values()):
+        if order is not cause and not order.reduce_only:
+            reserve(core, tx, account, order)
+
+
+# ------------------------------------------------------------------ resting
+
+
+def rest_or_wait(core: Core, order: Order, symbol: SymbolState) -> None:
+    """Put an open order where it waits: its price in the book, or its trigger."""
+    if is_waiting(order):
+        symbol.triggers[order.id] = order
+    else:
+        core.state.rest(order)

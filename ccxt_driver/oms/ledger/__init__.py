@@ -1,0 +1,1 @@
+"""The books: positions, balances and reservations. Pure: times and prices are passed in."""

@@ -1,0 +1,192 @@
+"""What the paper venue's order types and options require of an order: one table, one check each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from ccxt_driver.contract.commands import ClosePosition, SendOrder, Side, TimeInForce
+from ccxt_driver.contract.values import format_decimal
+from ccxt_driver.oms.entities import Order
+from ccxt_driver.oms.market.listing import Market
+from ccxt_driver.oms.refusals import invalid
+
+Options = SendOrder | ClosePosition
+"""What a client asked for."""
+
+
+def _market(options: Options) -> None:
+    if options.post_only:
+        raise invalid("payload.post_only", "a market order cannot be post_only")
+    if options.display_qty is not None:
+        raise invalid("payload.display_qty", "a market order cannot be an iceberg")
+    if options.time_in_force is TimeInForce.GTD and not _triggers(options):
+        raise invalid(
+            "payload.time_in_force",
+            "a market order without a trigger has no time to wait; expected IOC or FOK",
+        )
+
+
+def _limit(options: Options) -> None:
+    if options.post_only and options.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+        raise invalid("payload.time_in_force", "a post_only order rests; expected GTC or GTD")
+
+
+ORDER_TYPES: Final[dict[str, Callable[[Options], None]]] = {"market": _market, "limit": _limit}
+
+_PRICES: Final = (
+    "price",
+    "trigger_price",
+    "stop_price",
+    "take_profit_price",
+    "trailing_amount",
+    "oms_stop_loss",
+    "oms_stop_gain",
+)
+
+
+def _triggers(options: Options) -> int:
+    """How many kinds of trigger are given; a stop and a take profit are one kind: either fires."""
+    return (
+        (options.trigger_price is not None)
+        + (options.stop_price is not None or options.take_profit_price is not None)
+        + (options.trailing_amount is not None)
+        + (options.trailing_percent is not None)
+    )
+
+
+def check_options(options: Options, market: Market, now: int) -> None:
+    """Refuse options that do not go together, and prices off the market's grid.
+
+    :raises Refusal: `validation_error`, naming the field
+    """
+    check = ORDER_TYPES.get(options.order_type)
+    if check is None:
+        raise invalid("payload.order_type", f"expected one of {', '.join(ORDER_TYPES)}")
+    check(options)
+    for name in _PRICES:
+        value = getattr(options, name)
+        if value is not None:
+            check_price(f"payload.{name}", value, market)
+    if _triggers(options) > 1:
+        raise invalid(
+            "payload.trigger_price",
+            "expected one kind of trigger: trigger_price, or stop_price and take_profit_price, or a trailing one",
+        )
+    if options.trailing_percent is not None and options.trailing_percent >= 100:
+        raise invalid("payload.trailing_percent", "expected less than 100")
+    if options.expire_at is not None and options.expire_at <= now:
+        raise invalid("payload.expire_at", "expected a time in the future")
+
+
+def check_price(field: str, price: Decimal, market: Market) -> None:
+    """Refuse a price that is not a multiple of the tick.
+
+    :raises Refusal: `validation_error`
+    """
+    if price % market.tick_size:
+        raise invalid(
+            field, f"expected a multiple of {format_decimal(market.tick_size)}, got {format_decimal(price)}"
+        )
+
+
+def check_qty(field: str, qty: Decimal, market: Market, whole: bool = False) -> None:
+    """Refuse a quantity off the lot or outside the market's limits.
+
+    :param whole: it closes the whole of something, so that it may be smaller than an order may be
+    :raises Refusal: `validation_error`
+    """
+    if qty > market.max_qty:
+        raise invalid(field, f"expected at most {format_decimal(market.max_qty)}, got {format_decimal(qty)}")
+    if whole:
+        return
+    if qty % market.lot_size:
+        raise invalid(
+            field, f"expected a multiple of {format_decimal(market.lot_size)}, got {format_decimal(qty)}"
+        )
+    if qty < market.min_qty:
+        raise invalid(field, f"expected at least {format_decimal(market.min_qty)}, got {format_decimal(qty)}")
+
+
+def check_cost(field: str, cost: Decimal, market: Market) -> None:
+    """Refuse an order worth less than the market takes.
+
+    :param cost: quote units
+    :raises Refusal: `validation_error`
+    """
+    if cost < market.min_cost:
+        raise invalid(
+            field,
+            f"expected price times quantity of at least {format_decimal(market.min_cost)} {market.quote}, "
+            f"got {format_decimal(cost)}",
+        )
+
+
+def check_stops(side: Side, stop_loss: Decimal | None, stop_gain: Decimal | None, price: Decimal) -> None:
+    """Refuse a stop that would fire at once.
+
+    :param side: of the position
+    :param price: where the price is, or where the position will be opened, in quote units
+    :raises Refusal: `validation_error`
+    """
+    long = side is Side.BUY
+    if stop_loss is not None and (stop_loss >= price if long else stop_loss <= price):
+        raise invalid(
+            "payload.oms_stop_loss",
+            f"expected {'below' if long else 'above'} {format_decimal(price)} for a {side} position",
+        )
+    if stop_gain is not None and (stop_gain <= price if long else stop_gain >= price):
+        raise invalid(
+            "payload.oms_stop_gain",
+            f"expected {'above' if long else 'below'} {format_decimal(price)} for a {side} position",
+        )
+
+
+def arm(order: Order, last: Decimal) -> None:
+    """Point a new order's trigger: it fires when the price reaches it from where it is now.
+
+    :param last: last price, in quote units
+    """
+    if order.trigger_price is not None:
+        order.trigger_above = order.trigger_price > last
+    if order.trailing_amount is not None or order.trailing_percent is not None:
+        order.trail_extreme = last
+
+
+def trail(order: Order, last: Decimal) -> bool:
+    """Move a trailing order's extreme.
+
+    :returns: whether it moved
+    """
+    extreme = order.trail_extreme
+    if extreme is None or (last <= extreme if order.side is Side.SELL else last >= extreme):
+        return False
+    order.trail_extreme = last
+    return True
+
+
+def thresholds(order: Order) -> tuple[Decimal | None, Decimal | None]:
+    """Last prices at which a waiting order fires: at or below the first, at or above the second."""
+    if order.trigger_price is not None:
+        return (None, order.trigger_price) if order.trigger_above else (order.trigger_price, None)
+    sells = order.side is Side.SELL
+    if order.trail_extreme is not None:
+        away = trail_distance(order, order.trail_extreme)
+        return (order.trail_extreme - away, None) if sells else (None, order.trail_extreme + away)
+    stop, gain = order.stop_price, order.take_profit_price
+    return (stop, gain) if sells else (gain, stop)
+
+
+def trail_distance(order: Order, extreme: Decimal) -> Decimal:
+    """How far a trailing order stays behind, in quote units."""
+    if order.trailing_amount is not None:
+        return order.trailing_amount
+    percent: Any = order.trailing_percent
+    return Decimal(extreme * percent / 100)
+
+
+def fires(order: Order, last: Decimal) -> bool:
+    """Whether a waiting order's trigger has been reached."""
+    low, high = thresholds(order)
+    return (low is not None and last <= low) or (high is not None and last >= high)

@@ -1,0 +1,529 @@
+"""`send_order`, `check_order`, `change_order`, `cancel_order`, `cancel_all_orders`, `cancel_all_after`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.commands import (
+    CancelAllAfterCommand,
+    CancelAllOrdersCommand,
+    CancelOrderCommand,
+    ChangeOrder,
+    ChangeOrderCommand,
+    CheckOrderCommand,
+    SendOrder,
+    SendOrderCommand,
+    TimeInForce,
+)
+from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.rows import OrderStatus
+from ccxt_driver.contract.values import format_decimal
+
+from . import risk
+from .access import require, usable_strategy, visible
+from .claims import fingerprint, rejection_of, repeated
+from .core import Core
+from .entities import ZERO, Claim, Order, Position, Principal
+from .execution import cancel, price_estimate, requirement, reserve
+from .matching.lifecycle import transition
+from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
+from .outcome import Outcome, changed
+from .placing import Intake, activate, available, examine, insufficient, plan_of, wait
+from .refusals import Refusal, invalid
+from .state import AccountState, SymbolState, is_waiting
+from .transaction import Transaction
+
+# ------------------------------------------------------------------ send and check
+
+
+def send_order(core: Core, principal: Principal, command: SendOrderCommand, now: int) -> Outcome:
+    """Place an order."""
+    account = require(core.state, principal, command.account_id, "trade")
+    payload = command.payload
+    text = None
+    if payload.client_order_id is not None:
+        text = fingerprint(payload)
+        first = repeated(core, principal, command.account_id, payload.client_order_id, text)
+        if first is not None:
+            return first
+    order = _drafted(core, principal, account, payload, now)
+    return place(core, principal, account, order, text, now)
+
+
+def check_order(core: Core, principal: Principal, command: CheckOrderCommand, now: int) -> Outcome:
+    """Say whether an order would be taken, and write nothing."""
+    account = require(core.state, principal, command.account_id, "trade")
+    payload = command.payload
+    try:
+        if payload.client_order_id is not None:
+            repeated(core, principal, command.account_id, payload.client_order_id, fingerprint(payload))
+        order = _drafted(core, principal, account, payload, now)
+        intake = examine(core, account, order, now)
+    except Refusal as refusal:
+        if refusal.code in (ErrorCode.ACCOUNT_NOT_FOUND, ErrorCode.PERMISSION_DENIED):
+            raise
+        details = refusal.details
+        return Outcome(
+            result={
+                "ok": False,
+                "reason": f"{refusal.code.value}: {refusal.message}",
+                "required": details.get("required"),
+                "available": details.get("available"),
+            }
+        )
+    return Outcome(
+        result={
+            "ok": intake.rejection is None,
+            "reason": intake.rejection,
+            "required": format_decimal(intake.required),
+            "available": format_decimal(max(ZERO, intake.available)),
+        }
+    )
+
+
+def _drafted(core: Core, principal: Principal, account: AccountState, payload: SendOrder, now: int) -> Order:
+    """The order that a payload describes, checked as far as its own fields go."""
+    risk.check_account(account)
+    symbol = symbol_of(core, payload.symbol)
+    market = symbol.market
+    check_options(payload, market, now)
+    strategy_id = _strategy_of(core, principal, account, payload)
+    qty = payload.qty
+    if qty is None:
+        qty = _qty_for_cost(core, symbol, payload, now)
+        if not qty:
+            raise invalid("payload.cost", "it does not buy the smallest quantity of this market")
+    check_qty("payload.qty", qty, market)
+    if not payload.reduce_only:
+        price = (
+            payload.price
+            or payload.trigger_price
+            or payload.stop_price
+            or core.quote(market.symbol, now).last
+        )
+        check_cost("payload.qty" if payload.cost is None else "payload.cost", qty * price, market)
+    if payload.display_qty is not None:
+        check_qty("payload.display_qty", payload.display_qty, market)
+    return draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
+
+
+def draft(
+    core: Core,
+    account: AccountState,
+    payload: Options,
+    symbol: str,
+    side: Any,
+    qty: Decimal,
+    strategy_id: int,
+    now: int,
+) -> Order:
+    """An order with the id it will have once it is accepted."""
+    limit = payload.order_type == "limit"
+    order_id = core.state.counters["order"] + 1
+    return Order(
+        order_id,
+        account.account.id,
+        symbol,
+        side,
+        payload.order_type,
+        qty,
+        now,
+        strategy_id=strategy_id,
+        position_id=payload.position_id,
+        reason=payload.reason,
+        comment=payload.comment,
+        client_order_id=payload.client_order_id,
+        exchange_order_id=f"P{order_id}",
+        price=payload.price if limit else None,
+        stop_loss=payload.oms_stop_loss,
+        stop_gain=payload.oms_stop_gain,
+        updated_at=now,
+        time_in_force=payload.time_in_force or TimeInForce.GTC,
+        post_only=payload.post_only,
+        reduce_only=payload.reduce_only,
+        trigger_price=payload.trigger_price,
+        stop_price=payload.stop_price,
+        take_profit_price=payload.take_profit_price,
+        trailing_amount=payload.trailing_amount,
+        trailing_percent=payload.trailing_percent,
+        expire_at=payload.expire_at,
+        display_qty=payload.display_qty,
+        params=payload.params,
+    )
+
+
+def symbol_of(core: Core, symbol: str) -> SymbolState:
+    """A listed market.
+
+    :raises Refusal: `bad_symbol`
+    """
+    known = core.state.symbols.get(symbol)
+    if known is None:
+        raise Refusal(ErrorCode.BAD_SYMBOL, f"payload.symbol: {symbol} is not listed", {"symbol": symbol})
+    return known
+
+
+def _qty_for_cost(core: Core, symbol: SymbolState, payload: SendOrder, now: int) -> Decimal:
+    cost = payload.cost or ZERO
+    lot = symbol.market.lot_size
+    if payload.price is not None and payload.order_type == "limit":
+        return cost / payload.price // lot * lot
+    trigger = payload.trigger_price or payload.stop_price or payload.take_profit_price
+    if trigger is not None:
+        return cost / trigger // lot * lot
+    core.show_book(symbol, now)
+    return core.fills.quantity_for(payload.side, cost, lot, symbol.liquidity, symbol.resting)
+
+
+def _strategy_of(core: Core, principal: Principal, account: AccountState, payload: SendOrder) -> int:
+    """The strategy of a new order: that of the position it names, when it names none itself."""
+    strategy_id = payload.strategy_id
+    if payload.position_id:
+        position = account.positions.get(payload.position_id)
+        if position is None or position.symbol != payload.symbol or not principal.sees(position.strategy_id):
+            raise _bad_position(
+                payload.position_id, f"no open position of account {account.account.id} in {payload.symbol}"
+            )
+        strategy_id = strategy_id or position.strategy_id
+        _check_book(account, position, strategy_id)
+    usable_strategy(core.state, principal, account.account.id, strategy_id)
+    return strategy_id
+
+
+def _check_book(account: AccountState, position: Position, strategy_id: int) -> None:
+    if account.hedges:
+        if position.strategy_id != strategy_id:
+            raise _bad_position(position.id, f"it belongs to strategy {position.strategy_id}")
+    elif account.netted(position.symbol, strategy_id) is not position:
+        raise _bad_position(position.id, "it is not the position that this order nets with")
+
+
+def _bad_position(position_id: int, why: str) -> Refusal:
+    return Refusal(
+        ErrorCode.INVALID_POSITION_ID,
+        f"payload.position_id: {position_id}: {why}",
+        {"position_id": position_id},
+    )
+
+
+def place(
+    core: Core, principal: Principal, account: AccountState, order: Order, text: str | None, now: int
+) -> Outcome:
+    """Examine a drafted order and make it real.
+
+    :param text: fingerprint under which its client order id is claimed
+    :raises Refusal: see `placing.examine`; then nothing was done
+    """
+    intake = examine(core, account, order, now)
+    tx = core.begin(now)
+    try:
+        command_id = core.state.next_id("command")
+        submit(core, tx, account, order, intake, command_id)
+        if text is not None and order.client_order_id is not None:
+            claim = Claim(
+                order.account_id, order.client_order_id, order.id, command_id, text, order.strategy_id
+            )
+            tx.changes.claims.append(claim)
+    except Exception:
+        core.rollback(tx)
+        raise
+    core.commit(tx)
+    outcome = changed(tx, principal, order.account_id, command_id, order.id)
+    if intake.rejection is not None:
+        outcome.error = rejection_of(order)
+    return outcome
+
+
+def submit(
+    core: Core, tx: Transaction, account: AccountState, order: Order, intake: Intake, command_id: int | None
+) -> None:
+    """Write an examined order down and let it go."""
+    order.id = core.state.next_id("order")
+    order.command_id = command_id
+    tx.add_order(order)
+    if intake.rejection is not None:
+        transition(order, OrderStatus.REJECTED)
+        order.reject_reason = intake.rejection
+        order.closed_at = tx.now
+        return
+    transition(order, OrderStatus.SUBMITTED)
+    core.state.add_order(order)
+    tx.note(
+        order.account_id,
+        EventName.ORDER_SUBMITTED,
+        {
+            "account_id": order.account_id,
+            "command_id": command_id,
+            "order_id": order.id,
+            "exchange_order_id": order.exchange_order_id,
+        },
+        order.strategy_id,
+    )
+    if intake.plan is None:
+        wait(core, tx, account, order)
+    else:
+        activate(core, tx, account, order, intake.plan)
+
+
+# ------------------------------------------------------------------ change
+
+
+def change_order(core: Core, principal: Principal, command: ChangeOrderCommand, now: int) -> Outcome:
+    """Change the price or the total quantity of an open order; it keeps its id."""
+    account = require(core.state, principal, command.account_id, "trade")
+    risk.check_account(account)
+    payload = command.payload
+    order = open_order(core, principal, account, payload.order_id, payload.strategy_id)
+    price, qty = _new_terms(core, order, payload)
+    symbol = core.state.symbols[order.symbol]
+    _check_funds(core, account, symbol, order, price, qty, now)
+    tx = core.begin(now)
+    try:
+        command_id = core.state.next_id("command")
+        _apply(core, tx, account, symbol, order, price, qty)
+        ids = {"account_id": order.account_id, "command_id": command_id, "order_id": order.id}
+        tx.note(order.account_id, EventName.ORDER_CHANGED, ids, order.strategy_id)
+    except Exception:
+        core.rollback(tx)
+        raise
+    core.commit(tx)
+    return changed(tx, principal, order.account_id, command_id, order.id)
+
+
+def _new_terms(core: Core, order: Order, payload: ChangeOrder) -> tuple[Decimal | None, Decimal]:
+    market = core.state.symbols[order.symbol].market
+    price, qty = order.price, order.qty
+    if payload.new_price is not None:
+        if price is None:
+            raise invalid("payload.new_price", "a market order has no price to change")
+        check_price("payload.new_price", payload.new_price, market)
+        price = payload.new_price
+    if payload.new_qty is not None:
+        check_qty("payload.new_qty", payload.new_qty, market)
+        if payload.new_qty <= order.filled_qty:
+            raise invalid(
+                "payload.new_qty", f"expected more than has filled, {format_decimal(order.filled_qty)}"
+            )
+        qty = payload.new_qty
+    if price is not None and not order.reduce_only:
+        check_cost("payload.new_price" if payload.new_qty is None else "payload.new_qty", qty * price, market)
+    return price, qty
+
+
+def _check_funds(
+    core: Core,
+    account: AccountState,
+    symbol: SymbolState,
+    order: Order,
+    price: Decimal | None,
+    qty: Decimal,
+    now: int,
+) -> None:
+    """Refuse a change that the account cannot pay for, or that would open what risk forbids."""
+    before = order.price, order.qty
+    order.price, order.qty = price, qty
+    try:
+        estimate = price_estimate(order) or ZERO
+        currency, required = requirement(symbol.market, account, order, estimate)
+        free = available(core, account, order, currency, now)
+        if order.post_only and not is_waiting(order):
+            core.show_book(symbol, now)
+            symbol.resting.remove(order)
+            plan = plan_of(core, symbol, order)
+            core.state.rest(order)
+            if plan.fills or plan.own_order:
+                raise Refusal(
+                    ErrorCode.EXCHANGE_ERROR,
+                    "a post_only order would have traded at once",
+                    {"ccxt_error": "OrderImmediatelyFillable"},
+                )
+    finally:
+        order.price, order.qty = before
+    if order.reserved_currency == currency:
+        free += order.reserved
+    if required > free and required > order.reserved:
+        raise insufficient(Intake(None, None, currency, required, free))
+    if qty > order.qty and not order.reduce_only and required:
+        risk.check_opening(account, core.state.strategies.get(order.strategy_id))
+
+
+def _apply(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    symbol: SymbolState,
+    order: Order,
+    price: Decimal | None,
+    qty: Decimal,
+) -> None:
+    tx.touch_order(order)
+    keeps_place = price == order.price and qty <= order.qty
+    order.updated_at = tx.now
+    if is_waiting(order):
+        order.price, order.qty = price, qty
+        reserve(core, tx, account, order)
+        return
+    symbol.resting.remove(order)
+    order.price, order.qty = price, qty
+    if keeps_place:
+        reserve(core, tx, account, order)
+        core.state.rest(order)
+        return
+    core.show_book(symbol, tx.now)
+    activate(core, tx, account, order, plan_of(core, symbol, order), resting_rank=True)
+
+
+# ------------------------------------------------------------------ cancel
+
+
+def open_order(
+    core: Core, principal: Principal, account: AccountState, order_id: int, guard: int | None
+) -> Order:
+    """An open order that the principal may touch.
+
+    :raises Refusal: `order_not_found`, or `invalid_order_state` of one that has ended
+    """
+    order = account.orders.get(order_id)
+    if order is not None and visible(principal, order, guard):
+        return order
+    known = core.store.orders_by_id([order_id]) if order is None else []
+    if not known or known[0].account_id != account.account.id or not visible(principal, known[0], guard):
+        raise order_not_found(order_id)
+    raise Refusal(
+        ErrorCode.INVALID_ORDER_STATE,
+        f"order {order_id} is {known[0].status.value}",
+        {"order_id": order_id, "status": known[0].status.value},
+    )
+
+
+def order_not_found(order_id: int) -> Refusal:
+    """`order_not_found`."""
+    return Refusal(ErrorCode.ORDER_NOT_FOUND, f"order {order_id} does not exist", {"order_id": order_id})
+
+
+def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, now: int) -> Outcome:
+    """Cancel one order or several: all that are open; refused when none is, or one does not exist."""
+    account = require(core.state, principal, command.account_id, "trade", "close")
+    payload = command.payload
+    ids = [*dict.fromkeys(payload.ids)]
+    found: list[Order] = []
+    ended: list[int] = []
+    refusal: Refusal | None = None
+    for order_id in ids:
+        try:
+            found.append(open_order(core, principal, account, order_id, payload.strategy_id))
+        except Refusal as error:
+            if error.code is ErrorCode.ORDER_NOT_FOUND:
+                raise
+            refusal = refusal or error
+            ended.append(order_id)
+    if not found and refusal is not None:
+        raise refusal
+    outcome = _cancel_all(core, principal, account, found, ended, now, batch=payload.order_id is None)
+    if payload.order_id is not None:
+        outcome.order_id = payload.order_id
+        outcome.order = found[0].row()
+    return outcome
+
+
+def cancel_all_orders(core: Core, principal: Principal, command: CancelAllOrdersCommand, now: int) -> Outcome:
+    """Cancel every open order that the principal may see, or those of some strategies or a symbol."""
+    account = require(core.state, principal, command.account_id, "trade", "close")
+    payload = command.payload
+    if payload.symbol is not None:
+        symbol_of(core, payload.symbol)
+    strategies = payload.strategies
+    if principal.strategies is not None and not strategies <= principal.strategies:
+        raise Refusal(
+            ErrorCode.STRATEGY_PERMISSION_DENIED,
+            "this key may not use one of the strategies",
+            {"strategy_ids": sorted(strategies - principal.strategies)},
+        )
+    wanted = [
+        order
+        for order in account.orders.values()
+        if principal.sees(order.strategy_id)
+        and (not strategies or order.strategy_id in strategies)
+        and (payload.symbol is None or order.symbol == payload.symbol)
+    ]
+    return _cancel_all(core, principal, account, wanted, [], now, batch=True)
+
+
+def _cancel_all(
+    core: Core,
+    principal: Principal,
+    account: AccountState,
+    orders: Iterable[Order],
+    skipped: list[int],
+    now: int,
+    batch: bool,
+) -> Outcome:
+    tx = core.begin(now)
+    try:
+        command_id = core.state.next_id("command")
+        canceled: list[Order] = []
+        for order in orders:
+            if order.is_open:  # the end of one may have ended another
+                cancel(core, tx, account, order)
+                canceled.append(order)
+        if batch:
+            _note_batch(tx, account.account.id, command_id, canceled, skipped)
+    except Exception:
+        core.rollback(tx)
+        raise
+    core.commit(tx)
+    outcome = changed(tx, principal, account.account.id, command_id, None)
+    if batch:
+        outcome.result = {
+            "canceled_order_ids": [order.id for order in canceled],
+            "skipped_order_ids": skipped,
+        }
+        outcome.orders = [order.row() for order in canceled]
+    return outcome
+
+
+def _note_batch(
+    tx: Transaction, account_id: int, command_id: int, canceled: list[Order], skipped: list[int]
+) -> None:
+    """One event for each strategy, so that nobody learns of the orders of another."""
+    for strategy_id in dict.fromkeys(order.strategy_id for order in canceled):
+        payload = {
+            "account_id": account_id,
+            "command_id": command_id,
+            "canceled_order_ids": [order.id for order in canceled if order.strategy_id == strategy_id],
+            "skipped_order_ids": skipped,
+        }
+        tx.note(account_id, EventName.ORDERS_CANCELED_BATCH, payload, strategy_id)
+
+
+def cancel_all_after(core: Core, principal: Principal, command: CancelAllAfterCommand, now: int) -> Outcome:
+    """Arm, arm again, or disarm the dead man's switch of an account."""
+    account = require(core.state, principal, command.account_id, "trade", "close")
+    payload = command.payload
+    strategies = sorted(set(payload.strategy_ids) or principal.strategies or ())
+    if principal.strategies is not None and not principal.strategies.issuperset(strategies):
+        raise Refusal(ErrorCode.STRATEGY_PERMISSION_DENIED, "this key may not use one of the strategies")
+    tx = core.begin(now)
+    deadline = now + payload.timeout_ms
+    scope = ",".join(map(str, strategies))
+    deadlines = core.state.deadlines
+    account_id = account.account.id
+    armed = {name: at for name, at in deadlines.get(account_id, {}).items() if name != scope}
+    if payload.timeout_ms:
+        armed[scope] = deadline
+    deadlines[account_id] = armed
+    tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items() if value}
+    command_id = core.state.next_id("command")
+    core.commit(tx)
+    outcome = Outcome(command_id)
+    outcome.result = {"cancel_at_ms": deadline if payload.timeout_ms else None}
+    return outcome
+
+
+def expire(core: Core, tx: Transaction, order: Order) -> None:
+    """A GTD order's time has come."""
+    account = core.state.accounts[order.account_id]
+    cancel(core, tx, account, order, "expired")

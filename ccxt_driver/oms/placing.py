@@ -1,0 +1,222 @@
+"""Placing an order: what is checked before it exists, and what happens when it becomes active."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.rows import OrderStatus
+from ccxt_driver.contract.values import format_decimal
+
+from . import risk
+from .allocation import opposing, reducible
+from .core import Core
+from .entities import ZERO, Order
+from .execution import (
+    NOTHING_TO_REDUCE,
+    cancel,
+    end_order,
+    execute,
+    opening_qty,
+    price_estimate,
+    requirement,
+    reserve,
+    rest_or_wait,
+)
+from .ledger.margin import initial_margin, leverage_of
+from .matching.engine import Plan
+from .matching.order_types import arm, check_stops, fires
+from .refusals import Refusal
+from .state import AccountState, SymbolState, is_waiting
+from .transaction import Transaction
+
+WOULD_FILL: Final = "would_fill_immediately"
+INSUFFICIENT_FUNDS: Final = "insufficient_funds"
+
+REJECTIONS: Final[dict[str, tuple[str, str]]] = {
+    WOULD_FILL: ("OrderImmediatelyFillable", "a post_only order would have traded at once"),
+    NOTHING_TO_REDUCE: ("InvalidOrder", "a reduce_only order found no position to reduce"),
+}
+"""`reject_reason` of an order that the venue rejected: its ccxt class, and what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """An order that has passed the checks and may be placed.
+
+    :param plan: what it gets at once; None while it waits for a trigger
+    :param rejection: why the venue will reject it, a key of `REJECTIONS`
+    :param currency: what it takes or holds back, with the amounts required and free
+    """
+
+    plan: Plan | None
+    rejection: str | None
+    currency: str
+    required: Decimal
+    available: Decimal
+
+
+def plan_of(core: Core, symbol: SymbolState, order: Order) -> Plan:
+    """What an order would get right now."""
+    return core.fills.taker(
+        order.account_id, order.side, order.remaining, order.price, symbol.liquidity, symbol.resting
+    )
+
+
+def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake:
+    """Check an order that does not exist yet against triggers, risk and funds; changes only the order.
+
+    :raises Refusal: `risk_blocked`, `insufficient_funds`, `validation_error` of its stops
+    """
+    symbol = core.state.symbols[order.symbol]
+    core.show_book(symbol, now)
+    if is_waiting(order):
+        last = core.quote(order.symbol, now).last
+        arm(order, last)
+        if fires(order, last):
+            order.triggered_at = now
+    plan = rejection = None
+    if order.reduce_only:
+        most = reducible(account, order)
+        if not most:
+            rejection = NOTHING_TO_REDUCE
+        else:
+            order.qty = min(order.qty, most)
+    elif not (opposing(account, order) and not opening_qty(account, order)):
+        risk.check_opening(account, core.state.strategies.get(order.strategy_id))
+    if not is_waiting(order):
+        plan = plan_of(core, symbol, order)
+        if order.post_only and rejection is None and (plan.fills or plan.own_order):
+            rejection = WOULD_FILL
+    if order.stop_loss is not None or order.stop_gain is not None:
+        reference = price_estimate(order) or core.quote(order.symbol, now).last
+        check_stops(order.side, order.stop_loss, order.stop_gain, reference)
+    currency, required = needed(symbol, account, order, plan)
+    intake = Intake(plan, rejection, currency, required, available(core, account, order, currency, now))
+    if rejection is None and intake.required > intake.available:
+        raise insufficient(intake)
+    return intake
+
+
+def insufficient(intake: Intake) -> Refusal:
+    """The refusal of an order that the account cannot pay for."""
+    required, free = format_decimal(intake.required), format_decimal(max(ZERO, intake.available))
+    return Refusal(
+        ErrorCode.INSUFFICIENT_FUNDS,
+        f"required {required} {intake.currency}, available {free} {intake.currency}",
+        {"currency": intake.currency, "required": required, "available": free},
+    )
+
+
+def needed(
+    symbol: SymbolState, account: AccountState, order: Order, plan: Plan | None
+) -> tuple[str, Decimal]:
+    """What an order takes or holds back: currency and amount.
+
+    A market order that is active needs what the walk through the book costs, to the unit.
+    """
+    market = symbol.market
+    price = price_estimate(order)
+    if order.price is None and plan is not None:
+        if market.settle is None:
+            if order.side is Side.SELL:
+                return market.base, order.remaining
+            return market.quote, plan.cost * (1 + market.taker)
+        filled = order.remaining - plan.unfilled
+        price = plan.cost / filled if filled else ZERO
+        notional = min(opening_qty(account, order), filled) * price
+        leverage = leverage_of(account.account, market)
+        return market.settle, initial_margin(notional, leverage) + notional * market.taker
+    return requirement(market, account, order, ZERO if price is None else price)
+
+
+def available(core: Core, account: AccountState, order: Order, currency: str, now: int) -> Decimal:
+    """What an order may use: what is free, and the margin of positions that it closes first."""
+    free = core.free(account, currency, now)
+    if not account.margin_of or order.price is not None:
+        return free
+    left = order.remaining
+    for position in opposing(account, order):
+        margin = account.margin_of.get(position.id, ZERO)
+        part = min(left, position.qty)
+        free += margin if part == position.qty else margin * part / position.qty
+        left -= part
+    return free
+
+
+def activate(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    plan: Plan,
+    *,
+    resting_rank: bool = False,
+) -> None:
+    """Let an open order trade, then rest or end.
+
+    :param plan: of this very moment
+    :param resting_rank: whether it stands behind all that rest now, whatever its id
+    """
+    fill_or_kill = order.time_in_force is TimeInForce.FOK
+    if fill_or_kill and plan.unfilled:
+        cancel(core, tx, account, order, "fill_or_kill")
+        return
+    execute(core, tx, account, order, plan.fills)
+    if not order.is_open:
+        return
+    if plan.own_order:
+        cancel(core, tx, account, order, "self_trade_prevention")
+    elif order.price is None:
+        cancel(core, tx, account, order, "no_liquidity")
+    elif fill_or_kill or order.time_in_force is TimeInForce.IOC:
+        cancel(core, tx, account, order, "immediate_or_cancel")
+    else:
+        reserve(core, tx, account, order)
+        if resting_rank:
+            core.state.lose_priority(order)
+            remember_ranks(core, tx)
+        core.state.rest(order)
+
+
+def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
+    """Let an open order wait for its trigger."""
+    reserve(core, tx, account, order)
+    rest_or_wait(core, order, core.state.symbols[order.symbol])
+
+
+def remember_ranks(core: Core, tx: Transaction) -> None:
+    """Write lost time priorities down, so that a restart keeps them."""
+    tx.changes.settings["ranks"] = {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}
+
+
+def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
+    """A waiting order's trigger has been reached: it becomes active, if it can still be paid for."""
+    symbol = core.state.symbols[order.symbol]
+    tx.touch_order(order)
+    symbol.triggers.pop(order.id, None)
+    order.triggered_at = order.updated_at = tx.now
+    if order.reduce_only and not reducible(account, order):
+        cancel(core, tx, account, order, NOTHING_TO_REDUCE)
+        return
+    core.show_book(symbol, tx.now)
+    plan = plan_of(core, symbol, order)
+    if order.post_only and (plan.fills or plan.own_order):
+        end_order(core, tx, account, order, OrderStatus.REJECTED, WOULD_FILL)
+        return
+    if order.reduce_only:
+        plan = core.fills.taker(
+            order.account_id, order.side, core.fillable(order), order.price, symbol.liquidity, symbol.resting
+        )
+    # What it held back is its own to spend.
+    currency, required = needed(symbol, account, order, plan)
+    free = available(core, account, order, currency, tx.now)
+    if order.reserved_currency == currency:
+        free += order.reserved
+    if required > free:
+        end_order(core, tx, account, order, OrderStatus.REJECTED, INSUFFICIENT_FUNDS)
+        return
+    activate(core, tx, account, order, plan, resting_rank=True)

@@ -1,0 +1,125 @@
+"""The stops of positions, enforced: at the step where the price crosses one, the position is closed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ccxt_driver.contract.commands import Side
+from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.rows import OrderStatus, PositionState
+
+from .core import Core
+from .entities import ZERO, Order, Position, opposite
+from .execution import cancel
+from .matching.lifecycle import transition
+from .placing import activate, plan_of
+from .state import AccountState
+from .transaction import Transaction
+
+STOP_LOSS = "stop_loss"
+STOP_GAIN = "stop_gain"
+
+
+def stop_reached(position: Position, last: Decimal) -> str | None:
+    """Which stop of a position the price has crossed; the loss first.
+
+    :param last: last price, in quote units
+    """
+    long = position.side is Side.BUY
+    loss, gain = position.stop_loss, position.stop_gain
+    if loss is not None and (last <= loss if long else last >= loss):
+        return STOP_LOSS
+    if gain is not None and (last >= gain if long else last <= gain):
+        return STOP_GAIN
+    return None
+
+
+def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) -> None:
+    """Close a position by a market order of the OMS.
+
+    What the book has no room for stays open with its stop, and is closed at the next step.
+    """
+    account = core.state.accounts[position.account_id]
+    _make_room(core, tx, account, position, reason)
+    if not position.is_open:
+        return
+    symbol = core.state.symbols[position.symbol]
+    qty = _closable(core, account, position, tx.now)
+    if not qty:
+        return
+    core.show_book(symbol, tx.now)
+    order = _order(core, position, qty, reason, tx.now)
+    plan = plan_of(core, symbol, order)
+    if not plan.fills:
+        return  # nothing can be traded now: no order that says so at every step
+    order.id = core.state.next_id("order")
+    tx.add_order(order)
+    transition(order, OrderStatus.SUBMITTED)
+    core.state.add_order(order)
+    tx.touch_position(position)
+    position.state = PositionState.CLOSE_REQUESTED
+    tx.note(
+        order.account_id,
+        EventName.ORDER_SUBMITTED,
+        {
+            "account_id": order.account_id,
+            "command_id": None,
+            "order_id": order.id,
+            "exchange_order_id": order.exchange_order_id,
+        },
+        order.strategy_id,
+    )
+    activate(core, tx, account, order, plan)
+
+
+def _order(core: Core, position: Position, qty: Decimal, reason: str, now: int) -> Order:
+    order_id = core.state.counters["order"] + 1
+    return Order(
+        order_id,
+        position.account_id,
+        position.symbol,
+        opposite(position.side),
+        "market",
+        qty,
+        now,
+        strategy_id=position.strategy_id,
+        position_id=position.id,
+        reason=reason,
+        exchange_order_id=f"P{order_id}",
+        updated_at=now,
+        reduce_only=True,
+        closes_position=True,
+    )
+
+
+def _make_room(core: Core, tx: Transaction, account: AccountState, position: Position, reason: str) -> None:
+    """Cancel what would close the position too: its coins and its lock are needed now."""
+    spot = core.state.symbols[position.symbol].market.settle is None
+    for order in [*account.orders_on.get(position.symbol, {}).values()]:
+        if not order.is_open or order.side is position.side or order.strategy_id != position.strategy_id:
+            continue
+        names_it = order.position_id == position.id and order.reduce_only
+        if (order.closes_position and order.position_id == position.id) or (
+            spot
+            and _lacks(core, account, position, tx.now)
+            and (names_it or order.position_id in (0, position.id))
+        ):
+            cancel(core, tx, account, order, reason)
+
+
+def _lacks(core: Core, account: AccountState, position: Position, now: int) -> bool:
+    return _closable(core, account, position, now) < position.qty
+
+
+def _closable(core: Core, account: AccountState, position: Position, now: int) -> Decimal:
+    """How much of a position can be closed with what is free, in base units."""
+    market = core.state.symbols[position.symbol].market
+    if market.settle is not None:
+        return position.qty
+    if position.side is Side.BUY:
+        free = core.free(account, market.base, now)
+    else:
+        price = core.quote(position.symbol, now).ask * (1 + market.taker)
+        free = core.free(account, market.quote, now) / price
+    whole = position.qty if free >= position.qty else free // market.lot_size * market.lot_size
+    return max(ZERO, whole)

@@ -1,0 +1,150 @@
+"""Moving orders, with their deals and positions, to a strategy or into a position."""
+
+from __future__ import annotations
+
+from ccxt_driver.contract.events import EventName
+
+from .access import require, usable_strategy
+from .administration import Reassign
+from .core import Core
+from .entities import Deal, Order, Position, Principal
+from .order_commands import order_not_found
+from .position_commands import absorb, check_mergeable, open_position
+from .refusals import Refusal
+from .state import AccountState
+from .store import RowFilter
+from .transaction import Row, Transaction
+
+
+def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
+    """`/oms/reassign`. An order that cannot be moved is listed with the reason; the others are moved."""
+    orders = _orders(core, principal, body.order_ids)
+    answer: Row = {"ok": True, "order_ids": [], "deal_ids": [], "position_ids": [], "refused": []}
+    for account_id in dict.fromkeys(order.account_id for order in orders):
+        account = require(core.state, principal, account_id, "trade")
+        mine = [order for order in orders if order.account_id == account_id]
+        strategy_id = body.strategy_id
+        if body.position_id:
+            target = open_position(core, principal, account, body.position_id, None)
+            strategy_id = target.strategy_id
+        usable_strategy(core.state, principal, account_id, strategy_id)
+        _move_all(core, principal, account, mine, strategy_id, body.position_id, answer, now)
+    answer["ok"] = bool(answer["order_ids"]) or not answer["refused"]
+    return answer
+
+
+def _orders(core: Core, principal: Principal, ids: list[int]) -> list[Order]:
+    """The orders named; the live object of one that is open."""
+    known = {order.id: order for order in core.store.orders_by_id([*dict.fromkeys(ids)])}
+    found = []
+    for order_id in dict.fromkeys(ids):
+        order = core.state.orders.get(order_id) or known.get(order_id)
+        permission = None if order is None else principal.permission(order.account_id)
+        if order is None or permission is None or not principal.sees(order.strategy_id):
+            raise order_not_found(order_id)
+        found.append(order)
+    return found
+
+
+def _move_all(
+    core: Core,
+    principal: Principal,
+    account: AccountState,
+    orders: list[Order],
+    strategy_id: int,
+    position_id: int,
+    answer: Row,
+    now: int,
+) -> None:
+    tx = core.begin(now)
+    named = {order.id for order in orders}
+    try:
+        for order in orders:
+            deals, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
+            positions = _positions(core, account, deals)
+            reason = _obstacle(core, account, order, positions, strategy_id, named)
+            if reason is None and position_id:
+                reason = _into(core, principal, tx, account, positions, position_id)
+            if reason is not None:
+                answer["refused"].append({"order_id": order.id, "reason": reason})
+                continue
+            _move(core, tx, order, deals, positions, strategy_id)
+            answer["order_ids"].append(order.id)
+        answer["deal_ids"] += [deal.id for deal in tx.changes.deals]
+        answer["position_ids"] += [*tx.changes.positions]
+        moved = [order.id for order in orders if order.id in tx.changes.orders]
+        if moved:
+            ids = {"account_id": account.account.id, "strategy_id": strategy_id, "order_ids": moved}
+            tx.note(account.account.id, EventName.REASSIGNED, ids, strategy_id)
+    except Exception:
+        core.rollback(tx)
+        raise
+    core.commit(tx)
+
+
+def _positions(core: Core, account: AccountState, deals: list[Deal]) -> list[Position]:
+    ids = [*dict.fromkeys(deal.position_id for deal in deals if deal.position_id)]
+    stored = {position.id: position for position in core.store.positions_by_id(ids)}
+    return [account.positions.get(position_id) or stored[position_id] for position_id in ids]
+
+
+def _obstacle(
+    core: Core,
+    account: AccountState,
+    order: Order,
+    positions: list[Position],
+    strategy_id: int,
+    named: set[int],
+) -> str | None:
+    """Why an order cannot move, if it cannot."""
+    for position in positions:
+        if position.strategy_id == strategy_id:
+            continue
+        if not account.hedges and account.account.position_mode.value == "netting":
+            continue  # one position for all strategies: it keeps that of its opener
+        deals, _ = core.store.deals(RowFilter((order.account_id,), position_id=position.id))
+        others = sorted({deal.order_id for deal in deals} - named - {0})
+        if others:
+            return f"position {position.id} has deals of other orders: {', '.join(map(str, others[:10]))}"
+        taken = account.netted(position.symbol, strategy_id) if not account.hedges else None
+        if position.is_open and taken is not None and taken is not position:
+            return f"strategy {strategy_id} already has position {taken.id} in {position.symbol}"
+    return None
+
+
+def _into(
+    core: Core,
+    principal: Principal,
+    tx: Transaction,
+    account: AccountState,
+    positions: list[Position],
+    target_id: int,
+) -> str | None:
+    """Merge an order's open positions into another; why not, if it cannot be."""
+    target = open_position(core, principal, account, target_id, None)
+    sources = [position for position in positions if position.is_open and position is not target]
+    try:
+        for source in sources:
+            check_mergeable(source, target)
+    except Refusal as refusal:
+        return refusal.message
+    for source in sources:
+        absorb(core, tx, account, source, target)
+    return None
+
+
+def _move(
+    core: Core, tx: Transaction, order: Order, deals: list[Deal], positions: list[Position], strategy_id: int
+) -> None:
+    netting = core.state.accounts[order.account_id].account.position_mode.value == "netting"
+    tx.touch_order(order)
+    order.strategy_id = strategy_id
+    order.updated_at = tx.now
+    for deal in deals:
+        tx.touch_deal(deal)
+        deal.strategy_id = strategy_id
+    for position in positions:
+        if not netting and position.strategy_id != strategy_id:
+            tx.touch_position(position)
+            position.strategy_id = strategy_id
+            position.updated_at = tx.now

@@ -1,0 +1,44 @@
+"""How the OMS says no."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ccxt_driver.contract.codes import ErrorCode
+
+
+class Refusal(Exception):
+    """A request that is refused, with nothing done.
+
+    :param code: of the contract
+    :param message: for a person: what was wrong and what was expected
+    :param details: JSON-ready
+    """
+
+    def __init__(self, code: ErrorCode, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details or {}
+
+
+def invalid(field: str, expected: str) -> Refusal:
+    """A `validation_error` that names the field.
+
+    :param field: path of the field, for example payload.qty
+    :param expected: what it should have been
+    """
+    message = f"{field}: {expected}"
+    return Refusal(
+        ErrorCode.VALIDATION_ERROR,
+        message,
+        {"errors": [{"loc": field.split("."), "msg": expected, "type": "value_error"}]},
+    )
+
+
+def venue_refusal(ccxt_error: str, message: str) -> Refusal:
+    """An `exchange_error`: the paper venue itself refuses.
+
+    :param ccxt_error: name of the ccxt exception class
+    """
+    return Refusal(ErrorCode.EXCHANGE_ERROR, message, {"ccxt_error": ccxt_error})

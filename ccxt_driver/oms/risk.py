@@ -1,0 +1,48 @@
+"""What the OMS refuses although the account could pay for it; each refusal says why."""
+
+from __future__ import annotations
+
+from ccxt_driver.contract.codes import ErrorCode
+
+from .entities import Strategy
+from .refusals import Refusal
+from .state import AccountState
+
+ACTIVE = "active"
+
+
+def check_account(account: AccountState) -> None:
+    """Refuse any business with a blocked account; what is open on it may still be cancelled.
+
+    :raises Refusal: `account_blocked`
+    """
+    if account.account.status != ACTIVE:
+        raise Refusal(
+            ErrorCode.ACCOUNT_BLOCKED,
+            f"account {account.account.id} is {account.account.status}",
+            {"account_id": account.account.id, "status": account.account.status},
+        )
+
+
+def check_opening(account: AccountState, strategy: Strategy | None) -> None:
+    """Refuse an order that opens where only closing is allowed.
+
+    :raises Refusal: `risk_blocked`
+    """
+    account_id = account.account.id
+    if not account.account.allow_new_positions:
+        raise Refusal(
+            ErrorCode.RISK_BLOCKED,
+            f"account {account_id} may not open positions",
+            {"reason": "account_new_positions_blocked", "account_id": account_id},
+        )
+    if strategy is not None and account_id in strategy.blocked_accounts:
+        raise Refusal(
+            ErrorCode.RISK_BLOCKED,
+            f"strategy {strategy.id} may not open positions on account {account_id}",
+            {
+                "reason": "strategy_new_positions_blocked",
+                "account_id": account_id,
+                "strategy_id": strategy.id,
+            },
+        )

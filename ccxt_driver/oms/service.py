@@ -1,0 +1,305 @@
+"""The embedded OMS: one object, one lock, one door."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Context, Decimal, getcontext, setcontext
+from threading import RLock
+from types import TracebackType
+from typing import Any, Final, Self
+
+from pydantic import ValidationError
+
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.values import parse_decimal
+
+from .clock import MANUAL_START_MS, Clock, ManualClock, WallClock
+from .core import LOG, Core
+from .entities import OWNER, Event, Principal
+from .gateway import HANDLERS, Reply, Request, refused, schema_refusal
+from .keys import KeyRing
+from .market.listing import DEFAULT_MARKETS, Market
+from .market.market_data import MarketData
+from .outcome import internal_error
+from .refusals import Refusal
+from .settling import settle, settle_price
+from .setup import DEFAULT_ACCOUNTS, DEFAULT_STRATEGIES, populate, read_accounts, read_strategies
+from .store import MemoryStore, Store
+
+# Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
+_EXACT: Final = Context(prec=60)
+_MEMORY_EVENTS: Final = 10_000
+
+
+class EmbeddedOms:
+    """An OMS in this process, on a paper venue. Thread-safe.
+
+    :param accounts: mappings with `account_id`, `position_mode` (netting, hedge, strategy_netting),
+        `balances` (amounts by currency) and `label`; by default account 1 is netting, 2 hedge and
+        3 strategy_netting, each with 10,000 USDT and some coins
+    :param seed: of the synthetic prices; of a file that exists, its own seed goes on
+    :param db: path of a SQLite file to keep everything in; None keeps it in memory
+    :param clock: "wall", or "manual" that moves only by `advance`
+    :param start_ms: where a manual clock starts, milliseconds since the Unix epoch
+    :param markets: what is listed; a handful of spot markets and swaps by default
+    :param strategies: ids, or mappings with `strategy_id` and `name`; 1 to 3 by default
+    :raises ValueError: a parameter that makes no sense, naming it and what was expected
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[Mapping[str, Any]] | None = None,
+        seed: int = 0,
+        db: str | os.PathLike[str] | None = None,
+        clock: str = "wall",
+        start_ms: int | None = None,
+        markets: Iterable[Market] | None = None,
+        strategies: Iterable[int | Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._lock = RLock()
+        self._closed = False
+        self._subscribers: list[Callable[[list[Event]], None]] = []
+        self._clock = _clock(clock, start_ms)
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ValueError(f"seed: expected a whole number, got {seed!r}")
+        listed = [*(DEFAULT_MARKETS if markets is None else markets)]
+        store = _store(db)
+        try:
+            self._open(store, listed, seed, accounts, strategies)
+        except BaseException:
+            store.close()
+            raise
+
+    def _open(
+        self,
+        store: Store,
+        markets: list[Market],
+        seed: int,
+        accounts: Iterable[Mapping[str, Any]] | None,
+        strategies: Iterable[int | Mapping[str, Any]] | None,
+    ) -> None:
+        settings = store.load().settings
+        market = MarketData(markets, settings.get("seed", seed))
+        if "prices" in settings:
+            market.restore(settings["prices"])
+        settled_at = int(settings.get("settled_at", 0))
+        self._clock.not_before(settled_at)
+        self._core = core = Core(market, store, self._clock)
+        core.publish = self._publish
+        core.settled_at = settled_at or self._clock.now_ms()
+        self.keys = KeyRing(store, self._clock.now_ms)
+        with _Exact():
+            given = read_accounts(core, DEFAULT_ACCOUNTS if accounts is None else accounts)
+            wanted = read_strategies(DEFAULT_STRATEGIES if strategies is None else strategies)
+            populate(core, given, wanted, self._clock.now_ms())
+            if "seed" not in settings:
+                tx = core.begin(self._clock.now_ms())
+                tx.changes.settings["seed"] = seed
+                core.commit(tx)
+
+    # the door
+
+    def handle(
+        self,
+        endpoint: str,
+        path: Mapping[str, str],
+        query: Mapping[str, Any],
+        body: Any,
+        principal: Principal = OWNER,
+        request_id: str | None = None,
+    ) -> Reply:
+        """Answer one request of the contract. Never raises.
+
+        :param endpoint: its name in `contract.endpoints`
+        :param path: the placeholders of its path, for example {"ids": "1,2"}
+        :param query: query parameters, as strings or as what they mean
+        :param body: the parsed JSON body
+        :param principal: who asks
+        :param request_id: to find the request in the log again; one is made when there is none
+        """
+        with self._lock, _Exact():
+            try:
+                now = self._enter()
+                return HANDLERS[endpoint](Request(self._core, path, query, body, principal, request_id, now))
+            except ValidationError as error:
+                return refused(schema_refusal(error), request_id)
+            except Refusal as refusal:
+                return refused(refusal, request_id)
+            except Exception as error:
+                request_id = request_id or uuid.uuid4().hex
+                LOG.exception("request %s to %s failed", request_id, endpoint)
+                return refused(internal_error(error), request_id)
+
+    def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
+        """Be told of every committed change, in order, in the thread that made it.
+
+        :param callback: gets the events of one commit; it must be quick and must not raise
+        :returns: ends the subscription
+        """
+        with self._lock:
+            self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    # time and prices
+
+    def now_ms(self) -> int:
+        """The OMS's time, milliseconds since the Unix epoch."""
+        return self._clock.now_ms()
+
+    def advance(self, milliseconds: int) -> None:
+        """Move a manual clock on, and do what happens on the way.
+
+        :raises ValueError: a step back
+        :raises RuntimeError: the clock is the wall's, or the OMS is closed
+        """
+        clock = self._clock
+        if not isinstance(clock, ManualClock):
+            raise RuntimeError("advance needs an OMS with clock='manual'")
+        with self._lock, _Exact():
+            self._refuse_closed()
+            clock.advance(milliseconds)
+            settle(self._core, clock.now_ms())
+
+    def tick(self) -> None:
+        """Do what has happened up to now: fills, stops, expiries. Every request does it too."""
+        with self._lock, _Exact():
+            self._refuse_closed()
+            self._core.ensure_whole()
+            settle(self._core, self._clock.now_ms())
+
+    def set_price(
+        self,
+        symbol: str,
+        bid: object = None,
+        ask: object = None,
+        last: object = None,
+        size: object = None,
+    ) -> None:
+        """Set a market's price by hand, and settle what it crosses. It no longer moves by itself.
+
+        The book then has one level each side.
+
+        :param bid: best bid in quote units; each of bid, ask and last may be left out
+        :param ask: best ask in quote units
+        :param last: last traded price in quote units
+        :param size: base units at each side, unlimited when it is left out; what is taken of it is
+            gone until the next call
+        :raises ValueError: an unknown symbol or a price that makes no sense, naming the field
+        :raises RuntimeError: the OMS is closed
+        """
+        prices = [
+            None if value is None else _number(name, value)
+            for name, value in (("bid", bid), ("ask", ask), ("last", last), ("size", size))
+        ]
+        with self._lock, _Exact():
+            self._refuse_closed()
+            core = self._core
+            core.ensure_whole()
+            if symbol not in core.market.markets:
+                raise ValueError(
+                    f"symbol: {symbol!r} is not listed; expected one of {', '.join(core.market.markets)}"
+                )
+            now = self._clock.now_ms()
+            settle(core, now)
+            settle_price(core, symbol, now, *prices)
+
+    # the end
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    @property
+    def manual(self) -> bool:
+        """Whether its clock moves only by `advance`."""
+        return self._clock.manual
+
+    def close(self) -> None:
+        """Release the store. Every later request is refused with `engine_unavailable`."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._subscribers.clear()
+                self._core.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # inside
+
+    def _enter(self) -> int:
+        if self._closed:
+            raise Refusal(ErrorCode.ENGINE_UNAVAILABLE, "the OMS is closed")
+        core = self._core
+        core.ensure_whole()
+        now = self._clock.now_ms()
+        settle(core, now)
+        return now
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise RuntimeError("the OMS is closed")
+
+    def _publish(self, events: list[Event]) -> None:
+        for callback in [*self._subscribers]:
+            try:
+                callback(events)
+            except Exception:
+                # The change is committed: a subscriber's fault must not make it look undone.
+                LOG.exception("a subscriber failed")
+
+
+class _Exact:
+    """The decimal context of the OMS, for a while."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = getcontext()
+        setcontext(_EXACT)
+
+    def __exit__(self, *_: object) -> None:
+        setcontext(self._before)
+
+
+def _clock(kind: str, start_ms: int | None) -> Clock:
+    if kind == "manual":
+        if start_ms is None:
+            return ManualClock(MANUAL_START_MS)
+        if not isinstance(start_ms, int) or isinstance(start_ms, bool) or start_ms < 0:
+            raise ValueError(f"start_ms: expected milliseconds since the Unix epoch, got {start_ms!r}")
+        return ManualClock(start_ms)
+    if kind != "wall":
+        raise ValueError(f"clock: expected wall or manual, got {kind!r}")
+    if start_ms is not None:
+        raise ValueError("start_ms: goes with clock='manual'")
+    return WallClock()
+
+
+def _store(db: str | os.PathLike[str] | None) -> Store:
+    if db is None:
+        return MemoryStore(_MEMORY_EVENTS)
+    from .sqlite_store import SqliteStore
+
+    return SqliteStore(db)
+
+
+def _number(name: str, value: object) -> Decimal:
+    try:
+        return parse_decimal(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -1,0 +1,242 @@
+"""Going through time: what prices, expiries and deadlines have done since the last look.
+
+A step is settled at its own time, so that an OMS that is asked rarely gives what one that is asked
+all the time would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from .core import Core
+from .entities import Order, Position
+from .execution import cancel, fill_order
+from .market.feed import Quote
+from .matching.order_types import fires, thresholds, trail
+from .placing import fire
+from .position_stops import close_by_stop, stop_reached
+from .state import SymbolState
+from .transaction import Transaction
+
+
+class _Move(NamedTuple):
+    """The next thing that happens by itself; `symbol` is empty for an expiry or a deadline."""
+
+    at_ms: int
+    symbol: str
+
+
+_NEVER: Final = 2**63
+
+
+def settle(core: Core, now: int) -> None:
+    """Do everything that has happened by itself up to a time.
+
+    :param now: not before the last call's
+    """
+    if now <= core.settled_at:
+        return
+    state = core.state
+    timed = bool(state.expiring or state.deadlines)
+    step = core.market.step_ms
+    if timed or now // step != core.settled_at // step:
+        watched = [name for name, symbol in state.symbols.items() if symbol.watched]
+        if watched or timed:
+            _walk(core, core.settled_at, now)
+    core.settled_at = now
+
+
+def _walk(core: Core, since: int, now: int) -> None:
+    """Take the moves of all symbols in the order of their times."""
+    moves: dict[str, Quote | None] = {}
+    cursor = since
+    while True:
+        for name, symbol in core.state.symbols.items():
+            if not symbol.watched:
+                moves.pop(name, None)
+            elif name not in moves:
+                moves[name] = _next_move(core, symbol, cursor, now)
+        following = min(_moves(moves, core, now), default=None)
+        if following is None:
+            return
+        cursor = following.at_ms
+        if following.symbol:
+            step(core, core.state.symbols[following.symbol], moves[following.symbol])
+            # Anything may have changed what a symbol waits for: a trade of one frees funds, not prices,
+            # so only the symbol itself has to be looked at again.
+            del moves[following.symbol]
+        else:
+            _timed(core, cursor)
+            moves.clear()
+
+
+def _moves(moves: dict[str, Quote | None], core: Core, now: int) -> Iterator[_Move]:
+    for name, quote in moves.items():
+        if quote is not None:
+            yield _Move(quote.time_ms, name)
+    state = core.state
+    expiry = min((order.expire_at or _NEVER for order in state.expiring.values()), default=_NEVER)
+    deadline = min((at for scopes in state.deadlines.values() for at in scopes.values()), default=_NEVER)
+    timed = min(expiry, deadline)
+    if timed <= now:
+        # Sorts before a price of the same moment: an order is not filled at the instant it expires.
+        yield _Move(timed, "")
+
+
+def _next_move(core: Core, symbol: SymbolState, after: int, now: int) -> Quote | None:
+    low, high = _bounds(symbol)
+    return core.market.first_move(symbol.market.symbol, after, now, low, high)
+
+
+def _bounds(symbol: SymbolState) -> tuple[Decimal | None, Decimal | None]:
+    """Between which best bid and best ask nothing can happen.
+
+    A resting buy fills when the ask has come to its price; the bid is then at least a tick lower.
+    """
+    lows: list[Decimal] = []
+    highs: list[Decimal] = []
+    best_buy, best_sell = symbol.resting.best_prices()
+    tick = symbol.market.tick_size
+    if best_buy is not None:
+        lows.append(best_buy - tick)
+    if best_sell is not None:
+        highs.append(best_sell + tick)
+    for order in symbol.triggers.values():
+        low, high = thresholds(order)
+        if order.trail_extreme is not None:
+            # A new extreme moves the threshold, and so has to be seen too.
+            low = low if low is not None else order.trail_extreme - tick
+            high = high if high is not None else order.trail_extreme + tick
+        if low is not None:
+            lows.append(low)
+        if high is not None:
+            highs.append(high)
+    for position in symbol.stops.values():
+        low, high = position.stop_loss, position.stop_gain
+        if position.side.value == "sell":
+            low, high = high, low
+        if low is not None:
+            lows.append(low)
+        if high is not None:
+            highs.append(high)
+    return max(lows, default=None), min(highs, default=None)
+
+
+def step(core: Core, symbol: SymbolState, quote: Quote | None, now: int | None = None) -> None:
+    """Settle one symbol at one quote: makers first, then triggers and stops by id.
+
+    :param now: the time to book it at, the quote's own by default
+    """
+    if quote is None:
+        return
+    at_ms = quote.time_ms if now is None else now
+    tx = core.begin(at_ms)
+    try:
+        core.show_book(symbol, at_ms)
+        _makers(core, tx, symbol, quote)
+        _triggers(core, tx, symbol, quote.last)
+        _stops(core, tx, symbol, quote.last)
+    except Exception:
+        core.rollback(tx)
+        raise
+    core.commit(tx)
+
+
+def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
+    for order in [*symbol.resting.crossed(quote.bid, quote.ask)]:
+        if not order.is_open or order.price is None:
+            continue  # a fill before it has ended it
+        account = core.state.accounts[order.account_id]
+        for level, qty in core.fills.maker(order, symbol.liquidity):
+            part = min(qty, core.fillable(order))
+            if part <= 0:
+                break
+            symbol.liquidity.take(level.price, part)
+            fill_order(core, tx, account, order, part, order.price, True)
+            if not order.is_open:
+                break
+
+
+def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
+    waiting: list[Order] = [*symbol.triggers.values()]
+    for order in waiting:
+        if not order.is_open or order.id not in symbol.triggers:
+            continue
+        if fires(order, last):
+            fire(core, tx, core.state.accounts[order.account_id], order)
+        elif order.trail_extreme is not None and _would_trail(order, last):
+            tx.touch_order(order)
+            trail(order, last)
+
+
+def _would_trail(order: Order, last: Decimal) -> bool:
+    extreme = order.trail_extreme
+    if extreme is None:
+        return False
+    return last > extreme if order.side.value == "sell" else last < extreme
+
+
+def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
+    watched: list[Position] = [*symbol.stops.values()]
+    for position in watched:
+        reason = stop_reached(position, last) if position.is_open else None
+        if reason is not None:
+            close_by_stop(core, tx, position, reason)
+
+
+def _timed(core: Core, now: int) -> None:
+    """Expiries and dead man's switches of one moment."""
+    tx = core.begin(now)
+    state = core.state
+    try:
+        for order in [order for order in state.expiring.values() if (order.expire_at or _NEVER) <= now]:
+            if order.is_open:
+                cancel(core, tx, state.accounts[order.account_id], order, "expired")
+        for account_id, scopes in [*state.deadlines.items()]:
+            for scope in [scope for scope, at in scopes.items() if at <= now]:
+                _dead_man(core, tx, account_id, scope)
+    except Exception:
+        core.rollback(tx)
+        raise
+    core.commit(tx)
+
+
+def _dead_man(core: Core, tx: Transaction, account_id: int, scope: str) -> None:
+    deadlines = core.state.deadlines
+    left = {name: at for name, at in deadlines[account_id].items() if name != scope}
+    if left:
+        deadlines[account_id] = left
+    else:
+        del deadlines[account_id]
+    tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items()}
+    strategies = {int(part) for part in scope.split(",") if part}
+    account = core.state.accounts[account_id]
+    for order in [*account.orders.values()]:
+        if order.is_open and (not strategies or order.strategy_id in strategies):
+            cancel(core, tx, account, order, "cancel_all_after")
+
+
+def settle_price(
+    core: Core,
+    symbol: str,
+    now: int,
+    bid: Decimal | None,
+    ask: Decimal | None,
+    last: Decimal | None,
+    size: Decimal | None,
+) -> None:
+    """Set a price by hand and settle what it crosses.
+
+    :raises ValueError: see `MarketData.set_price`
+    """
+    core.market.set_price(symbol, now, bid, ask, last, size)
+    core.forget_quotes()
+    if core.store.durable:
+        tx = core.begin(now)
+        tx.changes.settings["prices"] = core.market.dump()
+        core.commit(tx)
+    state = core.state.symbols[symbol]
+    if state.watched:
+        step(core, state, core.quote(symbol, now), now)

@@ -1,0 +1,154 @@
+"""What a new OMS starts with: accounts, strategies and balances, checked by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ccxt_driver.contract.rows import LedgerKind, PositionMode
+from ccxt_driver.contract.values import format_decimal, parse_decimal
+
+from .administration import MOST_FUNDS, check_amount
+from .core import Core
+from .entities import Account, Strategy
+from .refusals import Refusal
+from .state import AccountState
+
+_COINS: Final = {
+    "USDT": "10000",
+    "BTC": "1",
+    "ETH": "10",
+    "SOL": "100",
+    "XRP": "5000",
+    "LTC": "50",
+    "BNB": "10",
+}
+
+DEFAULT_ACCOUNTS: Final[tuple[dict[str, Any], ...]] = (
+    {"account_id": 1, "position_mode": "netting", "balances": _COINS, "label": "paper netting"},
+    {"account_id": 2, "position_mode": "hedge", "balances": _COINS, "label": "paper hedge"},
+    {
+        "account_id": 3,
+        "position_mode": "strategy_netting",
+        "balances": _COINS,
+        "label": "paper strategy netting",
+    },
+)
+DEFAULT_STRATEGIES: Final = (1, 2, 3)
+
+_FIELDS: Final = ("account_id", "position_mode", "balances", "label")
+
+
+def read_accounts(
+    core: Core, accounts: Iterable[Mapping[str, Any]]
+) -> list[tuple[Account, dict[str, Decimal]]]:
+    """Check the accounts that someone gave.
+
+    :raises ValueError: naming the field and what was expected
+    """
+    found: list[tuple[Account, dict[str, Decimal]]] = []
+    for index, given in enumerate(accounts):
+        where = f"accounts[{index}]"
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{where}: expected a mapping with account_id, got {type(given).__name__}")
+        for name in given:
+            if name not in _FIELDS:
+                raise ValueError(f"{where}.{name}: unknown; expected one of {', '.join(_FIELDS)}")
+        account_id = given.get("account_id")
+        if not isinstance(account_id, int) or isinstance(account_id, bool) or account_id < 1:
+            raise ValueError(f"{where}.account_id: expected a whole number above 0, got {account_id!r}")
+        if any(known.id == account_id for known, _ in found):
+            raise ValueError(f"{where}.account_id: {account_id} is given twice")
+        label = given.get("label")
+        if label is not None and not isinstance(label, str):
+            raise ValueError(f"{where}.label: expected a text, got {type(label).__name__}")
+        mode = _mode(where, given.get("position_mode", "netting"))
+        found.append((Account(account_id, mode, label), _balances(core, where, given.get("balances"))))
+    if not found:
+        raise ValueError("accounts: expected at least one account")
+    return found
+
+
+def _mode(where: str, value: object) -> PositionMode:
+    try:
+        return PositionMode(value)
+    except ValueError:
+        expected = ", ".join(mode.value for mode in PositionMode)
+        raise ValueError(f"{where}.position_mode: expected one of {expected}, got {value!r}") from None
+
+
+def _balances(core: Core, where: str, given: object) -> dict[str, Decimal]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}.balances: expected amounts by currency, got {type(given).__name__}")
+    balances = {}
+    for currency, value in given.items():
+        field = f"{where}.balances.{currency}"
+        try:
+            amount = parse_decimal(value)
+        except ValueError as error:
+            raise ValueError(f"{field}: {error}") from None
+        if not 0 <= amount <= MOST_FUNDS:
+            raise ValueError(
+                f"{field}: expected 0 to {format_decimal(MOST_FUNDS)}, got {format_decimal(amount)}"
+            )
+        try:
+            check_amount(field, field, str(currency), amount, core)
+        except Refusal as refusal:
+            raise ValueError(refusal.message) from None
+        balances[str(currency)] = amount
+    return balances
+
+
+def read_strategies(strategies: Iterable[int | Mapping[str, Any]]) -> list[Strategy]:
+    """Check the strategies that someone gave: ids, or mappings with strategy_id and name.
+
+    :raises ValueError: naming the field and what was expected
+    """
+    found: list[Strategy] = []
+    for index, given in enumerate(strategies):
+        where = f"strategies[{index}]"
+        row: Mapping[str, Any] = given if isinstance(given, Mapping) else {"strategy_id": given}
+        for name in row:
+            if name not in ("strategy_id", "name", "client_strategy_id", "account_ids"):
+                raise ValueError(
+                    f"{where}.{name}: unknown; expected strategy_id, name, client_strategy_id, account_ids"
+                )
+        strategy_id = row.get("strategy_id")
+        if not isinstance(strategy_id, int) or isinstance(strategy_id, bool) or strategy_id < 1:
+            raise ValueError(f"{where}.strategy_id: expected a whole number above 0, got {strategy_id!r}")
+        if any(known.id == strategy_id for known in found):
+            raise ValueError(f"{where}.strategy_id: {strategy_id} is given twice")
+        name = row.get("name") or f"strategy {strategy_id}"
+        found.append(
+            Strategy(
+                strategy_id,
+                str(name),
+                row.get("client_strategy_id"),
+                account_ids=tuple(row.get("account_ids") or ()),
+            )
+        )
+    return found
+
+
+def populate(
+    core: Core, accounts: list[tuple[Account, dict[str, Decimal]]], strategies: list[Strategy], now: int
+) -> None:
+    """Add what is missing; what is there already is never reset."""
+    state = core.state
+    tx = core.begin(now)
+    for account, balances in accounts:
+        if account.id in state.accounts:
+            continue
+        added = AccountState(account)
+        state.add_account(added)
+        tx.changes.accounts[account.id] = account
+        for currency, amount in balances.items():
+            tx.book(added, currency, amount, LedgerKind.DEPOSIT, None)
+    for strategy in strategies:
+        if strategy.id not in state.strategies:
+            state.strategies[strategy.id] = strategy
+            tx.changes.strategies[strategy.id] = strategy
+    core.commit(tx)

@@ -1,0 +1,231 @@
+"""The live state in memory: accounts with their wallets, open orders and positions, symbols.
+
+History is never here, so that it cannot slow an order down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from .entities import ZERO, Account, Order, Position, Strategy
+from .entities import PositionMode as Mode
+from .ledger.margin import initial_margin, leverage_of
+from .market.listing import Market
+from .matching.book import Rank, RestingBook
+from .matching.liquidity import Liquidity
+from .store import Snapshot
+
+COUNTERS: Final = ("order", "deal", "position", "command", "ledger", "rank")
+
+
+@dataclass(slots=True)
+class SymbolState:
+    """What waits and rests on one market."""
+
+    market: Market
+    resting: RestingBook = field(default_factory=RestingBook)
+    liquidity: Liquidity = field(default_factory=Liquidity)
+    triggers: dict[int, Order] = field(default_factory=dict)
+    """Orders whose trigger has not fired, by id."""
+    stops: dict[int, Position] = field(default_factory=dict)
+    """Open positions with a stop loss or stop gain, by id."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether a move of the price can do anything here."""
+        return bool(self.resting or self.triggers or self.stops)
+
+
+@dataclass(slots=True)
+class AccountState:
+    """An account, its wallet, and what is open in it."""
+
+    account: Account
+    totals: dict[str, Decimal] = field(default_factory=dict)
+    reserved: dict[str, Decimal] = field(default_factory=dict)
+    """Held back by open orders, by currency."""
+    margins: dict[str, Decimal] = field(default_factory=dict)
+    """Held back by open swap positions, by currency."""
+    margin_of: dict[int, Decimal] = field(default_factory=dict)
+    """The part of `margins` of each open swap position, by id."""
+    orders: dict[int, Order] = field(default_factory=dict)
+    orders_on: dict[str, dict[int, Order]] = field(default_factory=dict)
+    """Open orders by symbol and id."""
+    positions: dict[int, Position] = field(default_factory=dict)
+    positions_on: dict[str, dict[int, Position]] = field(default_factory=dict)
+    """Open positions by symbol and id."""
+    seq: int = 0
+    """Of the last event."""
+
+    def netted(self, symbol: str, strategy_id: int) -> Position | None:
+        """The position that a trade of a netting account goes to."""
+        by_strategy = self.account.position_mode is Mode.STRATEGY_NETTING
+        for position in self.positions_on.get(symbol, _NONE).values():
+            if not by_strategy or position.strategy_id == strategy_id:
+                return position
+        return None
+
+    @property
+    def hedges(self) -> bool:
+        """Whether every order may have a position of its own."""
+        return self.account.position_mode is Mode.HEDGE
+
+
+_NONE: Final[dict[int, Position]] = {}
+
+
+class State:
+    """Everything live, and the counters that ids come from.
+
+    :param markets: by symbol
+    :param snapshot: what a store knows
+    """
+
+    def __init__(self, markets: Mapping[str, Market], snapshot: Snapshot) -> None:
+        self.accounts: dict[int, AccountState] = {}
+        self.strategies: dict[int, Strategy] = dict(snapshot.strategies)
+        self.orders: dict[int, Order] = {}
+        self.positions: dict[int, Position] = {}
+        self.symbols: dict[str, SymbolState] = {
+            symbol: SymbolState(market) for symbol, market in markets.items()
+        }
+        self.expiring: dict[int, Order] = {}
+        """Open GTD orders by id."""
+        self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0) | snapshot.settings.get("counters", {})
+        self.ranks: dict[int, Rank] = {
+            int(order_id): (rank[0], rank[1]) for order_id, rank in snapshot.settings.get("ranks", {}).items()
+        }
+        """Orders that rest behind what their id says: they were changed, or fired by a trigger."""
+        self.deadlines: dict[int, dict[str, int]] = {
+            int(account_id): value for account_id, value in snapshot.settings.get("deadlines", {}).items()
+        }
+        """Dead man's switches by account: when they go off, by strategies ("" for all)."""
+        self.reconciled: dict[int, int] = {
+            int(account_id): at for account_id, at in snapshot.settings.get("reconciled", {}).items()
+        }
+        """When each account was last reconciled."""
+        self._load(snapshot)
+
+    def _load(self, snapshot: Snapshot) -> None:
+        for account_id, account in sorted(snapshot.accounts.items()):
+            self.add_account(AccountState(account, seq=snapshot.last_seq.get(account_id, 0)))
+        for (account_id, currency), total in sorted(snapshot.balances.items()):
+            self.accounts[account_id].totals[currency] = total
+        for position in sorted(snapshot.open_positions, key=_row_id):
+            self.add_position(position)
+            self.margin_changed(position)
+            self.stops_changed(position)
+        for order in sorted(snapshot.open_orders, key=_row_id):
+            self.add_order(order)
+            if order.reserved_currency is not None:
+                reserved = self.accounts[order.account_id].reserved
+                reserved[order.reserved_currency] = (
+                    reserved.get(order.reserved_currency, ZERO) + order.reserved
+                )
+            if is_waiting(order):
+                self.symbols[order.symbol].triggers[order.id] = order
+            else:
+                self.rest(order)
+
+    # ids
+
+    def next_id(self, kind: str) -> int:
+        """The next id of a kind; ids of a rolled back transaction are given again."""
+        number = self.counters[kind] + 1
+        self.counters[kind] = number
+        return number
+
+    def lose_priority(self, order: Order) -> None:
+        """Let an order stand behind all that rest now."""
+        self.ranks[order.id] = (self.counters["order"], self.next_id("rank"))
+
+    # live rows
+
+    def add_account(self, account: AccountState) -> None:
+        """Put an account here."""
+        self.accounts[account.account.id] = account
+
+    def add_order(self, order: Order) -> None:
+        """Put an open order into the indexes; `rest` puts it into the book."""
+        account = self.accounts[order.account_id]
+        self.orders[order.id] = account.orders[order.id] = order
+        on_symbol = account.orders_on.get(order.symbol)
+        if on_symbol is None:
+            on_symbol = account.orders_on[order.symbol] = {}
+        on_symbol[order.id] = order
+        if order.expire_at is not None:
+            self.expiring[order.id] = order
+
+    def rest(self, order: Order) -> None:
+        """Put an open limit order into the book at its price."""
+        self.symbols[order.symbol].resting.add(order, self.ranks.get(order.id, (order.id, 0)))
+
+    def drop_order(self, order: Order) -> None:
+        """Take an order that has ended out of everything live."""
+        order_id = order.id
+        if self.orders.pop(order_id, None) is None:
+            return
+        account = self.accounts[order.account_id]
+        del account.orders[order_id]
+        del account.orders_on[order.symbol][order_id]
+        symbol = self.symbols[order.symbol]
+        symbol.resting.remove(order)
+        symbol.triggers.pop(order_id, None)
+        self.expiring.pop(order_id, None)
+
+    def add_position(self, position: Position) -> None:
+        """Put an open position into the indexes."""
+        account = self.accounts[position.account_id]
+        self.positions[position.id] = account.positions[position.id] = position
+        on_symbol = account.positions_on.get(position.symbol)
+        if on_symbol is None:
+            on_symbol = account.positions_on[position.symbol] = {}
+        on_symbol[position.id] = position
+
+    def drop_position(self, position: Position) -> None:
+        """Take a position that has ended out of everything live."""
+        if self.positions.pop(position.id, None) is None:
+            return
+        account = self.accounts[position.account_id]
+        del account.positions[position.id]
+        del account.positions_on[position.symbol][position.id]
+        self.symbols[position.symbol].stops.pop(position.id, None)
+
+    def stops_changed(self, position: Position) -> None:
+        """Watch a position's stops, or no longer."""
+        stops = self.symbols[position.symbol].stops
+        if position.is_open and (position.stop_loss is not None or position.stop_gain is not None):
+            stops[position.id] = position
+        else:
+            stops.pop(position.id, None)
+
+    def margin_changed(self, position: Position) -> None:
+        """Hold back what a swap position needs now; nothing for spot."""
+        market = self.symbols[position.symbol].market
+        if market.settle is None:
+            return
+        account = self.accounts[position.account_id]
+        before = account.margin_of.pop(position.id, ZERO)
+        after = ZERO
+        if position.is_open:
+            after = initial_margin(position.entry_cost, leverage_of(account.account, market))
+            account.margin_of[position.id] = after
+        account.margins[market.settle] = account.margins.get(market.settle, ZERO) + after - before
+
+
+def is_waiting(order: Order) -> bool:
+    """Whether an order waits for its trigger."""
+    return order.triggered_at is None and (
+        order.trigger_price is not None
+        or order.stop_price is not None
+        or order.take_profit_price is not None
+        or order.trailing_amount is not None
+        or order.trailing_percent is not None
+    )
+
+
+def _row_id(row: Order | Position) -> int:
+    return row.id

@@ -1,0 +1,237 @@
+"""One transaction: what it changes, how it is undone, and the events that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final
+
+from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.rows import LedgerKind
+from ccxt_driver.contract.values import format_decimal
+
+from .entities import ZERO, Account, Deal, Event, LedgerEntry, Order, Position, Strategy
+from .state import AccountState, State
+from .store import Changes
+
+Row = dict[str, Any]
+_Entity = Order | Position | Deal | Account | Strategy
+
+
+def _reader(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
+    return attrgetter(*names)
+
+
+_FIELDS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
+    kind: _reader(kind) for kind in (Order, Position, Deal, Account, Strategy)
+}
+
+
+class Transaction:
+    """Collects changes of live rows. `touch_*` goes before a row is changed, `add_*` makes one.
+
+    :param now: the time of everything in it
+    :param position_row: the wire form of a position with its values of this moment
+    :param balance_row: free, used and total of a currency of an account
+    """
+
+    __slots__ = (
+        "_balance_row",
+        "_balances",
+        "_moved",
+        "_notes",
+        "_position_row",
+        "_saved",
+        "changes",
+        "deal_rows",
+        "now",
+        "order_rows",
+        "position_rows",
+        "state",
+    )
+
+    def __init__(
+        self,
+        state: State,
+        now: int,
+        position_row: Callable[[Position, int], Row],
+        balance_row: Callable[[AccountState, str, int], Row],
+    ) -> None:
+        self.state = state
+        self.now = now
+        self.changes = Changes()
+        self.order_rows: dict[int, Row] = {}
+        self.deal_rows: dict[int, Row] = {}
+        self.position_rows: dict[int, Row] = {}
+        self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
+        self._moved: set[int] = set()
+        self._notes: list[tuple[int, EventName, Row, int | None]] = []
+        self._balances: dict[tuple[int, str], None] = {}
+        self._position_row = position_row
+        self._balance_row = balance_row
+
+    # rows
+
+    def add_order(self, order: Order) -> None:
+        """A new order, open or not."""
+        self.changes.orders[order.id] = order
+
+    def touch_order(self, order: Order) -> None:
+        """An order is about to change."""
+        if order.id not in self.changes.orders:
+            self._save(order)
+            self.changes.orders[order.id] = order
+
+    def add_position(self, position: Position) -> None:
+        """A new position."""
+        self.changes.positions[position.id] = position
+        self.state.add_position(position)
+
+    def touch_position(self, position: Position) -> None:
+        """A position is about to change."""
+        if position.id not in self.changes.positions:
+            self._save(position)
+            self.changes.positions[position.id] = position
+
+    def add_deal(self, deal: Deal) -> None:
+        """A new deal."""
+        self.changes.deals.append(deal)
+
+    def touch_deal(self, deal: Deal) -> None:
+        """A deal is about to move to another position or strategy."""
+        if deal.id not in self._moved:
+            self._save(deal)
+            self._moved.add(deal.id)
+            self.changes.deals.append(deal)
+
+    def touch_account(self, account: Account) -> None:
+        """An account is about to change; replace its mappings, never change them in place."""
+        if account.id not in self.changes.accounts:
+            self._save(account)
+            self.changes.accounts[account.id] = account
+
+    def touch_strategy(self, strategy: Strategy) -> None:
+        """A strategy is about to change."""
+        if strategy.id not in self.changes.strategies:
+            self._save(strategy)
+            self.changes.strategies[strategy.id] = strategy
+
+    def _save(self, entity: _Entity) -> None:
+        self._saved.append((entity, _FIELDS[type(entity)](entity)))
+
+    def book(
+        self,
+        account: AccountState,
+        currency: str,
+        amount: Decimal,
+        kind: LedgerKind,
+        reference_id: int | None,
+    ) -> None:
+        """Change a balance: the only way there is.
+
+        :param amount: signed, in units of `currency`
+        :param reference_id: the deal it belongs to, if any
+        """
+        if not amount:
+            return
+        total = account.totals.get(currency, ZERO) + amount
+        account.totals[currency] = total
+        account_id = account.account.id
+        self.changes.balances[account_id, currency] = total
+        self.changes.ledger.append(
+            LedgerEntry(
+                self.state.next_id("ledger"),
+                account_id,
+                currency,
+                amount,
+                total,
+                kind,
+                self.now,
+                reference_id,
+            )
+        )
+        self._balances[account_id, currency] = None
+
+    def reserve(self, account: AccountState, order: Order, currency: str | None, amount: Decimal) -> None:
+        """Let an order hold back exactly this, and no longer what it held before."""
+        reserved = account.reserved
+        if order.reserved_currency is not None and order.reserved:
+            reserved[order.reserved_currency] -= order.reserved
+            self._balances[order.account_id, order.reserved_currency] = None
+        order.reserved = amount
+        order.reserved_currency = currency
+        if currency is not None and amount:
+            reserved[currency] = reserved.get(currency, ZERO) + amount
+            self._balances[order.account_id, currency] = None
+
+    def balance_changed(self, account: AccountState, currency: str) -> None:
+        """Free and used have changed, though the total may not have."""
+        self._balances[account.account.id, currency] = None
+
+    def note(self, account_id: int, name: EventName, payload: Row, strategy_id: int | None) -> None:
+        """An event that carries ids; events with whole rows follow from the rows themselves."""
+        self._notes.append((account_id, name, payload, strategy_id))
+
+    # the end
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        changes = self.changes
+        return not (
+            changes.orders
+            or changes.deals
+            or changes.positions
+            or changes.ledger
+            or changes.accounts
+            or changes.strategies
+            or changes.claims
+            or changes.settings
+            or self._notes
+        )
+
+    def finish(self) -> Changes:
+        """Write the events and counters down; nothing may be changed after this."""
+        changes = self.changes
+        for note in self._notes:
+            self._emit(*note)
+        for order in changes.orders.values():
+            row = self.order_rows[order.id] = order.row()
+            self._emit(order.account_id, EventName.ORDER_UPDATED, row, order.strategy_id)
+        for deal in changes.deals:
+            row = self.deal_rows[deal.id] = deal.row()
+            if deal.id not in self._moved:
+                self._emit(deal.account_id, EventName.DEAL_CREATED, row, deal.strategy_id)
+        for position in changes.positions.values():
+            row = self.position_rows[position.id] = self._position_row(position, self.now)
+            self._emit(position.account_id, EventName.POSITION_UPDATED, row, position.strategy_id)
+        for account_id, currency in self._balances:
+            row = self._balance_row(self.state.accounts[account_id], currency, self.now)
+            self._emit(account_id, EventName.BALANCE_UPDATED, row, None)
+        changes.settings["counters"] = self.state.counters.copy()
+        changes.settings["settled_at"] = self.now
+        return changes
+
+    def _emit(self, account_id: int, name: EventName, payload: Row, strategy_id: int | None) -> None:
+        account = self.state.accounts[account_id]
+        account.seq += 1
+        self.changes.events.append(Event(account_id, account.seq, self.now, name.value, payload, strategy_id))
+
+    def undo(self) -> None:
+        """Give every changed row its old values back; the live state is then loaded anew."""
+        for entity, values in self._saved:
+            for name, value in zip(type(entity).__slots__, values, strict=True):
+                setattr(entity, name, value)
+
+
+def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> Row:
+    """The payload of `balance_updated`."""
+    return {
+        "account_id": account_id,
+        "currency": currency,
+        "free": format_decimal(free),
+        "used": format_decimal(total - free),
+        "total": format_decimal(total),
+    }

@@ -1,0 +1,301 @@
+"""Market data of the paper venue in ccxt's unified structures."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ccxt_driver.contract.values import format_time
+
+from .market.feed import TIMEFRAMES
+from .market.listing import Market, unified_currency
+from .refusals import venue_refusal
+from .venue_arguments import Call
+
+_LIMIT: Final = 500
+_MOST: Final = 1000
+_FUNDING_RATE: Final = 0.0001
+_FUNDING_MS: Final = 8 * 3_600_000
+
+HAS: Final[dict[str, bool]] = {
+    **dict.fromkeys(
+        (
+            "publicAPI",
+            "privateAPI",
+            "spot",
+            "swap",
+            "fetchBalance",
+            "fetchBidsAsks",
+            "fetchCurrencies",
+            "fetchFundingRate",
+            "fetchFundingRates",
+            "fetchL2OrderBook",
+            "fetchLeverage",
+            "fetchLeverageTiers",
+            "fetchMarkPrice",
+            "fetchMarkPrices",
+            "fetchMarkets",
+            "fetchOHLCV",
+            "fetchOpenOrders",
+            "fetchOrder",
+            "fetchOrderBook",
+            "fetchStatus",
+            "fetchTicker",
+            "fetchTickers",
+            "fetchTime",
+            "fetchTrades",
+            "fetchTradingFee",
+            "fetchTradingFees",
+            "setLeverage",
+            "setMarginMode",
+            "setPositionMode",
+        ),
+        True,
+    ),
+    **dict.fromkeys(
+        ("margin", "future", "option", "createOrder", "cancelOrder", "editOrder", "withdraw"), False
+    ),
+}
+"""Functions of the venue itself; orders go through the OMS."""
+
+
+def describe(call: Call) -> dict[str, Any]:
+    """What the venue is."""
+    markets = call.core.market.markets.values()
+    spot = next((market for market in markets if market.settle is None), None)
+    return {
+        "id": "paper",
+        "name": "Paper venue of the embedded OMS",
+        "countries": [],
+        "version": "1",
+        "rateLimit": 0,
+        "certified": False,
+        "pro": False,
+        "precisionMode": 4,  # TICK_SIZE
+        "has": dict(HAS),
+        "timeframes": {name: name for name in TIMEFRAMES},
+        "features": _features(),
+        "fees": {
+            "trading": {
+                "tierBased": False,
+                "percentage": True,
+                "maker": None if spot is None else float(spot.maker),
+                "taker": None if spot is None else float(spot.taker),
+            }
+        },
+    }
+
+
+def _features() -> dict[str, Any]:
+    kind = {
+        "sandbox": True,
+        "createOrder": {
+            "marginMode": False,
+            "triggerPrice": True,
+            "stopLossPrice": True,
+            "takeProfitPrice": True,
+            "attachedStopLossTakeProfit": None,
+            "timeInForce": {"IOC": True, "FOK": True, "PO": True, "GTD": True},
+            "hedged": True,
+            "trailing": True,
+            "leverage": False,
+        },
+        "fetchOHLCV": {"limit": _MOST},
+    }
+    return {
+        "spot": kind,
+        "swap": {"linear": kind, "inverse": None},
+        "future": {"linear": None, "inverse": None},
+    }
+
+
+def has(call: Call) -> Any:
+    """All capabilities, or one."""
+    feature = call.given.get("feature")
+    return dict(HAS) if feature is None else HAS.get(str(feature), False)
+
+
+def fetch_markets(call: Call) -> list[dict[str, Any]]:
+    """All markets."""
+    return [market.unified() for market in call.core.market.markets.values()]
+
+
+def load_markets(call: Call) -> dict[str, dict[str, Any]]:
+    """All markets by symbol."""
+    return {symbol: market.unified() for symbol, market in call.core.market.markets.items()}
+
+
+def fetch_currencies(call: Call) -> dict[str, dict[str, Any]]:
+    """All currencies by code."""
+    return {code: unified_currency(row) for code, row in call.core.market.currencies.items()}
+
+
+def fetch_ticker(call: Call) -> dict[str, Any]:
+    """The last 24 hours of a market."""
+    return call.core.market.ticker(call.market().symbol, call.now)
+
+
+def fetch_tickers(call: Call) -> dict[str, dict[str, Any]]:
+    """Tickers by symbol."""
+    return {market.symbol: call.core.market.ticker(market.symbol, call.now) for market in call.markets()}
+
+
+def fetch_bids_asks(call: Call) -> dict[str, dict[str, Any]]:
+    """Best prices by symbol, in the ticker structure."""
+    return {market.symbol: _best(call, market) for market in call.markets()}
+
+
+def _best(call: Call, market: Market) -> dict[str, Any]:
+    bids, asks = call.core.market.book(market.symbol, call.now)
+    return _bare_ticker(call, market) | {
+        "bid": float(bids[0].price) if bids else None,
+        "bidVolume": float(bids[0].qty) if bids else None,
+        "ask": float(asks[0].price) if asks else None,
+        "askVolume": float(asks[0].qty) if asks else None,
+    }
+
+
+def _bare_ticker(call: Call, market: Market) -> dict[str, Any]:
+    names = (
+        "high low bid bidVolume ask askVolume vwap open close last previousClose change percentage average "
+        "baseVolume quoteVolume markPrice indexPrice"
+    )
+    return {
+        "symbol": market.symbol,
+        "timestamp": call.now,
+        "datetime": format_time(call.now),
+        **dict.fromkeys(names.split()),
+        "info": {},
+    }
+
+
+def fetch_mark_price(call: Call) -> dict[str, Any]:
+    """The price that positions are valued at, in the ticker structure."""
+    return _mark(call, call.market())
+
+
+def fetch_mark_prices(call: Call) -> dict[str, dict[str, Any]]:
+    """Mark prices by symbol."""
+    return {market.symbol: _mark(call, market) for market in call.markets()}
+
+
+def _mark(call: Call, market: Market) -> dict[str, Any]:
+    price = float(call.core.mark_price(market.symbol, call.now))
+    return _bare_ticker(call, market) | {"markPrice": price}
+
+
+def fetch_order_book(call: Call) -> dict[str, Any]:
+    """The feed's book, less what was taken from it, with the resting orders of the OMS in it."""
+    market = call.market()
+    limit = call.whole("limit", None, 1, _MOST)
+    bids, asks = call.core.book(market.symbol, call.now)
+    return {
+        "symbol": market.symbol,
+        "bids": [[float(price), float(qty)] for price, qty in bids[:limit]],
+        "asks": [[float(price), float(qty)] for price, qty in asks[:limit]],
+        "timestamp": call.now,
+        "datetime": format_time(call.now),
+        "nonce": None,
+    }
+
+
+def fetch_trades(call: Call) -> list[dict[str, Any]]:
+    """Public trades, ascending: the newest without `since`, else the first from it."""
+    market = call.market()
+    since = call.whole("since", None, 0, 2**53)
+    limit = call.whole("limit", _LIMIT, 1, _MOST) or _LIMIT
+    return [
+        {
+            "id": trade.id,
+            "info": {"id": trade.id},
+            "timestamp": trade.time_ms,
+            "datetime": format_time(trade.time_ms),
+            "symbol": market.symbol,
+            "order": None,
+            "type": None,
+            "side": trade.side,
+            "takerOrMaker": None,
+            "price": float(trade.price),
+            "amount": float(trade.qty),
+            "cost": float(trade.price * trade.qty),
+            "fee": None,
+            "fees": [],
+        }
+        for trade in call.core.market.trades(market.symbol, since, call.now, limit)
+    ]
+
+
+def fetch_ohlcv(call: Call) -> list[list[float]]:
+    """Candles, ascending: the newest without `since`, else the first from it."""
+    market = call.market()
+    timeframe = call.given.get("timeframe") or "1m"
+    if timeframe not in TIMEFRAMES:
+        raise venue_refusal(
+            "BadRequest",
+            f"fetch_ohlcv: timeframe: expected one of {', '.join(TIMEFRAMES)}, got {str(timeframe)[:16]!r}",
+        )
+    since = call.whole("since", None, 0, 2**53)
+    limit = call.whole("limit", _LIMIT, 1, _MOST) or _LIMIT
+    until = call.params.get("until")
+    end = call.now if not isinstance(until, int) else min(call.now, until)
+    candles = call.core.market.candles(market.symbol, timeframe, since, end, limit)
+    return [
+        [
+            candle.open_ms,
+            float(candle.open),
+            float(candle.high),
+            float(candle.low),
+            float(candle.close),
+            float(candle.volume),
+        ]
+        for candle in candles
+    ]
+
+
+def fetch_time(call: Call) -> int:
+    """The venue's clock."""
+    return call.now
+
+
+def fetch_status(call: Call) -> dict[str, Any]:
+    """Always open."""
+    return {"status": "ok", "updated": call.now, "eta": None, "url": None, "info": {}}
+
+
+def fetch_funding_rate(call: Call) -> dict[str, Any]:
+    """The funding rate of a swap: a constant, which is not charged."""
+    return _funding(call, call.market())
+
+
+def fetch_funding_rates(call: Call) -> dict[str, dict[str, Any]]:
+    """Funding rates by symbol; all swaps when none is named."""
+    markets = call.markets()
+    if call.given.get("symbols") is None:
+        markets = [market for market in markets if market.settle is not None]
+    return {market.symbol: _funding(call, market) for market in markets}
+
+
+def _funding(call: Call, market: Market) -> dict[str, Any]:
+    if market.settle is None:
+        raise venue_refusal("BadSymbol", f"{call.name}: {market.symbol} is not a swap")
+    price = float(call.core.mark_price(market.symbol, call.now))
+    following = (call.now // _FUNDING_MS + 1) * _FUNDING_MS
+    return {
+        "info": {"model": "constant, not charged"},
+        "symbol": market.symbol,
+        "markPrice": price,
+        "indexPrice": None,
+        "interestRate": None,
+        "estimatedSettlePrice": None,
+        "timestamp": call.now,
+        "datetime": format_time(call.now),
+        "fundingRate": _FUNDING_RATE,
+        "fundingTimestamp": following,
+        "fundingDatetime": format_time(following),
+        "nextFundingRate": _FUNDING_RATE,
+        "nextFundingTimestamp": following + _FUNDING_MS,
+        "nextFundingDatetime": format_time(following + _FUNDING_MS),
+        "previousFundingRate": None,
+        "previousFundingTimestamp": None,
+        "previousFundingDatetime": None,
+        "interval": "8h",
+    }
