@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
@@ -147,6 +148,26 @@ class EmbeddedOms:
                     self._subscribers.remove(callback)
 
         return unsubscribe
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held while several reads have to belong together; re-entrant."""
+        return self._lock
+
+    def last_seq(self, account_id: int) -> int:
+        """The `seq` of an account's last event, 0 before the first or for an unknown account."""
+        with self._lock:
+            account = self._core.state.accounts.get(account_id)
+            return 0 if account is None else account.seq
+
+    def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
+        """Committed events of an account after a cursor, ascending.
+
+        :returns: None when the cursor cannot be continued: too old, or of another history
+        """
+        with self._lock:
+            self._refuse_closed()
+            return self._core.store.events(account_id, after_seq, limit)
 
     # time and prices
 

@@ -45,6 +45,7 @@ class ServedOms(Protocol):
         query: Mapping[str, Any],
         body: Any,
         principal: Principal = ...,
+        request_id: str | None = ...,
     ) -> Reply:
         """Answer one request of the contract."""
         ...
