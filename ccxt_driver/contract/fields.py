@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from .values import format_decimal, format_time, parse_decimal, parse_time
+from .values import checked_time, format_decimal, format_time, parse_decimal, parse_time
 
 DecimalText = Annotated[
     Decimal, BeforeValidator(parse_decimal), PlainSerializer(format_decimal, return_type=str)
@@ -32,7 +32,7 @@ PositiveDecimal = Annotated[
 
 
 def _time_in(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else parse_time(value)
+    return checked_time(value) if isinstance(value, int) and not isinstance(value, bool) else parse_time(value)
 
 
 TimeText = Annotated[int, BeforeValidator(_time_in), PlainSerializer(format_time, return_type=str)]

@@ -17,6 +17,7 @@ _MOST_PLACES = 30
 _LONGEST_TEXT = 2 * _MOST_PLACES + 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999  # of the year 9999: what datetime can write
 
 
 def parse_decimal(value: object) -> Decimal:
@@ -50,10 +51,15 @@ def format_decimal(value: Decimal) -> str:
     :param value: a finite Decimal
     :returns: for example "0.01" or "25000"
     """
-    text = format(value, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    # On the path of every row several times over, hence the two short ways out.
+    if not value:
+        return "0"
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
+    if text[-1] == "0" and "." in text:
+        return text.rstrip("0").rstrip(".")
+    return text
 
 
 def parse_time(value: object, utc_offset_ms: int = 0) -> int:
@@ -63,7 +69,7 @@ def parse_time(value: object, utc_offset_ms: int = 0) -> int:
         the T and whole seconds are accepted
     :param utc_offset_ms: how far the writer's clock is ahead of UTC, for times without a zone
     :returns: milliseconds since the Unix epoch
-    :raises ValueError: not such a string
+    :raises ValueError: not such a string, or not of the years 1970 to 9999
     """
     if not isinstance(value, str):
         raise ValueError(f"expected an ISO 8601 time, got {type(value).__name__}")
@@ -72,8 +78,22 @@ def parse_time(value: object, utc_offset_ms: int = 0) -> int:
     except ValueError:
         raise ValueError(f"expected an ISO 8601 time, got {value[:40]!r}") from None
     if moment.tzinfo is None:
-        return round(moment.replace(tzinfo=UTC).timestamp() * 1000) - utc_offset_ms
-    return round(moment.timestamp() * 1000)
+        milliseconds = round(moment.replace(tzinfo=UTC).timestamp() * 1000) - utc_offset_ms
+    else:
+        milliseconds = round(moment.timestamp() * 1000)
+    return checked_time(milliseconds)
+
+
+def checked_time(milliseconds: int) -> int:
+    """Hold a time to what can be written.
+
+    :param milliseconds: since the Unix epoch
+    :returns: the same
+    :raises ValueError: not of the years 1970 to 9999
+    """
+    if not 0 <= milliseconds <= _LAST_MS:
+        raise ValueError("expected an ISO 8601 time of the years 1970 to 9999")
+    return milliseconds
 
 
 @lru_cache(maxsize=64)
@@ -81,6 +101,7 @@ def _second_text(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=64)  # the times of one transaction are all the same
 def format_time(milliseconds: int) -> str:
     """Write a time for the wire.
 
