@@ -23,13 +23,14 @@ from ccxt_driver.mappers.values import BadRow, Number, number_maker
 
 from .capabilities import description
 from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
-from .list_requests import ListRequests
+from .list_requests import OPEN_STATUSES, ListRequests
 from .order_requests import OrderRequests
 from .request_parts import Secret, endpoint_of, filled_in, json_text, parts_of
 from .sandbox import Sandbox
 
 LOGGER: Final = logging.getLogger("ccxt_driver")
 
+_MOST_KNOWN_ORDERS: Final = 1000
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
@@ -52,6 +53,7 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
         self._terms = {}
         self._embedded_oms = None
         self._live = None
+        self._known_orders = {}
         self._commands_in_flight = 0
         super().__init__(resolve(config, os.environ))
 
@@ -168,7 +170,7 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
 
     # -- answers ---------------------------------------------------------------------------------
 
-    def _result_of(self, body: Any, command: dict[str, Any]) -> dict[str, Any]:
+    def _result_of(self, body: Any, command: Mapping[str, Any]) -> dict[str, Any]:
         """The one result of the answer to a single command.
 
         :raises BaseError: the command was refused, or the answer is not of the contract
@@ -203,6 +205,44 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
         unknown = kind(message)
         unknown.__dict__.update(vars(error), outcome=outcome, client_order_id=client_order_id)
         raise unknown from error
+
+    def _results_of(self, body: Any, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """For each command its result, or the exception of its refusal."""
+        results = body.get("results") if isinstance(body, Mapping) else None
+        if not isinstance(results, list) or len(results) != len(commands):
+            raise garbage(self.id, f"expected {len(commands)} results, got {str(body)[:200]}", "batch", body)
+        outcomes: list[Any] = []
+        for result, command in zip(results, commands, strict=True):
+            try:
+                outcomes.append(self._result_of({"results": [result]}, command))
+            except ccxt.BaseError as error:
+                error.__dict__["client_order_id"] = command["payload"].get("client_order_id")
+                outcomes.append(error)
+        return outcomes
+
+    @staticmethod
+    def _unless_all_refused(outcomes: list[Any]) -> list[Any]:
+        if outcomes and all(isinstance(outcome, ccxt.BaseError) for outcome in outcomes):
+            outcomes[0].__dict__["results"] = outcomes
+            raise outcomes[0]
+        return outcomes
+
+    def _raise_batch_outcome(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> NoReturn:
+        """As `_raise_outcome`; an answer that refuses all carries what became of each."""
+        results = _results_in(getattr(error, "details", None))
+        if results is not None and len(results) == len(commands):
+            self._unless_all_refused(self._results_of({"results": results}, commands))
+        payload = {"client_order_id": None}
+        try:
+            self._raise_outcome(error, {"command": "batch", "payload": payload})
+        except ccxt.BaseError as raised:
+            ids = [command["payload"].get("client_order_id") for command in commands]
+            raised.__dict__["client_order_ids"] = ids
+            raise
+
+    def _own(self, row: Mapping[str, Any], strategy_id: int | None) -> bool:
+        """Whether a row is of the strategy, or no strategy is asked for."""
+        return strategy_id is None or (row.get("strategy_id") or 0) == strategy_id
 
     def _row_of_command(self, command: Mapping[str, Any], order_id: int) -> dict[str, Any]:
         """What is certain of an order that was placed and cannot be read now."""
@@ -277,7 +317,18 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
         result: dict[str, Any] = self._mapped(
             order_from_row, row, self._number(), terms, self._utc_offset_ms(), deals
         )
+        self._remember(row)
         return result
+
+    def _remember(self, row: Mapping[str, Any]) -> None:
+        """Type and side of an open order never change: remembered, so that an edit need not read them."""
+        known = self._known_orders
+        if row["status"] not in OPEN_STATUSES:
+            known.pop(row["id"], None)
+        elif row["id"] not in known:
+            known[row["id"]] = (row["order_type"], row["side"])
+            if len(known) > _MOST_KNOWN_ORDERS:
+                del known[next(iter(known))]
 
     def _position(self, row: dict[str, Any], hedged: bool | None) -> dict[str, Any]:
         terms = self._terms_of(row.get("symbol"))
@@ -285,6 +336,15 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
             position_from_row, row, self._number(), terms, self._utc_offset_ms(), hedged
         )
         return result
+
+
+def _results_in(body: Any) -> list[Any] | None:
+    """`results` of an answer that refused every command: beside code and message, or at the top."""
+    for holder in (body, body.get("detail") if isinstance(body, Mapping) else None):
+        results = holder.get("results") if isinstance(holder, Mapping) else None
+        if isinstance(results, list):
+            return results
+    return None
 
 
 def _never_sent(error: BaseException | None, depth: int = 8) -> bool:

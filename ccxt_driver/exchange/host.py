@@ -17,6 +17,7 @@ class Host:
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]
+        _known_orders: dict[int, tuple[Any, Any]]
         _commands_in_flight: int
 
         def __init__(self, config: Any) -> None:

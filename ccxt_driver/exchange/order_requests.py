@@ -17,6 +17,7 @@ from .host import Host
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK", "GTD", "PO"})
+_PER_SERVER: Final = ("stopLoss", "takeProfit", "stopLossPrice", "cost")
 _ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
 
 
@@ -51,8 +52,8 @@ class OrderRequests(Host):
             "symbol": market["symbol"],
             "side": self._checked_side(side),
             "order_type": self._checked_type(type),
-            "qty": self._checked_amount(market, amount),
         }
+        self._add_size(payload, rest, market, amount, features)
         if payload["order_type"] != "market":
             if price is None and payload["order_type"] == "limit":
                 raise ccxt.ArgumentsRequired(f"{self.id} createOrder() price: a limit order requires a price")
@@ -71,10 +72,31 @@ class OrderRequests(Host):
             payload["params"] = rest
         return {"account_id": account_id, "command": "send_order", "payload": payload}
 
+    def _add_size(
+        self,
+        payload: dict[str, Any],
+        params: dict[str, Any],
+        market: dict[str, Any],
+        amount: Any,
+        features: frozenset[str],
+    ) -> None:
+        """`qty`, or `cost` in quote units when the caller gives it in place of an amount."""
+        cost = params.pop("cost", None)
+        if cost is None:
+            payload["qty"] = self._checked_amount(market, amount)
+            return
+        if Feature.ORDER_OPTIONS not in features:
+            raise ccxt.NotSupported(
+                f"{self.id} cost: this server lacks the feature order_options; give an amount instead"
+            )
+        exact = self._exact("cost", cost)
+        self._check_limits(market, "cost", "cost", exact)
+        payload["cost"] = format_decimal(exact)
+
     @staticmethod
     def needs_features(params: Mapping[str, Any]) -> bool:
         """Whether `create_order_request` must know what the server offers."""
-        return any(params.get(name) is not None for name in ("stopLoss", "takeProfit", "stopLossPrice"))
+        return any(params.get(name) is not None for name in _PER_SERVER)
 
     def _checked_side(self, side: Any) -> str:
         text = side.lower() if isinstance(side, str) else side
@@ -128,7 +150,7 @@ class OrderRequests(Host):
 
     def _check_cost(self, market: dict[str, Any], payload: Mapping[str, Any]) -> None:
         """Limits of the cost, where the price is known before the order is placed."""
-        if payload.get("price") is not None:
+        if payload.get("price") is not None and "qty" in payload:
             terms = self._terms_of(market["symbol"])
             self._check_limits(
                 market, "cost", "cost", terms.cost(Decimal(payload["qty"]), Decimal(payload["price"]))

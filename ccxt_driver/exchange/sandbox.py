@@ -50,6 +50,7 @@ class Sandbox(Host):
         self._account_rows = None
         self._embedded_oms = None
         self._terms = {}
+        self._known_orders = {}
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):
             setattr(self, name, None)
         for name in (

@@ -1,4 +1,4 @@
-"""Orders: placing, changing, cancelling."""
+"""Orders: placing, changing, cancelling, one by one and in batches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import ccxt
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 
 from .rows import Rows
 
@@ -34,15 +35,47 @@ class Orders(Rows):
         :param price: in quote units, for limit orders
         :param params: `strategy_id`, `position_id`, `clientOrderId`, `postOnly`, `timeInForce`,
             `reduceOnly`, `triggerPrice`, `stopLossPrice`, `takeProfitPrice`, `stopLoss`,
-            `takeProfit`, `trailingAmount`, `trailingPercent`, `comment`, `reason`; anything else is
-            passed to the venue
+            `takeProfit`, `trailingAmount`, `trailingPercent`, `cost` (quote units, in place of
+            `amount`), `comment`, `reason`; anything else is passed to the venue
         :returns: a complete ccxt order structure
         :raises RequestTimeout: the outcome is unknown; `client_order_id` says what to look up
         """
         await self.load_markets()
         features = await self._features() if self.needs_features(params) else frozenset()
         command = self.create_order_request(symbol, type, side, amount, price, params, features)
-        result = await self._command(command)
+        return await self._order_of_result(command, await self._command(command))
+
+    async def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+        """Place several orders by one request, in order.
+
+        :param orders: dicts with `symbol`, `type`, `side`, `amount`, `price`, `params`
+        :param params: for all of them; an order's own win
+        :returns: in the order given, a ccxt order structure each, or the exception of one that was
+            refused; when all were refused the first exception is raised, with all in its `results`
+        :raises InvalidOrder, ...: one of them is bad input; then none is sent
+        """
+        await self.load_markets()
+        each_params = [{**params, **(order.get("params") or {})} for order in orders]
+        needed = any(self.needs_features(each) for each in each_params)
+        features = await self._features() if needed else frozenset()
+        commands = [
+            self.create_order_request(
+                order.get("symbol"),
+                order.get("type"),
+                order.get("side"),
+                order.get("amount"),
+                order.get("price"),
+                each,
+                features,
+            )
+            for order, each in zip(orders, each_params, strict=True)
+        ]
+        return [
+            outcome if isinstance(outcome, ccxt.BaseError) else await self._order_of_result(command, outcome)
+            for command, outcome in zip(commands, await self._commands(commands), strict=True)
+        ]
+
+    async def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         row = result.get("order")
         if row is not None:
             return self._order(row, result.get("deals"))
@@ -84,13 +117,48 @@ class Orders(Rows):
         await self.load_markets()
         order_id = await self._resolved_order_id(id, params)
         command = self.edit_order_request(order_id, symbol, amount, price, params)
-        if Feature.ROWS_IN_RESULTS not in await self._features():
-            await self._fill_in_unchanged(command, order_id)
+        await self._check_unchanged(command, order_id, type, side)
         return await self._order_command(command, order_id, params)
 
-    async def _fill_in_unchanged(self, command: dict[str, Any], order_id: int) -> None:
+    async def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+        """Change several open orders, one after the other.
+
+        :param orders: dicts with `id`, `symbol`, `type`, `side`, `amount`, `price`, `params`
+        :param params: for all of them; an order's own win
+        :returns: a ccxt order structure each; the first failure ends it and is raised, with what was
+            changed before it in `results`
+        """
+        changed: list[Any] = []
+        for order in orders:
+            names = ("id", "symbol", "type", "side", "amount", "price")
+            arguments: Any = [order.get(name) for name in names]
+            arguments.append({**params, **(order.get("params") or {})})
+            try:
+                changed.append(await self.edit_order(*arguments))
+            except ccxt.BaseError as error:
+                error.__dict__["results"] = changed
+                raise
+        return changed
+
+    async def _check_unchanged(self, command: dict[str, Any], order_id: int, type: Any, side: Any) -> None:
+        """A change of type or side is refused; gateways that lose what is left out get it filled in."""
+        kept = self._known_orders.get(order_id)
+        fill_in = Feature.ROWS_IN_RESULTS not in await self._features()
+        if kept is None or fill_in:
+            row = await self._order_row(command["account_id"], order_id, None)
+            kept = (row.get("order_type"), row.get("side"))
+            if fill_in:
+                self._fill_in_unchanged(command, row)
+        for name, given, has in (("type", type, kept[0]), ("side", side, kept[1])):
+            if given is not None and str(given).lower() != has:
+                raise ccxt.InvalidOrder(
+                    f"{self.id} editOrder() {name}: order {order_id} is {has} and stays so, got {given!r}; "
+                    "cancel it and create another"
+                )
+
+    @staticmethod
+    def _fill_in_unchanged(command: dict[str, Any], row: dict[str, Any]) -> None:
         """Older gateways lose what is left out of a change: price and quantity are sent, always."""
-        row = await self._order_row(command["account_id"], order_id, None)
         for key, column in (("new_price", "price"), ("new_qty", "qty")):
             if command["payload"].get(key) is None and row.get(column) is not None:
                 command["payload"][key] = str(row[column])
@@ -121,3 +189,94 @@ class Orders(Rows):
         if row is not None:
             return await self._with_deals(row)
         return await self._complete_order(command["account_id"], order_id, None)
+
+    async def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """Cancel several orders by one command.
+
+        :param ids: OMS order ids
+        :param symbol: not needed
+        :param params: `clientOrderIds` in place of `ids`, `strategy_id`
+        :returns: a ccxt order structure each, in the order given, as they are afterwards
+        :raises OrderNotFound: one of them does not exist; then none is cancelled
+        :raises InvalidOrder: none of them is open any more
+        """
+        await self.load_markets()
+        account_id = self._account_id(params)
+        order_ids = [self.order_id_of(each) for each in ids or []]
+        for client_order_id in params.get("clientOrderIds") or []:
+            row = await self._row_by_client_order_id(account_id, client_order_id)
+            order_ids.append(row["id"])
+        if not order_ids:
+            raise ccxt.ArgumentsRequired(f"{self.id} cancelOrders() ids: expected at least one order id")
+        command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": order_ids}}
+        strategy_id = self._strategy_id(params)
+        await self._guard_strategies(command, order_ids, strategy_id)
+        await self._command(command)
+        return [self._order(row) for row in await self._order_rows(account_id, order_ids, strategy_id)]
+
+    async def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+        """Cancel orders of several symbols by one command.
+
+        :param orders: dicts with `id` (or `clientOrderId`) and `symbol`
+        :returns: a ccxt order structure each, in the order given
+        """
+        ids = [order["id"] for order in orders if order.get("id")]
+        by_client = [order["clientOrderId"] for order in orders if not order.get("id")]
+        return await self.cancel_orders(ids, None, {**params, "clientOrderIds": by_client})
+
+    async def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """Cancel all open orders: of the configured strategy when there is one, of a symbol when given.
+
+        :param symbol: unified symbol, or None for all
+        :returns: the orders that were open, as they are afterwards; empty when none was
+        """
+        await self.load_markets()
+        account_id = self._account_id(params)
+        wanted = self._wanted(symbol, None, None, params, OPEN_STATUSES)
+        payload: dict[str, Any] = {}
+        if wanted.strategy_id is not None:
+            payload["strategy_ids"] = [wanted.strategy_id]
+        if Feature.QUERY_FILTERS in await self._features():
+            if wanted.symbol is not None:
+                payload["symbol"] = wanted.symbol
+            result = await self._command(
+                {"account_id": account_id, "command": "cancel_all_orders", "payload": payload}
+            )
+            rows = result.get("orders")
+            if rows is not None:
+                return [self._order(row) for row in rows]
+            return []
+        return await self._cancel_listed(account_id, await self._all_open_orders(account_id, wanted))
+
+    async def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
+        """Cancel the orders of a list, where the server cannot choose them by symbol."""
+        ids = [row["id"] for row in rows]
+        if not ids:
+            return []
+        await self._command(
+            {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
+        )
+        return [self._order(row) for row in await self._order_rows(account_id, ids, None)]
+
+    async def cancel_all_orders_after(self, timeout: Any, params: dict[str, Any] = {}) -> Any:
+        """A dead man's switch: all orders are cancelled unless this is called again in time.
+
+        :param timeout: milliseconds; 0 disarms it
+        :returns: a dict with `info`, and `cancelAt` in milliseconds since the Unix epoch when armed
+        :raises NotSupported: the server has no such switch
+        """
+        features = await self._features()
+        if Feature.CANCEL_ALL_AFTER not in features:
+            raise ccxt.NotSupported(
+                f"{self.id} cancelAllOrdersAfter(): this server lacks the feature cancel_all_after; "
+                "cancel by cancelAllOrders() from a process that watches this one"
+            )
+        if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
+            raise ccxt.BadRequest(f"{self.id} timeout: expected milliseconds from 0, got {timeout!r}"[:200])
+        strategy_id = self._strategy_id(params)
+        payload: dict[str, Any] = {"timeout_ms": timeout}
+        if strategy_id is not None:
+            payload["strategy_ids"] = [strategy_id]
+        command = {"account_id": self._account_id(params), "command": "cancel_all_after", "payload": payload}
+        result = await self._command(command)
+        return {"info": result, "cancelAt": (result.get("result") or {}).get("cancel_at_ms")}

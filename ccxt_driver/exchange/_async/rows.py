@@ -75,6 +75,57 @@ class Rows(OmsExchange):
         finally:
             self._commands_in_flight -= 1
 
+    async def _guard_strategies(self, command: dict[str, Any], ids: list[int], strategy_id: Any) -> None:
+        """As `_guard_strategy`, for several orders."""
+        if strategy_id is None:
+            return
+        if Feature.STRATEGY_GUARD in await self._features():
+            command["payload"]["strategy_id"] = strategy_id
+        else:
+            await self._order_rows(command["account_id"], ids, strategy_id)
+
+    async def _commands(self, commands: list[dict[str, Any]]) -> list[Any]:
+        """Send several commands by one request, once.
+
+        :returns: for each, in order, its result or the exception of its refusal
+        :raises BaseError: all were refused, or it is not known what became of them
+        """
+        self._commands_in_flight += 1
+        try:
+            body = await self.request(COMMANDS, "private", "POST", commands)
+            outcomes = self._results_of(body, commands)
+        except ccxt.BaseError as error:
+            self._raise_batch_outcome(error, commands)
+        finally:
+            self._commands_in_flight -= 1
+        return self._unless_all_refused(outcomes)
+
+    async def _order_rows(self, account_id: int, ids: list[int], strategy_id: Any) -> list[dict[str, Any]]:
+        """The rows of several orders, in the order of the ids.
+
+        :raises OrderNotFound: one does not exist, or is another strategy's
+        """
+        if Feature.BY_ID not in await self._features():
+            return [await self._order_row(account_id, order_id, strategy_id) for order_id in ids]
+        request = {"ids": ",".join(map(str, ids))}
+        rows = self._items(await self.request(BY_NAME["orders_by_id"].path, "private", "GET", request))
+        known = {
+            row.get("id"): row
+            for row in rows
+            if row.get("account_id") == account_id and self._own(row, strategy_id)
+        }
+        for order_id in ids:
+            if order_id not in known:
+                raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
+        return [known[order_id] for order_id in ids]
+
+    async def _all_open_orders(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
+        """Every open order that is wanted, however many there are."""
+        rows = await self._open_rows("orders_open", account_id, wanted, "created_at")
+        if rows is None:
+            rows = await self._history("orders_history", account_id, wanted, "created_at")
+        return list(rows)
+
     async def _open_rows(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> Any:
         """The rows of an open list; None when the server had more than it gives."""
         request = self._open_request(account_id, wanted, await self._features())
@@ -121,8 +172,8 @@ class Rows(OmsExchange):
         else:
             rows = await self._search_orders(account_id, lambda row: row.get("id") == order_id)
         for row in rows:
-            own = strategy_id is None or (row.get("strategy_id") or 0) == strategy_id
-            if own and row.get("id") == order_id and row.get("account_id") == account_id:
+            mine = row.get("account_id") == account_id and self._own(row, strategy_id)
+            if mine and row.get("id") == order_id:
                 return row
         raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
 

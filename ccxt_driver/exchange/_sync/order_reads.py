@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import ccxt
+
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 
 from .rows import Rows
 
 _CLOSED = frozenset({"FILLED"})
+_CANCELED = frozenset({"CANCELED"})
 
 
 class OrderReads(Rows):
@@ -40,9 +43,7 @@ class OrderReads(Rows):
         """
         self.load_markets()
         wanted = self._wanted(symbol, since, limit, params, OPEN_STATUSES)
-        rows = self._open_rows("orders_open", self._account_id(params), wanted, "created_at")
-        if rows is None:
-            rows = self._history("orders_history", self._account_id(params), wanted, "created_at")
+        rows = self._all_open_orders(self._account_id(params), wanted)
         return [self._order(row) for row in rows]
 
     def fetch_closed_orders(
@@ -56,10 +57,89 @@ class OrderReads(Rows):
         :param params: `until`, `strategy_id`
         :returns: a list of ccxt order structures
         """
+        return self._orders_by_status(symbol, since, limit, params, _CLOSED)
+
+    def fetch_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Orders of every status, ascending in time; arguments as of `fetch_closed_orders`.
+
+        :returns: a list of ccxt order structures
+        """
+        return self._orders_by_status(symbol, since, limit, params, None)
+
+    def fetch_canceled_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Cancelled orders, those that filled in part among them; arguments as of `fetch_closed_orders`.
+
+        :returns: a list of ccxt order structures
+        """
+        return self._orders_by_status(symbol, since, limit, params, _CANCELED)
+
+    def fetch_canceled_and_closed_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Orders that filled or were cancelled; arguments as of `fetch_closed_orders`.
+
+        :returns: a list of ccxt order structures
+        """
+        return self._orders_by_status(symbol, since, limit, params, _CLOSED | _CANCELED)
+
+    def _orders_by_status(
+        self, symbol: Any, since: Any, limit: Any, params: dict[str, Any], statuses: Any
+    ) -> Any:
         self.load_markets()
-        wanted = self._wanted(symbol, since, limit, params, _CLOSED)
+        wanted = self._wanted(symbol, since, limit, params, statuses)
         rows = self._history("orders_history", self._account_id(params), wanted, "created_at")
         return [self._order(row) for row in rows]
+
+    def fetch_open_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """One order that is open; arguments as of `fetch_order`.
+
+        :raises OrderNotFound: it does not exist or is not open
+        """
+        return self._in_status(self.fetch_order(id, symbol, params), ("open",))
+
+    def fetch_closed_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """One order that is not open any more; arguments as of `fetch_order`.
+
+        :raises OrderNotFound: it does not exist or is open
+        """
+        return self._in_status(self.fetch_order(id, symbol, params), ("closed", "canceled", "rejected"))
+
+    def _in_status(self, order: dict[str, Any], statuses: tuple[str, ...]) -> dict[str, Any]:
+        if order["status"] not in statuses:
+            raise ccxt.OrderNotFound(f"{self.id} order {order['id']} is {order['status']}")
+        return order
+
+    def fetch_orders_by_ids(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """Several orders by one request where the server has by-id reads.
+
+        :param ids: OMS order ids: a list, or a text with commas between them
+        :returns: a list of ccxt order structures, in the order of the ids
+        :raises OrderNotFound: one of them does not exist
+        """
+        self.load_markets()
+        given = ids.split(",") if isinstance(ids, str) else list(ids)
+        order_ids = [self.order_id_of(each.strip() if isinstance(each, str) else each) for each in given]
+        if not order_ids:
+            return []
+        rows = self._order_rows(self._account_id(params), order_ids, self._strategy_id(params))
+        return [self._order(row) for row in rows]
+
+    def fetch_order_trades(
+        self, id: str, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """The deals of one order, ascending in time.
+
+        :param id: OMS order id; may be empty with `params.clientOrderId`
+        :returns: a list of ccxt trade structures
+        :raises OrderNotFound: no such order
+        """
+        order = self.fetch_order(id, symbol, params)
+        newest = since is None
+        return self.filter_by_since_limit(order["trades"], since, limit, "timestamp", newest)
 
     def fetch_my_trades(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
