@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from .trade import PLAIN, Terms, fee_structure, total_fees, trade_from_row
+from .trade import PLAIN, Terms, fee_structure, fill_from_row, total_fees
 from .values import (
     SIDES,
     ZERO,
@@ -129,20 +129,19 @@ def _add_deals(
     utc_offset_ms: int,
 ) -> None:
     """What only the deals tell: trades, exact cost and average, fees per currency, the last fill."""
-    trades = [trade_from_row(deal, number, terms, utc_offset_ms) for deal in deals]
-    trades.sort(key=lambda trade: (trade["timestamp"], int(trade["id"])))
-    filled = sum((needed_decimal(deal, "qty") for deal in deals), ZERO)
-    cost = sum(
-        (terms.cost(needed_decimal(deal, "qty"), needed_decimal(deal, "price")) for deal in deals), ZERO
-    )
-    order["trades"] = trades
-    order["lastTradeTimestamp"] = trades[-1]["timestamp"]
+    fills = [fill_from_row(deal, number, terms, utc_offset_ms) for deal in deals]
+    if len(fills) > 1:
+        fills.sort(key=lambda fill: (fill.trade["timestamp"], int(fill.trade["id"])))
+    filled = sum([fill.quantity for fill in fills], ZERO)
+    cost = sum([fill.cost for fill in fills], ZERO)
+    order["trades"] = [fill.trade for fill in fills]
+    order["lastTradeTimestamp"] = fills[-1].trade["timestamp"]
     order["cost"] = number(cost)
     if filled and cost:
         size = filled * terms.contract_size
         order["average"] = number(size / cost if terms.inverse else cost / size)
         if order["type"] == "market":
             order["price"] = order["average"]
-    fees = total_fees(((decimal_of(deal, "fee"), deal.get("fee_currency")) for deal in deals), cost, number)
+    fees = total_fees(fills, cost, number)
     order["fees"] = fees
     order["fee"] = dict(fees[0]) if len(fees) == 1 else None

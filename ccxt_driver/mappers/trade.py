@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .values import (
     SIDES,
+    ZERO,
     Number,
     choice_of,
     datetime_of,
@@ -17,6 +18,7 @@ from .values import (
     id_of,
     needed_decimal,
     needed_time,
+    optional_text_of,
     reference_of,
     text_of,
 )
@@ -57,12 +59,28 @@ def trade_from_row(
     :returns: every key of ccxt's trade; ids are strings of OMS ids
     :raises BadRow: the row is not of the contract
     """
+    return fill_from_row(row, number, terms, utc_offset_ms).trade
+
+
+class Fill(NamedTuple):
+    """A deal row as ccxt's trade, with the exact figures that an order is summed up of."""
+
+    trade: dict[str, Any]
+    quantity: Decimal
+    cost: Decimal
+    fee: Decimal | None
+    fee_currency: str | None
+
+
+def fill_from_row(row: dict[str, Any], number: Number, terms: Terms, utc_offset_ms: int) -> Fill:
+    """As `trade_from_row`, with the exact figures."""
     quantity = needed_decimal(row, "qty")
     price = needed_decimal(row, "price")
     cost = terms.cost(quantity, price)
+    fee, currency = decimal_of(row, "fee"), optional_text_of(row, "fee_currency")
     executed_at = needed_time(row, "executed_at", utc_offset_ms)
-    fee = fee_structure(decimal_of(row, "fee"), row.get("fee_currency"), cost, number)
-    return {
+    structure = fee_structure(fee, currency, cost, number)
+    trade = {
         "info": row,
         "id": id_of(row, "id"),
         "order": reference_of(row, "order_id"),
@@ -75,9 +93,10 @@ def trade_from_row(
         "price": number(price),
         "amount": number(quantity),
         "cost": number(cost),
-        "fee": fee,
-        "fees": [] if fee is None else [dict(fee)],
+        "fee": structure,
+        "fees": [] if structure is None else [dict(structure)],
     }
+    return Fill(trade, quantity, cost, fee, currency)
 
 
 def fee_structure(
@@ -97,18 +116,15 @@ def fee_structure(
     return {"currency": currency, "cost": number(fee), "rate": rate}
 
 
-def total_fees(
-    fees: Iterable[tuple[Decimal | None, str | None]], cost: Decimal | None, number: Number
-) -> list[dict[str, Any]]:
+def total_fees(fills: Iterable[Fill], cost: Decimal, number: Number) -> list[dict[str, Any]]:
     """Fees summed per currency, in the order in which the currencies appear.
 
-    :param fees: (fee, currency) of each deal
     :param cost: what all were charged on together
     :param number: what makes a unified number of a decimal
     """
     sums: dict[str, Decimal] = {}
-    for fee, currency in fees:
-        if fee is not None and currency is not None:
-            sums[currency] = sums.get(currency, Decimal(0)) + fee
+    for fill in fills:
+        if fill.fee is not None and fill.fee_currency is not None:
+            sums[fill.fee_currency] = sums.get(fill.fee_currency, ZERO) + fill.fee
     structures = (fee_structure(total, currency, cost, number) for currency, total in sums.items())
     return [structure for structure in structures if structure is not None]
