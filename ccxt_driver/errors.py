@@ -116,6 +116,14 @@ _NOT_A_REFUSAL: Final = frozenset(
 )
 """Codes after which a command may still have been carried out."""
 
+_VENUE_REFUSED: Final = (
+    ccxt.RateLimitExceeded,
+    ccxt.DDoSProtection,
+    ccxt.OnMaintenance,
+    ccxt.InvalidNonce,
+)
+"""What a venue says before it looks at an order, among classes that otherwise leave it open."""
+
 
 def annotate(
     error: ccxt.BaseError,
@@ -211,9 +219,7 @@ def error_from_detail(
         parts.append(f"(request id {detail['request_id']})")
     if retry_after is None:
         retry_after = _seconds(_nested(detail, "retry_after"))
-    outcome = None
-    if command is not None:
-        outcome = "unknown" if code in _NOT_A_REFUSAL or issubclass(kind, ccxt.RequestTimeout) else "refused"
+    outcome = None if command is None else _outcome(code, kind, status)
     kept = dict(detail) if body is None else body
     return annotate(
         kind(" ".join(parts)),
@@ -223,6 +229,17 @@ def error_from_detail(
         retry_after=retry_after,
         outcome=outcome,
     )
+
+
+def _outcome(code: str, kind: type[ccxt.BaseError], status: int | None) -> str:
+    """What a command's failure says of the command: "refused" only where that is sure."""
+    if code == _C.EXCHANGE_ERROR:
+        lost = issubclass(kind, ccxt.OperationFailed) and not issubclass(kind, _VENUE_REFUSED)
+    elif code in CODES:
+        lost = code in _NOT_A_REFUSAL
+    else:
+        lost = (status or 0) >= 500
+    return "unknown" if lost else "refused"
 
 
 def garbage(exchange_id: str, what: str, command: str | None, details: Any = None) -> ccxt.BaseError:
@@ -246,7 +263,8 @@ def _schema_error(
     """`detail` as a list: the server's schema refused the request; each entry names a field."""
     said = []
     for problem in problems:
-        where = ".".join(str(part) for part in _nested(problem, "loc", within=None) or ())
+        place = _nested(problem, "loc", within=None)
+        where = ".".join(map(str, place)) if isinstance(place, list) else ""
         said.append(f"{where}: {_nested(problem, 'msg', within=None)}" if where else str(problem))
     kind = ccxt.InvalidOrder if command in _ORDER_COMMANDS else ccxt.BadRequest
     text = f"{exchange_id} {_C.VALIDATION_ERROR} {'; '.join(said)}"
