@@ -19,7 +19,7 @@ from .market.listing import Market
 from .matching.engine import Fill
 from .matching.fees import fee_currency
 from .matching.lifecycle import transition
-from .state import AccountState, SymbolState, is_waiting
+from .state import AccountState
 from .transaction import Transaction
 
 NOTHING_TO_REDUCE: Final = "nothing_to_reduce"
@@ -335,14 +335,3 @@ def reserve_others(core: Core, tx: Transaction, account: AccountState, cause: Or
     for order in list(account.orders_on.get(cause.symbol, {}).values()):
         if order is not cause and not order.reduce_only:
             reserve(core, tx, account, order)
-
-
-# ------------------------------------------------------------------ resting
-
-
-def rest_or_wait(core: Core, order: Order, symbol: SymbolState) -> None:
-    """Put an open order where it waits: its price in the book, or its trigger."""
-    if is_waiting(order):
-        symbol.triggers[order.id] = order
-    else:
-        core.state.rest(order)

@@ -250,7 +250,6 @@ def submit(
         order.closed_at = tx.now
         return
     transition(order, OrderStatus.SUBMITTED)
-    core.state.add_order(order)
     tx.note(
         order.account_id,
         EventName.ORDER_SUBMITTED,
@@ -347,7 +346,9 @@ def _check_funds(
     if required > free and required > order.reserved:
         raise insufficient(Intake(None, None, currency, required, free))
     if qty > order.qty and not order.reduce_only and required:
-        risk.check_opening(account, core.state.strategies.get(order.strategy_id))
+        strategy = core.state.strategies.get(order.strategy_id)
+        if risk.only_closes(account, strategy):
+            raise risk.opening_blocked(account, strategy)
 
 
 def _apply(

@@ -24,7 +24,6 @@ from .execution import (
     price_estimate,
     requirement,
     reserve,
-    rest_or_wait,
 )
 from .ledger.margin import initial_margin, leverage_of
 from .matching.engine import Plan
@@ -85,8 +84,10 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
             rejection = NOTHING_TO_REDUCE
         else:
             order.qty = min(order.qty, most)
-    elif not (opposing(account, order) and not opening_qty(account, order)):
-        risk.check_opening(account, core.state.strategies.get(order.strategy_id))
+    else:
+        strategy = core.state.strategies.get(order.strategy_id)
+        if risk.only_closes(account, strategy) and opening_qty(account, order):
+            raise risk.opening_blocked(account, strategy)
     if not is_waiting(order):
         plan = plan_of(core, symbol, order)
         if order.post_only and rejection is None and (plan.fills or plan.own_order):
@@ -179,13 +180,15 @@ def activate(
         if resting_rank:
             core.state.lose_priority(order)
             remember_ranks(core, tx)
+        core.state.add_order(order)
         core.state.rest(order)
 
 
 def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
     """Let an open order wait for its trigger."""
     reserve(core, tx, account, order)
-    rest_or_wait(core, order, core.state.symbols[order.symbol])
+    core.state.add_order(order)
+    core.state.symbols[order.symbol].triggers[order.id] = order
 
 
 def remember_ranks(core: Core, tx: Transaction) -> None:

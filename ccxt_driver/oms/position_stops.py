@@ -55,7 +55,6 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
     order.id = core.state.next_id("order")
     tx.add_order(order)
     transition(order, OrderStatus.SUBMITTED)
-    core.state.add_order(order)
     tx.touch_position(position)
     position.state = PositionState.CLOSE_REQUESTED
     tx.note(

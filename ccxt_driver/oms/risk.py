@@ -24,25 +24,24 @@ def check_account(account: AccountState) -> None:
         )
 
 
-def check_opening(account: AccountState, strategy: Strategy | None) -> None:
-    """Refuse an order that opens where only closing is allowed.
+def only_closes(account: AccountState, strategy: Strategy | None) -> bool:
+    """Whether no order may open anything."""
+    return not account.account.allow_new_positions or (
+        strategy is not None and account.account.id in strategy.blocked_accounts
+    )
 
-    :raises Refusal: `risk_blocked`
-    """
+
+def opening_blocked(account: AccountState, strategy: Strategy | None) -> Refusal:
+    """The refusal of an order that opens where only closing is allowed: `risk_blocked`."""
     account_id = account.account.id
-    if not account.account.allow_new_positions:
-        raise Refusal(
+    if strategy is None or account.account.allow_new_positions is False:
+        return Refusal(
             ErrorCode.RISK_BLOCKED,
             f"account {account_id} may not open positions",
             {"reason": "account_new_positions_blocked", "account_id": account_id},
         )
-    if strategy is not None and account_id in strategy.blocked_accounts:
-        raise Refusal(
-            ErrorCode.RISK_BLOCKED,
-            f"strategy {strategy.id} may not open positions on account {account_id}",
-            {
-                "reason": "strategy_new_positions_blocked",
-                "account_id": account_id,
-                "strategy_id": strategy.id,
-            },
-        )
+    return Refusal(
+        ErrorCode.RISK_BLOCKED,
+        f"strategy {strategy.id} may not open positions on account {account_id}",
+        {"reason": "strategy_new_positions_blocked", "account_id": account_id, "strategy_id": strategy.id},
+    )

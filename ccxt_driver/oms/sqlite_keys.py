@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from dataclasses import replace
@@ -26,7 +27,7 @@ class SqliteApiKeys:
     :raises StoreUnusable: the file cannot be used
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._connection = connect(Path(path))
         # A connection is safe from any thread, but a statement that two of them step is not.
         self._lock = threading.Lock()

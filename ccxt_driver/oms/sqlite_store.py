@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -181,7 +182,7 @@ class SqliteStore:
 
     durable = True
 
-    def __init__(self, path: str | Path, keep_events: int = KEEP_EVENTS) -> None:
+    def __init__(self, path: str | os.PathLike[str], keep_events: int = KEEP_EVENTS) -> None:
         self.path = Path(path)
         self._keep_events = keep_events
         self._lock = _locked(self.path)

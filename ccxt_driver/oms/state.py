@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from ccxt_driver.contract.rows import PositionMode
+
 from .entities import ZERO, Account, Order, Position, Strategy
-from .entities import PositionMode as Mode
 from .ledger.margin import initial_margin, leverage_of
 from .market.listing import Market
 from .matching.book import Rank, RestingBook
@@ -62,7 +63,7 @@ class AccountState:
 
     def netted(self, symbol: str, strategy_id: int) -> Position | None:
         """The position that a trade of a netting account goes to."""
-        by_strategy = self.account.position_mode is Mode.STRATEGY_NETTING
+        by_strategy = self.account.position_mode is PositionMode.STRATEGY_NETTING
         for position in self.positions_on.get(symbol, _NONE).values():
             if not by_strategy or position.strategy_id == strategy_id:
                 return position
@@ -71,7 +72,7 @@ class AccountState:
     @property
     def hedges(self) -> bool:
         """Whether every order may have a position of its own."""
-        return self.account.position_mode is Mode.HEDGE
+        return self.account.position_mode is PositionMode.HEDGE
 
 
 _NONE: Final[dict[int, Position]] = {}

@@ -29,6 +29,12 @@ _FIELDS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
 }
 
 
+_ORDER_UPDATED: Final = EventName.ORDER_UPDATED.value
+_DEAL_CREATED: Final = EventName.DEAL_CREATED.value
+_POSITION_UPDATED: Final = EventName.POSITION_UPDATED.value
+_BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
+
+
 class Transaction:
     """Collects changes of live rows. `touch_*` goes before a row is changed, `add_*` makes one.
 
@@ -67,7 +73,7 @@ class Transaction:
         self.position_rows: dict[int, Row] = {}
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
         self._moved: set[int] = set()
-        self._notes: list[tuple[int, EventName, Row, int | None]] = []
+        self._notes: list[tuple[int, str, Row, int | None]] = []
         self._balances: dict[tuple[int, str], None] = {}
         self._position_row = position_row
         self._balance_row = balance_row
@@ -172,7 +178,7 @@ class Transaction:
 
     def note(self, account_id: int, name: EventName, payload: Row, strategy_id: int | None) -> None:
         """An event that carries ids; events with whole rows follow from the rows themselves."""
-        self._notes.append((account_id, name, payload, strategy_id))
+        self._notes.append((account_id, name._value_, payload, strategy_id))
 
     # the end
 
@@ -194,30 +200,31 @@ class Transaction:
 
     def finish(self) -> Changes:
         """Write the events and counters down; nothing may be changed after this."""
-        changes = self.changes
-        for note in self._notes:
-            self._emit(*note)
+        changes, now = self.changes, self.now
+        emit = self._emit
+        for account_id, name, payload, strategy_id in self._notes:
+            emit(account_id, name, payload, strategy_id)
         for order in changes.orders.values():
             row = self.order_rows[order.id] = order.row()
-            self._emit(order.account_id, EventName.ORDER_UPDATED, row, order.strategy_id)
+            emit(order.account_id, _ORDER_UPDATED, row, order.strategy_id)
         for deal in changes.deals:
             row = self.deal_rows[deal.id] = deal.row()
             if deal.id not in self._moved:
-                self._emit(deal.account_id, EventName.DEAL_CREATED, row, deal.strategy_id)
+                emit(deal.account_id, _DEAL_CREATED, row, deal.strategy_id)
         for position in changes.positions.values():
-            row = self.position_rows[position.id] = self._position_row(position, self.now)
-            self._emit(position.account_id, EventName.POSITION_UPDATED, row, position.strategy_id)
+            row = self.position_rows[position.id] = self._position_row(position, now)
+            emit(position.account_id, _POSITION_UPDATED, row, position.strategy_id)
         for account_id, currency in self._balances:
-            row = self._balance_row(self.state.accounts[account_id], currency, self.now)
-            self._emit(account_id, EventName.BALANCE_UPDATED, row, None)
+            row = self._balance_row(self.state.accounts[account_id], currency, now)
+            emit(account_id, _BALANCE_UPDATED, row, None)
         changes.settings["counters"] = self.state.counters.copy()
-        changes.settings["settled_at"] = self.now
+        changes.settings["settled_at"] = now
         return changes
 
-    def _emit(self, account_id: int, name: EventName, payload: Row, strategy_id: int | None) -> None:
+    def _emit(self, account_id: int, name: str, payload: Row, strategy_id: int | None) -> None:
         account = self.state.accounts[account_id]
         account.seq += 1
-        self.changes.events.append(Event(account_id, account.seq, self.now, name.value, payload, strategy_id))
+        self.changes.events.append(Event(account_id, account.seq, self.now, name, payload, strategy_id))
 
     def undo(self) -> None:
         """Give every changed row its old values back; the live state is then loaded anew."""

@@ -45,7 +45,10 @@ class Plan(NamedTuple):
     @property
     def cost(self) -> Decimal:
         """Quote units of all fills."""
-        return sum((fill.price * fill.qty for fill in self.fills), ZERO)
+        total = ZERO
+        for price, qty, _ in self.fills:
+            total += price * qty
+        return total
 
 
 def _all_of_it(order: Order) -> Decimal:
@@ -112,6 +115,13 @@ class BookDepthFill:
         :param qty: base units wanted
         :param limit: worst price, None for a market order
         """
+        levels = liquidity.against(side)
+        if levels and not resting:
+            # Nearly every order: nothing of ours rests, and the best level has enough.
+            best = levels[0]
+            within = limit is None or (best.price <= limit if side is Side.BUY else best.price >= limit)
+            if within and liquidity.left(best) >= qty:
+                return Plan([Fill(best.price, qty, None)], ZERO, own_order=False)
         fills: list[Fill] = []
         for offer in self.offers(side, limit, liquidity, resting):
             if offer.maker is not None and offer.maker.account_id == account_id:
