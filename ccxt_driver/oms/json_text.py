@@ -22,7 +22,10 @@ except ModuleNotFoundError:
         raise ValueError(f"{constant} is not JSON")
 
     def _loads(text: bytes | str) -> Any:
-        return json.loads(text, parse_constant=_refuse)
+        try:
+            return json.loads(text, parse_constant=_refuse)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
     dumps, loads = _dumps, _loads
 else:

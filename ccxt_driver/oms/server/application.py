@@ -70,8 +70,9 @@ def _handler(oms: ServedOms, endpoint: Endpoint) -> _Handler:
         principal = identify(request)
         query = _query(request) if request.query_string else {}
         body = _json(await request.read()) if has_body else None
-        reply = oms.handle(name, request.match_info, query, body, principal)
-        return _response(request, reply.status, reply.body)
+        request_id = _request_id(request)
+        reply = oms.handle(name, request.match_info, query, body, principal, request_id)
+        return _response(request_id, reply.status, reply.body)
 
     return handle
 
@@ -113,20 +114,22 @@ def _json(text: bytes) -> Any:
         return {}
     try:
         return loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise _Refused(ErrorCode.VALIDATION_ERROR, "body: expected JSON") from None
 
 
-def _response(request: web.Request, status: int, body: Any) -> web.Response:
-    headers = {}
-    request_id = request.headers.get("X-Request-ID")
-    if request_id is not None:
-        headers["X-Request-ID"] = request_id = _NOT_A_REQUEST_ID.sub("", request_id)[:128]
+def _request_id(request: web.Request) -> str | None:
+    """What the client calls the request: in our log and in our answer it is called the same."""
+    given = request.headers.get("X-Request-ID")
+    return None if given is None else _NOT_A_REQUEST_ID.sub("", given)[:128] or None
+
+
+def _response(request_id: str | None, status: int, body: Any) -> web.Response:
     if status >= 400:
         detail = body.get("detail")
         if isinstance(detail, dict):
-            detail["request_id"] = request_id or detail.get("request_id") or uuid.uuid4().hex
-            headers["X-Request-ID"] = detail["request_id"]
+            request_id = detail["request_id"] = request_id or detail.get("request_id") or uuid.uuid4().hex
+    headers = None if request_id is None else {"X-Request-ID": request_id}
     return web.Response(body=dumps(body), status=status, headers=headers, content_type="application/json")
 
 
@@ -136,12 +139,12 @@ async def _shape_errors(request: web.Request, handler: _Handler) -> web.StreamRe
     try:
         return await handler(request)
     except _Refused as refused:
-        return _response(request, refused.status, error_body(refused.code, refused.message))
+        return _response(_request_id(request), refused.status, error_body(refused.code, refused.message))
     except web.HTTPRequestEntityTooLarge:
         message = f"body: expected at most {LARGEST_BODY} bytes"
-        return _response(request, 413, error_body(ErrorCode.VALIDATION_ERROR, message))
+        return _response(_request_id(request), 413, error_body(ErrorCode.VALIDATION_ERROR, message))
     except web.HTTPException as error:
-        response = _response(request, error.status, {"detail": error.reason})
+        response = _response(_request_id(request), error.status, {"detail": error.reason})
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
@@ -149,7 +152,9 @@ async def _shape_errors(request: web.Request, handler: _Handler) -> web.StreamRe
         raise  # the client has gone: there is nobody to answer
     except Exception:
         response = _response(
-            request, 500, error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request")
+            _request_id(request),
+            500,
+            error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request"),
         )
         request_id = response.headers["X-Request-ID"]
         LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)

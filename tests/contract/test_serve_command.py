@@ -1,0 +1,116 @@
+"""`ccxt-driver serve` as a process: what it prints, keeps, refuses, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.sockets
+
+
+class Served:
+    """A server that has said that it is ready."""
+
+    def __init__(self, *args: object) -> None:
+        command = [sys.executable, "-m", "ccxt_driver", "serve", "--port", "0", *(str(arg) for arg in args)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.lines: list[str] = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if line == "ready\n":
+                break
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, _, value in (line.partition("=") for line in self.lines) if key == name]
+
+    def get(self, path: str, key: str) -> Any:
+        request = urllib.request.Request(f"{self.all('base_url')[0]}{path}", headers={"x-api-key": key})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    made: list[Served] = []
+
+    def start(*args: object) -> Served:
+        made.append(Served(*args))
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.communicate()
+
+
+def test_what_it_prints_and_that_it_goes_on_where_it_stopped(serve: Any, tmp_path: Path) -> None:
+    db = tmp_path / "oms.sqlite"
+    first = serve("--db", db)
+    key = first.all("api_key")[0]
+    assert [line.partition("=")[0] for line in first.lines] == [
+        "base_url",
+        "account_id",
+        "account_id",
+        "account_id",
+        "api_key",
+        "ready",
+    ]
+    assert first.all("account_id") == ["1", "2", "3"]
+    assert first.get("/oms/accounts", key)["items"][0]["account_id"] == 1
+    status, errors = first.stop(signal.SIGINT)
+    assert status == 0
+    assert "Traceback" not in errors
+    second = serve("--db", db)
+    assert (second.all("api_key"), second.all("api_key_id")) == ([], ["1"])
+    assert key not in "".join(second.lines)
+    assert second.get("/oms/accounts", key)["items"]
+    assert second.stop() == (0, errors)
+    third = serve("--db", db, "--new-key")
+    other = third.all("api_key")[0]
+    assert other != key
+    assert third.get("/oms/accounts", other) == third.get("/oms/accounts", key)
+    assert key not in third.stop()[1]
+
+
+def test_a_file_in_use_is_told_without_a_traceback(serve: Any, tmp_path: Path) -> None:
+    serve("--db", tmp_path / "oms.sqlite")
+    status, errors = serve("--db", tmp_path / "oms.sqlite").stop()
+    assert status == 1
+    assert "is in use by another process" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_port_in_use_is_told_without_a_traceback_and_makes_no_key(serve: Any, tmp_path: Path) -> None:
+    db = tmp_path / "oms.sqlite"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, errors = serve("--port", port, "--db", db).stop()
+    assert status == 1
+    assert f"port {port} of 127.0.0.1 is in use" in errors
+    assert "Traceback" not in errors
+    assert len(serve("--db", db).all("api_key")) == 1
+
+
+def test_beyond_loopback_it_warns(serve: Any) -> None:
+    served = serve("--host", "0.0.0.0")
+    assert served.all("base_url")[0].startswith("http://127.0.0.1:")
+    status, errors = served.stop()
+    assert status == 0
+    assert "there is no TLS" in errors
