@@ -1,0 +1,28 @@
+"""The page about the server names everything that it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ccxt_driver.contract.endpoints import ENDPOINTS
+from ccxt_driver.contract.events import Action, Channel
+from ccxt_driver.oms.keys import Role
+from ccxt_driver.oms.server.application import LARGEST_BODY
+from ccxt_driver.oms.server.websocket import HEARTBEAT_SECONDS, LARGEST_FRAME
+
+PAGE = (Path(__file__).parents[4] / "docs" / "server.md").read_text(encoding="utf-8")
+
+
+def test_every_endpoint_action_and_role_is_named() -> None:
+    for endpoint in ENDPOINTS:
+        assert f"/{endpoint.path}`" in PAGE, endpoint.name
+    for name in (*Action, *Channel, *Role):
+        assert f"`{name}`" in PAGE
+
+
+def test_the_limits_are_true() -> None:
+    assert LARGEST_BODY == 4 * 2**20
+    assert "A body may have 4 MiB" in PAGE
+    assert LARGEST_FRAME == 2**20
+    assert "A frame may have 1 MiB" in PAGE
+    assert f"a ping every {HEARTBEAT_SECONDS:.0f} seconds" in PAGE
