@@ -19,14 +19,15 @@ from ccxt_driver.errors import command_of, error_from_detail, error_from_respons
 from ccxt_driver.mappers.order import order_from_row
 from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
-from ccxt_driver.mappers.values import BadRow, Number, number_maker
+from ccxt_driver.mappers.values import BadRow, Number, decimal_of, number_maker
 
 from .capabilities import description
 from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
 from .list_requests import OPEN_STATUSES, ListRequests
-from .order_requests import OrderRequests
+from .position_requests import PositionRequests
 from .request_parts import Secret, endpoint_of, filled_in, json_text, parts_of
 from .sandbox import Sandbox
+from .venue_guard import check as check_venue_call
 
 LOGGER: Final = logging.getLogger("ccxt_driver")
 
@@ -37,7 +38,7 @@ _NEVER_SENT: Final = frozenset(
 )
 
 
-class OmsExchange(OrderRequests, ListRequests, Sandbox):
+class OmsExchange(PositionRequests, ListRequests, Sandbox):
     """The part of the OMS exchange classes that is the same for both."""
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
@@ -119,6 +120,11 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
             raise ccxt.ExchangeError(f"{self.id} {method} {url}: HTTP {code}, a redirect is not followed")
         if response is None:
             raise garbage(self.id, f"{method} {url}: expected JSON, got {body[:100]!r}", command, body)
+
+    def guard_venue_request(self, params: Any) -> None:
+        """Check every function that a request to `/ccxt` names, before it is sent."""
+        for call in params if isinstance(params, list) else [params]:
+            check_venue_call(call.get("func") if isinstance(call, Mapping) else None, self.options, self.id)
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
         """The embedded OMS's answer to a request; the same checks as over HTTP, no JSON."""
@@ -305,6 +311,33 @@ class OmsExchange(OrderRequests, ListRequests, Sandbox):
         """A deal row of the contract as ccxt's trade structure."""
         terms = self._terms_of(trade.get("symbol"))
         return self._mapped(trade_from_row, trade, self._number(), terms, self._utc_offset_ms())
+
+    def parse_strategy(self, row: Any) -> dict[str, Any]:
+        """A strategy row of the contract with ccxt's conventions for ids."""
+        if not isinstance(row, Mapping) or not isinstance(row.get("strategy_id"), int):
+            raise garbage(self.id, f"expected a strategy row, got {str(row)[:200]}", None, row)
+        client_id = row.get("client_strategy_id")
+        return {
+            "info": row,
+            "id": str(row["strategy_id"]),
+            "clientStrategyId": None if client_id is None else str(client_id),
+            "name": row.get("name"),
+            "status": row.get("status"),
+            "accounts": [str(account_id) for account_id in row.get("account_ids") or []],
+        }
+
+    def parse_check(self, result: Any) -> dict[str, Any]:
+        """The result of a dry run with numbers as `exchange.number` asks for."""
+        if not isinstance(result, Mapping) or not isinstance(result.get("ok"), bool):
+            raise garbage(self.id, f"expected ok and reason, got {str(result)[:200]}", None, result)
+        number = self._number()
+        amounts = {name: self._mapped(decimal_of, result, name) for name in ("required", "available")}
+        return {
+            "info": result,
+            "ok": result["ok"],
+            "reason": result.get("reason"),
+            **{name: None if value is None else number(value) for name, value in amounts.items()},
+        }
 
     def parse_position(self, position: Any, market: Any = None) -> Any:
         """A position row of the contract as ccxt's position structure."""

@@ -37,6 +37,7 @@ class Wanted:
     statuses: frozenset[str] | None = None
     order_id: int | None = None
     client_order_id: str | None = None
+    currency: str | None = None
 
 
 class ListRequests(Host):
@@ -51,22 +52,26 @@ class ListRequests(Host):
         statuses: frozenset[str] | None = None,
     ) -> Wanted:
         """The arguments of a list method, checked."""
-        for name, value in (("since", since), ("limit", limit), ("until", params.get("until"))):
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float) or value < 0
-            ):
-                raise ccxt.BadRequest(f"{self.id} {name}: expected an integer from 0, got {value!r}"[:200])
-        if limit is not None and limit < 1:
-            raise ccxt.BadRequest(f"{self.id} limit: expected an integer above 0, got {limit!r}")
-        until = params.get("until")
         return Wanted(
             symbol=None if symbol is None else self.market(symbol)["symbol"],
-            since=None if since is None else int(since),
-            limit=None if limit is None else int(limit),
-            until=None if until is None else int(until),
             strategy_id=self._strategy_id(params),
             statuses=statuses,
+            **self._list_arguments(since, limit, params),
         )
+
+    def _list_arguments(
+        self, since: int | None, limit: int | None, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """`since`, `until` and `limit`, checked."""
+        arguments = {"since": since, "limit": limit, "until": params.get("until")}
+        for name, value in arguments.items():
+            lowest = 1 if name == "limit" else 0
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and value >= lowest):
+                raise ccxt.BadRequest(
+                    f"{self.id} {name}: expected an integer from {lowest}, got {value!r}"[:200]
+                )
+        return {name: None if value is None else int(value) for name, value in arguments.items()}
 
     def _open_request(self, account_id: int, wanted: Wanted, features: frozenset[str]) -> dict[str, Any]:
         request: dict[str, Any] = {"account_ids": account_id, "limit": MOST_OPEN_ROWS, "cache": "false"}
@@ -109,6 +114,7 @@ class ListRequests(Host):
             "until_ms": wanted.until,
             "order_id": wanted.order_id,
             "client_order_id": wanted.client_order_id,
+            "currency": wanted.currency,
         }
         request.update({name: value for name, value in filters.items() if value is not None})
         if wanted.statuses is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ccxt_driver.contract.values import parse_decimal
+from ccxt_driver.contract.values import checked_time, parse_decimal
 
 from .values import BadRow, Number, datetime_of
 
@@ -59,6 +59,17 @@ def _number(value: Any, key: str, number: Number) -> Any:
         raise BadRow(f"{key}: {error}") from None
 
 
+def _time(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        if type(value) is int:
+            return checked_time(value)
+    except ValueError:
+        pass  # the message below says what was expected and what came
+    raise BadRow(f"timestamp: expected milliseconds since the Unix epoch, got {value!r}"[:120])
+
+
 def ticker(value: Any, number: Number) -> dict[str, Any]:
     """A ticker with every key of ccxt's.
 
@@ -66,7 +77,7 @@ def ticker(value: Any, number: Number) -> dict[str, Any]:
     :param number: what makes a unified number of a decimal
     """
     source = _mapping(value, "a ticker")
-    timestamp = source.get("timestamp")
+    timestamp = _time(source.get("timestamp"))
     result = {
         "symbol": source.get("symbol"),
         "timestamp": timestamp,
@@ -86,7 +97,7 @@ def tickers(value: Any, number: Number) -> dict[str, Any]:
 def order_book(value: Any, number: Number) -> dict[str, Any]:
     """An order book: bids descending, asks ascending, [price, amount] each."""
     source = _mapping(value, "an order book")
-    timestamp = source.get("timestamp")
+    timestamp = _time(source.get("timestamp"))
     return {
         "symbol": source.get("symbol"),
         "bids": _levels(source.get("bids"), "bids", number),
@@ -98,21 +109,23 @@ def order_book(value: Any, number: Number) -> dict[str, Any]:
 
 
 def _levels(value: Any, key: str, number: Number) -> list[list[Any]]:
-    try:
-        return [
-            [_number(level[0], key, number), _number(level[1], key, number)] for level in _list(value, key)
-        ]
-    except (IndexError, TypeError, KeyError):
-        raise BadRow(f"{key}: expected levels as [price, amount]") from None
+    if not isinstance(value, list):
+        raise BadRow(f"{key}: expected a list, got {type(value).__name__}")
+    levels = []
+    for level in value:
+        if not isinstance(level, list | tuple) or len(level) < 2 or level[0] is None or level[1] is None:
+            raise BadRow(f"{key}: expected levels as [price, amount]")
+        levels.append([_number(level[0], key, number), _number(level[1], key, number)])
+    return levels
 
 
 def candles(value: Any, number: Number) -> list[list[Any]]:
     """Candles as [milliseconds, open, high, low, close, volume], ascending."""
     rows = []
     for candle in _list(value, "candles"):
-        if not isinstance(candle, list) or len(candle) < 6 or not isinstance(candle[0], int):
+        if not isinstance(candle, list) or len(candle) < 6 or candle[0] is None:
             raise BadRow("expected candles as [timestamp, open, high, low, close, volume]")
-        rows.append([candle[0], *(_number(part, "candle", number) for part in candle[1:6])])
+        rows.append([_time(candle[0]), *(_number(part, "candle", number) for part in candle[1:6])])
     rows.sort(key=lambda candle: candle[0])
     return rows
 
@@ -125,7 +138,7 @@ def trades(value: Any, number: Number) -> list[dict[str, Any]]:
 
 
 def _public_trade(source: dict[str, Any], number: Number) -> dict[str, Any]:
-    timestamp = source.get("timestamp")
+    timestamp = _time(source.get("timestamp"))
     result: dict[str, Any] = {"info": source.get("info", {})}
     for key in _TRADE_KEYS:
         result[key] = source.get(key)
@@ -168,3 +181,22 @@ def balance(value: Any, number: Number) -> dict[str, Any]:
             sums[key][currency] = amount
     result.update(sums)
     return result
+
+
+def trading_fee(value: Any, number: Number) -> dict[str, Any]:
+    """A trading fee with every key of ccxt's; rates as parts of 1."""
+    source = _mapping(value, "a trading fee")
+    return {
+        "info": source.get("info", {}),
+        "symbol": source.get("symbol"),
+        "maker": _number(source.get("maker"), "maker", number),
+        "taker": _number(source.get("taker"), "taker", number),
+        "percentage": source.get("percentage"),
+        "tierBased": source.get("tierBased"),
+    }
+
+
+def trading_fees(value: Any, number: Number) -> dict[str, Any]:
+    """Trading fees by symbol."""
+    source = _mapping(value, "trading fees")
+    return {symbol: trading_fee(each, number) for symbol, each in source.items() if isinstance(each, dict)}

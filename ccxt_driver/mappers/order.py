@@ -62,7 +62,7 @@ def order_from_row(
     order_type = text_of(row, "order_type")
     post_only = flag_of(row, "post_only")
     price = decimal_of(row, "price") or (average if order_type == "market" else None)
-    cost = terms.cost(filled, average) if filled and average else ZERO
+    cost = terms.cost(filled, average) if average else None if filled else ZERO
     order = {
         "info": row,
         "id": id_of(row, "id"),
@@ -83,7 +83,7 @@ def order_from_row(
         "stopLossPrice": _optional(decimal_of(row, "stop_price"), number),
         "takeProfitPrice": _optional(decimal_of(row, "take_profit_price"), number),
         "amount": number(quantity),
-        "cost": number(cost),
+        "cost": _optional(cost, number),
         "average": _optional(average, number),
         "filled": number(filled),
         "remaining": number(quantity - filled if quantity > filled else ZERO),
@@ -93,7 +93,7 @@ def order_from_row(
     }
     order["stopPrice"] = order["triggerPrice"]  # ccxt's old name of the same thing
     if deals:
-        _add_deals(order, deals, number, terms, utc_offset_ms)
+        _add_deals(order, filled, average, deals, number, terms, utc_offset_ms)
     elif filled:
         _set_fees(order, decimal_of(row, "fee"), optional_text_of(row, "fee_currency"), cost, number)
     return order
@@ -113,7 +113,7 @@ def _time_in_force(given: str | None, order_type: str, post_only: bool | None) -
 
 
 def _set_fees(
-    order: dict[str, Any], fee: Decimal | None, currency: str | None, cost: Decimal, number: Number
+    order: dict[str, Any], fee: Decimal | None, currency: str | None, cost: Decimal | None, number: Number
 ) -> None:
     structure = fee_structure(fee, currency, cost, number)
     if structure is not None:
@@ -123,6 +123,8 @@ def _set_fees(
 
 def _add_deals(
     order: dict[str, Any],
+    filled: Decimal,
+    average: Decimal | None,
     deals: Sequence[dict[str, Any]],
     number: Number,
     terms: Terms,
@@ -132,16 +134,18 @@ def _add_deals(
     fills = [fill_from_row(deal, number, terms, utc_offset_ms) for deal in deals]
     if len(fills) > 1:
         fills.sort(key=lambda fill: (fill.trade["timestamp"], int(fill.trade["id"])))
-    filled = sum([fill.quantity for fill in fills], ZERO)
-    cost = sum([fill.cost for fill in fills], ZERO)
     order["trades"] = [fill.trade for fill in fills]
     order["lastTradeTimestamp"] = fills[-1].trade["timestamp"]
-    order["cost"] = number(cost)
-    if filled and cost:
-        size = filled * terms.contract_size
-        order["average"] = number(size / cost if terms.inverse else cost / size)
+    quantity = sum([fill.quantity for fill in fills], ZERO)
+    cost = sum([fill.cost for fill in fills], ZERO)
+    if quantity and cost and (quantity == filled or average is None):
+        size = quantity * terms.contract_size
+        average = size / cost if terms.inverse else cost / size
+        order["average"] = number(average)
         if order["type"] == "market":
             order["price"] = order["average"]
+        # Row and deals may be read at different moments: filled, average and cost agree all the same.
+        order["cost"] = number(cost if quantity == filled else terms.cost(filled, average))
     fees = total_fees(fills, cost, number)
     order["fees"] = fees
     order["fee"] = dict(fees[0]) if len(fees) == 1 else None

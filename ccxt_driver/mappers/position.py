@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from .trade import PLAIN, Terms
 from .values import (
+    SIDES,
     ZERO,
     Number,
     choice_of,
@@ -16,6 +17,8 @@ from .values import (
     id_of,
     needed_decimal,
     needed_time,
+    ratio,
+    reference_of,
     text_of,
     time_of,
 )
@@ -92,14 +95,14 @@ def _collateral(margin: Decimal | None, unrealized: Decimal | None) -> Decimal |
 
 
 def _share(part: Decimal | None, whole: Decimal) -> Decimal | None:
-    return None if part is None or not whole else round(part / whole, 8)
+    return None if part is None or not whole else ratio(part, whole, 8)
 
 
 def _percentage(unrealized: Decimal | None, margin: Decimal | None) -> Decimal | None:
     """Return on the margin, in per cent, as ccxt's manual has it."""
     if unrealized is None or not margin:
         return None
-    return round(unrealized / margin * 100, 4)
+    return ratio(unrealized * 100, margin, 4)
 
 
 def net_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -111,16 +114,17 @@ def net_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
     :param rows: open position rows
     :returns: rows of the contract's form, in the order of their first member
+    :raises BadRow: a row is not of the contract
     """
-    groups: dict[tuple[str, Any], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["symbol"], row.get("strategy_id") or 0), []).append(row)
+        groups.setdefault((text_of(row, "symbol"), reference_of(row, "strategy_id")), []).append(row)
     netted = (members[0] if len(members) == 1 else _net(members) for members in groups.values())
     return [row for row in netted if row is not None]
 
 
 def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    oldest = min(members, key=lambda row: int(row["id"]))
+    oldest = min(members, key=lambda row: int(id_of(row, "id")))
     sums = {side: _side_total(members, side) for side in ("buy", "sell")}
     quantity = abs(sums["buy"][0] - sums["sell"][0])
     if not quantity:
@@ -145,7 +149,7 @@ def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 def _side_total(members: Sequence[dict[str, Any]], side: str) -> tuple[Decimal, Decimal]:
     quantity = cost = ZERO
     for row in members:
-        if row["side"] == side:
+        if choice_of(row, "side", SIDES) == side:
             size = needed_decimal(row, "qty")
             quantity += size
             cost += size * needed_decimal(row, "avg_price")

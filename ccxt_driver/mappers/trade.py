@@ -19,6 +19,7 @@ from .values import (
     needed_decimal,
     needed_time,
     optional_text_of,
+    ratio,
     reference_of,
     text_of,
 )
@@ -112,7 +113,7 @@ def fee_structure(
     """
     if fee is None or currency is None:
         return None
-    rate = number(round(fee / cost, 8)) if cost else None
+    rate = number(ratio(fee, cost, 8)) if cost else None
     return {"currency": currency, "cost": number(fee), "rate": rate}
 
 

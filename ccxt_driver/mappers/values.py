@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal, parse_time
+from ccxt_driver.contract.values import checked_time, format_decimal, format_time, parse_decimal, parse_time
 
 Number = Callable[[Decimal], Any]
 """Turns an exact decimal into what `exchange.number` asks for."""
 
 ZERO: Final = Decimal(0)
+_BEYOND_IDS: Final = 2**63
 
 
 def number_maker(kind: Any) -> Number:
@@ -25,6 +26,19 @@ def number_maker(kind: Any) -> Number:
     if kind is str:
         return format_decimal
     return lambda value: kind(format_decimal(value))
+
+
+def ratio(part: Decimal, whole: Decimal, places: int) -> Decimal:
+    """One amount by another, rounded.
+
+    :param whole: not zero
+    :param places: behind the point
+    """
+    quotient = part / whole
+    try:
+        return round(quotient, places)
+    except InvalidOperation:  # more digits than decimals keep: there are none to round
+        return quotient
 
 
 class BadRow(ValueError):
@@ -56,7 +70,7 @@ def time_of(row: Mapping[str, Any], key: str, utc_offset_ms: int) -> int | None:
     if value is None:
         return None
     try:
-        return parse_time(value, utc_offset_ms)
+        return checked_time(value) if type(value) is int else parse_time(value, utc_offset_ms)
     except ValueError as error:
         raise BadRow(f"{key}: {error}") from None
 
@@ -77,7 +91,7 @@ def datetime_of(milliseconds: int | None) -> str | None:
 def id_of(row: Mapping[str, Any], key: str) -> str:
     """The row's own id, as ccxt's string."""
     value = row.get(key)
-    if type(value) is not int or value <= 0:
+    if type(value) is not int or not 0 < value < _BEYOND_IDS:
         raise BadRow(f"{key}: expected a positive integer, got {value!r}"[:120])
     return str(value)
 
@@ -87,7 +101,7 @@ def reference_of(row: Mapping[str, Any], key: str) -> str | None:
     value = row.get(key)
     if value is None:
         return None
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < _BEYOND_IDS:
         raise BadRow(f"{key}: expected an id or 0, got {value!r}"[:120])
     return str(value) if value else None
 

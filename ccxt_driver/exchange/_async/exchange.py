@@ -12,9 +12,10 @@ from .market_data import MarketData
 from .order_reads import OrderReads
 from .orders import Orders
 from .positions import Positions
+from .powers import Powers
 
 
-class OmsCcxtExchange(Orders, OrderReads, Positions, Account, MarketData, ImplicitApi, Exchange):
+class OmsCcxtExchange(Orders, OrderReads, Positions, Account, Powers, MarketData, ImplicitApi, Exchange):
     """A ccxt exchange whose orders, trades and positions are those of an Order Management System.
 
     Ids are strings of OMS ids. `params["strategy_id"]` and `params["account_id"]` override the
@@ -37,6 +38,8 @@ class OmsCcxtExchange(Orders, OrderReads, Positions, Account, MarketData, Implic
         :param params: path, query and body parameters together; a list is a body
         :returns: the parsed answer
         """
+        if path.startswith("ccxt/"):
+            self.guard_venue_request(params)
         if self._is_embedded:
             return self._ask_in_process(path, method, params)
         return await self.fetch2(path, api, method, params, headers, body, config)

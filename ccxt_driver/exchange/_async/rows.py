@@ -43,12 +43,17 @@ class Rows(OmsExchange):
         body = await self.request(BY_NAME["ccxt_call"].path, api, "POST", request)
         return self._venue_result(body)
 
-    async def _account(self, account_id: int) -> dict[str, Any]:
-        """The account's row; read once."""
-        rows = self._account_rows
+    async def _accounts(self, reload: bool = False) -> list[dict[str, Any]]:
+        """The rows of the accounts that the key may see; read once."""
+        rows = None if reload else self._account_rows
         if rows is None:
             body = await self.request(BY_NAME["accounts"].path, "private")
             self._account_rows = rows = self._items(body)
+        return rows
+
+    async def _account(self, account_id: int) -> dict[str, Any]:
+        """The account's row, empty when the key does not see it."""
+        rows = await self._accounts()
         return next((row for row in rows if row.get("account_id") == account_id), {})
 
     async def _guard_strategy(self, command: dict[str, Any], order_id: int, strategy_id: Any) -> None:
@@ -142,8 +147,9 @@ class Rows(OmsExchange):
         features = await self._features()
         if wanted.since is None and wanted.limit is None:
             wanted = replace(wanted, limit=PAGE_SIZE)
-        path = BY_NAME[endpoint].path
-        first_request = self._page_request(account_id, wanted, features, 1, self.milliseconds())
+        path, known = BY_NAME[endpoint].path, BY_NAME[endpoint].query
+        asked = self._page_request(account_id, wanted, features, 1, self.milliseconds())
+        first_request = {name: value for name, value in asked.items() if name in known}
         first = await self.request(path, "private", "GET", first_request)
         oldest = self._matching(self._items(first), wanted, time_key)
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features

@@ -1,5 +1,5 @@
 # Generated from `_async/positions.py` by `_generate.py`: change that file, not this one.
-"""Positions."""
+"""Positions: reading them, and the OMS's own commands on them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import ccxt
 
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS
 from ccxt_driver.mappers.position import net_rows
 
@@ -16,7 +18,7 @@ _CLOSED = frozenset({"closed", "merged"})
 
 
 class Positions(Rows):
-    """Queries on positions."""
+    """Queries and commands on positions."""
 
     def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
         """Open positions, or closed ones with `params={"history": True}`.
@@ -43,6 +45,236 @@ class Positions(Rows):
             chosen = self._mapped(net_rows, chosen)
         hedged = None if mode is None else mode == "hedge"
         return [self._position(row, hedged) for row in chosen]
+
+    def fetch_positions_for_symbol(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+        """Open positions of one market; arguments as of `fetch_positions`."""
+        return self.fetch_positions([symbol], params)
+
+    def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+        """The position of a market; several are netted into one.
+
+        :param symbol: unified symbol
+        :returns: a ccxt position structure; without a position `contracts` is 0 and `side` None
+        """
+        positions = self.fetch_positions([symbol], {"positions": "net", **params})
+        return positions[0] if positions else self._no_position(symbol)
+
+    def fetch_positions_history(
+        self, symbols: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Closed positions, ascending in time of opening.
+
+        :param symbols: unified symbols, or None for all
+        :param since: milliseconds since the Unix epoch, by opening
+        :param limit: the newest when `since` is absent, the oldest from `since` otherwise
+        :returns: a list of ccxt position structures
+        """
+        asked = {**params, "history": True, "since": since, "limit": limit}
+        return self.fetch_positions(symbols, asked)
+
+    def fetch_position_history(
+        self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Closed positions of one market; arguments as of `fetch_positions_history`."""
+        return self.fetch_positions_history([symbol], since, limit, params)
+
+    def fetch_position_mode(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """Whether the account keeps long and short positions side by side.
+
+        :returns: `hedged` (bool) and the account's row as `info`
+        """
+        row = self._account(self._account_id(params))
+        mode = row.get("position_mode")
+        return {"info": row, "hedged": None if mode is None else mode == "hedge"}
+
+    def close_position(self, symbol: str, side: Any = None, params: dict[str, Any] = {}) -> Any:
+        """Close the caller's open position of a market, all members of it.
+
+        :param symbol: unified symbol
+        :param side: only those of this side: long or buy, short or sell; None for both
+        :param params: `position_id` for one of them, `amount` for a part (oldest first), `type` and
+            `price` for a limit order, `clientOrderId`, `comment`, `reason`
+        :returns: the ccxt order structure that closes it; of several the first, with all under
+            `info["orders"]`
+        :raises OperationRejected: there is nothing to close, or it is being closed already
+        """
+        self.load_markets()
+        rows = self._closable(self.market(symbol)["symbol"], side, params)
+        commands = self.close_position_requests(rows, params)
+        if len(commands) == 1:
+            return self._order_of_close(commands[0], self._command(commands[0]))
+        outcomes = self._commands(commands)
+        failed = next((each for each in outcomes if isinstance(each, ccxt.BaseError)), None)
+        orders = [
+            self._order_of_close(command, outcome)
+            for command, outcome in zip(commands, outcomes, strict=True)
+            if not isinstance(outcome, ccxt.BaseError)
+        ]
+        if failed is not None:
+            failed.__dict__["results"] = outcomes
+            raise failed
+        return {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
+
+    def close_all_positions(self, params: dict[str, Any] = {}) -> Any:
+        """Close every open position that the caller may see, or those of its strategy.
+
+        :param params: `strategy_id`, `comment`, `reason`
+        :returns: a ccxt order structure for each position, or the exception of one that was refused
+        """
+        self.load_markets()
+        rows = self._closable(None, None, params)
+        commands = self.close_position_requests(rows, params)
+        if not commands:
+            return []
+        return [
+            outcome if isinstance(outcome, ccxt.BaseError) else self._order_of_close(command, outcome)
+            for command, outcome in zip(commands, self._commands(commands), strict=True)
+        ]
+
+    def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
+        """Open position rows that are meant.
+
+        :raises OperationRejected: a symbol or position was named and there is none
+        """
+        wanted = self._wanted(symbol, None, None, params)
+        chosen = self.position_side(side)
+        position_id = params.get("position_id")
+        rows = self._open_rows("positions_open", self._account_id(params), wanted, "opened_at")
+        if rows is None:
+            raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
+        meant = [
+            row
+            for row in rows
+            if chosen in (None, row["side"]) and (position_id is None or str(row["id"]) == str(position_id))
+        ]
+        if not meant and (symbol is not None or position_id is not None):
+            what = f"position {position_id}" if position_id is not None else f"open position in {symbol}"
+            raise ccxt.OperationRejected(f"{self.id} there is no {what} to close")
+        return meant
+
+    def _order_of_close(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
+        row = result.get("order")
+        if row is not None:
+            return self._order(row, result.get("deals"))
+        client_order_id = command["payload"]["client_order_id"]
+        found = self._row_by_client_order_id(command["account_id"], client_order_id)
+        return self._with_deals(found)
+
+    def close_by(
+        self, position_id_a: Any, position_id_b: Any, amount: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Close two opposite positions of one market by each other, without an order at the venue.
+
+        :param position_id_a: OMS position id
+        :param position_id_b: OMS position id
+        :param amount: how much of each; the smaller of both when left out
+        :returns: the two deals as ccxt trade structures, as far as the server tells them
+        """
+        payload: dict[str, Any] = {
+            "position_id_a": identifier("position_id_a", position_id_a),
+            "position_id_b": identifier("position_id_b", position_id_b),
+        }
+        if amount is not None:
+            payload["qty"] = self.exact_text("amount", amount)
+        self.load_markets()
+        result = self._position_command("close_by", payload, params)
+        return [self.parse_trade(row) for row in result.get("deals") or []]
+
+    def merge_positions(
+        self, source_position_id: Any, target_position_id: Any, params: dict[str, Any] = {}
+    ) -> Any:
+        """Move the whole of a position into another of the same market and side.
+
+        :param source_position_id: OMS position id; its state becomes merged
+        :param target_position_id: OMS position id; gets the quantity at the average price
+        :param params: `stop_mode` (keep, clear, set) and with set `stop_loss`, `take_profit`
+        :returns: the target as a ccxt position structure
+        """
+        payload: dict[str, Any] = {
+            "source_position_id": identifier("source_position_id", source_position_id),
+            "target_position_id": identifier("target_position_id", target_position_id),
+        }
+        if params.get("stop_mode") is not None:
+            payload["stop_mode"] = params["stop_mode"]
+        for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
+            if params.get(name) is not None:
+                self._need_enforced_stops(name)
+                payload[key] = self.exact_text(name, params[name])
+        self.load_markets()
+        result = self._position_command("merge_positions", payload, params)
+        return self._changed_position(result, payload["target_position_id"], params)
+
+    def set_position_stops(
+        self,
+        position_id: Any,
+        stop_loss: Any = None,
+        take_profit: Any = None,
+        comment: Any = None,
+        params: dict[str, Any] = {},
+    ) -> Any:
+        """Set the prices at which the OMS closes a position at the market.
+
+        :param position_id: OMS position id
+        :param stop_loss: in quote units; 0 removes it, None keeps it
+        :param take_profit: in quote units; 0 removes it, None keeps it
+        :param comment: a new comment; an empty one removes it, None keeps it
+        :returns: the position as a ccxt position structure
+        :raises NotSupported: the server keeps stops and nobody enforces them
+        """
+        number = identifier("position_id", position_id)
+        payload: dict[str, Any] = {"position_id": number}
+        self.load_markets()
+        stops = {"stop_loss": stop_loss, "take_profit": take_profit}
+        if any(value is not None for value in stops.values()):
+            self._need_enforced_stops("set_position_stops()")
+            market = self.market((self._position_row(number, params))["symbol"])
+            for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
+                if stops[name] is not None:
+                    payload[key] = self.stop_price(market, name, stops[name])
+        if comment is not None:
+            payload["comment"] = comment or None
+        result = self._position_command("position_change", payload, params)
+        return self._changed_position(result, number, params)
+
+    def _need_enforced_stops(self, what: str) -> None:
+        if Feature.STOPS_ENFORCED not in self._features():
+            raise ccxt.NotSupported(
+                f"{self.id} {what}: this server keeps stops of positions but nobody enforces them; place a "
+                "stop order (stopLossPrice, takeProfitPrice) instead"
+            )
+
+    def _position_command(
+        self, name: str, payload: dict[str, Any], params: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Carry out a command on positions, guarded by strategy."""
+        account_id, strategy_id = self._account_id(params), self._strategy_id(params)
+        if strategy_id is not None:
+            if Feature.STRATEGY_GUARD in self._features():
+                payload["strategy_id"] = strategy_id
+            else:
+                for key, position_id in payload.items():
+                    if "position_id" in key:
+                        self._position_row(position_id, params)
+        return self._command({"account_id": account_id, "command": name, "payload": payload})
+
+    def _changed_position(
+        self, result: dict[str, Any], position_id: int, params: dict[str, Any]
+    ) -> Any:
+        rows = result.get("positions") or []
+        row = next((row for row in rows if row.get("id") == position_id), None)
+        return self._position(row or self._position_row(position_id, params), None)
+
+    def _position_row(self, position_id: int, params: dict[str, Any]) -> dict[str, Any]:
+        """An open position of the account, and of the strategy when there is one.
+
+        :raises OperationRejected: there is none
+        """
+        wanted = self._wanted(None, None, None, params)
+        rows = self._open_rows("positions_open", self._account_id(params), wanted, "opened_at")
+        for row in rows or []:
+            if row.get("id") == position_id:
+                return dict(row)
+        raise ccxt.OperationRejected(f"{self.id} position {position_id} is not open on this account")
 
     def _view(self, mode: Any, params: dict[str, Any]) -> str:
         given = params.get("positions") or self.options.get("positions")

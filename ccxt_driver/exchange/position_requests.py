@@ -1,0 +1,136 @@
+"""Building commands on positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.values import format_decimal, parse_decimal
+from ccxt_driver.mappers.trade import PLAIN
+from ccxt_driver.mappers.values import needed_decimal
+
+from .order_requests import OrderRequests
+
+_SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
+
+
+class PositionRequests(OrderRequests):
+    """The `*_request` builders of positions."""
+
+    def position_side(self, side: Any) -> str | None:
+        """The contract's side of a position as a caller names it; None for both."""
+        try:
+            return _SIDES[side.lower() if isinstance(side, str) else side]
+        except (KeyError, TypeError):
+            raise ccxt.BadRequest(
+                f"{self.id} side: expected long, short, buy, sell or None, got {side!r}"[:200]
+            ) from None
+
+    def exact_text(self, field: str, value: Any) -> str:
+        """A positive number of the caller's as a decimal string."""
+        return format_decimal(self._exact(field, value))
+
+    def stop_price(self, market: dict[str, Any], field: str, value: Any) -> str | None:
+        """The price of a stop; 0 removes it."""
+        try:
+            removed = not parse_decimal(value)
+        except ValueError:
+            removed = False  # refused below, with the field's name
+        return None if removed else self._checked_price(market, field, value)
+
+    def close_position_requests(
+        self, rows: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """A `close_position` command for each position, oldest first.
+
+        :param rows: open position rows
+        :param params: `amount` closes no more than that in all; see `close_position`
+        """
+        left = None if params.get("amount") is None else self._exact("amount", params["amount"])
+        commands = []
+        for row in sorted(rows, key=lambda row: int(row["id"])):
+            if left is not None and left <= 0:
+                break
+            part = None
+            if left is not None:
+                part = min(left, needed_decimal(row, "qty"))
+                left -= part
+            commands.append(self._close_request(row, part, params, alone=len(rows) == 1))
+        return commands
+
+    def _close_request(
+        self, row: Mapping[str, Any], part: Decimal | None, params: Mapping[str, Any], alone: bool
+    ) -> dict[str, Any]:
+        market = self.market(row["symbol"])
+        rest = {key: value for key, value in params.items() if key not in ("amount", "position_id")}
+        if not alone and ("clientOrderId" in rest or "client_order_id" in rest):
+            raise ccxt.BadRequest(
+                f"{self.id} clientOrderId: several positions are closed, each by an order of its own"
+            )
+        payload: dict[str, Any] = {
+            "position_id": row["id"],
+            "order_type": self._checked_type(rest.pop("type", None) or "market"),
+            "client_order_id": self._client_order_id(rest),
+        }
+        price = rest.pop("price", None)
+        if payload["order_type"] == "limit":
+            if price is None:
+                raise ccxt.ArgumentsRequired(f"{self.id} price: a limit order requires a price")
+            payload["price"] = self._checked_price(market, "price", price)
+        if part is not None:
+            payload["qty"] = self._checked_amount(market, part)
+        account_id = self._account_id(rest)
+        self._add_identity(payload, rest)
+        self._add_execution(payload, rest)
+        rest.pop("account_id", None)
+        if rest:
+            payload["params"] = rest
+        return {"account_id": account_id, "command": "close_position", "payload": payload}
+
+    def _no_position(self, symbol: str) -> dict[str, Any]:
+        """ccxt's position structure of a market without a position."""
+        number = self._number()
+        keys = dict.fromkeys(_POSITION_KEYS)
+        size = (self.market(symbol).get("contractSize")) or PLAIN.contract_size
+        return {
+            **keys,
+            "info": {},
+            "symbol": self.market(symbol)["symbol"],
+            "contracts": number(Decimal(0)),
+            "contractSize": number(parse_decimal(size)),
+        }
+
+
+_POSITION_KEYS: Final = (
+    "info",
+    "id",
+    "symbol",
+    "timestamp",
+    "datetime",
+    "lastUpdateTimestamp",
+    "hedged",
+    "side",
+    "contracts",
+    "contractSize",
+    "entryPrice",
+    "markPrice",
+    "lastPrice",
+    "notional",
+    "leverage",
+    "collateral",
+    "initialMargin",
+    "initialMarginPercentage",
+    "maintenanceMargin",
+    "maintenanceMarginPercentage",
+    "unrealizedPnl",
+    "realizedPnl",
+    "liquidationPrice",
+    "marginMode",
+    "marginRatio",
+    "percentage",
+    "stopLossPrice",
+    "takeProfitPrice",
+)
