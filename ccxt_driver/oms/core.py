@@ -199,7 +199,7 @@ class Core:
         if not position.is_open:
             return _NO_VALUES
         mark = self.mark_price(position.symbol, now)
-        values = PositionValues(unrealized_pnl=unrealized(position, mark), mark_price=mark)
+        values = PositionValues(unrealized(position, mark), mark)
         market = self.state.symbols[position.symbol].market
         if market.settle is not None:
             account = self.state.accounts[position.account_id]

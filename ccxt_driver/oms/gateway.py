@@ -109,7 +109,7 @@ def _run(request: Request, command: Any) -> Outcome:
         return _RUN[command.command.value](request.core, request.principal, command, request.now)
     except Refusal as refusal:
         return Outcome(error=refusal)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # it is logged and answered as internal_error
         LOG.exception("command %s failed (request %s)", command.command.value, request.request_id)
         return Outcome(error=internal_error(error))
 
@@ -278,7 +278,7 @@ def _ccxt_commands(request: Request) -> Reply:
             results.append({"index": index, "ok": True, "result": result})
         except Refusal as refusal:
             results.append({"index": index, "ok": False, "error": error_body(refusal, request.request_id)})
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # as in _run
             LOG.exception("call %s failed (request %s)", call.func, request.request_id)
             failure = error_body(internal_error(error), request.request_id)
             results.append({"index": index, "ok": False, "error": failure})
@@ -329,12 +329,12 @@ def refused(refusal: Refusal, request_id: str | None) -> Reply:
 
 def schema_refusal(error: ValidationError) -> Refusal:
     """What pydantic found, as the contract says it: fields by path, and what each expected."""
-    errors = [
+    errors: list[dict[str, Any]] = [
         {"loc": _path(item["loc"]), "msg": item["msg"].removeprefix("Value error, "), "type": item["type"]}
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     texts = [
-        f"{'.'.join(map(str, item['loc']))}: {item['msg']}" if item["loc"] else item["msg"] for item in errors
+        ": ".join(part for part in (".".join(map(str, item["loc"])), item["msg"]) if part) for item in errors
     ]
     return Refusal(ErrorCode.VALIDATION_ERROR, "; ".join(texts[:5]), {"errors": errors})
 

@@ -202,9 +202,7 @@ class _Asked:
 
     def cut(self, rows: list[_Row]) -> list[_Row]:
         """The first rows in the direction wanted."""
-        if self.wanted.descending:
-            rows = rows[::-1]
-        return rows[: self.wanted.limit]
+        return (rows[::-1] if self.wanted.descending else rows)[: self.wanted.limit]
 
     def page(self, rows: list[_Row], total: int, write: Callable[[_Row], Row]) -> Row:
         """The answer of a paged list."""

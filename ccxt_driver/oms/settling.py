@@ -155,14 +155,14 @@ def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> N
                 break
             symbol.liquidity.take(level.price, part)
             fill_order(core, tx, account, order, part, order.price, True)
-            if not order.is_open:
+            if order.id not in core.state.orders:
                 break
 
 
 def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
     waiting: list[Order] = [*symbol.triggers.values()]
     for order in waiting:
-        if not order.is_open or order.id not in symbol.triggers:
+        if order.id not in symbol.triggers:
             continue
         if fires(order, last):
             fire(core, tx, core.state.accounts[order.account_id], order)

@@ -71,11 +71,10 @@ def read_accounts(
 
 
 def _mode(where: str, value: object) -> PositionMode:
-    try:
-        return PositionMode(value)
-    except ValueError:
-        expected = ", ".join(mode.value for mode in PositionMode)
-        raise ValueError(f"{where}.position_mode: expected one of {expected}, got {value!r}") from None
+    modes = {mode.value: mode for mode in PositionMode}
+    if not isinstance(value, str) or value not in modes:
+        raise ValueError(f"{where}.position_mode: expected one of {', '.join(modes)}, got {value!r}")
+    return modes[value]
 
 
 def _balances(core: Core, where: str, given: object) -> dict[str, Decimal]:

@@ -174,7 +174,7 @@ class _Where:
 class SqliteStore:
     """A store in a file that one process holds at a time.
 
-    :param path: of the database; the lock beside it is `<path>.lock`
+    :param path: of the database; the lock beside the file is its name with `.lock`
     :param keep_events: how many events of an account can be read again
     :raises StoreInUse: another store has the file open, in this process or another one
     :raises StoreUnusable: the file cannot be opened, is not ours, or is of a newer version
@@ -407,7 +407,8 @@ class SqliteStore:
 def _locked(path: Path) -> FileLock:
     if not path.parent.is_dir():  # the lock would make it
         raise StoreUnusable(f"{path} cannot be opened: there is no directory {path.parent}")
-    lock = FileLock(f"{path}.lock", thread_local=False)
+    # Beside the file itself, whatever link it was reached by.
+    lock = FileLock(f"{path.resolve()}.lock", thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -400,23 +400,24 @@ class MemoryStore:
             raise StoreError("a client order id is claimed already")
 
     def _put_events(self, events: list[Event]) -> None:
-        by_account: dict[int, list[Event]] = {}
+        following: dict[int, int] = {}
         for event in events:
-            following = by_account.get(event.account_id)
-            if following is None:
-                log = self._events.get(event.account_id)
+            account_id, seq = event.account_id, event.seq
+            expected = following.get(account_id)
+            if expected is None:
+                log = self._events.get(account_id)
                 expected = 1 if log is None else log.last_seq + 1
-                following = by_account[event.account_id] = []
-            else:
-                expected = following[-1].seq + 1
-            if event.seq != expected:
-                raise StoreError(f"event {event.seq} of account {event.account_id} should be {expected}")
-            following.append(event)
-        for account_id, following in by_account.items():
+            if seq != expected:
+                raise StoreError(f"event {seq} of account {account_id} should be {expected}")
+            following[account_id] = seq + 1
+        for account_id in following:
             log = self._events.get(account_id)
             if log is None:
                 log = self._events[account_id] = _EventLog(self._keep_events)
-            log.extend(following)
+            if len(following) == 1:
+                log.extend(events)
+            else:
+                log.extend(event for event in events if event.account_id == account_id)
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""

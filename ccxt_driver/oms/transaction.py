@@ -235,10 +235,12 @@ class Transaction:
 
 def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> Row:
     """The payload of `balance_updated`."""
+    used = total - free
+    text = format_decimal(total)
     return {
         "account_id": account_id,
         "currency": currency,
-        "free": format_decimal(free),
-        "used": format_decimal(total - free),
-        "total": format_decimal(total),
+        "free": format_decimal(free) if used else text,
+        "used": format_decimal(used),
+        "total": text,
     }

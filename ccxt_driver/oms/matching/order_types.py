@@ -72,7 +72,7 @@ def check_options(options: Options, market: Market, now: int) -> None:
     if _triggers(options) > 1:
         raise invalid(
             "payload.trigger_price",
-            "expected one kind of trigger: trigger_price, or stop_price and take_profit_price, or a trailing one",
+            "expected one kind of trigger: this, or stop_price and take_profit_price, or a trailing one",
         )
     if options.trailing_percent is not None and options.trailing_percent >= 100:
         raise invalid("payload.trailing_percent", "expected less than 100")

@@ -1,0 +1,319 @@
+"""Positions: what trades make of them in each mode, and the commands that work on them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+SPOT = "BTC/USDT"
+SWAP = "BTC/USDT:USDT"
+NETTING, HEDGE, BY_STRATEGY = 1, 2, 3
+
+
+def brief(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["id"], row["side"], row["qty"], row["avg_price"], row["state"]
+
+
+# ------------------------------------------------------------------ modes
+
+
+def test_netting_adds_reduces_closes_and_reverses_under_a_new_id(desk: Any) -> None:
+    desk.send("buy", "1", symbol=SWAP)
+    desk.price(SWAP, "110", "111")
+    desk.send("buy", "1", symbol=SWAP)
+    assert [brief(row) for row in desk.positions()] == [(1, "buy", "2", "106", "open")]
+    result = desk.run("send_order", **desk.order("sell", "5", symbol=SWAP))
+    assert [(deal["position_id"], deal["qty"], deal["pnl"]) for deal in result["deals"]] == [(1, "2", "8"), (2, "3", "0")]
+    assert [brief(row) for row in result["positions"]] == [
+        (1, "buy", "0", "106", "closed"),
+        (2, "sell", "3", "110", "open"),
+    ]
+    assert (result["order"]["position_id"], result["order"]["previous_position_id"]) == (2, 1)
+    assert desk.position_row(1)["realized_pnl"] == "8"
+    assert desk.balance("USDT")[2] == Decimal("100000") + 8 - Decimal("0.0505") - Decimal("0.0555") - Decimal("0.275")
+
+
+def test_netting_is_one_position_for_all_strategies_and_keeps_its_openers(desk: Any) -> None:
+    desk.send("buy", "1", strategy_id=1)
+    desk.send("buy", "1", strategy_id=2)
+    [row] = desk.positions()
+    assert (row["qty"], row["strategy_id"]) == ("2", 1)
+    assert [deal["strategy_id"] for deal in desk.deals()] == [1, 2]
+
+
+def test_strategy_netting_is_one_position_for_each_strategy(desk: Any) -> None:
+    for strategy, side, qty in ((1, "buy", "2"), (2, "sell", "3"), (1, "sell", "0.5"), (2, "buy", "4")):
+        desk.send(side, qty, symbol=SWAP, account=BY_STRATEGY, strategy_id=strategy)
+    assert [(row["strategy_id"], row["side"], row["qty"]) for row in desk.positions(BY_STRATEGY)] == [
+        (1, "buy", "1.5"),
+        (2, "buy", "1"),
+    ]
+    desk.refuse("invalid_position_id", "send_order", BY_STRATEGY, **desk.order("buy", "1", symbol=SWAP, position_id=1, strategy_id=2))
+
+
+def test_hedge_opens_a_position_for_each_order_unless_it_names_one(desk: Any) -> None:
+    first = desk.send("buy", "1", symbol=SWAP, account=HEDGE)["position_id"]
+    second = desk.send("sell", "2", symbol=SWAP, account=HEDGE)["position_id"]
+    assert first != second
+    desk.send("buy", "1", symbol=SWAP, account=HEDGE, position_id=first)
+    desk.send("buy", "0.5", symbol=SWAP, account=HEDGE, position_id=second)
+    assert [(row["side"], row["qty"]) for row in desk.positions(HEDGE)] == [("buy", "2"), ("sell", "1.5")]
+    row = desk.send("buy", "2", symbol=SWAP, account=HEDGE, position_id=second)
+    assert (row["previous_position_id"], row["position_id"]) == (second, 3)
+    assert [(row["id"], row["side"], row["qty"]) for row in desk.positions(HEDGE)] == [(1, "buy", "2"), (3, "buy", "0.5")]
+
+
+def test_hedge_fills_of_one_order_go_to_one_position(desk: Any) -> None:
+    desk.price(SWAP, "100", "101", size="1")
+    desk.send("buy", "3", "101", symbol=SWAP, account=HEDGE)
+    desk.price(SWAP, "100", "101", size="5")
+    [row] = desk.positions(HEDGE)
+    assert (row["qty"], len(desk.deals(HEDGE))) == ("3", 2)
+
+
+def test_hedge_reduce_only_takes_the_oldest_of_its_strategy_first(desk: Any) -> None:
+    for strategy in (1, 2, 1):
+        desk.send("buy", "1", symbol=SWAP, account=HEDGE, strategy_id=strategy)
+    row = desk.send("sell", "9", symbol=SWAP, account=HEDGE, strategy_id=1, reduce_only=True)
+    assert row["filled_qty"] == "2"
+    assert [(row["id"], row["strategy_id"]) for row in desk.positions(HEDGE)] == [(2, 2)]
+
+
+def test_hedge_takes_the_strategy_of_the_position_it_names(desk: Any) -> None:
+    position = desk.send("buy", "1", symbol=SWAP, account=HEDGE, strategy_id=2)["position_id"]
+    assert desk.send("buy", "1", symbol=SWAP, account=HEDGE, position_id=position)["strategy_id"] == 2
+    desk.refuse(
+        "invalid_position_id", "send_order", HEDGE, **desk.order("buy", "1", symbol=SWAP, position_id=position, strategy_id=1)
+    )
+
+
+def test_the_average_is_by_exact_cost_and_profit_adds_up(desk: Any) -> None:
+    for ask in ("101", "102", "104"):
+        desk.price(SWAP, "100", ask)
+        desk.send("buy", "1", symbol=SWAP)
+    assert desk.positions()[0]["avg_price"] == "102.333333333333333333"
+    for _ in range(3):
+        desk.send("sell", "1", symbol=SWAP)
+    assert desk.position_row(1)["realized_pnl"] == "-7"
+    assert sum(Decimal(deal["pnl"]) for deal in desk.deals()) == -7
+
+
+# ------------------------------------------------------------------ values and margin
+
+
+def test_values_of_a_swap_position(desk: Any) -> None:
+    desk.venue("set_leverage", 5, SWAP)
+    desk.send("sell", "10", symbol=SWAP)
+    desk.price(SWAP, "90", "91", last="90")
+    [row] = desk.positions()
+    assert (row["mark_price"], row["unrealized_pnl"], row["leverage"], row["margin"]) == ("90", "100", "5", "200")
+    assert row["liquidation_price"] is None
+    free, used, total = desk.balance("USDT")
+    assert (used, total, free) == (200, Decimal("99999.5"), Decimal("99799.5"))  # a profit is not money yet
+    desk.price(SWAP, "110", "111", last="110")
+    assert desk.balance("USDT")[0] == Decimal("99699.5")  # a loss is
+
+
+def test_margin_is_held_by_orders_then_by_the_position(desk: Any) -> None:
+    desk.send("buy", "10", "90", symbol=SWAP)
+    assert desk.balance("USDT")[1] == Decimal("90.45")
+    desk.price(SWAP, "89", "90")
+    assert desk.balance("USDT")[1] == Decimal("90") + 5
+    desk.send("sell", "10", "95", symbol=SWAP)  # it closes, and needs none
+    assert desk.balance("USDT")[1] == Decimal("95")
+    desk.send("sell", "1", "95", symbol=SWAP)  # this one would open
+    assert desk.balance("USDT")[1] == Decimal("95") + Decimal("9.5") + Decimal("0.0475")
+    desk.price(SWAP, "95", "96")
+    assert [brief(row) for row in desk.positions()] == [(2, "sell", "1", "95", "open")]
+
+
+def test_a_reversal_may_use_the_margin_that_it_frees(desk: Any) -> None:
+    desk.send("buy", "9000", symbol=SWAP)
+    desk.send("sell", "17000", symbol=SWAP)
+    assert [(row["side"], row["qty"]) for row in desk.positions()] == [("sell", "8000")]
+
+
+def test_closing_needs_no_money(desk: Any) -> None:
+    desk.send("buy", "9800", symbol=SWAP)
+    desk.price(SWAP, "92", "93")
+    assert desk.balance("USDT")[0] == 0
+    desk.refuse("insufficient_funds", "send_order", **desk.order("buy", "1", symbol=SWAP))
+    desk.run("close_position", position_id=1)
+    assert desk.positions() == []
+    assert desk.balance("USDT")[1] == 0
+
+
+def test_leverage_is_checked_and_idempotent(desk: Any) -> None:
+    desk.send("buy", "9000", symbol=SWAP)
+    desk.events.clear()
+    desk.venue("set_leverage", 10, SWAP)
+    assert desk.events == []
+    reply = desk.oms.handle("ccxt_call", {"account_id": "1", "func": "setLeverage"}, {}, {"args": [1, SWAP]})
+    assert reply.body["detail"]["details"]["ccxt_error"] == "InsufficientFunds"
+    assert desk.positions()[0]["leverage"] == "10"
+    desk.venue("setLeverage", 20, SWAP)
+    assert desk.balance("USDT")[1] == Decimal("45450") + 9000 * Decimal("0.5")
+
+
+# ------------------------------------------------------------------ close_position
+
+
+def test_close_position_whole_and_in_part(desk: Any) -> None:
+    desk.send("buy", "3")
+    result = desk.run("close_position", position_id=1, qty="1", comment="some")
+    assert (result["order"]["side"], result["order"]["qty"], result["order"]["comment"]) == ("sell", "1", "some")
+    assert brief(result["positions"][0]) == (1, "buy", "2", "101", "open")
+    assert desk.run("close_position", position_id=1)["positions"][0]["state"] == "closed"
+    desk.refuse("conflict", "close_position", position_id=1)
+    desk.refuse("position_not_found", "close_position", position_id=9)
+
+
+def test_a_resting_close_locks_the_position_until_it_ends(desk: Any) -> None:
+    desk.send("buy", "3")
+    order = desk.run("close_position", position_id=1, order_type="limit", price="120")["order"]
+    assert desk.positions()[0]["state"] == "close_requested"
+    desk.refuse("position_close_in_progress", "close_position", position_id=1)
+    desk.run("cancel_order", order_id=order["id"])
+    assert desk.positions()[0]["state"] == "open"
+    desk.run("close_position", position_id=1, order_type="limit", price="120", qty="1")
+    desk.price(SPOT, "120", "121")
+    assert brief(desk.positions()[0]) == (1, "buy", "2", "101", "open")
+
+
+def test_a_close_that_waits_ends_when_the_position_closes_otherwise(desk: Any) -> None:
+    desk.send("buy", "3", symbol=SWAP)
+    order = desk.run("close_position", position_id=1, order_type="limit", price="120")["order"]
+    desk.send("sell", "3", symbol=SWAP)
+    row = desk.order_row(order["id"])
+    assert (row["status"], row["reject_reason"]) == ("CANCELED", "position_closed")
+    assert desk.position_row(1)["state"] == "closed"
+
+
+def test_closing_more_than_there_is_is_refused(desk: Any) -> None:
+    desk.send("buy", "3")
+    assert "at most the position's 3" in desk.refuse("validation_error", "close_position", position_id=1, qty="4")["message"]
+
+
+# ------------------------------------------------------------------ close_by, merge, change
+
+
+def test_close_by_makes_two_deals_and_no_order(desk: Any) -> None:
+    desk.send("buy", "3", symbol=SWAP, account=HEDGE)
+    desk.price(SWAP, "110", "111")
+    desk.send("sell", "2", symbol=SWAP, account=HEDGE)
+    before = desk.balance("USDT", HEDGE)[2]
+    result = desk.run("close_by", HEDGE, position_id_a=1, position_id_b=2)
+    assert [(deal["order_id"], deal["position_id"], deal["side"], deal["qty"], deal["price"], deal["pnl"]) for deal in result["deals"]] == [
+        (None, 1, "sell", "2", "110", "18"),
+        (None, 2, "buy", "2", "110", "0"),
+    ]
+    assert [brief(row) for row in result["positions"]] == [(1, "buy", "1", "101", "open"), (2, "sell", "0", "110", "closed")]
+    assert desk.balance("USDT", HEDGE)[2] == before + 18
+    assert desk.get("orders_history", account_ids=HEDGE, since_ms=0)["total"] == 2
+
+
+def test_close_by_of_spot_moves_no_coins(desk: Any) -> None:
+    desk.send("buy", "1", account=HEDGE)
+    desk.send("sell", "1", account=HEDGE)
+    before = desk.balance("USDT", HEDGE), desk.balance("BTC", HEDGE)
+    desk.run("close_by", HEDGE, position_id_a=1, position_id_b=2, qty="0.4")
+    assert (desk.balance("USDT", HEDGE), desk.balance("BTC", HEDGE)) == before
+    assert [row["qty"] for row in desk.positions(HEDGE)] == ["0.6", "0.6"]
+
+
+@pytest.mark.parametrize("pair,field", [((1, 3), "opposite side"), ((1, 4), "a position in"), ((1, 1), "another position")])
+def test_close_by_refuses_other_pairs(desk: Any, pair: tuple[int, int], field: str) -> None:
+    for side, symbol in (("buy", SWAP), ("sell", SWAP), ("buy", SWAP), ("sell", SPOT)):
+        desk.send(side, "1", symbol=symbol, account=HEDGE)
+    error = desk.refuse("validation_error", "close_by", HEDGE, position_id_a=pair[0], position_id_b=pair[1])
+    assert field in error["message"]
+
+
+def test_merge_moves_everything_of_the_source(desk: Any) -> None:
+    desk.send("buy", "3", symbol=SWAP, account=HEDGE)
+    desk.run("close_position", HEDGE, position_id=1, qty="1")
+    desk.price(SWAP, "110", "111")
+    desk.send("buy", "2", symbol=SWAP, account=HEDGE)
+    used = desk.balance("USDT", HEDGE)[1]
+    result = desk.run("merge_positions", HEDGE, source_position_id=1, target_position_id=2)
+    assert brief(desk.position_row(1)) == (1, "buy", "0", "101", "merged")
+    assert brief(desk.position_row(2)) == (2, "buy", "4", "106", "open")
+    assert desk.position_row(2)["realized_pnl"] == "-1"
+    assert {deal["position_id"] for deal in desk.deals(HEDGE)} == {2}
+    assert {deal["previous_position_id"] for deal in desk.deals(HEDGE)} == {0, 1}
+    assert desk.balance("USDT", HEDGE)[1] == used
+    assert {row["id"] for row in result["positions"]} == {1, 2}
+    assert [event.name for event in desk.events].count("deal_created") == 3
+
+
+def test_merge_stop_modes_and_refusals(desk: Any) -> None:
+    for _ in range(3):
+        desk.send("buy", "1", symbol=SWAP, account=HEDGE, oms_stop_loss="80")
+    desk.send("sell", "1", symbol=SWAP, account=HEDGE)
+    desk.run("merge_positions", HEDGE, source_position_id=1, target_position_id=2, stop_mode="set", oms_stop_gain="150")
+    assert (desk.position_row(2)["stop_loss"], desk.position_row(2)["stop_gain"]) == (None, "150")
+    desk.run("merge_positions", HEDGE, source_position_id=3, target_position_id=2, stop_mode="clear")
+    assert desk.position_row(2)["stop_gain"] is None
+    desk.refuse("validation_error", "merge_positions", HEDGE, source_position_id=2, target_position_id=4)
+    desk.refuse("conflict", "merge_positions", HEDGE, source_position_id=1, target_position_id=2)
+
+
+def test_position_change_sets_keeps_and_clears(desk: Any) -> None:
+    desk.send("buy", "1")
+    desk.run("position_change", position_id=1, oms_stop_loss="90", comment="why")
+    desk.run("position_change", position_id=1, oms_stop_gain="120")
+    row = desk.position_row(1)
+    assert (row["stop_loss"], row["stop_gain"], row["comment"]) == ("90", "120", "why")
+    desk.run("position_change", position_id=1, oms_stop_loss=None)
+    assert desk.position_row(1)["stop_loss"] is None
+    assert "below" in desk.refuse("validation_error", "position_change", position_id=1, oms_stop_loss="105")["message"]
+    assert "multiple" in desk.refuse("validation_error", "position_change", position_id=1, oms_stop_loss="90.001")["message"]
+
+
+# ------------------------------------------------------------------ enforced stops
+
+
+@pytest.mark.parametrize(
+    "side,bid,ask,reason,price",
+    [("buy", "89", "90", "stop_loss", "89"), ("buy", "121", "122", "stop_gain", "121"), ("sell", "122", "123", "stop_loss", "123"), ("sell", "89", "90", "stop_gain", "90")],
+)
+def test_stops_close_the_position(desk: Any, side: str, bid: str, ask: str, reason: str, price: str) -> None:
+    low, high = ("oms_stop_loss", "oms_stop_gain") if side == "buy" else ("oms_stop_gain", "oms_stop_loss")
+    desk.send(side, "2", symbol=SWAP, **{low: "90", high: "120"})
+    desk.price(SWAP, "95", "96")
+    assert len(desk.positions()) == 1
+    desk.price(SWAP, bid, ask)
+    assert desk.positions() == []
+    last = desk.deals()[-1]
+    assert (last["reason"], last["price"]) == (reason, price)
+    order = desk.order_row(last["order_id"])
+    assert (order["reason"], order["status"], order["position_id"]) == (reason, "FILLED", 1)
+
+
+def test_a_stop_takes_the_coins_that_other_exits_hold(desk: Any) -> None:
+    desk.run("send_order", **desk.order("sell", "9", "150"))  # of other coins
+    desk.send("buy", "2", oms_stop_loss="90")
+    exit_order = desk.send("sell", "2", "120")
+    desk.price(SPOT, "85", "86")
+    assert desk.positions() == []
+    assert desk.order_row(exit_order["id"])["status"] == "CANCELED" or desk.order_row(1)["status"] == "CANCELED"
+    assert desk.deals()[-1]["reason"] == "stop_loss"
+
+
+def test_a_stop_closes_at_the_next_step_what_the_book_has_no_room_for(desk: Any) -> None:
+    desk.send("buy", "5", symbol=SWAP, oms_stop_loss="90")
+    desk.price(SWAP, "85", "86", size="2")
+    assert desk.positions()[0]["qty"] == "3"
+    assert desk.positions()[0]["state"] == "open"
+    desk.price(SWAP, "84", "86", size="3")
+    assert desk.positions() == []
+
+
+def test_a_stop_overrides_a_close_that_rests(desk: Any) -> None:
+    desk.send("buy", "2", symbol=SWAP, oms_stop_loss="90")
+    order = desk.run("close_position", position_id=1, order_type="limit", price="120")["order"]
+    desk.price(SWAP, "85", "86")
+    assert desk.positions() == []
+    assert desk.order_row(order["id"])["reject_reason"] == "stop_loss"
