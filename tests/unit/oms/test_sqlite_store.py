@@ -101,6 +101,16 @@ def test_a_second_store_on_the_file_is_told_so(path: Path) -> None:
     SqliteStore(path).close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_link_to_the_file_is_the_file(path: Path) -> None:
+    store = SqliteStore(path)
+    link = path.with_name("link.sqlite")
+    link.symlink_to(path)
+    with pytest.raises(StoreInUse):
+        SqliteStore(link)
+    store.close()
+
+
 def test_a_second_process_on_the_file_is_told_so(path: Path) -> None:
     store = SqliteStore(path)
     script = (
