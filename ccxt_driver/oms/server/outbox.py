@@ -93,16 +93,21 @@ class Outbox:
         self._room.set()
 
     async def run(self) -> None:
-        """Send until it is closed or the connection is gone."""
+        """Send until there is nothing more to say, or nobody to say it to; then `goodbye` is due."""
         try:
             await self._send_all()
-            if self._farewell is not None:
-                if self._farewell.frame is not None:
-                    await self._socket.send_str(self._farewell.frame)
-                await self._socket.close(code=self._farewell.code, message=self._farewell.reason)
+            if self._farewell is not None and self._farewell.frame is not None:
+                await self._socket.send_str(self._farewell.frame)
         except ConnectionError:
-            # The other side has gone: there is nobody left to tell. Reading ends by itself.
+            # The other side has gone: there is nobody left to tell.
             self.close(None, 1006, "connection lost", discard=True)
+
+    async def goodbye(self) -> None:
+        """Close the connection. While this runs nobody may read from it: the answer is waited for."""
+        self.close(None, 1000, "")
+        assert self._farewell is not None, "it has just been closed"
+        try:
+            await self._socket.close(code=self._farewell.code, message=self._farewell.reason)
         finally:
             if self._cut is not None:
                 self._cut.cancel()

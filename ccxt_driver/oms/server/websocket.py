@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from aiohttp import WSMsgType, web
@@ -105,13 +105,16 @@ class Client:
         try:
             frame = loads(text)
         except ValueError:
-            self._error(None, "", "", _refused(ErrorCode.VALIDATION_ERROR, "the frame is not JSON").detail)
+            self.refuse("the frame is not JSON")
             return
         if not isinstance(frame, dict):
-            refusal = _refused(ErrorCode.VALIDATION_ERROR, "the frame is not a JSON object")
-            self._error(None, "", "", refusal.detail)
+            self.refuse("the frame is not a JSON object")
             return
         await self._answer(frame)
+
+    def refuse(self, message: str) -> None:
+        """Answer a frame of which not even the id can be read."""
+        self._error(None, "", "", _refused(ErrorCode.VALIDATION_ERROR, message).detail)
 
     async def _answer(self, frame: dict[str, Any]) -> None:
         request_id, name = frame.get("id"), frame.get("action")
@@ -389,14 +392,12 @@ class WebSocketEndpoint:
         client = Client(self._oms, self._hub, outbox, secret)
         self._clients.add(client)
         outbox.put(frames.HELLO)
-        sender = asyncio.create_task(outbox.run())
         try:
-            await self._read(socket, client)
+            await _converse(outbox.run(), self._read(socket, client))
         finally:
             client.close()
-            outbox.close(None, 1000, "")
-            await asyncio.shield(sender)
             self._clients.discard(client)
+        await outbox.goodbye()
         return socket
 
     async def _read(self, socket: web.WebSocketResponse, client: Client) -> None:
@@ -406,9 +407,20 @@ class WebSocketEndpoint:
                     await client.outbox.room()
                     await client.answer(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    refusal = _refused(ErrorCode.VALIDATION_ERROR, "expected a text frame")
-                    client._error(None, "", "", refusal.detail)
-                if client.outbox.closing:
-                    return
+                    client.refuse("expected a text frame")
         except SlowConsumer:
             client.close_slow()
+        finally:
+            client.outbox.close(None, 1000, "")
+
+
+async def _converse(sending: Coroutine[Any, Any, None], reading: Coroutine[Any, Any, None]) -> None:
+    """Send and read until there is nothing more to send: whoever ends it, closes the outbox."""
+    reader = asyncio.create_task(reading)
+    try:
+        await sending
+    finally:
+        reader.cancel()
+        await asyncio.wait({reader})
+    if not reader.cancelled():
+        reader.result()
