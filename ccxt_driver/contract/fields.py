@@ -32,7 +32,9 @@ PositiveDecimal = Annotated[
 
 
 def _time_in(value: object) -> int:
-    return checked_time(value) if isinstance(value, int) and not isinstance(value, bool) else parse_time(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return checked_time(value)
+    return parse_time(value)
 
 
 TimeText = Annotated[int, BeforeValidator(_time_in), PlainSerializer(format_time, return_type=str)]

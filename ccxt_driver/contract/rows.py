@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from .commands import Side
 from .fields import DecimalText, Id, IdOrZero, TimeText
 
+Flag = Annotated[bool, Field(strict=True)]
+"""true or false, and not 1 or "yes"."""
+
 
 class OrderStatus(StrEnum):
     """Where an order stands; the first three are open."""
@@ -67,7 +70,7 @@ class OrderRow(_Row):
     side: Side
     order_type: str
     status: OrderStatus
-    strategy_id: IdOrZero = 0
+    strategy_id: IdOrZero | None = 0
     position_id: IdOrZero | None = 0
     previous_position_id: IdOrZero | None = None
     reason: str | None = None
@@ -89,8 +92,8 @@ class OrderRow(_Row):
     closed_at: TimeText | None = None
     # [feature order_options]
     time_in_force: str | None = None
-    post_only: bool | None = None
-    reduce_only: bool | None = None
+    post_only: Flag | None = None
+    reduce_only: Flag | None = None
     trigger_price: DecimalText | None = None
     stop_price: DecimalText | None = None
     take_profit_price: DecimalText | None = None
@@ -116,14 +119,14 @@ class DealRow(_Row):
     fee: DecimalText | None = None
     fee_currency: str | None = None
     pnl: DecimalText | None = None
-    strategy_id: IdOrZero = 0
+    strategy_id: IdOrZero | None = 0
     reason: str | None = None
     comment: str | None = None
-    reconciled: bool | None = None
+    reconciled: Flag | None = None
     exchange_trade_id: str | None = None
     created_at: TimeText | None = None
     executed_at: TimeText
-    maker: bool | None = None
+    maker: Flag | None = None
 
 
 class PositionRow(_Row):
@@ -132,7 +135,7 @@ class PositionRow(_Row):
     id: Id
     account_id: Id
     symbol: str
-    strategy_id: IdOrZero = 0
+    strategy_id: IdOrZero | None = 0
     side: Side
     qty: DecimalText
     avg_price: DecimalText

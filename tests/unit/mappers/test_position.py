@@ -1,0 +1,216 @@
+"""Position rows as ccxt positions, one by one and netted: exact examples."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ccxt_driver.mappers.position import net_rows, position_from_row
+from ccxt_driver.mappers.trade import Terms
+from ccxt_driver.mappers.values import BadRow, number_maker
+from tests.helpers.oms_rows import CREATED, CREATED_MS, UPDATED_MS, position_row
+
+pytestmark = pytest.mark.oldest
+
+TEXT = number_maker(str)
+
+
+def test_an_open_long_with_the_servers_values() -> None:
+    row = position_row()
+
+    assert position_from_row(row, float, hedged=False) == {
+        "info": row,
+        "id": "31",
+        "symbol": "BTC/USDT:USDT",
+        "timestamp": CREATED_MS,
+        "datetime": CREATED,
+        "lastUpdateTimestamp": UPDATED_MS,
+        "hedged": False,
+        "side": "long",
+        "contracts": 2.0,
+        "contractSize": 1.0,
+        "entryPrice": 100.0,
+        "markPrice": 110.0,
+        "lastPrice": None,
+        "exitPrice": None,
+        "notional": 220.0,
+        "leverage": 10.0,
+        "collateral": 40.0,
+        "positionMargin": 20.0,
+        "initialMargin": 20.0,
+        "initialMarginPercentage": 0.1,
+        "maintenanceMargin": None,
+        "maintenanceMarginPercentage": None,
+        "unrealizedPnl": 20.0,
+        "realizedPnl": 0.0,
+        "liquidationPrice": 91.0,
+        "marginMode": "cross",
+        "isolated": False,
+        "marginRatio": None,
+        "percentage": 100.0,
+        "stopLossPrice": 90.0,
+        "takeProfitPrice": 120.0,
+    }
+
+
+def test_a_server_without_values_leaves_them_unknown() -> None:
+    values = ("realized_pnl", "unrealized_pnl", "mark_price", "leverage", "margin", "liquidation_price")
+    position = position_from_row(position_row(**dict.fromkeys(values)), float)
+
+    assert position["notional"] == 200.0  # by the entry price
+    unknown = (
+        "markPrice",
+        "leverage",
+        "collateral",
+        "unrealizedPnl",
+        "realizedPnl",
+        "percentage",
+        "marginMode",
+    )
+    assert {position[key] for key in unknown} == {None}
+
+
+def test_a_short_is_a_sell() -> None:
+    assert position_from_row(position_row(side="sell"), float)["side"] == "short"
+
+
+def test_contracts_count_by_their_size() -> None:
+    linear = position_from_row(position_row(), TEXT, Terms(Decimal("0.01")))
+    inverse = position_from_row(position_row(mark_price="50"), TEXT, Terms(Decimal(100), inverse=True))
+
+    assert (linear["contracts"], linear["contractSize"], linear["notional"]) == ("2", "0.01", "2.2")
+    assert (inverse["contractSize"], inverse["notional"]) == ("100", "4")
+
+
+@pytest.mark.parametrize("hedged", [True, False, None])
+def test_hedged_is_what_is_known_of_the_account(hedged: bool | None) -> None:
+    assert position_from_row(position_row(), float, hedged=hedged)["hedged"] is hedged
+
+
+@pytest.mark.parametrize("state", ["open", "close_requested", "closed", "merged"])
+def test_every_state_is_mapped(state: str) -> None:
+    assert position_from_row(position_row(state=state), float)["id"] == "31"
+
+
+def test_values_beyond_measure_do_not_break_the_shares() -> None:
+    row = position_row(margin="1E+30", avg_price="1E-30", qty="1", unrealized_pnl="1E+30", mark_price=None)
+
+    assert position_from_row(row, float)["initialMarginPercentage"] == 1e60
+    assert position_from_row({**row, "margin": "1E-30"}, float)["percentage"] == 1e62
+
+
+@pytest.mark.parametrize(
+    "columns, field",
+    [
+        ({"id": -1}, "id"),
+        ({"qty": None}, "qty"),
+        ({"avg_price": None}, "avg_price"),
+        ({"state": "gone"}, "state"),
+        ({"side": "long"}, "side"),
+        ({"opened_at": None}, "opened_at"),
+        ({"margin": "x"}, "margin"),
+        ({"stop_loss": {}}, "stop_loss"),
+    ],
+    ids=str,
+)
+def test_a_row_that_is_not_of_the_contract_is_refused_by_field(columns: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadRow, match=f"^{field}: expected"):
+        position_from_row(position_row(**columns), float)
+
+
+# -- netted
+
+
+def test_a_single_row_is_kept_as_it_is() -> None:
+    row = position_row()
+
+    assert net_rows([row]) == [row]
+    assert net_rows([row])[0] is row
+
+
+def test_rows_of_one_side_add_up_to_their_average() -> None:
+    older = position_row(id=31, qty="1", avg_price="100", unrealized_pnl="10", realized_pnl="1", margin="10")
+    newer = position_row(
+        id=32, qty="3", avg_price="104", unrealized_pnl="18", realized_pnl="0", margin="31.2"
+    )
+    (net,) = net_rows([newer, older])
+
+    assert (net["id"], net["side"], net["qty"], net["avg_price"]) == (31, "buy", Decimal(4), Decimal(103))
+    assert (net["unrealized_pnl"], net["realized_pnl"], net["margin"]) == (28, 1, Decimal("41.2"))
+    assert net["member_ids"] == [32, 31]
+    assert (net["stop_loss"], net["stop_gain"], net["liquidation_price"]) == (None, None, None)
+
+
+def test_the_larger_side_is_what_remains() -> None:
+    rows = [
+        position_row(id=1, side="buy", qty="1", avg_price="100"),
+        position_row(id=2, side="sell", qty="3", avg_price="110"),
+    ]
+    position = position_from_row(net_rows(rows)[0], float)
+
+    assert (position["id"], position["side"], position["contracts"]) == ("1", "short", 2.0)
+    assert position["entryPrice"] == 110.0
+
+
+def test_rows_that_cancel_out_leave_nothing() -> None:
+    rows = [position_row(id=1, side="buy", qty="1.0"), position_row(id=2, side="sell", qty="1")]
+
+    assert net_rows(rows) == []
+
+
+def test_symbols_and_strategies_are_netted_apart() -> None:
+    rows = [
+        position_row(id=1),
+        position_row(id=2, symbol="ETH/USDT:USDT"),
+        position_row(id=3, strategy_id=7),
+        position_row(id=4, strategy_id=None),
+    ]
+
+    assert [(row["id"], row.get("member_ids")) for row in net_rows(rows)] == [
+        (1, [1, 4]),
+        (2, None),
+        (3, None),
+    ]
+
+
+def test_a_value_that_one_member_lacks_is_unknown_for_all() -> None:
+    rows = [position_row(id=1, unrealized_pnl=None), position_row(id=2)]
+
+    assert net_rows(rows)[0]["unrealized_pnl"] is None
+
+
+def test_netting_changes_no_row() -> None:
+    rows = [position_row(id=1), position_row(id=2)]
+    net_rows(rows)
+
+    assert rows == [position_row(id=1), position_row(id=2)]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"symbol": None},
+        {"symbol": []},
+        {"side": "long"},
+        {"id": "x"},
+        {"id": None},
+        {"qty": "x"},
+        {"margin": "x"},
+        {"avg_price": None},
+        {"strategy_id": []},
+    ],
+    ids=str,
+)
+def test_a_bad_row_is_refused_and_not_netted(columns: dict[str, Any]) -> None:
+    with pytest.raises(BadRow):
+        net_rows([position_row(id=1), position_row(**columns), position_row(**{**columns, "comment": "x"})])
+
+
+def test_a_row_without_a_symbol_is_refused() -> None:
+    row = position_row()
+    del row["symbol"]
+
+    with pytest.raises(BadRow, match=r"^symbol: expected"):
+        net_rows([row])
