@@ -12,13 +12,18 @@ _HERE = Path(__file__).parent
 _SOURCE = _HERE / "_async"
 TARGET = _HERE / "_sync"
 _HEADER = "# Generated from `_async/{}` by `_generate.py`: change that file, not this one.\n"
+_TWINS = {
+    "_twins_async": "_twins_sync",
+    # The coroutine class runs its helper in one task for all who wait; the blocking one has no helper.
+    "load_markets_helper": "load_markets",
+}
 
 
 def generate() -> dict[str, str]:
     """The text that each file of `_sync/` must have, by file name."""
     import unasync
 
-    rule = unasync.Rule("/_async/", "/_sync/", {"_twins_async": "_twins_sync"})
+    rule = unasync.Rule("/_async/", "/_sync/", _TWINS)
     texts = {}
     with tempfile.TemporaryDirectory() as folder:
         for source in sorted(_SOURCE.glob("*.py")):

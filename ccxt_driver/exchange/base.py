@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import ccxt
 
+from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.contract.values import format_time, parse_decimal
 from ccxt_driver.errors import command_of, error_from_detail, error_from_response, garbage
 from ccxt_driver.mappers.order import order_from_row
@@ -21,16 +22,18 @@ from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
 from ccxt_driver.mappers.values import BadRow, Number, decimal_of, number_maker
 
-from .capabilities import description
+from .capabilities import CAPABILITIES, Source, description, learned_has
 from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
 from .request_parts import Secret, endpoint_of, filled_in, json_text, parts_of
 from .sandbox import Sandbox
+from .shared_markets import SharedMarkets
 from .venue_guard import check as check_venue_call
 
 LOGGER: Final = logging.getLogger("ccxt_driver")
 
+_CAPABILITY_OF: Final = {snake_case(key): key for key in CAPABILITIES}
 _MOST_KNOWN_ORDERS: Final = 1000
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
@@ -38,7 +41,7 @@ _NEVER_SENT: Final = frozenset(
 )
 
 
-class OmsExchange(PositionRequests, ListRequests, Sandbox):
+class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets):
     """The part of the OMS exchange classes that is the same for both."""
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
@@ -55,6 +58,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox):
         self._embedded_oms = None
         self._live = None
         self._known_orders = {}
+        self._learned = False
         self._commands_in_flight = 0
         super().__init__(resolve(config, os.environ))
 
@@ -120,6 +124,54 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox):
             raise ccxt.ExchangeError(f"{self.id} {method} {url}: HTTP {code}, a redirect is not followed")
         if response is None:
             raise garbage(self.id, f"{method} {url}: expected JSON, got {body[:100]!r}", command, body)
+
+    def need_capability(self, function: str) -> None:
+        """Refuse a method that the venue does not have; what nobody could tell is tried.
+
+        :raises NotSupported: with advice
+        """
+        key = _CAPABILITY_OF.get(function)
+        if key is None or self.has.get(key) is not False:
+            return
+        advice = "the venue behind the gateway does not have it"
+        if CAPABILITIES[key] is Source.MONEY and not self.options.get("allow_money_movement"):
+            advice = "it moves money; set options['allow_money_movement'] = True to allow it"
+        raise ccxt.NotSupported(f"{self.id} {key}() is not supported: {advice}")
+
+    def apply_description(self, description: Any, features: frozenset[str]) -> None:
+        """Take over what the venue says of itself, where it is the venue's to say."""
+        venue = description if isinstance(description, Mapping) else {}
+        has = venue.get("has")
+        markets = (self.markets or {}).values()
+        known = has if isinstance(has, Mapping) else None
+        self.has.update(learned_has(known, features, markets, self.options))
+        if isinstance(venue.get("timeframes"), Mapping) and venue["timeframes"]:
+            self.timeframes = dict(venue["timeframes"])
+        if isinstance(venue.get("precisionMode"), int):
+            self.precisionMode = venue["precisionMode"]
+        for name in ("fees", "limits"):
+            if isinstance(venue.get(name), Mapping):
+                setattr(self, name, self.deep_extend(getattr(self, name), venue[name]))
+        self._learned = True
+
+    @staticmethod
+    def local_description(exchange_id: Any) -> Any:
+        """`describe()` of ccxt's own class for an account's `exchange_id`, such as `ccxt.binance`."""
+        name = str(exchange_id or "").rpartition(".")[2]
+        return getattr(ccxt, name)().describe() if name in ccxt.exchanges else None
+
+    def with_numbers(self, value: Any) -> Any:
+        """A unified result with its floats as `exchange.number` asks for; `info` stays as it is."""
+        if self.number is float:
+            return value
+        number = self._number()
+        if isinstance(value, float):
+            return number(parse_decimal(value))
+        if isinstance(value, list):
+            return [self.with_numbers(each) for each in value]
+        if isinstance(value, dict):
+            return {key: each if key == "info" else self.with_numbers(each) for key, each in value.items()}
+        return value
 
     def guard_venue_request(self, params: Any) -> None:
         """Check every function that a request to `/ccxt` names, before it is sent."""

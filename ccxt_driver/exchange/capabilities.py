@@ -1,45 +1,172 @@
-"""What the class says of itself before it has asked a server: `describe()`."""
+"""What the class says of itself: `describe()`, and `has` before and after the server was asked."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from ccxt.base.decimal_to_precision import TICK_SIZE
 
+from ccxt_driver.contract.features import Feature
+
 from .configuration import DEFAULT_BASE_URL
 
-_NATIVE: Final = (
-    "spot",
-    "swap",
-    "future",
-    "sandbox",
-    "cancelOrder",
-    "createLimitBuyOrder",
-    "createLimitOrder",
-    "createLimitSellOrder",
-    "createMarketBuyOrder",
-    "createMarketOrder",
-    "createMarketSellOrder",
-    "createOrder",
-    "editOrder",
-    "fetchBalance",
-    "fetchClosedOrders",
-    "fetchCurrencies",
-    "fetchL2OrderBook",
-    "fetchMarkets",
-    "fetchMyTrades",
-    "fetchOHLCV",
-    "fetchOpenOrders",
-    "fetchOrder",
-    "fetchOrderBook",
-    "fetchPositions",
-    "fetchStatus",
-    "fetchTicker",
-    "fetchTickers",
-    "fetchTime",
-    "fetchTrades",
+
+class Source(StrEnum):
+    """Who answers a capability of ccxt's `has`."""
+
+    FACT = "fact"
+    """Not a method."""
+    OMS = "oms"
+    """The OMS, or the driver on top of it."""
+    MARKET = "market"
+    """The venue; every venue has it."""
+    VENUE = "venue"
+    """The venue, if it can: known after `load_markets`."""
+    MONEY = "money"
+    """As VENUE, and only with `options.allow_money_movement`."""
+    STREAM = "stream"
+    """Streams and requests over the WebSocket."""
+    NEVER = "never"
+    """Nobody: not part of the OMS contract, and without a signature in ccxt's base class."""
+
+
+def _table(**keys_of: str) -> dict[str, Source]:
+    return {key: Source(source) for source, keys in keys_of.items() for key in keys.split()}
+
+
+CAPABILITIES: Final = _table(
+    fact="publicAPI privateAPI CORS sandbox spot margin swap future option index ws",
+    oms="""
+        cancelAllOrders cancelAllOrdersAfter cancelOrder cancelOrderWithClientOrderId cancelOrders
+        cancelOrdersForSymbols cancelOrdersWithClientOrderId closeAllPositions closePosition
+        createLimitBuyOrder createLimitOrder createLimitSellOrder createMarketBuyOrder
+        createMarketBuyOrderWithCost createMarketOrder createMarketOrderWithCost createMarketSellOrder
+        createMarketSellOrderWithCost createOrder createOrderWithTakeProfitAndStopLoss createOrders
+        createPostOnlyOrder createReduceOnlyOrder createStopLimitOrder createStopLossOrder
+        createStopMarketOrder createStopOrder createTakeProfitOrder createTrailingAmountOrder
+        createTrailingPercentOrder createTriggerOrder editOrder editOrderWithClientOrderId editOrders
+        fetchAccounts fetchBalance fetchCanceledAndClosedOrders fetchCanceledOrders fetchClosedOrder
+        fetchClosedOrders fetchLedger fetchMyTrades fetchOpenOrder fetchOpenOrders fetchOrder
+        fetchOrderTrades fetchOrderWithClientOrderId fetchOrders fetchPosition fetchPositionHistory
+        fetchPositionMode fetchPositions fetchPositionsForSymbol fetchPositionsHistory fetchStatus
+        fetchTime
+        """,
+    market="""
+        fetchCurrencies fetchL2OrderBook fetchMarkets fetchOHLCV fetchOrderBook fetchTicker fetchTickers
+        fetchTrades fetchOrderBooks
+        """,
+    venue="""
+        addMargin fetchADLRank fetchAllGreeks fetchBidsAsks fetchBorrowInterest fetchBorrowRate
+        fetchConvertCurrencies fetchConvertQuote fetchConvertTrade fetchConvertTradeHistory
+        fetchCrossBorrowRate fetchCrossBorrowRates fetchDepositAddress fetchDepositAddresses
+        fetchDepositAddressesByNetwork fetchDepositWithdrawFee fetchDepositWithdrawFees fetchDeposits
+        fetchDepositsWithdrawals fetchFundingHistory fetchFundingInterval fetchFundingIntervals
+        fetchFundingRate fetchFundingRateHistory fetchFundingRates fetchGreeks fetchIndexOHLCV
+        fetchIsolatedBorrowRate fetchIsolatedBorrowRates fetchLastPrices fetchLedgerEntry fetchLeverage
+        fetchLeverageTiers fetchLeverages fetchLiquidations fetchLongShortRatio
+        fetchLongShortRatioHistory fetchMarginAdjustmentHistory fetchMarginMode fetchMarginModes
+        fetchMarkOHLCV fetchMarkPrice fetchMarkPrices fetchMarketLeverageTiers fetchMyLiquidations
+        fetchOpenInterest fetchOpenInterestHistory fetchOpenInterests fetchOption fetchOptionChain
+        fetchPositionADLRank fetchPositionsADLRank fetchPositionsRisk
+        fetchPremiumIndexOHLCV fetchTradingFee fetchTradingFees fetchTradingLimits fetchTransactionFee
+        fetchTransactionFees fetchTransactions fetchTransfer fetchTransfers fetchWithdrawals
+        reduceMargin setLeverage setMargin setMarginMode setPositionMode
+        """,
+    money="""
+        borrowCrossMargin borrowIsolatedMargin borrowMargin createConvertTrade createDepositAddress
+        repayCrossMargin repayIsolatedMargin transfer withdraw
+        """,
+    stream="""
+        cancelAllOrdersWs cancelOrderWs cancelOrdersWs createLimitBuyOrderWs createLimitOrderWs
+        createLimitSellOrderWs createMarketBuyOrderWithCostWs createMarketBuyOrderWs createMarketOrderWs
+        createMarketOrderWithCostWs createMarketSellOrderWithCostWs createMarketSellOrderWs
+        createOrderWithTakeProfitAndStopLossWs createOrderWs createPostOnlyOrderWs
+        createReduceOnlyOrderWs createStopLimitOrderWs createStopLossOrderWs createStopMarketOrderWs
+        createStopOrderWs createTakeProfitOrderWs createTrailingAmountOrderWs
+        createTrailingPercentOrderWs createTriggerOrderWs editOrderWs fetchBalanceWs fetchClosedOrdersWs
+        fetchCurrenciesWs fetchDepositsWs fetchMarketsWs fetchMyTradesWs fetchOHLCVWs fetchOpenOrdersWs
+        fetchOrderBookWs fetchOrderWs fetchOrdersWs fetchPositionWs fetchPositionsForSymbolWs
+        fetchPositionsWs fetchTickerWs fetchTickersWs fetchTradesWs fetchTradingFeesWs
+        fetchWithdrawalsWs unWatchMyTrades unWatchOHLCV unWatchOHLCVForSymbols unWatchOrderBook
+        unWatchOrderBookForSymbols unWatchOrders unWatchPositions unWatchTicker unWatchTickers
+        unWatchTrades unWatchTradesForSymbols watchBalance watchBidsAsks watchLiquidations
+        watchLiquidationsForSymbols watchMyLiquidations watchMyLiquidationsForSymbols watchMyTrades
+        watchOHLCV watchOHLCVForSymbols watchOrderBook watchOrderBookForSymbols watchOrders
+        watchOrdersForSymbols watchPosition watchPositions watchStatus watchTicker watchTickers
+        watchTrades watchTradesForSymbols
+        """,
+    never="""
+        deposit fetchBorrowRateHistories fetchBorrowRateHistory fetchBorrowRates
+        fetchBorrowRatesPerSymbol fetchDeposit fetchIsolatedPositions fetchL3OrderBook
+        fetchMySettlementHistory fetchOrdersByStatus fetchSettlementHistory fetchUnderlyingAssets
+        fetchVolatilityHistory fetchWithdrawAddresses fetchWithdrawal fetchWithdrawalWhitelist signIn
+        """,
 )
-"""Literal True: programs compare with `is True`."""
+"""Every key of ccxt's `has`, and who answers it; a test compares it with ccxt's own list."""
+
+_NEEDS_FEATURE: Final = {
+    "cancelAllOrdersAfter": Feature.CANCEL_ALL_AFTER,
+    "createMarketBuyOrderWithCost": Feature.ORDER_OPTIONS,
+    "createMarketOrderWithCost": Feature.ORDER_OPTIONS,
+    "createMarketSellOrderWithCost": Feature.ORDER_OPTIONS,
+    "fetchLedger": Feature.LEDGER,
+}
+_FACTS: Final = {
+    "publicAPI": True,
+    "privateAPI": True,
+    "sandbox": True,
+    "spot": True,
+    "swap": True,
+    "ws": False,
+}
+_BEFORE: Final = {
+    Source.OMS: True,
+    Source.MARKET: True,
+    Source.VENUE: None,
+    Source.MONEY: False,
+    Source.STREAM: False,
+    Source.NEVER: False,
+}
+
+
+def _has_before_loading() -> dict[str, bool | None]:
+    """`has` as far as it is known without asking: None where only the venue can tell."""
+    return {
+        key: _FACTS.get(key) if source is Source.FACT else _BEFORE[source]
+        for key, source in CAPABILITIES.items()
+    }
+
+
+def learned_has(
+    venue: Mapping[str, Any] | None,
+    features: Collection[str],
+    markets: Iterable[Mapping[str, Any]],
+    options: Mapping[str, Any],
+) -> dict[str, bool | None]:
+    """What is known of `has` once the server was asked.
+
+    :param venue: `has` of the venue behind the gateway; None when nobody could tell
+    :param features: of the server
+    :param markets: of the venue
+    :param options: of the exchange object
+    :returns: the keys that have changed
+    """
+    learned: dict[str, bool | None] = {}
+    for key, source in CAPABILITIES.items():
+        if source in (Source.VENUE, Source.MONEY) and venue is not None:
+            allowed = source is Source.VENUE or bool(options.get("allow_money_movement"))
+            learned[key] = allowed and bool(venue.get(key))
+    for key, feature in _NEEDS_FEATURE.items():
+        learned[key] = feature in features
+    enforced = Feature.STOPS_ENFORCED in features or options.get("unenforced_stops") == "venue"
+    learned["createOrderWithTakeProfitAndStopLoss"] = enforced
+    kinds = {str(market.get("type")) for market in markets}
+    for kind in ("spot", "margin", "swap", "future", "option"):
+        learned[kind] = kind in kinds
+    return learned
+
 
 TIMEFRAMES: Final = {
     name: name
@@ -76,16 +203,16 @@ def _features() -> dict[str, Any]:
             "hedged": False,
             "trailing": True,
             "leverage": False,
-            "marketBuyByCost": False,
+            "marketBuyByCost": True,
             "marketBuyRequiresPrice": False,
             "selfTradePrevention": False,
             "iceberg": False,
         },
-        "createOrders": None,
+        "createOrders": {"max": 1000},
         "fetchMyTrades": {**_LIST},
         "fetchOrder": {**_ONE},
         "fetchOpenOrders": {**_LIST, "limit": 5000},
-        "fetchOrders": None,
+        "fetchOrders": {**_LIST},
         "fetchClosedOrders": {**_LIST, "daysBackClosed": None, "daysBackCanceled": None},
         "fetchOHLCV": {"limit": 1000},
     }
@@ -107,7 +234,7 @@ def description() -> dict[str, Any]:
         "rateLimit": 50,
         "certified": False,
         "pro": False,
-        "has": dict.fromkeys(_NATIVE, True),
+        "has": _has_before_loading(),
         "urls": {
             "logo": None,
             "api": DEFAULT_BASE_URL,
@@ -130,6 +257,8 @@ def description() -> dict[str, Any]:
             "positions": None,
             "client_order_id_factory": None,
             "unenforced_stops": None,
+            "allow_money_movement": False,
+            "allow_venue_orders": False,
             "gateway_utc_offset": 0,
         },
     }

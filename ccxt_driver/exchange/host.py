@@ -17,6 +17,7 @@ class Host:
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]
+        _learned: bool
         _known_orders: dict[int, tuple[Any, Any]]
         _commands_in_flight: int
 
@@ -28,6 +29,9 @@ class Host:
 
         def describe(self) -> Any:
             """ccxt's own description."""
+
+        def set_take_profit_and_stop_loss_params(self, *arguments: Any) -> Any:
+            """ccxt's."""
 
         def set_markets(self, markets: Any, currencies: Any = None) -> Any:
             """ccxt's."""

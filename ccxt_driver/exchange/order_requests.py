@@ -101,6 +101,37 @@ class OrderRequests(Host):
         """Whether `create_order_request` must know what the server offers."""
         return any(params.get(name) is not None for name in _PER_SERVER)
 
+    def set_take_profit_and_stop_loss_params(
+        self,
+        symbol: str,
+        type: Any,
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        takeProfit: Any = None,
+        stopLoss: Any = None,
+        params: dict[str, Any] = {},
+    ) -> Any:
+        """ccxt's, on a copy: its own leaves the stops of one order in the default of the next."""
+        prices = (takeProfit, stopLoss)
+        return super().set_take_profit_and_stop_loss_params(
+            symbol, type, side, amount, price, *prices, dict(params)
+        )
+
+    def trailing_params(
+        self, name: str, distance: Any, trigger_price: Any, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """`params` of a trailing order, on a copy.
+
+        :raises ArgumentsRequired: no distance was given
+        """
+        if distance is None:
+            raise ccxt.ArgumentsRequired(f"{self.id} {name}: a trailing order requires it")
+        own = {**params, name: distance}
+        if trigger_price is not None:
+            own["trailingTriggerPrice"] = trigger_price
+        return own
+
     def _checked_side(self, side: Any) -> str:
         text = side.lower() if isinstance(side, str) else side
         if text not in ("buy", "sell"):

@@ -51,6 +51,7 @@ class Sandbox(Host):
         self._embedded_oms = None
         self._terms = {}
         self._known_orders = {}
+        self._learned = False
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):
             setattr(self, name, None)
         for name in (

@@ -57,9 +57,40 @@ class MarketData(Rows):
         """
         await self.load_markets()
         wanted = self.market_symbols(symbols)
-        result = await self._venue("fetch_tickers", [wanted], params)
+        try:
+            result = await self._venue("fetch_tickers", [wanted], params)
+        except ccxt.NotSupported:
+            if not wanted:
+                raise
+            found = await self._venue_batch("fetch_ticker", [[symbol] for symbol in wanted])
+            result = dict(zip(wanted, found, strict=True))
         tickers = self._mapped(market_data.tickers, result, self._number())
         return self.filter_by_array(tickers, "symbol", wanted)
+
+    async def fetch_order_books(
+        self, symbols: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> Any:
+        """Order books by symbol, by one request.
+
+        :param symbols: unified symbols
+        :param limit: levels a side
+        :returns: a dict of ccxt order book structures
+        """
+        await self.load_markets()
+        wanted = self.market_symbols(symbols)
+        if not wanted:
+            raise ccxt.ArgumentsRequired(f"{self.id} fetchOrderBooks() symbols: expected at least one")
+        books = await self._venue_batch("fetch_order_book", [[symbol, limit] for symbol in wanted])
+        mapped = [self._mapped(market_data.order_book, book, self._number()) for book in books]
+        return {symbol: {**book, "symbol": symbol} for symbol, book in zip(wanted, mapped, strict=True)}
+
+    async def _venue_batch(self, function: str, calls: list[list[Any]]) -> list[Any]:
+        """One function of the venue for several arguments, by one request; the first failure is raised."""
+        results = await self.ccxt_commands([{"func": function, "args": args} for args in calls])
+        for result in results:
+            if isinstance(result, ccxt.BaseError):
+                raise result
+        return list(results)
 
     async def fetch_order_book(self, symbol: str, limit: Any = None, params: dict[str, Any] = {}) -> Any:
         """The order book of a market.

@@ -14,14 +14,38 @@ from .order_reads import OrderReads
 from .orders import Orders
 from .positions import Positions
 from .powers import Powers
+from .venue import Venue
 
 
-class OmsCcxtExchange(Orders, OrderReads, Positions, Account, Powers, MarketData, ImplicitApi, Exchange):
+class OmsCcxtExchange(
+    Orders, OrderReads, Positions, Account, Powers, MarketData, Venue, ImplicitApi, Exchange
+):
     """A ccxt exchange whose orders, trades and positions are those of an Order Management System.
 
     Ids are strings of OMS ids. `params["strategy_id"]` and `params["account_id"]` override the
     options on every method.
     """
+
+    def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
+        """The venue's markets by symbol, and what the venue can do; read once.
+
+        Objects of one process on the same gateway and account share them, as ccxt's
+        `set_markets_from_exchange` does.
+
+        :param reload: ask again
+        :returns: a dict of ccxt market structures
+        """
+        if not reload and self._learned and self.markets:
+            return self.markets
+        if not reload and self.take_shared_markets():
+            return self.markets
+        if reload:
+            self._server_features = None
+            self._account_rows = None
+        markets = super().load_markets(reload, params)
+        self._learn()
+        self.share_markets()
+        return markets
 
     def request(  # type: ignore[override]  # ccxt before 4.5.65 has headers and body
         self,

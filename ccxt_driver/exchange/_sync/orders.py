@@ -23,7 +23,7 @@ class Orders(Rows):
         symbol: str,
         type: Any,
         side: Any,
-        amount: float,
+        amount: Any,
         price: Any = None,
         params: dict[str, Any] = {},
     ) -> Any:
@@ -281,3 +281,69 @@ class Orders(Rows):
         command = {"account_id": self._account_id(params), "command": "cancel_all_after", "payload": payload}
         result = self._command(command)
         return {"info": result, "cancelAt": (result.get("result") or {}).get("cancel_at_ms")}
+
+    def create_market_order_with_cost(
+        self, symbol: str, side: Any, cost: float, params: dict[str, Any] = {}
+    ) -> Any:
+        """A market order for an amount of quote units.
+
+        :param cost: quote units to spend or to receive, without fees
+        :returns: a complete ccxt order structure
+        :raises NotSupported: the server takes no cost
+        """
+        return self.create_order(symbol, "market", side, None, None, {**params, "cost": cost})
+
+    def create_market_buy_order_with_cost(
+        self, symbol: str, cost: float, params: dict[str, Any] = {}
+    ) -> Any:
+        """As `create_market_order_with_cost`, buying."""
+        return self.create_market_order_with_cost(symbol, "buy", cost, params)
+
+    def create_market_sell_order_with_cost(
+        self, symbol: str, cost: float, params: dict[str, Any] = {}
+    ) -> Any:
+        """As `create_market_order_with_cost`, selling."""
+        return self.create_market_order_with_cost(symbol, "sell", cost, params)
+
+    def create_trailing_amount_order(
+        self,
+        symbol: str,
+        type: Any,
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        trailingAmount: Any = None,
+        trailingTriggerPrice: Any = None,
+        params: dict[str, Any] = {},
+    ) -> Any:
+        """A stop that follows the price at a distance in quote units.
+
+        ccxt's own keeps what one call set in its default `params` for the next; this one does not.
+        """
+        return self._trailing_order(
+            (symbol, type, side, amount, price),
+            "trailingAmount",
+            trailingAmount,
+            trailingTriggerPrice,
+            params,
+        )
+
+    def create_trailing_percent_order(
+        self,
+        symbol: str,
+        type: Any,
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        trailingPercent: Any = None,
+        trailingTriggerPrice: Any = None,
+        params: dict[str, Any] = {},
+    ) -> Any:
+        """A stop that follows the price at a distance in per cent; see `create_trailing_amount_order`."""
+        return self._trailing_order(
+            (symbol, type, side, amount, price),
+            "trailingPercent",
+            trailingPercent,
+            trailingTriggerPrice,
+            params,
+        )

@@ -86,7 +86,7 @@ class Powers(Rows):
         symbol: str,
         type: Any,
         side: Any,
-        amount: float,
+        amount: Any,
         price: Any = None,
         params: dict[str, Any] = {},
     ) -> Any:

@@ -10,7 +10,7 @@ import ccxt
 
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.exchange.base import OmsExchange
+from ccxt_driver.exchange.base import LOGGER, OmsExchange
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, Wanted
 from ccxt_driver.exchange.request_parts import COMMANDS
 
@@ -43,6 +43,33 @@ class Rows(OmsExchange):
         }
         body = self.request(BY_NAME["ccxt_call"].path, api, "POST", request)
         return self._venue_result(body)
+
+    def _passed_on(self, function: str, args: list[Any], params: dict[str, Any], api: str) -> Any:
+        """A method of the venue that the driver adds nothing to.
+
+        :raises NotSupported: the venue does not have it
+        """
+        self.load_markets()
+        self.need_capability(function)
+        return self.with_numbers(self._venue(function, args, params, api))
+
+    def _learn(self) -> None:
+        """Ask once what the venue and the server can do."""
+        features = self._features()
+        self.apply_description(self._venue_description(), features)
+
+    def _venue_description(self) -> Any:
+        """ccxt's `describe()` of the venue, from the gateway or from ccxt's own class; None when unknown."""
+        try:
+            return self._venue("describe", [], {})
+        except ccxt.NetworkError:
+            raise
+        except ccxt.BaseError as error:  # older gateways cannot tell
+            LOGGER.debug("%s describe: %s", self.id, error)
+        if not self.apiKey:
+            return None
+        row = self._account(self._account_id({}))
+        return self.local_description(row.get("exchange_id"))
 
     def _accounts(self, reload: bool = False) -> list[dict[str, Any]]:
         """The rows of the accounts that the key may see; read once."""
