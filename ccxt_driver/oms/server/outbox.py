@@ -11,9 +11,10 @@ from aiohttp import web
 MOST_FRAMES: Final = 8192
 MOST_CHARACTERS: Final = 64 * 1024 * 1024
 _PATIENCE_SECONDS: Final = 30.0
-"""How long a consumer may take to make room before those who wait for it give up."""
+"""How long a consumer may read nothing: then those who wait for room give up, and one that is told
+that it is too slow is cut off unheard."""
 FAREWELL_SECONDS: Final = 5.0
-"""How long saying goodbye may take before the connection is cut."""
+"""How long saying goodbye may take otherwise before the connection is cut."""
 
 
 class SlowConsumer(Exception):
@@ -88,7 +89,8 @@ class Outbox:
         self._farewell = _Farewell(frame, code, reason.encode())
         if discard:
             self._frames.clear()
-        self._cut = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._transport.abort)
+        seconds = _PATIENCE_SECONDS if discard else FAREWELL_SECONDS
+        self._cut = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
         self._news.set()
         self._room.set()
 

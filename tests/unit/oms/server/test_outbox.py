@@ -74,7 +74,7 @@ async def test_characters_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_side_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FAREWELL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.01)
     socket, outbox = make()
     socket.open.clear()
     outbox.put("stuck")
