@@ -9,7 +9,7 @@ of a request (verbose, headers, last_http_response, timeouts, exceptions) is as 
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import ccxt
 import certifi
@@ -148,6 +148,12 @@ class Exchange(CcxtExchange):
                         ca_certs=certifi.where() if verified else None,
                     )
         return pool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def close(self, clean_instance_data: bool = False) -> Any:
         """Close the connections; a later request opens new ones."""

@@ -24,6 +24,7 @@ from ccxt_driver.mappers.values import BadRow, Number, decimal_of, number_maker
 
 from .capabilities import CAPABILITIES, Source, description, learned_has
 from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
+from .copying import Copying
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
 from .request_parts import Secret, endpoint_of, filled_in, json_text, parts_of
@@ -41,7 +42,7 @@ _NEVER_SENT: Final = frozenset(
 )
 
 
-class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets):
+class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copying):
     """The part of the OMS exchange classes that is the same for both."""
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
