@@ -18,21 +18,13 @@ import urllib3
 from ccxt.base.exchange import Exchange as CcxtExchange
 from requests.adapters import HTTPAdapter
 
+from .short_way import ShortWay
+
 _UNPATCHED_SEND: Final = HTTPAdapter.send
-_PROXY_SETTINGS: Final = tuple(
-    name + form for name in ("proxyUrl", "httpProxy", "httpsProxy", "socksProxy") for form in ("", "Callback")
-) + tuple(
-    name + form
-    for name in ("proxy_url", "http_proxy", "https_proxy", "socks_proxy")
-    for form in ("", "_callback")
-)
 
 
-class Exchange(CcxtExchange):
+class Exchange(ShortWay, CcxtExchange):
     """ccxt's synchronous Exchange with a shorter way to the socket."""
-
-    logger: Any
-    proxies: Any
 
     def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Perform an HTTP request and return decoded JSON.
@@ -44,18 +36,7 @@ class Exchange(CcxtExchange):
         if not self._takes_short_way():
             return super().fetch(url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
-        if self.verbose:
-            self.log(
-                "\nfetch Request:",
-                self.id,
-                method,
-                url,
-                "RequestHeaders:",
-                request_headers,
-                "RequestBody:",
-                body,
-            )
-        self.logger.debug("%s %s, Request: %s %s", method, url, request_headers, body)
+        self._log_request(url, method, request_headers, body)
         response = self._send(url, method, request_headers, body)
         text = response.data.decode("utf-8", errors="replace")
         return self._read(url, method, request_headers, body, response, text)
@@ -72,7 +53,7 @@ class Exchange(CcxtExchange):
             and session.verify is True
             and not any(session.hooks.values())
             and self.proxies is None
-            and not any(getattr(self, name, None) for name in _PROXY_SETTINGS)
+            and not self._has_proxy()
         )
 
     def _send(self, url: str, method: str, headers: Any, body: Any) -> urllib3.BaseHTTPResponse:
@@ -95,44 +76,6 @@ class Exchange(CcxtExchange):
             raise ccxt.ExchangeError(f"{self.id} {method} {url}") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ccxt.NetworkError(f"{self.id} {method} {url}") from error
-
-    def _read(
-        self,
-        url: str,
-        method: str,
-        request_headers: Any,
-        request_body: Any,
-        response: urllib3.BaseHTTPResponse,
-        text: str,
-    ) -> Any:
-        """What ccxt does with a response, in its order."""
-        code, reason = response.status, response.reason or ""
-        headers: Any = response.headers  # without regard to case, as requests' are
-        text = self.on_rest_response(code, reason, url, method, headers, text, request_headers, request_body)
-        parsed = self.parse_json(text)
-        if self.enableLastHttpResponse:
-            self.last_http_response = text
-        if self.enableLastJsonResponse:
-            self.last_json_response = parsed
-        if self.enableLastResponseHeaders:
-            self.last_response_headers = headers
-        if self.verbose:
-            self.log(
-                "\nfetch Response:",
-                self.id,
-                method,
-                url,
-                code,
-                "ResponseHeaders:",
-                headers,
-                "ResponseBody:",
-                text,
-            )
-        self.logger.debug("%s %s, Response: %s %s %s", method, url, code, headers, text)
-        if parsed and self.returnResponseHeaders and not isinstance(parsed, list):
-            parsed["responseHeaders"] = headers
-        self.handle_errors(code, reason, url, method, headers, text, parsed, request_headers, request_body)
-        return parsed
 
     def _connections(self) -> urllib3.PoolManager:
         """The pool of this object, made at the first request; it is safe to share between threads."""

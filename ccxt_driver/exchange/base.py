@@ -39,6 +39,7 @@ _MOST_KNOWN_ORDERS: Final = 1000
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
+    | {"SSLCertVerificationError", "ClientConnectorCertificateError", "ClientConnectorSSLError"}
 )
 
 
@@ -253,7 +254,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         client_order_id = command["payload"].get("client_order_id")
         outcome = getattr(error, "outcome", None)
         if outcome is None:
-            lost = isinstance(error, ccxt.NetworkError) and not _never_sent(error)
+            # Without a cause it was raised before anything was sent: by a check of ours.
+            lost = error.__cause__ is not None and not _never_sent(error)
             outcome = "unknown" if lost else "not_sent"
         if outcome != "unknown":
             error.__dict__.update(outcome=outcome, client_order_id=client_order_id)

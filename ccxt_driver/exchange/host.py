@@ -12,6 +12,9 @@ class Host:
         apiKey: Any  # noqa: N815  # the name is ccxt's
         options: Any
         last_request_url: Any
+        last_http_response: Any
+        aiohttp_proxy: Any
+        proxies: Any
         _live: Any
         _server_features: frozenset[str] | None
         _account_rows: list[dict[str, Any]] | None

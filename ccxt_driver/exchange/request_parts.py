@@ -83,7 +83,7 @@ def _query_text(value: Any) -> str:
 
 def json_text(payload: Any) -> str:
     """A body as it is sent: decimals as strings, never floats for them."""
-    return json.dumps(payload, default=_json_value, separators=(",", ":"))
+    return _ENCODER.encode(payload)
 
 
 def _json_value(value: Any) -> Any:
@@ -92,3 +92,6 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+_ENCODER: Final = json.JSONEncoder(default=_json_value, separators=(",", ":"), allow_nan=False)

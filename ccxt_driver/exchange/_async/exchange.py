@@ -68,6 +68,11 @@ class OmsCcxtExchange(
             return self._ask_in_process(path, method, params)
         return await self.fetch2(path, api, method, params, headers, body, config)
 
+    async def throttle(self, cost: Any = None) -> Any:
+        """ccxt's limiter, for what costs something: the OMS has limits of its own, so nothing does here."""
+        if cost:
+            await super().throttle(cost)
+
     async def fetch2(  # type: ignore[override]  # as above
         self,
         path: str,
@@ -80,7 +85,7 @@ class OmsCcxtExchange(
     ) -> Any:
         """ccxt's pipeline. What is not a GET is sent once, whatever `maxRetriesOnFailure` says."""
         if method == "GET":
-            return await super().fetch2(path, api, method, params, config=config)
+            return await super().fetch2(path, api, method, params, config={"cost": 0, **config})
         request = self.sign(path, api, method, params, headers, body)
         self.lastRestRequestTimestamp = self.milliseconds()
         self.last_request_headers = request["headers"]

@@ -69,6 +69,11 @@ class OmsCcxtExchange(
             return self._ask_in_process(path, method, params)
         return self.fetch2(path, api, method, params, headers, body, config)
 
+    def throttle(self, cost: Any = None) -> Any:
+        """ccxt's limiter, for what costs something: the OMS has limits of its own, so nothing does here."""
+        if cost:
+            super().throttle(cost)
+
     def fetch2(  # type: ignore[override]  # as above
         self,
         path: str,
@@ -81,7 +86,7 @@ class OmsCcxtExchange(
     ) -> Any:
         """ccxt's pipeline. What is not a GET is sent once, whatever `maxRetriesOnFailure` says."""
         if method == "GET":
-            return super().fetch2(path, api, method, params, config=config)
+            return super().fetch2(path, api, method, params, config={"cost": 0, **config})
         request = self.sign(path, api, method, params, headers, body)
         self.lastRestRequestTimestamp = self.milliseconds()
         self.last_request_headers = request["headers"]
