@@ -220,7 +220,7 @@ def place(
     intake = examine(core, account, order, now)
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         submit(core, tx, account, order, intake, command_id)
         if text is not None and order.client_order_id is not None:
             claim = Claim(
@@ -281,7 +281,7 @@ def change_order(core: Core, principal: Principal, command: ChangeOrderCommand, 
     _check_funds(core, account, symbol, order, price, qty, now)
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         _apply(core, tx, account, symbol, order, price, qty)
         ids = {"account_id": order.account_id, "command_id": command_id, "order_id": order.id}
         tx.note(order.account_id, EventName.ORDER_CHANGED, ids, order.strategy_id)
@@ -464,7 +464,7 @@ def _cancel_all(
 ) -> Outcome:
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         canceled: list[Order] = []
         for order in orders:
             if order.is_open:  # the end of one may have ended another
@@ -517,7 +517,7 @@ def cancel_all_after(core: Core, principal: Principal, command: CancelAllAfterCo
         armed[scope] = deadline
     deadlines[account_id] = armed
     tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items() if value}
-    command_id = core.state.next_id("command")
+    command_id = tx.new_command()
     core.commit(tx)
     outcome = Outcome(command_id)
     outcome.result = {"cancel_at_ms": deadline if payload.timeout_ms else None}

@@ -85,7 +85,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
     intake = examine(core, account, order, now)
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         lock(tx, position)
         submit(core, tx, account, order, intake, command_id)
         if text is not None and order.client_order_id is not None:
@@ -152,7 +152,7 @@ def close_by(core: Core, principal: Principal, command: CloseByCommand, now: int
         qty = payload.qty
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         price = second.avg_price
         deals = [_offset(core, tx, account, market, position, qty, price) for position in (first, second)]
         ids = {
@@ -246,7 +246,7 @@ def merge_positions(core: Core, principal: Principal, command: MergePositionsCom
         _check_new_stops(core, target, payload.oms_stop_loss, payload.oms_stop_gain, now)
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         absorb(core, tx, account, source, target)
         _set_merged_stops(core, target, payload)
         ids = {
@@ -301,16 +301,14 @@ def absorb(core: Core, tx: Transaction, account: AccountState, source: Position,
     for deal in core.store.deals(of_source)[0]:
         tx.touch_deal(deal)
         deal.previous_position_id, deal.position_id = source.id, target.id
-        if account.hedges:
-            deal.strategy_id = target.strategy_id
+        deal.strategy_id = target.strategy_id
     live = account.orders_on.get(source.symbol, {})
     for stored in core.store.orders(of_source)[0]:
         order = live.get(stored.id, stored)
         tx.touch_order(order)
         order.previous_position_id, order.position_id = source.id, target.id
         order.updated_at = tx.now
-        if account.hedges:
-            order.strategy_id = target.strategy_id
+        order.strategy_id = target.strategy_id
     core.state.drop_position(source)
 
 
@@ -336,7 +334,7 @@ def position_change(core: Core, principal: Principal, command: PositionChangeCom
     _check_new_stops(core, position, payload.oms_stop_loss, payload.oms_stop_gain, now)
     tx = core.begin(now)
     try:
-        command_id = core.state.next_id("command")
+        command_id = tx.new_command()
         tx.touch_position(position)
         position.stop_loss, position.stop_gain = stop_loss, stop_gain
         if "comment" in given:

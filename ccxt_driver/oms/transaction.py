@@ -46,6 +46,7 @@ class Transaction:
     __slots__ = (
         "_balance_row",
         "_balances",
+        "_commanded",
         "_moved",
         "_notes",
         "_position_row",
@@ -72,6 +73,7 @@ class Transaction:
         self.deal_rows: dict[int, Row] = {}
         self.position_rows: dict[int, Row] = {}
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
+        self._commanded = False
         self._moved: set[int] = set()
         self._notes: list[tuple[int, str, Row, int | None]] = []
         self._balances: dict[tuple[int, str], None] = {}
@@ -180,6 +182,11 @@ class Transaction:
         """An event that carries ids; events with whole rows follow from the rows themselves."""
         self._notes.append((account_id, name._value_, payload, strategy_id))
 
+    def new_command(self) -> int:
+        """The id of the command that this carries out; it is kept even when nothing else changes."""
+        self._commanded = True
+        return self.state.next_id("command")
+
     # the end
 
     @property
@@ -196,6 +203,7 @@ class Transaction:
             or changes.claims
             or changes.settings
             or self._notes
+            or self._commanded
         )
 
     def finish(self) -> Changes:

@@ -94,13 +94,13 @@ def check_price(field: str, price: Decimal, market: Market) -> None:
 def check_qty(field: str, qty: Decimal, market: Market, whole: bool = False) -> None:
     """Refuse a quantity off the lot or outside the market's limits.
 
-    :param whole: it closes the whole of something, so that it may be smaller than an order may be
+    :param whole: it closes the whole of a position, whatever size that has
     :raises Refusal: `validation_error`
     """
-    if qty > market.max_qty:
-        raise invalid(field, f"expected at most {format_decimal(market.max_qty)}, got {format_decimal(qty)}")
     if whole:
         return
+    if qty > market.max_qty:
+        raise invalid(field, f"expected at most {format_decimal(market.max_qty)}, got {format_decimal(qty)}")
     if qty % market.lot_size:
         raise invalid(
             field, f"expected a multiple of {format_decimal(market.lot_size)}, got {format_decimal(qty)}"

@@ -130,14 +130,19 @@ def test_margin_is_held_by_orders_then_by_the_position(desk: Any) -> None:
 
 
 def test_a_reversal_may_use_the_margin_that_it_frees(desk: Any) -> None:
-    desk.send("buy", "9000", symbol=SWAP)
-    desk.send("sell", "17000", symbol=SWAP)
-    assert [(row["side"], row["qty"]) for row in desk.positions()] == [("sell", "8000")]
+    desk.price(SWAP, "1000", "1010")
+    desk.send("buy", "500", symbol=SWAP)
+    desk.send("buy", "450", symbol=SWAP)
+    desk.refuse("insufficient_funds", "send_order", **desk.order("buy", "50", symbol=SWAP))
+    desk.send("sell", "1000", symbol=SWAP)
+    desk.send("sell", "800", symbol=SWAP)
+    assert [(row["side"], row["qty"]) for row in desk.positions()] == [("sell", "850")]
 
 
 def test_closing_needs_no_money(desk: Any) -> None:
-    desk.send("buy", "9800", symbol=SWAP)
-    desk.price(SWAP, "92", "93")
+    desk.price(SWAP, "1000", "1010")
+    desk.send("buy", "980", symbol=SWAP)
+    desk.price(SWAP, "920", "930")
     assert desk.balance("USDT")[0] == 0
     desk.refuse("insufficient_funds", "send_order", **desk.order("buy", "1", symbol=SWAP))
     desk.run("close_position", position_id=1)
@@ -146,7 +151,8 @@ def test_closing_needs_no_money(desk: Any) -> None:
 
 
 def test_leverage_is_checked_and_idempotent(desk: Any) -> None:
-    desk.send("buy", "9000", symbol=SWAP)
+    desk.price(SWAP, "1000", "1010")
+    desk.send("buy", "900", symbol=SWAP)
     desk.events.clear()
     desk.venue("set_leverage", 10, SWAP)
     assert desk.events == []
@@ -154,7 +160,7 @@ def test_leverage_is_checked_and_idempotent(desk: Any) -> None:
     assert reply.body["detail"]["details"]["ccxt_error"] == "InsufficientFunds"
     assert desk.positions()[0]["leverage"] == "10"
     desk.venue("setLeverage", 20, SWAP)
-    assert desk.balance("USDT")[1] == Decimal("45450") + 9000 * Decimal("0.5")
+    assert desk.balance("USDT")[1] == Decimal("45450") + 900 * 5
 
 
 # ------------------------------------------------------------------ close_position

@@ -1,0 +1,127 @@
+"""A store that fails, and faults of our own: nothing half done, and memory never ahead of the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ccxt_driver.oms import order_commands
+from ccxt_driver.oms.store import StoreError
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def stored_desk(request: pytest.FixtureRequest, make_desk: Callable[..., Any], tmp_path: Path) -> Any:
+    return make_desk(db=None if request.param == "memory" else tmp_path / "oms.sqlite")
+
+
+def everything(desk: Any) -> list[Any]:
+    seen = [
+        desk.get(name, account_ids="1,2,3", since_ms=0)
+        for name in ("orders_history", "deals", "positions_history")
+    ]
+    seen += [desk.get("orders_open", account_ids="1,2,3"), desk.get("positions_open", account_ids="1,2,3")]
+    return [*seen, desk.get("ledger", account_ids="1,2,3"), desk.venue("fetch_balance"), desk.oms.last_seq(1)]
+
+
+def test_a_commit_that_fails_does_nothing(stored_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = stored_desk
+    desk.send("buy", "2", oms_stop_loss="80")
+    resting = desk.send("buy", "1", "90")
+    desk.send("sell", "1", trailing_amount="5")
+    before = everything(desk)
+
+    def fail(changes: object) -> None:
+        raise StoreError("disk full")
+
+    store = desk.oms._core.store
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "commit", fail)
+        for command, payload in (
+            ("send_order", desk.order("sell", "5", client_order_id="x")),
+            ("send_order", desk.order("buy", "5", "95")),
+            ("change_order", {"order_id": resting["id"], "new_qty": "3"}),
+            ("cancel_all_orders", {}),
+            ("close_position", {"position_id": 1}),
+            ("position_change", {"position_id": 1, "oms_stop_gain": "150"}),
+        ):
+            desk.events.clear()
+            assert "StoreError" in desk.refuse("engine_unavailable", command, **payload)["message"]
+            assert desk.events == []
+            assert everything(desk) == before
+        reply = desk.oms.handle("deposit", {"account_id": "1"}, {}, {"currency": "USDT", "amount": "1"})
+        assert reply.status == 503
+        assert everything(desk) == before
+    desk.send("sell", "5", client_order_id="x")
+    desk.run("cancel_order", order_id=resting["id"])
+    desk.price("BTC/USDT", "50", "51")
+    assert desk.positions()[0]["side"] == "sell"
+
+
+def test_an_oms_that_cannot_read_its_store_refuses_until_it_can(
+    stored_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = stored_desk
+    desk.send("buy", "2")
+    store = desk.oms._core.store
+
+    def fail(*_: object) -> None:
+        raise StoreError("disk gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "commit", fail)
+        patch.setattr(store, "load", fail)
+        desk.refuse("engine_unavailable", "send_order", **desk.order("buy", "1"))
+        assert desk.oms.handle("orders_open", {}, {"account_ids": 1}, None).status == 503
+        assert desk.oms.handle("health", {}, {}, None).status == 503
+    assert desk.positions()[0]["qty"] == "2"
+    assert desk.send("buy", "1")["status"] == "FILLED"
+
+
+def test_a_fault_of_our_own_is_rolled_back_and_does_not_touch_its_neighbours(
+    stored_desk: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = stored_desk
+    desk.send("buy", "2")
+    real = order_commands.submit
+
+    def faulty(core: Any, tx: Any, account: Any, order: Any, *rest: Any) -> None:
+        real(core, tx, account, order, *rest)
+        if order.qty == 3:
+            raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(order_commands, "submit", faulty)
+    batch = [
+        {"account_id": 1, "command": "send_order", "payload": desk.order("buy", qty)} for qty in ("1", "3", "1")
+    ]
+    reply = desk.oms.handle("commands", {}, {}, batch)
+    assert reply.status == 207
+    assert [row["ok"] for row in reply.body["results"]] == [True, False, True]
+    error = reply.body["results"][1]["error"]
+    assert error["code"] == "internal_error"
+    assert "secret" not in error["message"]
+    assert "ZeroDivisionError" in caplog.text
+    assert desk.positions()[0]["qty"] == "4"
+    assert [row["id"] for row in desk.get("orders_history", account_ids=1, since_ms=0)["items"]] == [1, 2, 3]
+
+
+def test_a_subscriber_that_fails_undoes_nothing(desk: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(events: object) -> None:
+        raise RuntimeError("mine")
+
+    unsubscribe = desk.oms.subscribe(fail)
+    assert desk.send("buy", "1")["status"] == "FILLED"
+    assert "a subscriber failed" in caplog.text
+    unsubscribe()
+    unsubscribe()
+    assert [event.name for event in desk.events][0] == "order_submitted"
+
+
+def test_an_unexpected_fault_of_a_read_is_answered_with_a_request_id(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.oms._core.store, "deals", lambda wanted: 1 / 0)
+    reply = desk.oms.handle("deals", {}, {"account_ids": 1, "since_ms": 0}, None)
+    assert reply.status == 500
+    assert len(reply.body["detail"]["request_id"]) == 32
