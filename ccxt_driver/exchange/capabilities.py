@@ -257,6 +257,7 @@ def description() -> dict[str, Any]:
             "positions": None,
             "client_order_id_factory": None,
             "unenforced_stops": None,
+            "contract": "oms",
             "allow_money_movement": False,
             "allow_venue_orders": False,
             "gateway_utc_offset": 0,

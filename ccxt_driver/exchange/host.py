@@ -21,6 +21,7 @@ class Host:
         _embedded_oms: Any
         _terms: dict[str, Any]
         _learned: bool
+        _missing_routes: set[str]
         _known_orders: dict[int, tuple[Any, Any]]
         _commands_in_flight: int
 

@@ -26,7 +26,7 @@ class Wanted:
     """What a list method was asked for.
 
     :param statuses: of the contract; None for all
-    :param history: whether closed rows are wanted
+    :param everything: without `since` and `limit`, all rows and not only the newest page
     """
 
     symbol: str | None = None
@@ -38,6 +38,11 @@ class Wanted:
     order_id: int | None = None
     client_order_id: str | None = None
     currency: str | None = None
+    everything: bool = False
+
+
+class RouteMissing(ccxt.NotSupported):
+    """The server does not have a list; remembered, so that it is asked once."""
 
 
 class ListRequests(Host):
@@ -71,7 +76,10 @@ class ListRequests(Host):
                 raise ccxt.BadRequest(
                     f"{self.id} {name}: expected an integer from {lowest}, got {value!r}"[:200]
                 )
-        return {name: None if value is None else int(value) for name, value in arguments.items()}
+        checked: dict[str, Any] = {
+            name: None if value is None else int(value) for name, value in arguments.items()
+        }
+        return {**checked, "everything": bool(params.get("paginate"))}
 
     def _open_request(self, account_id: int, wanted: Wanted, features: frozenset[str]) -> dict[str, Any]:
         request: dict[str, Any] = {"account_ids": account_id, "limit": MOST_OPEN_ROWS, "cache": "false"}

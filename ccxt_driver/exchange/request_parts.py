@@ -82,8 +82,14 @@ def _query_text(value: Any) -> str:
 
 
 def json_text(payload: Any) -> str:
-    """A body as it is sent: decimals as strings, never floats for them."""
-    return _ENCODER.encode(payload)
+    """A body as it is sent: decimals as strings, never floats for them.
+
+    :raises BadRequest: it holds what JSON does not
+    """
+    try:
+        return _ENCODER.encode(payload)
+    except (TypeError, ValueError) as error:
+        raise ccxt.BadRequest(f"params: expected what can be sent as JSON: {error}") from None
 
 
 def _json_value(value: Any) -> Any:

@@ -12,6 +12,8 @@ from ccxt_driver.mappers import market_data
 
 from .rows import Rows
 
+_MOST_CANDLES = 1000
+
 
 class MarketData(Rows):
     """Public reads; without a key where the server offers them so."""
@@ -145,6 +147,11 @@ class MarketData(Rows):
         :returns: [milliseconds, open, high, low, close, volume] each
         """
         await self.load_markets()
+        if params.get("paginate"):
+            rest = self.omit(params, "paginate")
+            return await self.fetch_paginated_call_deterministic(
+                "fetchOHLCV", symbol, since, limit, timeframe, rest, _MOST_CANDLES
+            )
         wanted = self._wanted(symbol, since, limit, params)
         args = [wanted.symbol, timeframe, wanted.since, wanted.limit]
         result = await self._venue("fetch_ohlcv", args, params)

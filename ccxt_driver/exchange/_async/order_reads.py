@@ -6,15 +6,15 @@ from typing import Any
 
 import ccxt
 
-from ccxt_driver.exchange.list_requests import OPEN_STATUSES
+from ccxt_driver.exchange.list_requests import OPEN_STATUSES, RouteMissing
 
-from .rows import Rows
+from .fallback import Fallback
 
 _CLOSED = frozenset({"FILLED"})
 _CANCELED = frozenset({"CANCELED"})
 
 
-class OrderReads(Rows):
+class OrderReads(Fallback):
     """Queries on orders and deals."""
 
     async def fetch_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
@@ -42,7 +42,11 @@ class OrderReads(Rows):
         """
         await self.load_markets()
         wanted = self._wanted(symbol, since, limit, params, OPEN_STATUSES)
-        rows = await self._all_open_orders(self._account_id(params), wanted)
+        account_id = self._account_id(params)
+        try:
+            rows = await self._all_open_orders(account_id, wanted)
+        except RouteMissing:
+            return await self._venue_orders("fetch_open_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
     async def fetch_closed_orders(
@@ -90,7 +94,11 @@ class OrderReads(Rows):
     ) -> Any:
         await self.load_markets()
         wanted = self._wanted(symbol, since, limit, params, statuses)
-        rows = await self._history("orders_history", self._account_id(params), wanted, "created_at")
+        account_id = self._account_id(params)
+        try:
+            rows = await self._history("orders_history", account_id, wanted, "created_at")
+        except RouteMissing:
+            return await self._venue_orders("fetch_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
     async def fetch_open_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
@@ -153,5 +161,9 @@ class OrderReads(Rows):
         """
         await self.load_markets()
         wanted = self._wanted(symbol, since, limit, params)
-        rows = await self._history("deals", self._account_id(params), wanted, "executed_at")
+        account_id = self._account_id(params)
+        try:
+            rows = await self._history("deals", account_id, wanted, "executed_at")
+        except RouteMissing:
+            return await self._venue_trades(account_id, wanted)
         return [self.parse_trade(row) for row in rows]

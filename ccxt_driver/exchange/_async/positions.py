@@ -8,15 +8,15 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.configuration import identifier
-from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
 from ccxt_driver.mappers.position import net_rows
 
-from .rows import Rows
+from .fallback import Fallback
 
 _CLOSED = frozenset({"closed", "merged"})
 
 
-class Positions(Rows):
+class Positions(Fallback):
     """Queries and commands on positions."""
 
     async def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
@@ -35,7 +35,10 @@ class Positions(Rows):
             rows = await self._history("positions_history", account_id, wanted, "opened_at")
         else:
             wanted = self._wanted(only, params.get("since"), params.get("limit"), params)
-            rows = await self._open_rows("positions_open", account_id, wanted, "opened_at")
+            try:
+                rows = await self._open_rows("positions_open", account_id, wanted, "opened_at")
+            except RouteMissing:
+                return await self._venue_positions(account_id, names)
             if rows is None:
                 raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         chosen = [row for row in rows if not names or row.get("symbol") in names]

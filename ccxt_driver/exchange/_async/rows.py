@@ -10,7 +10,7 @@ import ccxt
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
-from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, Wanted
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
 from ccxt_driver.exchange.request_parts import COMMANDS
 
 
@@ -158,10 +158,22 @@ class Rows(OmsExchange):
             rows = await self._history("orders_history", account_id, wanted, "created_at")
         return list(rows)
 
+    async def _read_list(self, endpoint: str, request: dict[str, Any]) -> Any:
+        """A page of a list.
+
+        :raises RouteMissing: the server does not have the list
+        """
+        if endpoint not in self._missing_routes:
+            try:
+                return await self.request(BY_NAME[endpoint].path, "private", "GET", request)
+            except ccxt.NotSupported:
+                self._missing_routes.add(endpoint)
+        raise RouteMissing(f"{self.id} this server does not have {BY_NAME[endpoint].path}")
+
     async def _open_rows(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> Any:
         """The rows of an open list; None when the server had more than it gives."""
         request = self._open_request(account_id, wanted, await self._features())
-        items = self._items(await self.request(BY_NAME[endpoint].path, "private", "GET", request))
+        items = self._items(await self._read_list(endpoint, request))
         if len(items) >= MOST_OPEN_ROWS:
             return None
         return self._newest_or_oldest(self._matching(items, wanted, time_key), wanted, time_key)
@@ -172,12 +184,12 @@ class Rows(OmsExchange):
         Without `since` and `limit`: the newest page.
         """
         features = await self._features()
-        if wanted.since is None and wanted.limit is None:
+        if wanted.since is None and wanted.limit is None and not wanted.everything:
             wanted = replace(wanted, limit=PAGE_SIZE)
-        path, known = BY_NAME[endpoint].path, BY_NAME[endpoint].query
+        known = BY_NAME[endpoint].query
         asked = self._page_request(account_id, wanted, features, 1, self.milliseconds())
         first_request = {name: value for name, value in asked.items() if name in known}
-        first = await self.request(path, "private", "GET", first_request)
+        first = await self._read_list(endpoint, first_request)
         oldest = self._matching(self._items(first), wanted, time_key)
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
         rows = [] if backwards else oldest
@@ -185,7 +197,7 @@ class Rows(OmsExchange):
             if wanted.limit is not None and len(rows) >= wanted.limit:
                 break
             request = {**first_request, "page": page}
-            items = self._items(await self.request(path, "private", "GET", request))
+            items = self._items(await self._read_list(endpoint, request))
             rows.extend(self._matching(items, wanted, time_key))
         if backwards:
             rows.extend(oldest)

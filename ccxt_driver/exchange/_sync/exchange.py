@@ -7,6 +7,7 @@ from typing import Any
 
 from ccxt_driver.exchange._twins_sync import Exchange
 from ccxt_driver.exchange.endpoints import ImplicitApi
+from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
 
 from .account import Account
 from .market_data import MarketData
@@ -67,6 +68,9 @@ class OmsCcxtExchange(
             self.guard_venue_request(params)
         if self._is_embedded:
             return self._ask_in_process(path, method, params)
+        if speaks_older_names(self.options):
+            path, params = older_request(method, path, params)
+            return newer_answer(self.fetch2(path, api, method, params, headers, body, config))
         return self.fetch2(path, api, method, params, headers, body, config)
 
     def throttle(self, cost: Any = None) -> Any:

@@ -13,6 +13,8 @@ from ccxt_driver.mappers import market_data
 
 from .rows import Rows
 
+_MOST_CANDLES = 1000
+
 
 class MarketData(Rows):
     """Public reads; without a key where the server offers them so."""
@@ -146,6 +148,11 @@ class MarketData(Rows):
         :returns: [milliseconds, open, high, low, close, volume] each
         """
         self.load_markets()
+        if params.get("paginate"):
+            rest = self.omit(params, "paginate")
+            return self.fetch_paginated_call_deterministic(
+                "fetchOHLCV", symbol, since, limit, timeframe, rest, _MOST_CANDLES
+            )
         wanted = self._wanted(symbol, since, limit, params)
         args = [wanted.symbol, timeframe, wanted.since, wanted.limit]
         result = self._venue("fetch_ohlcv", args, params)
