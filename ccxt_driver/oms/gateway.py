@@ -234,7 +234,8 @@ def _ccxt_call(request: Request) -> Reply:
     body = request.body if request.body is not None else {}
     if not isinstance(body, dict) or not body.keys() <= {"args", "kwargs"}:
         raise invalid("body", "expected an object with args and kwargs")
-    args, kwargs = body.get("args") or [], body.get("kwargs") or {}
+    args, kwargs = body.get("args"), body.get("kwargs")
+    args, kwargs = [] if args is None else args, {} if kwargs is None else kwargs
     if not isinstance(args, list | tuple):
         raise invalid("body.args", "expected a list")
     if not isinstance(kwargs, dict):

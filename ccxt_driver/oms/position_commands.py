@@ -298,13 +298,14 @@ def absorb(core: Core, tx: Transaction, account: AccountState, source: Position,
     core.state.margin_changed(source)
     core.state.margin_changed(target)
     of_source = RowFilter((account.account.id,), position_id=source.id)
-    for deal in core.store.deals(of_source)[0]:
-        tx.touch_deal(deal)
+    for stored_deal in core.store.deals(of_source)[0]:
+        if tx.latest_deal(stored_deal).position_id != source.id:
+            continue
+        deal = tx.touch_deal(stored_deal)
         deal.previous_position_id, deal.position_id = source.id, target.id
         deal.strategy_id = target.strategy_id
-    live = account.orders_on.get(source.symbol, {})
-    for stored in core.store.orders(of_source)[0]:
-        order = live.get(stored.id, stored)
+    for stored_order in core.store.orders(of_source)[0]:
+        order = tx.latest_order(stored_order)
         tx.touch_order(order)
         order.previous_position_id, order.position_id = source.id, target.id
         order.updated_at = tx.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.rows import PositionMode
 
 from .access import require, usable_strategy
 from .administration import Reassign
@@ -60,9 +61,10 @@ def _move_all(
     named = {order.id for order in orders}
     try:
         for order in orders:
-            deals, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
-            positions = _positions(core, account, deals)
-            reason = _obstacle(core, account, order, positions, strategy_id, named)
+            stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
+            deals = [tx.latest_deal(deal) for deal in stored]
+            positions = _positions(core, tx, deals)
+            reason = _obstacle(core, account, order, positions, strategy_id, position_id, named)
             if reason is None and position_id:
                 reason = _into(core, principal, tx, account, positions, position_id)
             if reason is not None:
@@ -82,10 +84,9 @@ def _move_all(
     core.commit(tx)
 
 
-def _positions(core: Core, account: AccountState, deals: list[Deal]) -> list[Position]:
+def _positions(core: Core, tx: Transaction, deals: list[Deal]) -> list[Position]:
     ids = [*dict.fromkeys(deal.position_id for deal in deals if deal.position_id)]
-    stored = {position.id: position for position in core.store.positions_by_id(ids)}
-    return [account.positions.get(position_id) or stored[position_id] for position_id in ids]
+    return [tx.latest_position(position) for position in core.store.positions_by_id(ids)]
 
 
 def _obstacle(
@@ -94,20 +95,21 @@ def _obstacle(
     order: Order,
     positions: list[Position],
     strategy_id: int,
+    target_id: int,
     named: set[int],
 ) -> str | None:
     """Why an order cannot move, if it cannot."""
     for position in positions:
-        if position.strategy_id == strategy_id:
+        if position.strategy_id == strategy_id and target_id in (0, position.id):
             continue
-        if not account.hedges and account.account.position_mode.value == "netting":
+        if account.account.position_mode is PositionMode.NETTING:
             continue  # one position for all strategies: it keeps that of its opener
         deals, _ = core.store.deals(RowFilter((order.account_id,), position_id=position.id))
         others = sorted({deal.order_id for deal in deals} - named - {0})
         if others:
             return f"position {position.id} has deals of other orders: {', '.join(map(str, others[:10]))}"
         taken = account.netted(position.symbol, strategy_id) if not account.hedges else None
-        if position.is_open and taken is not None and taken is not position:
+        if position.is_open and taken is not None and taken is not position and taken.id != target_id:
             return f"strategy {strategy_id} already has position {taken.id} in {position.symbol}"
     return None
 
@@ -136,13 +138,12 @@ def _into(
 def _move(
     core: Core, tx: Transaction, order: Order, deals: list[Deal], positions: list[Position], strategy_id: int
 ) -> None:
-    netting = core.state.accounts[order.account_id].account.position_mode.value == "netting"
+    netting = core.state.accounts[order.account_id].account.position_mode is PositionMode.NETTING
     tx.touch_order(order)
     order.strategy_id = strategy_id
     order.updated_at = tx.now
     for deal in deals:
-        tx.touch_deal(deal)
-        deal.strategy_id = strategy_id
+        tx.touch_deal(deal).strategy_id = strategy_id
     for position in positions:
         if not netting and position.strategy_id != strategy_id:
             tx.touch_position(position)

@@ -74,7 +74,7 @@ class Transaction:
         self.position_rows: dict[int, Row] = {}
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
         self._commanded = False
-        self._moved: set[int] = set()
+        self._moved: dict[int, Deal] = {}
         self._notes: list[tuple[int, str, Row, int | None]] = []
         self._balances: dict[tuple[int, str], None] = {}
         self._position_row = position_row
@@ -107,12 +107,30 @@ class Transaction:
         """A new deal."""
         self.changes.deals.append(deal)
 
-    def touch_deal(self, deal: Deal) -> None:
-        """A deal is about to move to another position or strategy."""
-        if deal.id not in self._moved:
-            self._save(deal)
-            self._moved.add(deal.id)
-            self.changes.deals.append(deal)
+    def touch_deal(self, deal: Deal) -> Deal:
+        """A deal is about to move to another position or strategy.
+
+        :returns: the object to change: the one of this transaction, should the store have given another
+        """
+        known = self._moved.get(deal.id)
+        if known is not None:
+            return known
+        self._save(deal)
+        self._moved[deal.id] = deal
+        self.changes.deals.append(deal)
+        return deal
+
+    def latest_deal(self, deal: Deal) -> Deal:
+        """A stored deal as this transaction has left it."""
+        return self._moved.get(deal.id, deal)
+
+    def latest_order(self, order: Order) -> Order:
+        """A stored order as this transaction, or the live state, has it."""
+        return self.changes.orders.get(order.id) or self.state.orders.get(order.id) or order
+
+    def latest_position(self, position: Position) -> Position:
+        """A stored position as this transaction, or the live state, has it."""
+        return self.changes.positions.get(position.id) or self.state.positions.get(position.id) or position
 
     def touch_account(self, account: Account) -> None:
         """An account is about to change; replace its mappings, never change them in place."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ccxt_driver.contract.rows import OPEN_STATUSES
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.state import State
 from ccxt_driver.oms.store import RowFilter
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 START = {"USDT": Decimal(5000), "BTC": Decimal(5)}
@@ -137,11 +139,14 @@ class Auditor:
             assert position.realized_pnl == sum(deal.pnl for deal in deals)
             if position.is_open:
                 # All that was paid and is not realised yet is the cost of what is open.
-                paid = sum(deal.qty * deal.price * (1 if deal.side == position.side else -1) for deal in deals)
+                paid = sum(
+                    deal.qty * deal.price * (1 if deal.side == position.side else -1) for deal in deals
+                )
                 realized = position.realized_pnl if position.side == "buy" else -position.realized_pnl
                 assert position.entry_cost == paid + realized
             locked = any(
-                order.closes_position and order.position_id == position.id for order in self.state.orders.values()
+                order.closes_position and order.position_id == position.id
+                for order in self.state.orders.values()
             )
             assert (position.state == "close_requested") == locked
 
@@ -169,7 +174,7 @@ class Auditor:
             held: dict[str, Decimal] = defaultdict(Decimal)
             for order in self.orders:
                 if order.account_id == number and order.is_open:
-                    assert self.state.orders[order.id] is order
+                    assert self.state.orders[order.id] == order
                     if order.reserved_currency is not None:
                         held[order.reserved_currency] += order.reserved
                     if order.symbol == SPOT and order.side == "sell":
@@ -275,7 +280,18 @@ def perform(oms: EmbeddedOms, step: Any) -> None:
 @settings(max_examples=150)
 @given(steps)
 def test_the_books_balance_after_every_step(sequence: list[Any]) -> None:
-    oms = EmbeddedOms(accounts=ACCOUNTS, clock="manual")
+    trade(EmbeddedOms(accounts=ACCOUNTS, clock="manual"), sequence)
+
+
+@settings(max_examples=10)
+@given(steps)
+def test_the_books_balance_on_disk_too(sequence: list[Any]) -> None:
+    with TemporaryDirectory() as folder:
+        trade(EmbeddedOms(accounts=ACCOUNTS, clock="manual", db=f"{folder}/oms.sqlite"), sequence)
+
+
+def trade(oms: EmbeddedOms, sequence: list[Any]) -> None:
+    """Perform the steps, and audit after each."""
     for symbol in (SPOT, SWAP):
         oms.set_price(symbol, bid=100, ask=101, last=100)
     with oms:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from ccxt_driver.oms import OWNER, EmbeddedOms, Event, Principal, Reply
 
 BALANCES = {"USDT": "100000", "BTC": "10", "ETH": "100"}
@@ -31,7 +32,9 @@ class Desk:
         self.price(SWAP, "100", "101")
         self.events.clear()
 
-    def price(self, symbol: str, bid: str, ask: str, last: str | None = None, size: str | None = None) -> None:
+    def price(
+        self, symbol: str, bid: str, ask: str, last: str | None = None, size: str | None = None
+    ) -> None:
         """Set a price."""
         self.oms.set_price(symbol, bid=bid, ask=ask, last=last, size=size)
 
@@ -56,14 +59,20 @@ class Desk:
         assert detail["code"] == code, detail
         return dict(detail)
 
-    def send(self, side: str, qty: Any, price: Any = None, symbol: str = SPOT, account: int = 1, **more: Any) -> Any:
+    def send(
+        self, side: str, qty: Any, price: Any = None, symbol: str = SPOT, account: int = 1, **more: Any
+    ) -> Any:
         """An order that is taken; its row."""
         return self.run("send_order", account, **self.order(side, qty, price, symbol, **more))["order"]
 
     @staticmethod
     def order(side: str, qty: Any, price: Any = None, symbol: str = SPOT, **more: Any) -> dict[str, Any]:
         """The payload of an order: a limit order when it has a price."""
-        payload = {"symbol": symbol, "side": side, "order_type": "market" if price is None else "limit"} | more
+        payload = {
+            "symbol": symbol,
+            "side": side,
+            "order_type": "market" if price is None else "limit",
+        } | more
         if qty is not None:
             payload["qty"] = str(qty)
         if price is not None:
@@ -78,7 +87,9 @@ class Desk:
 
     def call(self, endpoint: str, body: Any = None, **path: Any) -> Any:
         """A request with a body that works; its body."""
-        reply = self.oms.handle(endpoint, {name: str(value) for name, value in path.items()}, {}, body, self.principal)
+        reply = self.oms.handle(
+            endpoint, {name: str(value) for name, value in path.items()}, {}, body, self.principal
+        )
         assert reply.status == 200, reply.body
         return reply.body
 
@@ -114,7 +125,9 @@ class Desk:
 
     def deals(self, account: int = 1, **query: Any) -> list[dict[str, Any]]:
         """All deals."""
-        return list(self.get("deals", account_ids=account, **{"since_ms": 0, "page_size": 500} | query)["items"])
+        return list(
+            self.get("deals", account_ids=account, **{"since_ms": 0, "page_size": 500} | query)["items"]
+        )
 
 
 @pytest.fixture

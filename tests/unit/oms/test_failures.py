@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ccxt_driver.oms import order_commands
 from ccxt_driver.oms.store import StoreError
 
@@ -93,7 +94,8 @@ def test_a_fault_of_our_own_is_rolled_back_and_does_not_touch_its_neighbours(
 
     monkeypatch.setattr(order_commands, "submit", faulty)
     batch = [
-        {"account_id": 1, "command": "send_order", "payload": desk.order("buy", qty)} for qty in ("1", "3", "1")
+        {"account_id": 1, "command": "send_order", "payload": desk.order("buy", qty)}
+        for qty in ("1", "3", "1")
     ]
     reply = desk.oms.handle("commands", {}, {}, batch)
     assert reply.status == 207
@@ -115,7 +117,7 @@ def test_a_subscriber_that_fails_undoes_nothing(desk: Any, caplog: pytest.LogCap
     assert "a subscriber failed" in caplog.text
     unsubscribe()
     unsubscribe()
-    assert [event.name for event in desk.events][0] == "order_submitted"
+    assert next(event.name for event in desk.events) == "order_submitted"
 
 
 def test_an_unexpected_fault_of_a_read_is_answered_with_a_request_id(

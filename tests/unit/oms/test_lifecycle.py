@@ -4,6 +4,7 @@ import itertools
 from decimal import Decimal
 
 import pytest
+
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import OPEN_STATUSES, OrderStatus
 from ccxt_driver.oms.entities import Order

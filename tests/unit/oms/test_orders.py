@@ -18,7 +18,13 @@ def test_a_market_buy_pays_the_ask_and_the_taker_fee(desk: Any) -> None:
     assert (order["status"], order["filled_qty"], order["avg_fill_price"]) == ("FILLED", "2", "101")
     assert (order["fee"], order["fee_currency"], order["comment"]) == ("0.202", "USDT", "first")
     [deal] = result["deals"]
-    assert (deal["qty"], deal["price"], deal["fee"], deal["maker"], deal["pnl"]) == ("2", "101", "0.202", False, "0")
+    assert (deal["qty"], deal["price"], deal["fee"], deal["maker"], deal["pnl"]) == (
+        "2",
+        "101",
+        "0.202",
+        False,
+        "0",
+    )
     [position] = result["positions"]
     assert (position["side"], position["qty"], position["avg_price"]) == ("buy", "2", "101")
     assert order["position_id"] == deal["position_id"] == position["id"]
@@ -99,9 +105,9 @@ def test_a_large_order_walks_the_synthetic_book(make_desk: Callable[..., Any]) -
 def test_a_market_order_by_cost(desk: Any) -> None:
     row = desk.send("buy", None, cost="1000")
     assert row["filled_qty"] == "9.90099"  # rounded down to the lot
-    assert desk.refuse("validation_error", "send_order", **desk.order("buy", None, cost="0.0001"))["message"].startswith(
-        "payload.cost"
-    )
+    assert desk.refuse("validation_error", "send_order", **desk.order("buy", None, cost="0.0001"))[
+        "message"
+    ].startswith("payload.cost")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +134,11 @@ def test_good_till_date_ends_at_its_time_even_when_nobody_looks(desk: Any) -> No
     assert desk.order_row(row["id"])["status"] == "SUBMITTED"
     desk.oms.advance(60_000)
     row = desk.order_row(row["id"])
-    assert (row["status"], row["reject_reason"], row["closed_at"]) == ("CANCELED", "expired", "2026-01-01T00:00:10.000Z")
+    assert (row["status"], row["reject_reason"], row["closed_at"]) == (
+        "CANCELED",
+        "expired",
+        "2026-01-01T00:00:10.000Z",
+    )
     assert desk.balance("USDT")[1] == 0
 
 
@@ -178,7 +188,11 @@ def test_orders_of_one_account_do_not_trade_with_each_other(desk: Any) -> None:
     desk.price(SPOT, "90", "110")
     own = desk.send("sell", "1", "105")
     row = desk.send("buy", "2", "120")
-    assert (row["status"], row["filled_qty"], row["reject_reason"]) == ("CANCELED", "0", "self_trade_prevention")
+    assert (row["status"], row["filled_qty"], row["reject_reason"]) == (
+        "CANCELED",
+        "0",
+        "self_trade_prevention",
+    )
     assert desk.order_row(own["id"])["status"] == "SUBMITTED"
 
 
@@ -282,8 +296,14 @@ def test_change_loses_priority_when_price_changes_or_quantity_grows(desk: Any) -
 def test_change_refuses_what_makes_no_sense(desk: Any) -> None:
     desk.price(SPOT, "100", "101", size="3")
     row = desk.send("buy", "5", "101")
-    assert "more than has filled, 3" in desk.refuse("validation_error", "change_order", order_id=row["id"], new_qty="3")["message"]
-    assert "multiple" in desk.refuse("validation_error", "change_order", order_id=row["id"], new_price="1.001")["message"]
+    assert (
+        "more than has filled, 3"
+        in desk.refuse("validation_error", "change_order", order_id=row["id"], new_qty="3")["message"]
+    )
+    assert (
+        "multiple"
+        in desk.refuse("validation_error", "change_order", order_id=row["id"], new_price="1.001")["message"]
+    )
     desk.refuse("insufficient_funds", "change_order", order_id=row["id"], new_qty="5000")
     desk.refuse("order_not_found", "change_order", order_id=999, new_qty="5")
     desk.refuse("order_not_found", "change_order", account=2, order_id=row["id"], new_qty="6")
@@ -318,7 +338,9 @@ def test_cancel_all_by_strategy_and_symbol(desk: Any) -> None:
     kept = desk.send("buy", "1", "90", strategy_id=1)["id"]
     other = desk.send("buy", "1", "90", strategy_id=2)["id"]
     swap = desk.send("buy", "1", "90", symbol=SWAP, strategy_id=2)["id"]
-    assert desk.run("cancel_all_orders", strategy_ids=[2], symbol=SWAP)["result"]["canceled_order_ids"] == [swap]
+    assert desk.run("cancel_all_orders", strategy_ids=[2], symbol=SWAP)["result"]["canceled_order_ids"] == [
+        swap
+    ]
     assert desk.run("cancel_all_orders", strategy_ids_csv="2")["result"]["canceled_order_ids"] == [other]
     assert desk.run("cancel_all_orders")["result"]["canceled_order_ids"] == [kept]
     assert desk.run("cancel_all_orders")["result"]["canceled_order_ids"] == []
@@ -350,7 +372,10 @@ def test_dead_mans_switch(desk: Any) -> None:
         ({"qty": "0.000000001"}, "payload.qty: expected a multiple of"),
         ({"qty": "1000000000"}, "payload.qty: expected at most"),
         ({"qty": "0.00001"}, "payload.qty: expected"),
-        ({"qty": "1", "order_type": "limit", "price": "100.001"}, "payload.price: expected a multiple of 0.01"),
+        (
+            {"qty": "1", "order_type": "limit", "price": "100.001"},
+            "payload.price: expected a multiple of 0.01",
+        ),
         ({"qty": "1", "order_type": "stop"}, "payload.order_type: expected one of market, limit"),
         ({"qty": "1", "trigger_price": "90.001"}, "payload.trigger_price"),
         ({"qty": "1", "trigger_price": "90", "stop_price": "90"}, "payload.trigger_price"),
@@ -358,8 +383,20 @@ def test_dead_mans_switch(desk: Any) -> None:
         ({"qty": "1", "post_only": True}, "payload.post_only"),
         ({"qty": "1", "oms_stop_loss": "101"}, "payload.oms_stop_loss: expected below"),
         ({"qty": "1", "oms_stop_gain": "99"}, "payload.oms_stop_gain: expected above"),
-        ({"qty": "1", "time_in_force": "GTD", "expire_at": "2020-01-01T00:00:00.000Z", "order_type": "limit", "price": "90"}, "payload.expire_at"),
-        ({"qty": "1", "order_type": "limit", "price": "90", "post_only": True, "time_in_force": "IOC"}, "payload.time_in_force"),
+        (
+            {
+                "qty": "1",
+                "time_in_force": "GTD",
+                "expire_at": "2020-01-01T00:00:00.000Z",
+                "order_type": "limit",
+                "price": "90",
+            },
+            "payload.expire_at",
+        ),
+        (
+            {"qty": "1", "order_type": "limit", "price": "90", "post_only": True, "time_in_force": "IOC"},
+            "payload.time_in_force",
+        ),
     ],
 )
 def test_refusals_name_the_field(desk: Any, payload: dict[str, Any], field: str) -> None:
@@ -383,7 +420,10 @@ def test_check_order_writes_nothing(desk: Any) -> None:
     result = desk.run("check_order", **desk.order("buy", "5000", "90"))["result"]
     assert (result["ok"], result["required"]) == (False, "450450")
     assert result["reason"].startswith("insufficient_funds")
-    assert desk.run("check_order", **desk.order("buy", "1", "101", post_only=True))["result"]["reason"] == "would_fill_immediately"
+    assert (
+        desk.run("check_order", **desk.order("buy", "1", "101", post_only=True))["result"]["reason"]
+        == "would_fill_immediately"
+    )
     assert desk.run("check_order", **desk.order("buy", "1", "1.001"))["result"]["ok"] is False
     assert desk.events == []
     assert desk.send("buy", "1")["id"] == 1

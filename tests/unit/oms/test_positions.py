@@ -25,14 +25,19 @@ def test_netting_adds_reduces_closes_and_reverses_under_a_new_id(desk: Any) -> N
     desk.send("buy", "1", symbol=SWAP)
     assert [brief(row) for row in desk.positions()] == [(1, "buy", "2", "106", "open")]
     result = desk.run("send_order", **desk.order("sell", "5", symbol=SWAP))
-    assert [(deal["position_id"], deal["qty"], deal["pnl"]) for deal in result["deals"]] == [(1, "2", "8"), (2, "3", "0")]
+    assert [(deal["position_id"], deal["qty"], deal["pnl"]) for deal in result["deals"]] == [
+        (1, "2", "8"),
+        (2, "3", "0"),
+    ]
     assert [brief(row) for row in result["positions"]] == [
         (1, "buy", "0", "106", "closed"),
         (2, "sell", "3", "110", "open"),
     ]
     assert (result["order"]["position_id"], result["order"]["previous_position_id"]) == (2, 1)
     assert desk.position_row(1)["realized_pnl"] == "8"
-    assert desk.balance("USDT")[2] == Decimal("100000") + 8 - Decimal("0.0505") - Decimal("0.0555") - Decimal("0.275")
+    assert desk.balance("USDT")[2] == Decimal(100000) + 8 - Decimal("0.0505") - Decimal("0.0555") - Decimal(
+        "0.275"
+    )
 
 
 def test_netting_is_one_position_for_all_strategies_and_keeps_its_openers(desk: Any) -> None:
@@ -50,7 +55,12 @@ def test_strategy_netting_is_one_position_for_each_strategy(desk: Any) -> None:
         (1, "buy", "1.5"),
         (2, "buy", "1"),
     ]
-    desk.refuse("invalid_position_id", "send_order", BY_STRATEGY, **desk.order("buy", "1", symbol=SWAP, position_id=1, strategy_id=2))
+    desk.refuse(
+        "invalid_position_id",
+        "send_order",
+        BY_STRATEGY,
+        **desk.order("buy", "1", symbol=SWAP, position_id=1, strategy_id=2),
+    )
 
 
 def test_hedge_opens_a_position_for_each_order_unless_it_names_one(desk: Any) -> None:
@@ -62,7 +72,10 @@ def test_hedge_opens_a_position_for_each_order_unless_it_names_one(desk: Any) ->
     assert [(row["side"], row["qty"]) for row in desk.positions(HEDGE)] == [("buy", "2"), ("sell", "1.5")]
     row = desk.send("buy", "2", symbol=SWAP, account=HEDGE, position_id=second)
     assert (row["previous_position_id"], row["position_id"]) == (second, 3)
-    assert [(row["id"], row["side"], row["qty"]) for row in desk.positions(HEDGE)] == [(1, "buy", "2"), (3, "buy", "0.5")]
+    assert [(row["id"], row["side"], row["qty"]) for row in desk.positions(HEDGE)] == [
+        (1, "buy", "2"),
+        (3, "buy", "0.5"),
+    ]
 
 
 def test_hedge_fills_of_one_order_go_to_one_position(desk: Any) -> None:
@@ -85,7 +98,10 @@ def test_hedge_takes_the_strategy_of_the_position_it_names(desk: Any) -> None:
     position = desk.send("buy", "1", symbol=SWAP, account=HEDGE, strategy_id=2)["position_id"]
     assert desk.send("buy", "1", symbol=SWAP, account=HEDGE, position_id=position)["strategy_id"] == 2
     desk.refuse(
-        "invalid_position_id", "send_order", HEDGE, **desk.order("buy", "1", symbol=SWAP, position_id=position, strategy_id=1)
+        "invalid_position_id",
+        "send_order",
+        HEDGE,
+        **desk.order("buy", "1", symbol=SWAP, position_id=position, strategy_id=1),
     )
 
 
@@ -108,7 +124,12 @@ def test_values_of_a_swap_position(desk: Any) -> None:
     desk.send("sell", "10", symbol=SWAP)
     desk.price(SWAP, "90", "91", last="90")
     [row] = desk.positions()
-    assert (row["mark_price"], row["unrealized_pnl"], row["leverage"], row["margin"]) == ("90", "100", "5", "200")
+    assert (row["mark_price"], row["unrealized_pnl"], row["leverage"], row["margin"]) == (
+        "90",
+        "100",
+        "5",
+        "200",
+    )
     assert row["liquidation_price"] is None
     free, used, total = desk.balance("USDT")
     assert (used, total, free) == (200, Decimal("99999.5"), Decimal("99799.5"))  # a profit is not money yet
@@ -120,11 +141,11 @@ def test_margin_is_held_by_orders_then_by_the_position(desk: Any) -> None:
     desk.send("buy", "10", "90", symbol=SWAP)
     assert desk.balance("USDT")[1] == Decimal("90.45")
     desk.price(SWAP, "89", "90")
-    assert desk.balance("USDT")[1] == Decimal("90") + 5
+    assert desk.balance("USDT")[1] == Decimal(90) + 5
     desk.send("sell", "10", "95", symbol=SWAP)  # it closes, and needs none
-    assert desk.balance("USDT")[1] == Decimal("95")
+    assert desk.balance("USDT")[1] == Decimal(95)
     desk.send("sell", "1", "95", symbol=SWAP)  # this one would open
-    assert desk.balance("USDT")[1] == Decimal("95") + Decimal("9.5") + Decimal("0.0475")
+    assert desk.balance("USDT")[1] == Decimal(95) + Decimal("9.5") + Decimal("0.0475")
     desk.price(SWAP, "95", "96")
     assert [brief(row) for row in desk.positions()] == [(2, "sell", "1", "95", "open")]
 
@@ -160,7 +181,7 @@ def test_leverage_is_checked_and_idempotent(desk: Any) -> None:
     assert reply.body["detail"]["details"]["ccxt_error"] == "InsufficientFunds"
     assert desk.positions()[0]["leverage"] == "10"
     desk.venue("setLeverage", 20, SWAP)
-    assert desk.balance("USDT")[1] == Decimal("45450") + 900 * 5
+    assert desk.balance("USDT")[1] == Decimal(45450) + 900 * 5
 
 
 # ------------------------------------------------------------------ close_position
@@ -169,7 +190,11 @@ def test_leverage_is_checked_and_idempotent(desk: Any) -> None:
 def test_close_position_whole_and_in_part(desk: Any) -> None:
     desk.send("buy", "3")
     result = desk.run("close_position", position_id=1, qty="1", comment="some")
-    assert (result["order"]["side"], result["order"]["qty"], result["order"]["comment"]) == ("sell", "1", "some")
+    assert (result["order"]["side"], result["order"]["qty"], result["order"]["comment"]) == (
+        "sell",
+        "1",
+        "some",
+    )
     assert brief(result["positions"][0]) == (1, "buy", "2", "101", "open")
     assert desk.run("close_position", position_id=1)["positions"][0]["state"] == "closed"
     desk.refuse("conflict", "close_position", position_id=1)
@@ -199,7 +224,10 @@ def test_a_close_that_waits_ends_when_the_position_closes_otherwise(desk: Any) -
 
 def test_closing_more_than_there_is_is_refused(desk: Any) -> None:
     desk.send("buy", "3")
-    assert "at most the position's 3" in desk.refuse("validation_error", "close_position", position_id=1, qty="4")["message"]
+    assert (
+        "at most the position's 3"
+        in desk.refuse("validation_error", "close_position", position_id=1, qty="4")["message"]
+    )
 
 
 # ------------------------------------------------------------------ close_by, merge, change
@@ -211,11 +239,17 @@ def test_close_by_makes_two_deals_and_no_order(desk: Any) -> None:
     desk.send("sell", "2", symbol=SWAP, account=HEDGE)
     before = desk.balance("USDT", HEDGE)[2]
     result = desk.run("close_by", HEDGE, position_id_a=1, position_id_b=2)
-    assert [(deal["order_id"], deal["position_id"], deal["side"], deal["qty"], deal["price"], deal["pnl"]) for deal in result["deals"]] == [
+    assert [
+        (deal["order_id"], deal["position_id"], deal["side"], deal["qty"], deal["price"], deal["pnl"])
+        for deal in result["deals"]
+    ] == [
         (None, 1, "sell", "2", "110", "18"),
         (None, 2, "buy", "2", "110", "0"),
     ]
-    assert [brief(row) for row in result["positions"]] == [(1, "buy", "1", "101", "open"), (2, "sell", "0", "110", "closed")]
+    assert [brief(row) for row in result["positions"]] == [
+        (1, "buy", "1", "101", "open"),
+        (2, "sell", "0", "110", "closed"),
+    ]
     assert desk.balance("USDT", HEDGE)[2] == before + 18
     assert desk.get("orders_history", account_ids=HEDGE, since_ms=0)["total"] == 2
 
@@ -229,7 +263,9 @@ def test_close_by_of_spot_moves_no_coins(desk: Any) -> None:
     assert [row["qty"] for row in desk.positions(HEDGE)] == ["0.6", "0.6"]
 
 
-@pytest.mark.parametrize("pair,field", [((1, 3), "opposite side"), ((1, 4), "a position in"), ((1, 1), "another position")])
+@pytest.mark.parametrize(
+    "pair,field", [((1, 3), "opposite side"), ((1, 4), "a position in"), ((1, 1), "another position")]
+)
 def test_close_by_refuses_other_pairs(desk: Any, pair: tuple[int, int], field: str) -> None:
     for side, symbol in (("buy", SWAP), ("sell", SWAP), ("buy", SWAP), ("sell", SPOT)):
         desk.send(side, "1", symbol=symbol, account=HEDGE)
@@ -258,7 +294,14 @@ def test_merge_stop_modes_and_refusals(desk: Any) -> None:
     for _ in range(3):
         desk.send("buy", "1", symbol=SWAP, account=HEDGE, oms_stop_loss="80")
     desk.send("sell", "1", symbol=SWAP, account=HEDGE)
-    desk.run("merge_positions", HEDGE, source_position_id=1, target_position_id=2, stop_mode="set", oms_stop_gain="150")
+    desk.run(
+        "merge_positions",
+        HEDGE,
+        source_position_id=1,
+        target_position_id=2,
+        stop_mode="set",
+        oms_stop_gain="150",
+    )
     assert (desk.position_row(2)["stop_loss"], desk.position_row(2)["stop_gain"]) == (None, "150")
     desk.run("merge_positions", HEDGE, source_position_id=3, target_position_id=2, stop_mode="clear")
     assert desk.position_row(2)["stop_gain"] is None
@@ -274,8 +317,16 @@ def test_position_change_sets_keeps_and_clears(desk: Any) -> None:
     assert (row["stop_loss"], row["stop_gain"], row["comment"]) == ("90", "120", "why")
     desk.run("position_change", position_id=1, oms_stop_loss=None)
     assert desk.position_row(1)["stop_loss"] is None
-    assert "below" in desk.refuse("validation_error", "position_change", position_id=1, oms_stop_loss="105")["message"]
-    assert "multiple" in desk.refuse("validation_error", "position_change", position_id=1, oms_stop_loss="90.001")["message"]
+    assert (
+        "below"
+        in desk.refuse("validation_error", "position_change", position_id=1, oms_stop_loss="105")["message"]
+    )
+    assert (
+        "multiple"
+        in desk.refuse("validation_error", "position_change", position_id=1, oms_stop_loss="90.001")[
+            "message"
+        ]
+    )
 
 
 # ------------------------------------------------------------------ enforced stops
@@ -283,7 +334,12 @@ def test_position_change_sets_keeps_and_clears(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     "side,bid,ask,reason,price",
-    [("buy", "89", "90", "stop_loss", "89"), ("buy", "121", "122", "stop_gain", "121"), ("sell", "122", "123", "stop_loss", "123"), ("sell", "89", "90", "stop_gain", "90")],
+    [
+        ("buy", "89", "90", "stop_loss", "89"),
+        ("buy", "121", "122", "stop_gain", "121"),
+        ("sell", "122", "123", "stop_loss", "123"),
+        ("sell", "89", "90", "stop_gain", "90"),
+    ],
 )
 def test_stops_close_the_position(desk: Any, side: str, bid: str, ask: str, reason: str, price: str) -> None:
     low, high = ("oms_stop_loss", "oms_stop_gain") if side == "buy" else ("oms_stop_gain", "oms_stop_loss")
@@ -304,7 +360,9 @@ def test_a_stop_takes_the_coins_that_other_exits_hold(desk: Any) -> None:
     exit_order = desk.send("sell", "2", "120")
     desk.price(SPOT, "85", "86")
     assert desk.positions() == []
-    assert desk.order_row(exit_order["id"])["status"] == "CANCELED" or desk.order_row(1)["status"] == "CANCELED"
+    assert (
+        desk.order_row(exit_order["id"])["status"] == "CANCELED" or desk.order_row(1)["status"] == "CANCELED"
+    )
     assert desk.deals()[-1]["reason"] == "stop_loss"
 
 

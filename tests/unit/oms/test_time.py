@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ccxt_driver.oms import EmbeddedOms
 
 HOUR = 3_600_000
@@ -23,7 +24,9 @@ def busy_hours(look_every_ms: int, hours: int = 12) -> list[dict[str, Any]]:
     oms = EmbeddedOms(accounts=ACCOUNTS, clock="manual", seed=3)
     events: list[dict[str, Any]] = []
     oms.subscribe(
-        lambda batch: events.extend({"name": event.name, "ts": event.ts_ms, "payload": event.payload} for event in batch)
+        lambda batch: events.extend(
+            {"name": event.name, "ts": event.ts_ms, "payload": event.payload} for event in batch
+        )
     )
     last = Decimal(str(oms._core.quote("ETH/USDT", oms.now_ms()).last))
     tick = oms._core.market.market("ETH/USDT").tick_size
@@ -45,7 +48,13 @@ def busy_hours(look_every_ms: int, hours: int = 12) -> list[dict[str, Any]]:
     send(side="sell", stop_price=at("-0.9"))
     send(side="sell", trailing_percent="0.5")
     send(side="buy", trailing_percent="0.4")
-    send(side="buy", order_type="limit", price=at("-5"), time_in_force="GTD", expire_at="2026-01-01T01:30:00.500Z")
+    send(
+        side="buy",
+        order_type="limit",
+        price=at("-5"),
+        time_in_force="GTD",
+        expire_at="2026-01-01T01:30:00.500Z",
+    )
     for _ in range(hours * HOUR // look_every_ms):
         oms.advance(look_every_ms)
     oms.close()
@@ -105,9 +114,16 @@ def test_the_same_commands_give_the_same_bytes_in_every_process() -> None:
 
 
 def test_importing_the_oms_loads_neither_ccxt_nor_aiohttp() -> None:
-    code = "import sys; from ccxt_driver.oms import EmbeddedOms; EmbeddedOms(); print({'ccxt', 'aiohttp'} & set(sys.modules))"
+    code = (
+        "import sys; from ccxt_driver.oms import EmbeddedOms; EmbeddedOms(); "
+        "print({'ccxt', 'aiohttp'} & set(sys.modules))"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, check=True, text=True
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        check=True,
+        text=True,
     )
     assert done.stdout.strip() == "set()"
 
@@ -121,7 +137,9 @@ def test_a_stored_oms_goes_on_where_it_stopped(make_desk: Callable[..., Any], tm
     resting = desk.send("buy", "1", "90", oms_stop_loss="80", client_order_id="mine")
     waiting = desk.send("sell", "1", trailing_amount="5")
     swap = desk.send("buy", "2", symbol="BTC/USDT:USDT")
-    before = [desk.oms.handle(name, {}, {"account_ids": 1}, None).body for name in ("orders_open", "positions_open")]
+    before = [
+        desk.oms.handle(name, {}, {"account_ids": 1}, None).body for name in ("orders_open", "positions_open")
+    ]
     balances = desk.venue("fetch_balance")
     last_seq = desk.oms.last_seq(1)
     desk.oms.close()
@@ -129,14 +147,32 @@ def test_a_stored_oms_goes_on_where_it_stopped(make_desk: Callable[..., Any], tm
     again = EmbeddedOms(db=path, clock="manual", seed=99)
     try:
         assert [
-            again.handle(name, {}, {"account_ids": 1}, None).body for name in ("orders_open", "positions_open")
+            again.handle(name, {}, {"account_ids": 1}, None).body
+            for name in ("orders_open", "positions_open")
         ] == before
-        assert again.handle("ccxt_call", {"account_id": "1", "func": "fetchBalance"}, {}, {}).body["result"] == balances
+        assert (
+            again.handle("ccxt_call", {"account_id": "1", "func": "fetchBalance"}, {}, {}).body["result"]
+            == balances
+        )
         assert again.last_seq(1) == last_seq
         again.set_price("BTC/USDT", bid="85", ask="86", last="85")
-        rows = again.handle("orders_by_id", {"ids": f"{resting['id']},{waiting['id']}"}, {}, None).body["items"]
+        rows = again.handle("orders_by_id", {"ids": f"{resting['id']},{waiting['id']}"}, {}, None).body[
+            "items"
+        ]
         assert [row["status"] for row in rows] == ["FILLED", "FILLED"]
-        body = {"account_id": 1, "command": "send_order", "payload": {"symbol": "BTC/USDT", "side": "buy", "order_type": "limit", "qty": "1", "price": "90", "oms_stop_loss": "80", "client_order_id": "mine"}}
+        body = {
+            "account_id": 1,
+            "command": "send_order",
+            "payload": {
+                "symbol": "BTC/USDT",
+                "side": "buy",
+                "order_type": "limit",
+                "qty": "1",
+                "price": "90",
+                "oms_stop_loss": "80",
+                "client_order_id": "mine",
+            },
+        }
         [result] = again.handle("commands", {}, {}, body).body["results"]
         assert (result["duplicate"], result["order_id"]) == (True, resting["id"])
         body["payload"] = {"symbol": "BTC/USDT", "side": "buy", "order_type": "market", "qty": "1"}
@@ -146,12 +182,17 @@ def test_a_stored_oms_goes_on_where_it_stopped(make_desk: Callable[..., Any], tm
         again.close()
 
 
-def test_accounts_of_a_file_are_added_to_and_never_reset(make_desk: Callable[..., Any], tmp_path: Path) -> None:
+def test_accounts_of_a_file_are_added_to_and_never_reset(
+    make_desk: Callable[..., Any], tmp_path: Path
+) -> None:
     path = tmp_path / "oms.sqlite"
     desk = make_desk(db=path)
     desk.send("buy", "1")
     desk.oms.close()
-    desk = make_desk(db=path, accounts=[{"account_id": 1, "balances": {"USDT": "5"}}, {"account_id": 9, "balances": {"USDT": "5"}}])
+    desk = make_desk(
+        db=path,
+        accounts=[{"account_id": 1, "balances": {"USDT": "5"}}, {"account_id": 9, "balances": {"USDT": "5"}}],
+    )
     assert desk.balance("USDT")[2] == Decimal("99898.899")
     assert desk.balance("USDT", 9)[2] == 5
 
@@ -182,7 +223,10 @@ def test_time_priority_survives_a_restart(make_desk: Callable[..., Any], tmp_pat
         ({"accounts": [{"account_id": 0}]}, r"accounts\[0\].account_id"),
         ({"accounts": [{"account_id": 1}, {"account_id": 1}]}, "given twice"),
         ({"accounts": [{"account_id": 1, "mode": "hedge"}]}, r"accounts\[0\].mode: unknown"),
-        ({"accounts": [{"account_id": 1, "position_mode": "net"}]}, "position_mode: expected one of hedge, netting"),
+        (
+            {"accounts": [{"account_id": 1, "position_mode": "net"}]},
+            "position_mode: expected one of hedge, netting",
+        ),
         ({"accounts": [{"account_id": 1, "balances": {"USDT": "-1"}}]}, r"balances.USDT: expected 0 to"),
         ({"accounts": [{"account_id": 1, "balances": {"NOPE": "1"}}]}, r"balances.NOPE: expected one of"),
         ({"accounts": [{"account_id": 1, "balances": {"USDT": "x"}}]}, r"balances.USDT: expected a decimal"),
@@ -206,7 +250,11 @@ def test_the_defaults() -> None:
             (2, "hedge"),
             (3, "strategy_netting"),
         ]
-        assert [row["strategy_id"] for row in oms.handle("strategies", {}, {}, None).body["items"]] == [1, 2, 3]
+        assert [row["strategy_id"] for row in oms.handle("strategies", {}, {}, None).body["items"]] == [
+            1,
+            2,
+            3,
+        ]
         with pytest.raises(RuntimeError, match="manual"):
             oms.advance(1)
     assert oms.closed

@@ -1,0 +1,182 @@
+"""What the paper venue answers under its ccxt names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ccxt_driver.contract.endpoints import MARKET_FUNCTIONS
+from ccxt_driver.oms.venue_calls import FUNCTIONS
+from ccxt_driver.oms.venue_public import HAS
+
+SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
+
+
+def refused(desk: Any, func: str, *args: Any, **kwargs: Any) -> tuple[str, str]:
+    reply = desk.oms.handle(
+        "ccxt_call", {"account_id": "1", "func": func}, {}, {"args": list(args), "kwargs": kwargs}
+    )
+    assert reply.status == 502, reply.body
+    detail = reply.body["detail"]
+    assert detail["code"] == "exchange_error"
+    return detail["details"]["ccxt_error"], detail["message"]
+
+
+def test_every_market_function_is_served() -> None:
+    assert set(FUNCTIONS) >= MARKET_FUNCTIONS
+    assert {name for name, function in FUNCTIONS.items() if function.right is None} == MARKET_FUNCTIONS
+
+
+def test_has_names_what_is_served(desk: Any) -> None:
+    from ccxt_driver.contract.endpoints import snake_case
+
+    served = {snake_case(name) for name, value in HAS.items() if value} - {
+        "public_api",
+        "private_api",
+        "spot",
+        "swap",
+    }
+    assert served == set(FUNCTIONS) - {"describe", "has", "load_markets"}
+    assert desk.venue("has", "fetchOHLCV") is True
+    assert desk.venue("has")["createOrder"] is False
+
+
+def test_arguments_by_position_and_by_name_in_either_spelling(desk: Any) -> None:
+    expected = desk.venue("fetch_ohlcv", "ETH/USDT", "5m", None, 3)
+    assert len(expected) == 3
+    assert desk.venue("fetchOHLCV", "ETH/USDT", timeframe="5m", limit=3) == expected
+    assert desk.venue("fetchOhlcv", symbol="ETH/USDT", timeframe="5m", limit=3, params={}) == expected
+    assert (
+        desk.call("ccxt_core", {"symbol": SPOT}, account_id=1, func="fetch_ticker")["result"]["bid"] == 100.0
+    )
+
+
+@pytest.mark.parametrize(
+    "func,args,kwargs,error,text",
+    [
+        ("fetch_ticker", [], {}, "ArgumentsRequired", "symbol"),
+        ("fetch_ticker", ["NO/PE"], {}, "BadSymbol", "NO/PE"),
+        ("fetch_tickers", [["NO/PE"]], {}, "BadSymbol", "NO/PE"),
+        ("fetch_ticker", [SPOT, {}, 3], {}, "BadRequest", "takes 2 arguments"),
+        ("fetch_ticker", [SPOT], {"symbol": SPOT}, "BadRequest", "symbol twice"),
+        ("fetch_ticker", [SPOT], {"limits": 3}, "BadRequest", "limits"),
+        ("fetch_ohlcv", [SPOT, "7m"], {}, "BadRequest", "timeframe"),
+        ("fetch_ohlcv", [SPOT, "1m", None, 0], {}, "BadRequest", "limit"),
+        ("fetch_trades", [SPOT, "x"], {}, "BadRequest", "since"),
+        ("set_leverage", [5, SPOT], {}, "BadSymbol", "not a swap"),
+        ("set_leverage", [0, SWAP], {}, "BadRequest", "leverage"),
+        ("set_leverage", [10_000, SWAP], {}, "BadRequest", "leverage"),
+        ("set_margin_mode", ["isolated", SWAP], {}, "NotSupported", "cross"),
+        ("set_margin_mode", ["round", SWAP], {}, "BadRequest", "margin_mode"),
+        ("set_position_mode", [True], {}, "NotSupported", "position mode"),
+        ("fetch_funding_rate", [SPOT], {}, "BadSymbol", "not a swap"),
+        ("fetch_order", ["nope"], {}, "OrderNotFound", "nope"),
+        ("create_order", [SPOT, "market", "buy", 1], {}, "NotSupported", "from the OMS only"),
+        ("cancelOrder", ["1"], {}, "NotSupported", "from the OMS only"),
+        ("fetchPositions", [], {}, "NotSupported", "does not have"),
+    ],
+)
+def test_refusals_carry_ccxts_class(
+    desk: Any, func: str, args: list[Any], kwargs: dict[str, Any], error: str, text: str
+) -> None:
+    found, message = refused(desk, func, *args, **kwargs)
+    assert found == error
+    assert text in message
+
+
+def test_orders_as_the_venue_sees_them(desk: Any) -> None:
+    row = desk.send("buy", "2", "90", client_order_id="mine")
+    order = desk.venue("fetch_order", row["exchange_order_id"], SPOT)
+    assert (order["id"], order["status"], order["clientOrderId"], order["price"]) == (
+        "P1",
+        "open",
+        "mine",
+        90.0,
+    )
+    assert [known["id"] for known in desk.venue("fetch_open_orders", SPOT)] == ["P1"]
+    assert desk.venue("fetch_open_orders", SWAP) == []
+    desk.price(SPOT, "89", "90")
+    order = desk.venue("fetch_order", "P1")
+    assert (order["status"], order["filled"], order["average"], order["fee"]) == (
+        "closed",
+        2.0,
+        90.0,
+        {"currency": "USDT", "cost": 0.18},
+    )
+
+
+def test_the_order_book_shows_what_is_left_and_what_rests(desk: Any) -> None:
+    desk.price(SPOT, "100", "101", size="3")
+    desk.send("buy", "1")
+    desk.send("buy", "2", "99")
+    desk.send("sell", "1", "101.5", account=2)
+    book = desk.venue("fetchOrderBook", SPOT)
+    assert book["bids"] == [[100.0, 3.0], [99.0, 2.0]]
+    assert book["asks"] == [[101.0, 2.0], [101.5, 1.0]]
+    assert desk.venue("fetchOrderBook", SPOT, 1)["bids"] == [[100.0, 3.0]]
+
+
+def test_balance_is_ccxts_structure(desk: Any) -> None:
+    desk.send("buy", "1", "90")
+    balance = desk.venue("fetch_balance")
+    assert balance["USDT"] == {"free": 99909.91, "used": 90.09, "total": 100000.0}
+    assert (balance["free"]["USDT"], balance["used"]["USDT"], balance["total"]["USDT"]) == (
+        99909.91,
+        90.09,
+        100000.0,
+    )
+    assert balance["timestamp"] == desk.oms.now_ms()
+
+
+def test_batches_of_calls(desk: Any) -> None:
+    calls = [
+        {"account_id": 1, "func": "fetch_time"},
+        {"account_id": 1, "func": "fetch_ticker", "args": ["NO/PE"]},
+        {"account_id": 9, "func": "fetch_balance"},
+    ]
+    results = desk.call("ccxt_commands", calls)["results"]
+    assert [(row["index"], row["ok"]) for row in results] == [(0, True), (1, False), (2, False)]
+    assert results[1]["error"]["details"]["ccxt_error"] == "BadSymbol"
+    assert results[2]["error"]["code"] == "account_not_found"
+    assert desk.call("ccxt_commands", calls[0])["results"][0]["result"] == desk.oms.now_ms()
+    assert desk.oms.handle("ccxt_commands", {}, {}, {"func": "x"}).status == 422
+
+
+def test_bodies_off_the_schema(desk: Any) -> None:
+    for endpoint, func, body in (
+        ("ccxt_call", "fetch_time", {"arg": []}),
+        ("ccxt_call", "fetch_time", {"args": "x"}),
+        ("ccxt_call", "fetch_time", {"kwargs": []}),
+        ("ccxt_call", "fetch_time", []),
+        ("ccxt_core", "fetch_time", {}),
+        ("ccxt_core", "fetch_ticker", []),
+    ):
+        reply = desk.oms.handle(endpoint, {"account_id": "1", "func": func}, {}, body)
+        assert (reply.status, reply.body["detail"]["code"]) == (422, "validation_error")
+
+
+def test_everything_else_answers(desk: Any) -> None:
+    assert desk.venue("describe")["id"] == "paper"
+    assert set(desk.venue("fetch_markets")[0]) >= {"symbol", "precision", "limits"}
+    assert SWAP in desk.venue("load_markets", True)
+    assert desk.venue("fetch_currencies")["USDT"]["code"] == "USDT"
+    assert desk.venue("fetch_tickers", [SPOT])[SPOT]["ask"] == 101.0
+    assert len(desk.venue("fetchTickers")) == len(desk.venue("fetch_markets"))
+    assert desk.venue("fetch_bids_asks", [SPOT])[SPOT]["ask"] == 101.0
+    assert desk.venue("fetch_mark_price", SWAP)["markPrice"] == 100.5
+    assert desk.venue("fetch_mark_prices", [SWAP])[SWAP]["markPrice"] == 100.5
+    assert desk.venue("fetch_funding_rate", SWAP)["fundingRate"] == 0.0001
+    assert SPOT not in desk.venue("fetch_funding_rates")
+    assert desk.venue("fetch_trading_fee", SPOT)["taker"] == 0.001
+    assert desk.venue("fetch_trading_fees")[SWAP]["maker"] == 0.0002
+    assert desk.venue("fetch_leverage", SWAP)["longLeverage"] == 10.0
+    assert desk.venue("fetch_leverage_tiers", [SWAP])[SWAP][0]["tier"] == 1
+    assert desk.venue("set_margin_mode", "cross", SWAP)["marginMode"] == "cross"
+    assert desk.venue("set_position_mode", False)["hedged"] is False
+    assert desk.venue("fetch_status")["status"] == "ok"
+    assert len(desk.venue("fetch_trades", "ETH/USDT", None, 7)) == 7
+    assert (
+        desk.venue("fetch_ohlcv", "ETH/USDT", "1h", None, 5, {"until": desk.oms.now_ms() - 3_600_000})[-1][0]
+        < desk.oms.now_ms()
+    )
