@@ -49,6 +49,7 @@ class Exchange(ShortWay, CcxtExchange):
                 data=body.encode() if body else None,
                 headers=headers,
                 timeout=_timeout(self.timeout / 1000),
+                allow_redirects=False,  # aiohttp would post the order again, with the key, to anywhere
             ) as response:
                 return response, await response.text(errors="replace")
         except TimeoutError as error:

@@ -16,7 +16,7 @@ import ccxt
 
 from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.contract.values import format_time, parse_decimal
-from ccxt_driver.errors import command_of, error_from_detail, error_from_response, garbage
+from ccxt_driver.errors import annotate, command_of, error_from_detail, error_from_response, garbage
 from ccxt_driver.mappers.order import order_from_row
 from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
@@ -124,7 +124,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         if code >= 400:
             raise error_from_response(self.id, code, response, body, headers, command)
         if code >= 300:
-            raise ccxt.ExchangeError(f"{self.id} {method} {url}: HTTP {code}, a redirect is not followed")
+            error = ccxt.ExchangeError(f"{self.id} {method} {url}: HTTP {code}, a redirect is not followed")
+            raise annotate(error, status=code, outcome=None if command is None else "unknown")
         if response is None:
             raise garbage(self.id, f"{method} {url}: expected JSON, got {body[:100]!r}", command, body)
 
@@ -263,7 +264,9 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
             raise error
         hint = f"; look it up by clientOrderId {client_order_id}" if client_order_id else ""
         message = f"{self.id} {command['command']}: the outcome is unknown{hint} ({error})"
-        kind = ccxt.RequestTimeout if isinstance(error, ccxt.OperationFailed) else type(error)
+        status = getattr(error, "http_status", None) or 0
+        answered = 300 <= status < 500 and not isinstance(error, ccxt.OperationFailed)
+        kind = type(error) if answered else ccxt.RequestTimeout
         unknown = kind(message)
         unknown.__dict__.update(vars(error), outcome=outcome, client_order_id=client_order_id)
         raise unknown from error
@@ -322,6 +325,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         items = body.get("items") if isinstance(body, Mapping) else None
         if not isinstance(items, list):
             raise garbage(self.id, f"expected a list under items, got {str(body)[:200]}", None, body)
+        if not all(isinstance(item, dict) for item in items):
+            raise garbage(self.id, f"expected rows under items, got {str(items)[:200]}", None, body)
         return items
 
     def _venue_result(self, body: Any) -> Any:
@@ -402,6 +407,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
     def _order(self, row: Any, deals: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
         if not isinstance(row, dict):
             raise garbage(self.id, f"expected an order row, got {str(row)[:200]}", None, row)
+        if deals and not (isinstance(deals, list) and all(isinstance(deal, dict) for deal in deals)):
+            raise garbage(self.id, f"expected deal rows, got {str(deals)[:200]}", None, deals)
         terms = self._terms_of(row.get("symbol"))
         result: dict[str, Any] = self._mapped(
             order_from_row, row, self._number(), terms, self._utc_offset_ms(), deals
@@ -442,5 +449,6 @@ def _never_sent(error: BaseException | None, depth: int = 8) -> bool:
         return False
     if type(error).__name__ in _NEVER_SENT:
         return True
-    inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
+    # Not __context__: that may be an earlier failure, which the caller was handling when it sent this.
+    inner = [error.__cause__, getattr(error, "reason", None), *error.args]
     return any(_never_sent(each, depth - 1) for each in inner if isinstance(each, BaseException))

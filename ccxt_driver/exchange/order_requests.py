@@ -312,8 +312,11 @@ class OrderRequests(Host):
         features: frozenset[str],
     ) -> None:
         """`stopLoss` and `takeProfit` dicts: stops of the position that the order opens."""
-        attached = {name: params[name] for name in ("stopLoss", "takeProfit") if params.get(name) is not None}
+        names = ("stopLoss", "takeProfit")
+        attached = {name: params[name] for name in names if params.get(name) is not None}
         if not attached:
+            for name in names:
+                params.pop(name, None)  # None: programs pass what they do not use
             return
         if Feature.STOPS_ENFORCED not in features:
             if self.options.get("unenforced_stops") == "venue":

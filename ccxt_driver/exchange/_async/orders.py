@@ -76,21 +76,24 @@ class Orders(Rows):
         ]
 
     async def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
+        """The order that a command has placed: failing here would invite the caller to place it again."""
         row = result.get("order")
         if row is not None:
-            return self._order(row, result.get("deals"))
+            try:
+                return self._order(row, result.get("deals"))
+            except ccxt.BadResponse as error:
+                LOGGER.warning("%s an order is placed, its row is none: %s", self.id, error)
         return await self._placed_order(command, result)
 
     async def _placed_order(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that was placed, from a server that answers no rows."""
         order_id = result.get("order_id")
-        if not isinstance(order_id, int):
+        if type(order_id) is not int:
             error = garbage(self.id, f"expected an order_id, got {result}"[:300], command["command"], result)
             self._raise_outcome(error, command)
         try:
             return await self._complete_order(command["account_id"], order_id, None)
         except ccxt.BaseError as error:
-            # It is placed: failing here would invite the caller to place it again.
             LOGGER.warning("%s order %s is placed but could not be read: %s", self.id, order_id, error)
             return self._order(self._row_of_command(command, order_id))
 
@@ -186,9 +189,13 @@ class Orders(Rows):
         await self._guard_strategy(command, order_id, self._strategy_id(params))
         result = await self._command(command)
         row = result.get("order")
-        if row is not None:
-            return await self._with_deals(row)
-        return await self._complete_order(command["account_id"], order_id, None)
+        if row is None:
+            return await self._complete_order(command["account_id"], order_id, None)
+        try:
+            return await self._with_deals(row, command["account_id"])
+        except ccxt.BaseError as error:  # the command was carried out: it must not look as if it failed
+            LOGGER.warning("%s the deals of order %s could not be read: %s", self.id, order_id, error)
+            return self._order(row)
 
     async def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
         """Cancel several orders by one command.
@@ -346,3 +353,15 @@ class Orders(Rows):
             trailingTriggerPrice,
             params,
         )
+
+    async def _trailing_order(
+        self, order: Any, name: str, distance: Any, trigger_price: Any, params: dict[str, Any]
+    ) -> Any:
+        """Place an order that trails by a distance.
+
+        :param order: symbol, type, side, amount and price
+        :raises ArgumentsRequired: no distance was given
+        """
+        symbol, order_type, side, amount, price = order
+        own = self.trailing_params(name, distance, trigger_price, params)
+        return await self.create_order(symbol, order_type, side, amount, price, own)

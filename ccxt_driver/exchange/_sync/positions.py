@@ -161,7 +161,7 @@ class Positions(Fallback):
             return self._order(row, result.get("deals"))
         client_order_id = command["payload"]["client_order_id"]
         found = self._row_by_client_order_id(command["account_id"], client_order_id)
-        return self._with_deals(found)
+        return self._with_deals(found, command["account_id"])
 
     def close_by(
         self, position_id_a: Any, position_id_b: Any, amount: Any = None, params: dict[str, Any] = {}

@@ -265,14 +265,14 @@ class Rows(OmsExchange):
         return dict(rows[-1])
 
     def _complete_order(self, account_id: int, order_id: int, strategy_id: Any) -> Any:
-        return self._with_deals(self._order_row(account_id, order_id, strategy_id))
+        return self._with_deals(self._order_row(account_id, order_id, strategy_id), account_id)
 
-    def _with_deals(self, row: dict[str, Any]) -> Any:
+    def _with_deals(self, row: dict[str, Any], account_id: int) -> Any:
         """An order with its trades: a second request, only when something filled."""
         order = self._order(row)
         if not order["filled"] or float(order["filled"]) == 0:
             return order
         since = max(order["timestamp"] - 1000, 0)  # some servers keep whole seconds
         wanted = Wanted(order_id=row["id"], symbol=row["symbol"], since=since)
-        deals = self._history("deals", row["account_id"], wanted, "executed_at")
+        deals = self._history("deals", account_id, wanted, "executed_at")
         return self._order(row, deals)
