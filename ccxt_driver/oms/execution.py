@@ -29,10 +29,11 @@ NOTHING_TO_REDUCE: Final = "nothing_to_reduce"
 
 def execute(core: Core, tx: Transaction, account: AccountState, order: Order, fills: Iterable[Fill]) -> None:
     """Book the fills of an order that takes, and those of the makers it met."""
-    symbol = core.state.symbols[order.symbol]
+    liquidity = core.state.symbols[order.symbol].liquidity
+    tx.save_liquidity(liquidity)
     for price, qty, maker in fills:
         if maker is None:
-            symbol.liquidity.take(price, qty)
+            liquidity.take(price, qty)
             fill_order(core, tx, account, order, qty, price, False)
             continue
         # An earlier fill may have left a maker that only reduces less to reduce.

@@ -15,16 +15,10 @@ from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 
 from . import administration, queries, venue_calls
+from .cancel_commands import cancel_all_after, cancel_all_orders, cancel_order
 from .core import LOG, Core
 from .entities import Principal
-from .order_commands import (
-    cancel_all_after,
-    cancel_all_orders,
-    cancel_order,
-    change_order,
-    check_order,
-    send_order,
-)
+from .order_commands import change_order, check_order, send_order
 from .outcome import Outcome, error_body, internal_error
 from .position_commands import close_by, close_position, merge_positions, position_change
 from .query_parameters import Parameters, Query, read_ids

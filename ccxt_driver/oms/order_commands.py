@@ -1,16 +1,12 @@
-"""`send_order`, `check_order`, `change_order`, `cancel_order`, `cancel_all_orders`, `cancel_all_after`."""
+"""`send_order`, `check_order`, `change_order`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import (
-    CancelAllAfterCommand,
-    CancelAllOrdersCommand,
-    CancelOrderCommand,
     ChangeOrder,
     ChangeOrderCommand,
     CheckOrderCommand,
@@ -23,16 +19,17 @@ from ccxt_driver.contract.rows import OrderStatus
 from ccxt_driver.contract.values import format_decimal
 
 from . import risk
-from .access import require, usable_strategy, visible
+from .access import require, usable_strategy
+from .cancel_commands import open_order
 from .claims import fingerprint, rejection_of, repeated
 from .core import Core
 from .entities import ZERO, Claim, Order, Position, Principal
-from .execution import cancel, price_estimate, requirement, reserve
+from .execution import price_estimate, requirement, reserve
 from .matching.lifecycle import transition
 from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
 from .outcome import Outcome, changed
 from .placing import Intake, activate, available, examine, insufficient, plan_of, wait
-from .refusals import Refusal, invalid
+from .refusals import Refusal, bad_symbol, invalid
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -162,7 +159,7 @@ def symbol_of(core: Core, symbol: str) -> SymbolState:
     """
     known = core.state.symbols.get(symbol)
     if known is None:
-        raise Refusal(ErrorCode.BAD_SYMBOL, f"payload.symbol: {symbol} is not listed", {"symbol": symbol})
+        raise bad_symbol(symbol)
     return known
 
 
@@ -375,156 +372,3 @@ def _apply(
         return
     core.show_book(symbol, tx.now)
     activate(core, tx, account, order, plan_of(core, symbol, order), resting_rank=True)
-
-
-# ------------------------------------------------------------------ cancel
-
-
-def open_order(
-    core: Core, principal: Principal, account: AccountState, order_id: int, guard: int | None
-) -> Order:
-    """An open order that the principal may touch.
-
-    :raises Refusal: `order_not_found`, or `invalid_order_state` of one that has ended
-    """
-    order = account.orders.get(order_id)
-    if order is not None and visible(principal, order, guard):
-        return order
-    known = core.store.orders_by_id([order_id]) if order is None else []
-    if not known or known[0].account_id != account.account.id or not visible(principal, known[0], guard):
-        raise order_not_found(order_id)
-    raise Refusal(
-        ErrorCode.INVALID_ORDER_STATE,
-        f"order {order_id} is {known[0].status.value}",
-        {"order_id": order_id, "status": known[0].status.value},
-    )
-
-
-def order_not_found(order_id: int) -> Refusal:
-    """`order_not_found`."""
-    return Refusal(ErrorCode.ORDER_NOT_FOUND, f"order {order_id} does not exist", {"order_id": order_id})
-
-
-def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, now: int) -> Outcome:
-    """Cancel one order or several: all that are open; refused when none is, or one does not exist."""
-    account = require(core.state, principal, command.account_id, "trade", "close")
-    payload = command.payload
-    ids = [*dict.fromkeys(payload.ids)]
-    found: list[Order] = []
-    ended: list[int] = []
-    refusal: Refusal | None = None
-    for order_id in ids:
-        try:
-            found.append(open_order(core, principal, account, order_id, payload.strategy_id))
-        except Refusal as error:
-            if error.code is ErrorCode.ORDER_NOT_FOUND:
-                raise
-            refusal = refusal or error
-            ended.append(order_id)
-    if not found and refusal is not None:
-        raise refusal
-    outcome = _cancel_all(core, principal, account, found, ended, now, batch=payload.order_id is None)
-    if payload.order_id is not None:
-        outcome.order_id = payload.order_id
-        outcome.order = found[0].row()
-    return outcome
-
-
-def cancel_all_orders(core: Core, principal: Principal, command: CancelAllOrdersCommand, now: int) -> Outcome:
-    """Cancel every open order that the principal may see, or those of some strategies or a symbol."""
-    account = require(core.state, principal, command.account_id, "trade", "close")
-    payload = command.payload
-    if payload.symbol is not None:
-        symbol_of(core, payload.symbol)
-    strategies = payload.strategies
-    if principal.strategies is not None and not strategies <= principal.strategies:
-        raise Refusal(
-            ErrorCode.STRATEGY_PERMISSION_DENIED,
-            "this key may not use one of the strategies",
-            {"strategy_ids": sorted(strategies - principal.strategies)},
-        )
-    wanted = [
-        order
-        for order in account.orders.values()
-        if principal.sees(order.strategy_id)
-        and (not strategies or order.strategy_id in strategies)
-        and (payload.symbol is None or order.symbol == payload.symbol)
-    ]
-    return _cancel_all(core, principal, account, wanted, [], now, batch=True)
-
-
-def _cancel_all(
-    core: Core,
-    principal: Principal,
-    account: AccountState,
-    orders: Iterable[Order],
-    skipped: list[int],
-    now: int,
-    batch: bool,
-) -> Outcome:
-    tx = core.begin(now)
-    try:
-        command_id = tx.new_command()
-        canceled: list[Order] = []
-        for order in orders:
-            if order.is_open:  # the end of one may have ended another
-                cancel(core, tx, account, order)
-                canceled.append(order)
-        if batch:
-            _note_batch(tx, account.account.id, command_id, canceled, skipped)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
-    outcome = changed(tx, principal, account.account.id, command_id, None)
-    if batch:
-        outcome.result = {
-            "canceled_order_ids": [order.id for order in canceled],
-            "skipped_order_ids": skipped,
-        }
-        outcome.orders = [order.row() for order in canceled]
-    return outcome
-
-
-def _note_batch(
-    tx: Transaction, account_id: int, command_id: int, canceled: list[Order], skipped: list[int]
-) -> None:
-    """One event for each strategy, so that nobody learns of the orders of another."""
-    for strategy_id in dict.fromkeys(order.strategy_id for order in canceled):
-        payload = {
-            "account_id": account_id,
-            "command_id": command_id,
-            "canceled_order_ids": [order.id for order in canceled if order.strategy_id == strategy_id],
-            "skipped_order_ids": skipped,
-        }
-        tx.note(account_id, EventName.ORDERS_CANCELED_BATCH, payload, strategy_id)
-
-
-def cancel_all_after(core: Core, principal: Principal, command: CancelAllAfterCommand, now: int) -> Outcome:
-    """Arm, arm again, or disarm the dead man's switch of an account."""
-    account = require(core.state, principal, command.account_id, "trade", "close")
-    payload = command.payload
-    strategies = sorted(set(payload.strategy_ids) or principal.strategies or ())
-    if principal.strategies is not None and not principal.strategies.issuperset(strategies):
-        raise Refusal(ErrorCode.STRATEGY_PERMISSION_DENIED, "this key may not use one of the strategies")
-    tx = core.begin(now)
-    deadline = now + payload.timeout_ms
-    scope = ",".join(map(str, strategies))
-    deadlines = core.state.deadlines
-    account_id = account.account.id
-    armed = {name: at for name, at in deadlines.get(account_id, {}).items() if name != scope}
-    if payload.timeout_ms:
-        armed[scope] = deadline
-    deadlines[account_id] = armed
-    tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items() if value}
-    command_id = tx.new_command()
-    core.commit(tx)
-    outcome = Outcome(command_id)
-    outcome.result = {"cancel_at_ms": deadline if payload.timeout_ms else None}
-    return outcome
-
-
-def expire(core: Core, tx: Transaction, order: Order) -> None:
-    """A GTD order's time has come."""
-    account = core.state.accounts[order.account_id]
-    cancel(core, tx, account, order, "expired")

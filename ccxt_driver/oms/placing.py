@@ -93,7 +93,9 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         if order.post_only and rejection is None and (plan.fills or plan.own_order):
             rejection = WOULD_FILL
     if order.stop_loss is not None or order.stop_gain is not None:
-        reference = price_estimate(order) or core.quote(order.symbol, now).last
+        # Where it will be opened: at the market if it trades at once, else where it waits.
+        waits = plan is None or not plan.fills
+        reference = (price_estimate(order) if waits else None) or core.quote(order.symbol, now).last
         check_stops(order.side, order.stop_loss, order.stop_gain, reference)
     currency, required = needed(symbol, account, order, plan)
     intake = Intake(plan, rejection, currency, required, available(core, account, order, currency, now))

@@ -7,9 +7,9 @@ from ccxt_driver.contract.rows import PositionMode
 
 from .access import require, usable_strategy
 from .administration import Reassign
+from .cancel_commands import order_not_found
 from .core import Core
 from .entities import Deal, Order, Position, Principal
-from .order_commands import order_not_found
 from .position_commands import absorb, check_mergeable, open_position
 from .refusals import Refusal
 from .state import AccountState

@@ -42,3 +42,8 @@ def venue_refusal(ccxt_error: str, message: str) -> Refusal:
     :param ccxt_error: name of the ccxt exception class
     """
     return Refusal(ErrorCode.EXCHANGE_ERROR, message, {"ccxt_error": ccxt_error})
+
+
+def bad_symbol(symbol: str) -> Refusal:
+    """`bad_symbol`: a market that is not listed."""
+    return Refusal(ErrorCode.BAD_SYMBOL, f"payload.symbol: {symbol} is not listed", {"symbol": symbol})

@@ -17,6 +17,7 @@ from .market.feed import Quote
 from .matching.order_types import fires, thresholds, trail
 from .placing import fire
 from .position_stops import close_by_stop, stop_reached
+from .refusals import Refusal
 from .state import SymbolState
 from .transaction import Transaction
 
@@ -149,6 +150,7 @@ def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> N
         if not order.is_open or order.price is None:
             continue  # a fill before it has ended it
         account = core.state.accounts[order.account_id]
+        tx.save_liquidity(symbol.liquidity)
         for level, qty in core.fills.maker(order, symbol.liquidity):
             part = min(qty, core.fillable(order))
             if part <= 0:
@@ -230,13 +232,20 @@ def settle_price(
     """Set a price by hand and settle what it crosses.
 
     :raises ValueError: see `MarketData.set_price`
+    :raises Refusal: `engine_unavailable`, it could not be written; nothing has changed
     """
+    before = core.market.dump() if core.store.durable else None
     core.market.set_price(symbol, now, bid, ask, last, size)
     core.forget_quotes()
-    if core.store.durable:
+    if before is not None:
         tx = core.begin(now)
         tx.changes.settings["prices"] = core.market.dump()
-        core.commit(tx)
+        try:
+            core.commit(tx)
+        except Refusal:
+            core.market.restore(before)
+            core.forget_quotes()
+            raise
     state = core.state.symbols[symbol]
     if state.watched:
         step(core, state, core.quote(symbol, now), now)

@@ -12,6 +12,7 @@ from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.contract.values import format_decimal
 
 from .entities import ZERO, Account, Deal, Event, LedgerEntry, Order, Position, Strategy
+from .matching.liquidity import Liquidity
 from .state import AccountState, State
 from .store import Changes
 
@@ -47,6 +48,7 @@ class Transaction:
         "_balance_row",
         "_balances",
         "_commanded",
+        "_liquidity",
         "_moved",
         "_notes",
         "_position_row",
@@ -74,6 +76,7 @@ class Transaction:
         self.position_rows: dict[int, Row] = {}
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
         self._commanded = False
+        self._liquidity: list[tuple[Liquidity, int | None, dict[Decimal, Decimal]]] = []
         self._moved: dict[int, Deal] = {}
         self._notes: list[tuple[int, str, Row, int | None]] = []
         self._balances: dict[tuple[int, str], None] = {}
@@ -252,11 +255,18 @@ class Transaction:
         account.seq += 1
         self.changes.events.append(Event(account_id, account.seq, self.now, name, payload, strategy_id))
 
+    def save_liquidity(self, liquidity: Liquidity) -> None:
+        """The feed's book is about to be taken from."""
+        if all(known is not liquidity for known, _, _ in self._liquidity):
+            self._liquidity.append((liquidity, liquidity.version, liquidity.taken.copy()))
+
     def undo(self) -> None:
         """Give every changed row its old values back; the live state is then loaded anew."""
         for entity, values in self._saved:
             for name, value in zip(type(entity).__slots__, values, strict=True):
                 setattr(entity, name, value)
+        for liquidity, version, taken in self._liquidity:
+            liquidity.taken = taken if liquidity.version == version else {}
 
 
 def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> Row:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ccxt_driver.oms import order_commands
+from ccxt_driver.oms.refusals import Refusal
 from ccxt_driver.oms.store import StoreError
 
 
@@ -58,6 +59,25 @@ def test_a_commit_that_fails_does_nothing(stored_desk: Any, monkeypatch: pytest.
     desk.run("cancel_order", order_id=resting["id"])
     desk.price("BTC/USDT", "50", "51")
     assert desk.positions()[0]["side"] == "sell"
+
+
+def test_what_a_failed_order_took_from_the_book_is_there_again(
+    stored_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = stored_desk
+    desk.price("BTC/USDT", "100", "101", size="3")
+
+    def fail(changes: object) -> None:
+        raise StoreError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.oms._core.store, "commit", fail)
+        desk.refuse("engine_unavailable", "send_order", **desk.order("buy", "3"))
+        if desk.oms._core.store.durable:
+            with pytest.raises(Refusal, match="could not be written"):
+                desk.price("BTC/USDT", "50", "51")
+    assert desk.venue("fetch_ticker", "BTC/USDT")["ask"] == 101.0
+    assert desk.send("buy", "3")["status"] == "FILLED"
 
 
 def test_an_oms_that_cannot_read_its_store_refuses_until_it_can(
