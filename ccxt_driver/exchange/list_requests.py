@@ -17,6 +17,7 @@ from .host import Host
 
 DAY_MS: Final = 86_400_000
 PAGE_SIZE: Final = 500
+_BEYOND_TIME: Final = 253_402_300_800_000  # the year 10000
 MOST_OPEN_ROWS: Final = 5000
 OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
 
@@ -72,7 +73,7 @@ class ListRequests(Host):
         for name, value in arguments.items():
             lowest = 1 if name == "limit" else 0
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (number and value >= lowest):
+            if value is not None and not (number and lowest <= value < _BEYOND_TIME):
                 raise ccxt.BadRequest(
                     f"{self.id} {name}: expected an integer from {lowest}, got {value!r}"[:200]
                 )
@@ -128,14 +129,18 @@ class ListRequests(Host):
         if wanted.statuses is not None:
             request["status"] = ",".join(sorted(wanted.statuses))
 
-    @staticmethod
-    def _pages_after_first(first: Any, page_size: int, backwards: bool) -> Iterator[int]:
+    def _pages_after_first(self, first: Any, page_size: int, backwards: bool) -> Iterator[int]:
         """Which pages to read after page 1, in which order; the reader stops when it has enough.
 
         :param backwards: the list ascends and the newest are wanted: they are on the last page
+        :raises BadResponse: there may be more rows, and the server does not say how many
         """
+        items = self._items(first)
         total = first.get("total")
-        if isinstance(total, int):
+        if not isinstance(total, int):
+            if len(items) >= page_size:
+                raise garbage(self.id, f"expected a total beside a full page, got {total!r}", None, total)
+        else:
             last = -(-total // page_size)
             yield from range(last, 1, -1) if backwards else range(2, last + 1)
 

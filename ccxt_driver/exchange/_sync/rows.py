@@ -246,7 +246,7 @@ class Rows(OmsExchange):
         if client_order_id is None:
             return self.order_id_of(given)
         row = self._row_by_client_order_id(self._account_id(params), client_order_id)
-        if given is not None and self.order_id_of(given) != row["id"]:
+        if given is not None and str(given) != str(row["id"]):
             raise ccxt.BadRequest(
                 f"{self.id} id {given} and clientOrderId {client_order_id} name different orders"
             )

@@ -1,0 +1,191 @@
+"""edit_order and cancel_order: the exact command, the guard by strategy, and the order afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from tests.helpers.gateway_stub import NO_FEATURES, Driver
+from tests.helpers.oms_rows import deal_row, filled_row, order_row
+from tests.helpers.row_tables import Tables
+
+pytestmark = pytest.mark.oldest
+
+EDIT = ("11", "BTC/USDT", "limit", "buy")
+
+
+def known(driver: Driver) -> Driver:
+    """Let the driver have seen order 11, as after create_order, so that an edit need not read it."""
+    driver.gateway.on("GET /oms/orders/open", {"items": [order_row()]})
+    driver.call("fetch_open_orders")
+    driver.gateway.sent.clear()
+    return driver
+
+
+@pytest.mark.parametrize(
+    "amount, price, expected",
+    [
+        (3, 101, {"new_qty": "3", "new_price": "101"}),
+        ("3.00009", "101.004", {"new_qty": "3", "new_price": "101"}),
+        (None, 101, {"new_price": "101"}),
+        (3, None, {"new_qty": "3"}),
+    ],
+    ids=str,
+)
+def test_an_edit_is_one_request(driver: Driver, amount: Any, price: Any, expected: dict[str, str]) -> None:
+    known(driver).gateway.on_command(order_id=11, order=order_row(price="101", qty="3"))
+    order = driver.call("edit_order", *EDIT, amount, price)
+
+    assert driver.gateway.routes == ["POST /oms/commands"]
+    assert driver.gateway.command == {
+        "account_id": 1,
+        "command": "change_order",
+        "payload": {"order_id": 11, **expected},
+    }
+    assert (order["id"], order["price"], order["amount"], order["status"]) == ("11", 101.0, 3.0, "open")
+
+
+def test_an_edit_on_a_poor_server_sends_price_and_quantity_always(make_driver: Any) -> None:
+    """Such a server loses what is left out."""
+    driver = make_driver(features=NO_FEATURES).ready()
+    Tables(driver.gateway, orders=[order_row()])
+    driver.gateway.on_command(order_id=None)
+    driver.call("edit_order", *EDIT, None, 101)
+
+    assert driver.gateway.payload == {"order_id": 11, "new_price": "101", "new_qty": "2"}
+
+
+@pytest.mark.parametrize(
+    "args, expected",
+    [
+        ((None, None), ccxt.ArgumentsRequired),
+        ((0, None), ccxt.InvalidOrder),
+        ((-3, 101), ccxt.InvalidOrder),
+        ((3, -1), ccxt.InvalidOrder),
+        ((3, float("nan")), ccxt.InvalidOrder),
+        (("x", None), ccxt.InvalidOrder),
+        ((2000, None), ccxt.InvalidOrder),
+    ],
+    ids=str,
+)
+def test_a_bad_edit_is_refused_before_anything_is_sent(
+    driver: Driver, args: tuple[Any, ...], expected: type[ccxt.BaseError]
+) -> None:
+    with pytest.raises(expected):
+        driver.call("edit_order", *EDIT, *args)
+    with pytest.raises(ccxt.BadSymbol):
+        driver.call("edit_order", "11", "DOGE/USDT", "limit", "buy", 3, 101)
+    assert driver.gateway.routes == []
+
+
+def test_a_cancel_is_one_request(driver: Driver) -> None:
+    driver.gateway.on_command(order_id=11, order=order_row(status="CANCELED"))
+    order = driver.call("cancel_order", "11", "BTC/USDT")
+
+    assert driver.gateway.routes == ["POST /oms/commands"]
+    assert driver.gateway.command == {
+        "account_id": 1,
+        "command": "cancel_order",
+        "payload": {"order_id": 11},
+    }
+    assert (order["id"], order["status"], order["amount"], order["remaining"]) == ("11", "canceled", 2.0, 2.0)
+
+
+def test_a_cancelled_order_that_filled_in_part_comes_with_its_trades(driver: Driver) -> None:
+    row = order_row(status="CANCELED", filled_qty="0.5", avg_fill_price="99.5")
+    driver.gateway.on_command(order_id=11, order=row)
+    Tables(driver.gateway, deals=[deal_row(qty="0.5", created_at=row["created_at"])])
+    order = driver.call("cancel_order", "11")
+
+    assert driver.gateway.routes == ["POST /oms/commands", "GET /oms/deals"]
+    assert (order["filled"], order["cost"], len(order["trades"])) == (0.5, 49.75, 1)
+
+
+def test_a_cancel_that_worked_does_not_fail_for_its_trades(driver: Driver) -> None:
+    row = order_row(status="CANCELED", filled_qty="0.5", avg_fill_price="99.5")
+    driver.gateway.on_command(order_id=11, order=row)
+    driver.gateway.on("GET /oms/deals", (503, "busy"))
+    order = driver.call("cancel_order", "11")
+
+    assert (order["status"], order["filled"], order["trades"]) == ("canceled", 0.5, [])
+
+
+@pytest.mark.parametrize("features", [("by_id",), NO_FEATURES], ids=["by_id", "none"])
+def test_a_cancel_on_a_poor_server_reads_the_order_afterwards(make_driver: Any, features: Any) -> None:
+    driver = make_driver(features=features).ready()
+    Tables(driver.gateway, orders=[order_row(status="CANCELED")])
+    driver.gateway.on_command(order_id=None)
+    order = driver.call("cancel_order", "11")
+
+    assert (order["id"], order["status"]) == ("11", "canceled")
+    assert driver.gateway.routes[0] == "POST /oms/commands"
+
+
+def test_the_server_guards_the_strategy_where_it_can(make_driver: Any) -> None:
+    driver = make_driver(options={"strategy_id": 7}).ready()
+    driver.gateway.on_command(order_id=11, order=order_row(strategy_id=7, status="CANCELED"))
+    driver.call("cancel_order", "11")
+
+    assert driver.gateway.routes == ["POST /oms/commands"]
+    assert driver.gateway.payload == {"order_id": 11, "strategy_id": 7}
+
+
+@pytest.mark.parametrize("features", [("by_id",), ("query_filters",), NO_FEATURES], ids=str)
+@pytest.mark.parametrize("name, args", [("cancel_order", ("11",)), ("edit_order", (*EDIT, 3, 101))])
+def test_the_driver_guards_the_strategy_where_the_server_cannot(
+    make_driver: Any, features: Any, name: str, args: tuple[Any, ...]
+) -> None:
+    driver = make_driver(features=features, options={"strategy_id": 7}).ready()
+    driver.exchange.milliseconds = lambda: 1_795_140_335_000
+    Tables(driver.gateway, orders=[order_row(strategy_id=8)])
+    with pytest.raises(ccxt.OrderNotFound):
+        driver.call(name, *args)
+
+    assert "POST /oms/commands" not in driver.gateway.routes
+
+
+@pytest.mark.parametrize("name, args", [("cancel_order", ("",)), ("edit_order", ("", *EDIT[1:], 3, 101))])
+def test_an_order_may_be_named_by_its_client_order_id(
+    driver: Driver, name: str, args: tuple[Any, ...]
+) -> None:
+    driver.exchange.milliseconds = lambda: 1_795_140_335_000
+    Tables(driver.gateway, orders=[order_row()])
+    driver.gateway.on_command(order_id=11, order=order_row())
+    driver.call(name, *args, params={"clientOrderId": "my-order"})
+
+    assert driver.gateway.payload["order_id"] == 11
+
+
+@pytest.mark.parametrize(
+    "status, code, expected",
+    [
+        (404, "order_not_found", ccxt.OrderNotFound),
+        (409, "invalid_order_state", ccxt.InvalidOrder),
+        (403, "permission_denied", ccxt.PermissionDenied),
+        (422, "validation_error", ccxt.BadRequest),
+    ],
+)
+def test_a_refused_cancel(driver: Driver, status: int, code: str, expected: type[ccxt.BaseError]) -> None:
+    driver.gateway.refuse(status, code)
+    with pytest.raises(expected) as raised:
+        driver.call("cancel_order", "11")
+
+    assert type(raised.value) is expected
+
+
+def test_an_edit_that_filled_at_once_comes_back_filled(driver: Driver) -> None:
+    known(driver).gateway.on_command(order_id=11, order=filled_row())
+    Tables(driver.gateway, deals=[deal_row()])
+    order = driver.call("edit_order", *EDIT, 2, 101)
+
+    assert (order["status"], order["average"], len(order["trades"])) == ("closed", 99.5, 1)
+
+
+def test_type_and_side_of_an_order_stay(driver: Driver) -> None:
+    known(driver)
+    for args in (("market", "buy"), ("limit", "sell")):
+        with pytest.raises(ccxt.InvalidOrder):
+            driver.call("edit_order", "11", "BTC/USDT", *args, 3, 101)
+    assert driver.gateway.routes == []
