@@ -27,7 +27,10 @@ def opposing(account: AccountState, order: Order) -> list[Position]:
 
 def reducible(account: AccountState, order: Order) -> Decimal:
     """How much of an order would reduce positions rather than open them, at most, in base units."""
-    return sum((position.qty for position in opposing(account, order)), ZERO)
+    total = ZERO
+    for position in opposing(account, order):
+        total += position.qty
+    return total
 
 
 def growing(account: AccountState, order: Order) -> Position | None:

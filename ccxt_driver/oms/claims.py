@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import ClosePosition, SendOrder, TimeInForce
@@ -17,10 +17,11 @@ from .placing import REJECTIONS
 from .refusals import Refusal, venue_refusal
 from .store import RowFilter
 
-_DEFAULTS: dict[type, dict[str, Any]] = {
-    kind: {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
+_DEFAULTS: Final[dict[type, tuple[Any, ...]]] = {
+    kind: tuple(field.get_default(call_default_factory=True) for field in kind.model_fields.values())
     for kind in (SendOrder, ClosePosition)
 }
+"""Of each payload, in the order of its fields."""
 
 
 def fingerprint(payload: SendOrder | ClosePosition) -> str:
@@ -29,18 +30,15 @@ def fingerprint(payload: SendOrder | ClosePosition) -> str:
     Fields with their default do not show, decimals count by value, and order does not matter.
     """
     kind = type(payload)
-    defaults = _DEFAULTS[kind]
     parts = [kind.__name__]
-    for name in sorted(payload.model_fields_set):
-        value = getattr(payload, name)
-        if value == defaults[name]:
-            continue
+    # A model keeps its fields in the order of its class, whatever the order they came in.
+    for (name, value), default in zip(payload.__dict__.items(), _DEFAULTS[kind], strict=True):
+        if value is default or value == default or value is TimeInForce.GTC:
+            continue  # GTC is what an order has that says nothing
         if isinstance(value, Decimal):
             value = format_decimal(value)
         elif isinstance(value, dict):
             value = json.dumps(value, sort_keys=True, default=repr)
-        elif value is TimeInForce.GTC:
-            continue  # what an order has that says nothing
         parts.append(f"{name}={value}")
     return "\n".join(parts)
 

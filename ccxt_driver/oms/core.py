@@ -166,7 +166,10 @@ class Core:
 
         A profit that is not realised is never counted. It may be below zero after a loss.
         """
-        free = account.totals.get(currency, ZERO) - account.reserved.get(currency, ZERO)
+        free = account.totals.get(currency, ZERO)
+        reserved = account.reserved.get(currency)
+        if reserved:
+            free -= reserved
         margin = account.margins.get(currency)
         if not margin:
             return free
@@ -184,8 +187,8 @@ class Core:
     def balance_row(self, account: AccountState, currency: str, now: int) -> Row:
         """Payload of `balance_updated`; free is never shown below zero."""
         total = account.totals.get(currency, ZERO)
-        free = max(ZERO, self.free(account, currency, now))
-        return balance_row(account.account.id, currency, free, total)
+        free = self.free(account, currency, now)
+        return balance_row(account.account.id, currency, free if free > ZERO else ZERO, total)
 
     def position_row(self, position: Position, now: int) -> Row:
         """The contract's row of a position with its values of this moment."""

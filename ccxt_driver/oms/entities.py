@@ -25,14 +25,6 @@ ZERO: Final = Decimal(0)
 # Rows take `_value_` of an enum: `value` is a property in Python, and costs more than the rest of the field.
 
 
-def _decimal(value: Decimal | None) -> str | None:
-    return None if value is None else format_decimal(value)
-
-
-def _time(value: int | None) -> str | None:
-    return None if value is None else format_time(value)
-
-
 _AVERAGE_UNIT: Final = Decimal("1E-18")
 
 
@@ -136,26 +128,32 @@ class Order:
             "client_order_id": self.client_order_id,
             "exchange_order_id": self.exchange_order_id,
             "qty": format_decimal(self.qty),
-            "price": _decimal(self.price),
-            "stop_loss": _decimal(self.stop_loss),
-            "stop_gain": _decimal(self.stop_gain),
+            "price": None if self.price is None else format_decimal(self.price),
+            "stop_loss": None if self.stop_loss is None else format_decimal(self.stop_loss),
+            "stop_gain": None if self.stop_gain is None else format_decimal(self.stop_gain),
             "filled_qty": format_decimal(self.filled_qty),
-            "avg_fill_price": _decimal(self.avg_fill_price),
+            "avg_fill_price": (
+                format_decimal(average(self.filled_cost, self.filled_qty)) if self.filled_qty else None
+            ),
             "edit_replace_state": self.edit_replace_state,
-            "edit_replace_at": _time(self.edit_replace_at),
+            "edit_replace_at": None if self.edit_replace_at is None else format_time(self.edit_replace_at),
             "edit_replace_orphan_order_id": self.edit_replace_orphan_order_id,
             "edit_replace_origin_order_id": self.edit_replace_origin_order_id,
             "created_at": format_time(self.created_at),
             "updated_at": format_time(self.updated_at),
-            "closed_at": _time(self.closed_at),
+            "closed_at": None if self.closed_at is None else format_time(self.closed_at),
             "time_in_force": self.time_in_force._value_,
             "post_only": self.post_only,
             "reduce_only": self.reduce_only,
-            "trigger_price": _decimal(self.trigger_price),
-            "stop_price": _decimal(self.stop_price),
-            "take_profit_price": _decimal(self.take_profit_price),
-            "trailing_amount": _decimal(self.trailing_amount),
-            "trailing_percent": _decimal(self.trailing_percent),
+            "trigger_price": None if self.trigger_price is None else format_decimal(self.trigger_price),
+            "stop_price": None if self.stop_price is None else format_decimal(self.stop_price),
+            "take_profit_price": None
+            if self.take_profit_price is None
+            else format_decimal(self.take_profit_price),
+            "trailing_amount": None if self.trailing_amount is None else format_decimal(self.trailing_amount),
+            "trailing_percent": None
+            if self.trailing_percent is None
+            else format_decimal(self.trailing_percent),
             "reject_reason": self.reject_reason,
             "fee": format_decimal(self.fee),
             "fee_currency": self.fee_currency,
@@ -265,20 +263,24 @@ class Position:
             "side": self.side._value_,
             "qty": format_decimal(self.qty),
             "avg_price": format_decimal(self.avg_price),
-            "stop_loss": _decimal(self.stop_loss),
-            "stop_gain": _decimal(self.stop_gain),
+            "stop_loss": None if self.stop_loss is None else format_decimal(self.stop_loss),
+            "stop_gain": None if self.stop_gain is None else format_decimal(self.stop_gain),
             "state": self.state._value_,
             "reason": self.reason,
             "comment": self.comment,
             "opened_at": format_time(self.opened_at),
             "updated_at": format_time(self.updated_at),
-            "closed_at": _time(self.closed_at),
+            "closed_at": None if self.closed_at is None else format_time(self.closed_at),
             "realized_pnl": format_decimal(self.realized_pnl),
-            "unrealized_pnl": _decimal(values.unrealized_pnl),
-            "mark_price": _decimal(values.mark_price),
-            "leverage": _decimal(values.leverage),
-            "margin": _decimal(values.margin),
-            "liquidation_price": _decimal(values.liquidation_price),
+            "unrealized_pnl": None
+            if values.unrealized_pnl is None
+            else format_decimal(values.unrealized_pnl),
+            "mark_price": None if values.mark_price is None else format_decimal(values.mark_price),
+            "leverage": None if values.leverage is None else format_decimal(values.leverage),
+            "margin": None if values.margin is None else format_decimal(values.margin),
+            "liquidation_price": None
+            if values.liquidation_price is None
+            else format_decimal(values.liquidation_price),
         }
 
 
@@ -405,7 +407,7 @@ class ApiKey:
     disabled_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """Who owns a client order id, and for which payload (compared after parsing)."""
 

@@ -80,10 +80,11 @@ def changed(
 
 
 def _own(rows: dict[int, Row], principal: Principal, account_id: int) -> list[Row]:
+    everything = principal.strategies is None
     return [
         row.copy()
         for row in rows.values()
-        if row["account_id"] == account_id and principal.sees(row["strategy_id"])
+        if row["account_id"] == account_id and (everything or principal.sees(row["strategy_id"]))
     ]
 
 

@@ -42,7 +42,7 @@ REJECTIONS: Final[dict[str, tuple[str, str]]] = {
 """`reject_reason` of an order that the venue rejected: its ccxt class, and what it says."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Intake:
     """An order that has passed the checks and may be placed.
 

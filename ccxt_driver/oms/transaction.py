@@ -271,12 +271,13 @@ class Transaction:
 
 def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> Row:
     """The payload of `balance_updated`."""
-    used = total - free
     text = format_decimal(total)
+    if free is total:  # nothing is held back: the usual case
+        return {"account_id": account_id, "currency": currency, "free": text, "used": "0", "total": text}
     return {
         "account_id": account_id,
         "currency": currency,
-        "free": format_decimal(free) if used else text,
-        "used": format_decimal(used),
+        "free": format_decimal(free),
+        "used": format_decimal(total - free),
         "total": text,
     }

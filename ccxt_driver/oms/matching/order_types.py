@@ -35,16 +35,6 @@ def _limit(options: Options) -> None:
 
 ORDER_TYPES: Final[dict[str, Callable[[Options], None]]] = {"market": _market, "limit": _limit}
 
-_PRICES: Final = (
-    "price",
-    "trigger_price",
-    "stop_price",
-    "take_profit_price",
-    "trailing_amount",
-    "oms_stop_loss",
-    "oms_stop_gain",
-)
-
 
 def _triggers(options: Options) -> int:
     """How many kinds of trigger are given; a stop and a take profit are one kind: either fires."""
@@ -65,19 +55,31 @@ def check_options(options: Options, market: Market, now: int) -> None:
     if check is None:
         raise invalid("payload.order_type", f"expected one of {', '.join(ORDER_TYPES)}")
     check(options)
-    for name in _PRICES:
-        value = getattr(options, name)
-        if value is not None:
-            check_price(f"payload.{name}", value, market)
-    if _triggers(options) > 1:
+    if options.price is not None:
+        check_price("payload.price", options.price, market)
+    if options.oms_stop_loss is not None:
+        check_price("payload.oms_stop_loss", options.oms_stop_loss, market)
+    if options.oms_stop_gain is not None:
+        check_price("payload.oms_stop_gain", options.oms_stop_gain, market)
+    if options.expire_at is not None and options.expire_at <= now:
+        raise invalid("payload.expire_at", "expected a time in the future")
+    kinds = _triggers(options)
+    if kinds:
+        _check_trigger(options, market, kinds)
+
+
+def _check_trigger(options: Options, market: Market, kinds: int) -> None:
+    if kinds > 1:
         raise invalid(
             "payload.trigger_price",
             "expected one kind of trigger: this, or stop_price and take_profit_price, or a trailing one",
         )
+    for name in ("trigger_price", "stop_price", "take_profit_price", "trailing_amount"):
+        value = getattr(options, name)
+        if value is not None:
+            check_price(f"payload.{name}", value, market)
     if options.trailing_percent is not None and options.trailing_percent >= 100:
         raise invalid("payload.trailing_percent", "expected less than 100")
-    if options.expire_at is not None and options.expire_at <= now:
-        raise invalid("payload.expire_at", "expected a time in the future")
 
 
 def check_price(field: str, price: Decimal, market: Market) -> None:
