@@ -73,15 +73,18 @@ def parse_time(value: object, utc_offset_ms: int = 0) -> int:
     """
     if not isinstance(value, str):
         raise ValueError(f"expected an ISO 8601 time, got {type(value).__name__}")
+    return checked_time(_milliseconds(value, utc_offset_ms))
+
+
+@lru_cache(maxsize=256)  # the times of one order and its deals are mostly the same
+def _milliseconds(text: str, utc_offset_ms: int) -> int:
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"expected an ISO 8601 time, got {value[:40]!r}") from None
+        raise ValueError(f"expected an ISO 8601 time, got {text[:40]!r}") from None
     if moment.tzinfo is None:
-        milliseconds = round(moment.replace(tzinfo=UTC).timestamp() * 1000) - utc_offset_ms
-    else:
-        milliseconds = round(moment.timestamp() * 1000)
-    return checked_time(milliseconds)
+        return round(moment.replace(tzinfo=UTC).timestamp() * 1000) - utc_offset_ms
+    return round(moment.timestamp() * 1000)
 
 
 def checked_time(milliseconds: int) -> int:
