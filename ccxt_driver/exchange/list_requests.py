@@ -26,11 +26,13 @@ OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILL
 class Wanted:
     """What a list method was asked for.
 
+    :param symbols: several; a server filters by `symbol` only
     :param statuses: of the contract; None for all
     :param everything: without `since` and `limit`, all rows and not only the newest page
     """
 
     symbol: str | None = None
+    symbols: frozenset[str] | None = None
     since: int | None = None
     limit: int | None = None
     until: int | None = None
@@ -152,6 +154,8 @@ class ListRequests(Host):
 
     def _matches(self, row: dict[str, Any], wanted: Wanted, time_key: str) -> bool:
         if wanted.symbol is not None and row.get("symbol") != wanted.symbol:
+            return False
+        if wanted.symbols is not None and row.get("symbol") not in wanted.symbols:
             return False
         if wanted.strategy_id is not None and (row.get("strategy_id") or 0) != wanted.strategy_id:
             return False

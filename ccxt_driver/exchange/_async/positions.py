@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ccxt
@@ -29,24 +30,26 @@ class Positions(Fallback):
         await self.load_markets()
         account_id = self._account_id(params)
         names = self.market_symbols(symbols)
-        only = names[0] if names and len(names) == 1 else None
+        statuses = _CLOSED if params.get("history") else None
+        wanted = self._wanted(None, params.get("since"), params.get("limit"), params, statuses)
+        if names and len(names) == 1:
+            wanted = replace(wanted, symbol=names[0])
+        elif names:
+            wanted = replace(wanted, symbols=frozenset(names))
         if params.get("history"):
-            wanted = self._wanted(only, params.get("since"), params.get("limit"), params, _CLOSED)
             rows = await self._history("positions_history", account_id, wanted, "opened_at")
         else:
-            wanted = self._wanted(only, params.get("since"), params.get("limit"), params)
             try:
                 rows = await self._open_rows("positions_open", account_id, wanted, "opened_at")
             except RouteMissing:
                 return await self._venue_positions(account_id, names)
             if rows is None:
                 raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
-        chosen = [row for row in rows if not names or row.get("symbol") in names]
         mode = (await self._account(account_id)).get("position_mode")
         if not params.get("history") and self._view(mode, params) == "net":
-            chosen = self._mapped(net_rows, chosen)
+            rows = self._mapped(net_rows, rows)
         hedged = None if mode is None else mode == "hedge"
-        return [self._position(row, hedged) for row in chosen]
+        return [self._position(row, hedged) for row in rows]
 
     async def fetch_positions_for_symbol(self, symbol: str, params: dict[str, Any] = {}) -> Any:
         """Open positions of one market; arguments as of `fetch_positions`."""

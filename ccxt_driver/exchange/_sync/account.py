@@ -27,11 +27,10 @@ class Account(Rows):
         :returns: ccxt's balance structure
         """
         self.load_markets()
-        request = {
-            **self.omit(params, ["account_id", "strategy_id"]),
-            "account_id": self._account_id(params),
-            "func": "fetch_balance",
-        }
+        request = {"account_id": self._account_id(params), "func": "fetch_balance"}
+        rest = self.omit(params, ["account_id", "strategy_id"])
+        if rest:
+            request["params"] = rest
         body = self.request(BY_NAME["ccxt_core"].path, "private", "POST", request)
         return self._mapped(market_data.balance, self._venue_result(body), self._number())
 
