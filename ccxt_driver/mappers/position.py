@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from ccxt_driver.contract.values import format_decimal
+
 from .trade import PLAIN, Terms
 from .values import (
     SIDES,
@@ -137,8 +139,8 @@ def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {
         **oldest,
         "side": side,
-        "qty": quantity,
-        "avg_price": side_cost / side_quantity if side_quantity else ZERO,
+        "qty": format_decimal(quantity),
+        "avg_price": format_decimal(side_cost / side_quantity if side_quantity else ZERO),
         "unrealized_pnl": _sum(members, "unrealized_pnl"),
         "realized_pnl": _sum(members, "realized_pnl"),
         "margin": _sum(members, "margin"),
@@ -159,7 +161,7 @@ def _side_total(members: Sequence[dict[str, Any]], side: str) -> tuple[Decimal, 
     return quantity, cost
 
 
-def _sum(members: Sequence[dict[str, Any]], key: str) -> Decimal | None:
+def _sum(members: Sequence[dict[str, Any]], key: str) -> str | None:
     values = [decimal_of(row, key) for row in members]
     known = [value for value in values if value is not None]
-    return sum(known, ZERO) if len(known) == len(values) else None
+    return format_decimal(sum(known, ZERO)) if len(known) == len(values) else None

@@ -190,9 +190,9 @@ def test_netting_keeps_the_net_quantity(members: list[tuple[str, str, str]]) -> 
     if not exact:
         assert netted == []
     else:
-        assert netted[0]["qty"] * (1 if netted[0]["side"] == "buy" else -1) == exact
+        assert Decimal(netted[0]["qty"]) * (1 if netted[0]["side"] == "buy" else -1) == exact
         prices = [Decimal(price) for side, _, price in members if side == netted[0]["side"]]
-        assert min(prices) <= round(netted[0]["avg_price"], 8) <= max(prices)
+        assert min(prices) <= round(Decimal(netted[0]["avg_price"]), 8) <= max(prices)
 
 
 @given(MONEY, MONEY)

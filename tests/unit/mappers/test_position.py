@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -137,10 +138,18 @@ def test_rows_of_one_side_add_up_to_their_average() -> None:
     )
     (net,) = net_rows([newer, older])
 
-    assert (net["id"], net["side"], net["qty"], net["avg_price"]) == (31, "buy", Decimal(4), Decimal(103))
-    assert (net["unrealized_pnl"], net["realized_pnl"], net["margin"]) == (28, 1, Decimal("41.2"))
+    assert (net["id"], net["side"], net["qty"], net["avg_price"]) == (31, "buy", "4", "103")
+    assert (net["unrealized_pnl"], net["realized_pnl"], net["margin"]) == ("28", "1", "41.2")
     assert net["member_ids"] == [32, 31]
     assert (net["stop_loss"], net["stop_gain"], net["liquidation_price"]) == (None, None, None)
+
+
+def test_a_netted_row_can_be_written_as_json() -> None:
+    """It becomes `info`, which programs log and store."""
+    (net,) = net_rows([position_row(id=1, qty="1"), position_row(id=2, qty="2", avg_price="101")])
+
+    assert json.loads(json.dumps(net)) == net
+    assert net["avg_price"].startswith("100.6666666")
 
 
 def test_the_larger_side_is_what_remains() -> None:
