@@ -95,7 +95,11 @@ def order_from_row(
     if deals:
         _add_deals(order, filled, average, deals, number, terms, utc_offset_ms)
     elif filled:
-        _set_fees(order, decimal_of(row, "fee"), optional_text_of(row, "fee_currency"), cost, number)
+        fee, currency = decimal_of(row, "fee"), optional_text_of(row, "fee_currency")
+        charged_on = None
+        if cost is not None and currency is not None:
+            charged_on = terms.charged_on(order["symbol"], currency, filled, cost)
+        _set_fees(order, fee_structure(fee, currency, charged_on, number))
     return order
 
 
@@ -112,10 +116,7 @@ def _time_in_force(given: str | None, order_type: str, post_only: bool | None) -
     return given
 
 
-def _set_fees(
-    order: dict[str, Any], fee: Decimal | None, currency: str | None, cost: Decimal | None, number: Number
-) -> None:
-    structure = fee_structure(fee, currency, cost, number)
+def _set_fees(order: dict[str, Any], structure: dict[str, Any] | None) -> None:
     if structure is not None:
         order["fee"] = structure
         order["fees"] = [dict(structure)]
@@ -146,6 +147,6 @@ def _add_deals(
             order["price"] = order["average"]
         # Row and deals may be read at different moments: filled, average and cost agree all the same.
         order["cost"] = number(cost if quantity == filled else terms.cost(filled, average))
-    fees = total_fees(fills, cost, number)
+    fees = total_fees(fills, number)
     order["fees"] = fees
     order["fee"] = dict(fees[0]) if len(fees) == 1 else None

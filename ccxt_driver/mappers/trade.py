@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from .values import (
@@ -44,6 +45,25 @@ class Terms:
         size = quantity if self.contract_size == _ONE else quantity * self.contract_size
         return size / price if self.inverse and price else size * price
 
+    def charged_on(self, symbol: str, currency: str, quantity: Decimal, cost: Decimal) -> Decimal | None:
+        """What a fee in a currency is a part of: the cost, or the amount when it is paid in base units.
+
+        :param symbol: unified
+        :param quantity: of the market's units
+        :returns: None for a fee in a third currency, whose price nobody told
+        """
+        base, quote = _currencies(symbol)
+        if currency == (base if self.inverse else quote):
+            return cost
+        return quantity * self.contract_size if currency == base else None
+
+
+@lru_cache(maxsize=1024)
+def _currencies(symbol: str) -> tuple[str, str]:
+    """Base and quote of a unified symbol."""
+    base, _, rest = symbol.partition("/")
+    return base, rest.partition(":")[0]
+
 
 PLAIN: Final = Terms()
 
@@ -71,6 +91,7 @@ class Fill(NamedTuple):
     cost: Decimal
     fee: Decimal | None
     fee_currency: str | None
+    charged_on: Decimal | None
 
 
 def fill_from_row(row: dict[str, Any], number: Number, terms: Terms, utc_offset_ms: int) -> Fill:
@@ -80,14 +101,16 @@ def fill_from_row(row: dict[str, Any], number: Number, terms: Terms, utc_offset_
     cost = terms.cost(quantity, price)
     fee, currency = decimal_of(row, "fee"), optional_text_of(row, "fee_currency")
     executed_at = needed_time(row, "executed_at", utc_offset_ms)
-    structure = fee_structure(fee, currency, cost, number)
+    symbol = text_of(row, "symbol")
+    charged_on = None if currency is None else terms.charged_on(symbol, currency, quantity, cost)
+    structure = fee_structure(fee, currency, charged_on, number)
     trade = {
         "info": row,
         "id": id_of(row, "id"),
         "order": reference_of(row, "order_id"),
         "timestamp": executed_at,
         "datetime": datetime_of(executed_at),
-        "symbol": text_of(row, "symbol"),
+        "symbol": symbol,
         "type": None,
         "side": choice_of(row, "side", SIDES),
         "takerOrMaker": _MAKER[flag_of(row, "maker")],
@@ -97,35 +120,39 @@ def fill_from_row(row: dict[str, Any], number: Number, terms: Terms, utc_offset_
         "fee": structure,
         "fees": [] if structure is None else [dict(structure)],
     }
-    return Fill(trade, quantity, cost, fee, currency)
+    return Fill(trade, quantity, cost, fee, currency, charged_on)
 
 
 def fee_structure(
-    fee: Decimal | None, currency: str | None, cost: Decimal | None, number: Number
+    fee: Decimal | None, currency: str | None, charged_on: Decimal | None, number: Number
 ) -> dict[str, Any] | None:
     """ccxt's fee.
 
     :param fee: in units of `currency`
     :param currency: what it was paid in; without one the fee is not known
-    :param cost: what it was charged on; gives the rate
+    :param charged_on: gives the rate; see `Terms.charged_on`
     :param number: what makes a unified number of a decimal
     :returns: None when the fee is not known
     """
     if fee is None or currency is None:
         return None
-    rate = number(ratio(fee, cost, 8)) if cost else None
+    rate = number(ratio(fee, charged_on, 8)) if charged_on else None
     return {"currency": currency, "cost": number(fee), "rate": rate}
 
 
-def total_fees(fills: Iterable[Fill], cost: Decimal, number: Number) -> list[dict[str, Any]]:
+def total_fees(fills: Iterable[Fill], number: Number) -> list[dict[str, Any]]:
     """Fees summed per currency, in the order in which the currencies appear.
 
-    :param cost: what all were charged on together
     :param number: what makes a unified number of a decimal
     """
-    sums: dict[str, Decimal] = {}
+    sums: dict[str, tuple[Decimal, Decimal | None]] = {}
     for fill in fills:
         if fill.fee is not None and fill.fee_currency is not None:
-            sums[fill.fee_currency] = sums.get(fill.fee_currency, ZERO) + fill.fee
-    structures = (fee_structure(total, currency, cost, number) for currency, total in sums.items())
+            fee, charged_on = sums.get(fill.fee_currency, (ZERO, ZERO))
+            if charged_on is not None:
+                charged_on = None if fill.charged_on is None else charged_on + fill.charged_on
+            sums[fill.fee_currency] = (fee + fill.fee, charged_on)
+    structures = (
+        fee_structure(fee, currency, charged_on, number) for currency, (fee, charged_on) in sums.items()
+    )
     return [structure for structure in structures if structure is not None]

@@ -193,6 +193,12 @@ def test_fees_in_two_currencies_are_kept_apart() -> None:
     assert [(fee["currency"], fee["cost"]) for fee in order["fees"]] == [("USDT", "0.3"), ("BNB", "0.001")]
 
 
+def test_a_fee_in_the_base_currency_has_its_rate_by_the_amount() -> None:
+    order = order_from_row(filled_row(fee="0.002", fee_currency="BTC"), TEXT)
+
+    assert order["fee"] == {"currency": "BTC", "cost": "0.002", "rate": "0.001"}
+
+
 def test_a_market_orders_price_is_the_exact_average_of_its_deals() -> None:
     row = filled_row(order_type="market", price=None, avg_fill_price=None)
     order = order_from_row(row, float, deals=[deal_row(price="99.25")])

@@ -62,6 +62,42 @@ def test_a_rebate_is_a_negative_fee() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "symbol, terms, currency, rate",
+    [
+        ("BTC/USDT", Terms(), "USDT", "0.0005"),  # of the cost, 200
+        ("BTC/USDT", Terms(), "BTC", "0.05"),  # of the amount, 2: venues charge a buyer so
+        ("BTC/USDT", Terms(), "BNB", None),
+        ("BTC/USDT:USDT", Terms(Decimal("0.01")), "USDT", "0.05"),  # of 2
+        ("BTC/USD:BTC", Terms(Decimal(100), inverse=True), "BTC", "0.05"),  # of 2
+        ("BTC/USD:BTC", Terms(Decimal(100), inverse=True), "USD", None),
+        ("no such form", Terms(), "USDT", None),
+    ],
+)
+def test_the_rate_of_a_fee_is_that_of_what_it_was_charged_on(
+    symbol: str, terms: Terms, currency: str, rate: str | None
+) -> None:
+    """Bots read it: a fee in BTC by a cost in USDT would be a rate of nothing."""
+    deal = deal_row(symbol=symbol, qty="2", price="100", fee="0.1", fee_currency=currency)
+    trade = trade_from_row(deal, TEXT, terms)
+
+    assert trade["fee"] == {"currency": currency, "cost": "0.1", "rate": rate}
+
+
+def test_the_rate_of_a_sum_is_that_of_the_fills_that_paid_in_the_currency() -> None:
+    deals = [
+        deal_row(qty="1", price="100", fee="0.1", fee_currency="USDT"),
+        deal_row(qty="3", price="100", fee="0.003", fee_currency="BTC"),
+        deal_row(qty="1", price="100", fee="0.3", fee_currency="USDT"),
+    ]
+    fills = [fill_from_row(deal, TEXT, Terms(), 0) for deal in deals]
+
+    assert [(fee["currency"], fee["rate"]) for fee in total_fees(fills, TEXT)] == [
+        ("USDT", "0.002"),
+        ("BTC", "0.001"),
+    ]
+
+
 def test_contracts_cost_by_their_size() -> None:
     linear = trade_from_row(deal_row(), TEXT, Terms(Decimal("0.01")))
     inverse = trade_from_row(deal_row(price="50000"), TEXT, Terms(Decimal(100), inverse=True))
@@ -101,7 +137,7 @@ def test_fees_are_summed_exactly_by_currency() -> None:
     ]
     fills = [fill_from_row(deal, TEXT, Terms(), 0) for deal in deals]
 
-    assert [(fee["currency"], fee["cost"]) for fee in total_fees(fills, Decimal(100), TEXT)] == [
+    assert [(fee["currency"], fee["cost"]) for fee in total_fees(fills, TEXT)] == [
         ("USDT", "0.3"),
         ("BNB", "1"),
     ]
