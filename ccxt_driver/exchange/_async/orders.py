@@ -184,6 +184,13 @@ class Orders(Rows):
         }
         return await self._order_command(command, order_id, params)
 
+    async def cancel_unified_order(self, order: Any, params: dict[str, Any] = {}) -> Any:
+        """As `cancel_order`, by the order itself; ccxt before 4.5.67 forgets to carry it out.
+
+        :param order: a ccxt order structure
+        """
+        return await self.cancel_order(order["id"], order.get("symbol"), params)
+
     async def _order_command(self, command: dict[str, Any], order_id: int, params: dict[str, Any]) -> Any:
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         await self._guard_strategy(command, order_id, self._strategy_id(params))

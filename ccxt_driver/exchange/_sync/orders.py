@@ -185,6 +185,13 @@ class Orders(Rows):
         }
         return self._order_command(command, order_id, params)
 
+    def cancel_unified_order(self, order: Any, params: dict[str, Any] = {}) -> Any:
+        """As `cancel_order`, by the order itself; ccxt before 4.5.67 forgets to carry it out.
+
+        :param order: a ccxt order structure
+        """
+        return self.cancel_order(order["id"], order.get("symbol"), params)
+
     def _order_command(self, command: dict[str, Any], order_id: int, params: dict[str, Any]) -> Any:
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         self._guard_strategy(command, order_id, self._strategy_id(params))

@@ -1,0 +1,73 @@
+"""Every contract card, four ways: sync and async class, in this process and over HTTP.
+
+In this process each card is a test of its own, on an OMS of its own. Over HTTP a group of cards is
+one test on one server, still with an OMS for each card: sockets are used by few tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contract.cards", "tests.helpers.contract_desk")
+
+from tests.contract.cards import (  # noqa: E402, F401
+    account,
+    changes,
+    market_data,
+    orders,
+    positions,
+    powers,
+    reads,
+    strategies,
+)
+from tests.helpers.contract_card import CARDS, Card  # noqa: E402
+from tests.helpers.contract_desk import OmsOfTheCase, Way, desk_of  # noqa: E402
+from tests.helpers.served import serve  # noqa: E402
+
+COLOURS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, OmsOfTheCase]]:
+    oms = OmsOfTheCase()
+    with serve(oms) as served:  # type: ignore[arg-type]
+        yield served.base_url, oms
+
+
+@pytest.mark.oldest
+@COLOURS
+@pytest.mark.parametrize("card", CARDS.values(), ids=lambda card: f"{card.number}_{card.name}")
+def test_in_process(card: Card, asynchronous: bool, loop: asyncio.AbstractEventLoop) -> None:
+    with desk_of(Way(asynchronous, None, loop)) as desk:
+        card.run(desk)
+
+
+@pytest.mark.sockets
+@COLOURS
+@pytest.mark.parametrize("group", sorted({card.group for card in CARDS.values()}))
+def test_over_http(
+    group: str, asynchronous: bool, loop: asyncio.AbstractEventLoop, server: tuple[str, OmsOfTheCase]
+) -> None:
+    base_url, oms = server
+    failures: list[Exception] = []
+    for card in CARDS.values():
+        if card.group == group:
+            try:
+                with desk_of(Way(asynchronous, base_url, loop), oms) as desk:
+                    card.run(desk)
+            except Exception as error:  # noqa: BLE001  # raised below, with those of the other cards
+                error.add_note(f"card {card.number}: {card.proves}")
+                failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} cards of group {group}", failures)
