@@ -9,7 +9,8 @@ headers, last_http_response, timeouts, exceptions) is as on ccxt's way.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from inspect import signature
+from typing import Any, Final
 
 import aiohttp
 import ccxt
@@ -19,6 +20,9 @@ from ccxt.async_support.base.exchange import Exchange as CcxtExchange
 from .short_way import ShortWay
 
 __all__ = ["Exchange"]
+
+# Newer releases of ccxt refuse to open a session for an object that its user has closed.
+_LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters else ()
 
 
 class Exchange(ShortWay, CcxtExchange):
@@ -35,7 +39,7 @@ class Exchange(ShortWay, CcxtExchange):
             return await super().fetch(url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self.last_request_headers = request_headers
-        self.open(True)
+        self.open(*_LAZILY)
         self._log_request(url, method, request_headers, body)
         response, text = await self._send(url, method, request_headers, body)
         return self._read(url, method, request_headers, body, response, text)

@@ -103,9 +103,10 @@ class Exchange(ShortWay, CcxtExchange):
         pool = self.__dict__.pop("_pool", None)
         if pool is not None:
             pool.clear()
-        if not hasattr(CcxtExchange, "close"):  # an older ccxt leaves that to the collector
+        close: Any = getattr(super(), "close", None)
+        if close is None:  # an older ccxt leaves that to the collector
             return self.session.close() if self.session else None
-        return super().close(clean_instance_data) if clean_instance_data else super().close()
+        return close(clean_instance_data) if clean_instance_data else close()
 
 
 _POOL_LOCK: Final = threading.Lock()

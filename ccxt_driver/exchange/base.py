@@ -27,7 +27,7 @@ from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials
 from .copying import Copying
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
-from .request_parts import Secret, endpoint_of, filled_in, json_text, parts_of
+from .request_parts import endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
 from .shared_markets import SharedMarkets
 from .venue_guard import check as check_venue_call
@@ -45,6 +45,8 @@ _NEVER_SENT: Final = frozenset(
 
 class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copying):
     """The part of the OMS exchange classes that is the same for both."""
+
+    quoteJsonNumbers = False  # older releases of ccxt would make texts of ids and times
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
         """Make an exchange object. No I/O.
@@ -101,7 +103,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         if api == "private" and not self.apiKey:
             self.check_required_credentials()  # raises unless the user said that none is required
         if api != "public" and self.apiKey:
-            headers["x-api-key"] = Secret(self.apiKey)
+            headers["x-api-key"] = secret_header("apiKey", self.apiKey)
         return {"url": url, "method": method, "body": body, "headers": headers}
 
     def handle_errors(

@@ -53,6 +53,7 @@ def test_in_process(card: Card, asynchronous: bool, loop: asyncio.AbstractEventL
         card.run(desk)
 
 
+@pytest.mark.oldest
 @pytest.mark.sockets
 @COLOURS
 @pytest.mark.parametrize("group", sorted({card.group for card in CARDS.values()}))
