@@ -120,7 +120,7 @@ def _checked_url(value: Any) -> str:
 def _timeout(seconds: str) -> int:
     try:
         milliseconds = round(float(seconds) * 1000)
-    except ValueError:
+    except (ValueError, OverflowError):
         milliseconds = 0
     if milliseconds <= 0:
         raise ccxt.BadRequest(f"CCXT_OMS_TIMEOUT: expected seconds above 0, got {seconds!r}"[:200])

@@ -227,8 +227,10 @@ class OrderRequests(Host):
         given = other if given is None else given
         if given is None:
             factory: Callable[[], str] | None = self.options.get("client_order_id_factory")
-            return new_client_order_id() if factory is None else str(factory())
-        text = str(given)
+            if factory is None:
+                return new_client_order_id()
+            given = factory()
+        text = "" if given is None else str(given)
         if not text.strip() or len(text) > 128:
             raise ccxt.InvalidOrder(
                 f"{self.id} clientOrderId: expected 1 to 128 characters, got {text[:40]!r}"

@@ -33,6 +33,19 @@ class Secret(str):
         return "'***'"
 
 
+def secret_header(name: str, value: str) -> Secret:
+    """A secret as the value of a header.
+
+    :param name: what the caller knows it by
+    :raises AuthenticationError: no header can carry it; the message does not show it
+    """
+    if not (value.isascii() and value.isprintable()) or value != value.strip():
+        raise ccxt.AuthenticationError(
+            f"{name}: expected printable ASCII characters without spaces around them; is there a line break?"
+        )
+    return Secret(value)
+
+
 def endpoint_of(method: str, path: str) -> Endpoint:
     """The endpoint of the contract with that verb and path (placeholders not filled in)."""
     endpoint = _ENDPOINT_OF.get((method, path))

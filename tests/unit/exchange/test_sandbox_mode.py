@@ -1,0 +1,141 @@
+"""set_sandbox_mode: to what is configured and exactly back, and never by accident to live trading."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import ccxt
+import pytest
+
+from ccxt_driver import OmsCcxtExchange
+from tests.helpers.oms_rows import order_row
+
+pytestmark = pytest.mark.oldest
+
+SANDBOX = {"base_url": "http://sandbox.test/", "account_id": 9, "apiKey": "sandbox-key"}
+
+
+def seen(exchange: Any) -> tuple[Any, ...]:
+    return (
+        copy.deepcopy(exchange.urls["api"]),
+        exchange.apiKey,
+        exchange.options["account_id"],
+        exchange.options["strategy_id"],
+        exchange.isSandboxModeEnabled,
+    )
+
+
+def test_it_switches_to_the_sandbox_and_exactly_back(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": SANDBOX, "strategy_id": 4}).ready()
+    live = seen(driver.exchange)
+    for _ in range(2):
+        for _ in range(2):  # idempotent
+            driver.exchange.set_sandbox_mode(True)
+            assert seen(driver.exchange) == ("http://sandbox.test", "sandbox-key", 9, 4, True)
+        for _ in range(2):
+            driver.exchange.set_sandbox_mode(False)
+            assert seen(driver.exchange) == live
+
+
+def test_requests_go_where_the_mode_says(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": SANDBOX})
+    for name in ("fetch_markets", "fetch_currencies", "describe"):
+        driver.gateway.on(f"POST /ccxt/9/{name}", driver.gateway.answers[f"POST /ccxt/1/{name}"])
+    driver.gateway.on("GET /oms/orders/open", {"items": []})
+
+    def accounts_and_keys() -> set[tuple[str, str]]:
+        driver.gateway.sent.clear()
+        driver.call("fetch_open_orders")
+        orders = [sent for sent in driver.gateway.sent if sent.path == "/oms/orders/open"]
+        return {(sent.query["account_ids"], sent.headers["x-api-key"]) for sent in orders}
+
+    assert accounts_and_keys() == {("1", "the-key")}
+    driver.exchange.set_sandbox_mode(True)
+    assert accounts_and_keys() == {("9", "sandbox-key")}
+    assert "POST /ccxt/9/fetch_markets" in driver.gateway.routes
+    driver.exchange.set_sandbox_mode(False)
+    assert accounts_and_keys() == {("1", "the-key")}
+
+
+def test_nothing_of_one_side_is_kept_for_the_other(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": SANDBOX}).ready()
+    driver.exchange.tickers["BTC/USDT"] = {"last": 1}
+    driver.exchange.set_sandbox_mode(True)
+
+    assert not driver.exchange.markets
+    assert driver.exchange.tickers == {}
+    assert driver.exchange._server_features is None
+
+
+def test_a_sandbox_without_a_key_does_not_get_the_live_one(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": {"base_url": "http://sandbox.test", "account_id": 9}})
+    driver.exchange.set_sandbox_mode(True)
+
+    assert not driver.exchange.apiKey
+    with pytest.raises(ccxt.AuthenticationError):
+        driver.call("private_get_oms_accounts")
+    assert driver.gateway.routes == []
+
+
+def test_a_sandbox_without_an_account_does_not_trade_on_the_live_one(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": {"base_url": "http://sandbox.test", "apiKey": "k"}})
+    driver.exchange.set_sandbox_mode(True)
+    with pytest.raises(ccxt.ArgumentsRequired, match="account_id"):
+        driver.call("load_markets")
+    assert driver.gateway.routes == []
+
+
+@pytest.mark.parametrize("sandbox", [None, {}, True, "yes"])
+def test_without_a_configured_sandbox_a_gateway_may_be_live(sandbox: Any) -> None:
+    exchange = OmsCcxtExchange({"options": {"account_id": 1}})
+    exchange.options["sandbox"] = sandbox
+    before = seen(exchange)
+    with pytest.raises(ccxt.NotSupported, match="sandbox"):
+        exchange.set_sandbox_mode(True)
+
+    assert seen(exchange) == before
+    exchange.set_sandbox_mode(False)
+    assert seen(exchange) == before
+
+
+@pytest.mark.parametrize("config", [{"sandbox": True}, {"options": {"testnet": True}}])
+def test_a_program_that_asks_for_a_sandbox_in_the_constructor_is_not_left_live(config: Any) -> None:
+    with pytest.raises(ccxt.NotSupported, match="sandbox"):
+        OmsCcxtExchange(config)
+
+
+def test_a_configured_sandbox_is_not_entered_before_it_is_asked_for() -> None:
+    exchange = OmsCcxtExchange({"options": {"account_id": 1, "sandbox": SANDBOX}})
+
+    assert exchange.urls["api"] == "http://127.0.0.1:8000"
+    assert exchange.urls["test"] == "http://sandbox.test"
+    assert exchange.isSandboxModeEnabled is False
+
+
+def test_the_embedded_oms_is_paper_already() -> None:
+    exchange = OmsCcxtExchange({"options": {"base_url": "embedded:"}})
+    urls, account_id = copy.deepcopy(exchange.urls), exchange.options["account_id"]
+    exchange.set_sandbox_mode(True)
+
+    assert (exchange.urls, exchange.options["account_id"]) == (urls, account_id)
+    exchange.set_sandbox_mode(False)
+    assert (exchange.urls, exchange.options["account_id"]) == (urls, account_id)
+
+
+def test_it_is_refused_while_a_command_is_in_flight(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": SANDBOX}).ready()
+    refused: list[type] = []
+
+    def answer(sent: Any) -> Any:
+        with pytest.raises(ccxt.OperationRejected) as raised:
+            driver.exchange.set_sandbox_mode(True)
+        refused.append(type(raised.value))
+        return {"results": [{"index": 0, "ok": True, "order_id": 11, "order": order_row()}]}
+
+    driver.gateway.on("POST /oms/commands", answer)
+    driver.call("create_order", "BTC/USDT", "limit", "buy", 2, 100)
+    assert refused == [ccxt.OperationRejected]
+
+    driver.exchange.set_sandbox_mode(True)  # afterwards it works
+    assert driver.exchange.isSandboxModeEnabled is True

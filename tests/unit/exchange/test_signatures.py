@@ -1,0 +1,113 @@
+"""Every unified method has exactly ccxt's parameters: programs filter arguments by `inspect.signature`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import ccxt
+import ccxt.async_support
+import pytest
+
+from ccxt_driver import OmsCcxtExchange
+from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
+
+pytestmark = pytest.mark.oldest
+
+OWN_POWERS = {
+    # names that ccxt has too, with the parameters that the documentation of this package gives them
+    "close_position",
+}
+
+
+def overridden(cls: type, base: type) -> list[str]:
+    """Name the public methods that our classes define and ccxt's base has too."""
+    ours = {
+        name
+        for klass in cls.__mro__
+        if klass.__module__.startswith("ccxt_driver")
+        for name, value in vars(klass).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
+    return sorted(name for name in ours if inspect.isfunction(getattr(base, name, None)))
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    return [(each.name, each.kind, each.default) for each in inspect.signature(function).parameters.values()]
+
+
+PAIRS: list[tuple[type, type]] = [
+    (OmsCcxtExchange, ccxt.Exchange),
+    (AsyncOmsCcxtExchange, ccxt.async_support.Exchange),
+]
+CASES = [
+    pytest.param(cls, base, name, id=f"{'async' if 'async' in base.__module__ else 'sync'}-{name}")
+    for cls, base in PAIRS
+    for name in overridden(cls, base)
+]
+
+# ccxt itself has two forms of these over the releases that we support.
+CHANGED_IN_CCXT = {"request", "fetch2", "close", "sign"}
+
+# Its parameters have other names in each exchange of ccxt.
+POSITIONAL_IN_CCXT = {"handle_errors"}
+
+
+@pytest.mark.parametrize("cls, base, name", CASES)
+def test_a_method_has_ccxts_parameters(cls: type, base: type, name: str) -> None:
+    ours, theirs = parameters(getattr(cls, name)), parameters(getattr(base, name))
+
+    if name in POSITIONAL_IN_CCXT:
+        assert [each[1:] for each in ours] == [each[1:] for each in theirs]
+    elif name in CHANGED_IN_CCXT or name in OWN_POWERS:
+        assert [each[0] for each in theirs if each[0] != "config"] == [
+            each[0] for each in ours if each[0] in {other[0] for other in theirs} - {"config"}
+        ]
+    else:
+        assert ours == theirs
+
+
+def test_the_ten_methods_are_among_those_compared() -> None:
+    for cls, base in PAIRS:
+        assert {
+            "create_order",
+            "edit_order",
+            "cancel_order",
+            "fetch_order",
+            "fetch_open_orders",
+            "fetch_closed_orders",
+            "fetch_my_trades",
+            "fetch_positions",
+            "fetch_balance",
+            "fetch_ticker",
+            "fetch_tickers",
+            "fetch_markets",
+            "fetch_currencies",
+            "fetch_ohlcv",
+            "fetch_order_book",
+            "fetch_trades",
+            "fetch_status",
+            "fetch_time",
+        } <= set(overridden(cls, base))
+
+
+@pytest.mark.parametrize("name", overridden(*PAIRS[0]))
+def test_both_colours_have_the_same_parameters(name: str) -> None:
+    assert parameters(getattr(OmsCcxtExchange, name)) == parameters(getattr(AsyncOmsCcxtExchange, name))
+
+
+@pytest.mark.parametrize("name", overridden(*PAIRS[0]))
+def test_what_ccxt_awaits_is_awaited(name: str) -> None:
+    theirs = inspect.iscoroutinefunction(getattr(ccxt.async_support.Exchange, name))
+
+    assert inspect.iscoroutinefunction(getattr(AsyncOmsCcxtExchange, name)) == theirs
+    assert not inspect.iscoroutinefunction(getattr(OmsCcxtExchange, name))
+
+
+@pytest.mark.parametrize("cls, base", PAIRS, ids=["sync", "async"])
+def test_camel_case_names_are_the_same_methods(cls: Any, base: type) -> None:
+    exchange = cls()
+
+    assert exchange.createOrder.__func__ is cls.create_order
+    assert exchange.fetchOHLCV.__func__ is cls.fetch_ohlcv
+    assert exchange.fetchMyTrades.__func__ is cls.fetch_my_trades
