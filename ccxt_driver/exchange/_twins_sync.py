@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from .short_way import ShortWay
 
 _UNPATCHED_SEND: Final = HTTPAdapter.send
+_CLOSES: Final = hasattr(CcxtExchange, "close")  # an older ccxt leaves that to the collector
 
 
 class Exchange(ShortWay, CcxtExchange):
@@ -103,10 +104,9 @@ class Exchange(ShortWay, CcxtExchange):
         pool = self.__dict__.pop("_pool", None)
         if pool is not None:
             pool.clear()
-        close: Any = getattr(super(), "close", None)
-        if close is None:  # an older ccxt leaves that to the collector
+        if not _CLOSES:
             return self.session.close() if self.session else None
-        return close(clean_instance_data) if clean_instance_data else close()
+        return super().close(clean_instance_data) if clean_instance_data else super().close()
 
 
 _POOL_LOCK: Final = threading.Lock()

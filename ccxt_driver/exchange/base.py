@@ -46,7 +46,7 @@ _NEVER_SENT: Final = frozenset(
 class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copying):
     """The part of the OMS exchange classes that is the same for both."""
 
-    quoteJsonNumbers = False  # older releases of ccxt would make texts of ids and times
+    quoteJsonNumbers = False  # noqa: N815  # older releases of ccxt would make texts of ids and times
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
         """Make an exchange object. No I/O.
