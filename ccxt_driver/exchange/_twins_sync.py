@@ -105,7 +105,8 @@ class Exchange(ShortWay, CcxtExchange):
         if pool is not None:
             pool.clear()
         if not _CLOSES:
-            return self.session.close() if self.session else None
+            session: Any = self.session
+            return session.close() if session else None
         return super().close(clean_instance_data) if clean_instance_data else super().close()
 
 
