@@ -110,6 +110,16 @@ class MarketData(Rows):
         book["symbol"] = book["symbol"] or symbol
         return book
 
+    async def fetch_l3_order_book(self, symbol: str, limit: Any = None, params: dict[str, Any] = {}) -> Any:
+        """No venue is asked for the single orders of its book.
+
+        :raises NotSupported: always
+        """
+        raise ccxt.NotSupported(
+            f"{self.id} fetchL3OrderBook() is not supported: the OMS contract has no such route; "
+            "use fetchOrderBook()"
+        )
+
     async def fetch_trades(
         self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
     ) -> Any:

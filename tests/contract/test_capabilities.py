@@ -1,0 +1,127 @@
+"""`has` is true: what it promises a card has called, and what it does not have says so."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import ccxt
+import pytest
+
+from ccxt_driver.contract.endpoints import snake_case
+from ccxt_driver.exchange.capabilities import CAPABILITIES, Source
+from tests.contract.cards import (  # noqa: F401
+    account,
+    changes,
+    market_data,
+    orders,
+    positions,
+    powers,
+    reads,
+    strategies,
+)
+from tests.helpers.contract_card import CARDS
+from tests.helpers.contract_desk import Desk, Way, desk_of
+
+pytestmark = pytest.mark.oldest
+
+POWERS = (
+    "close_by merge_positions set_position_stops reassign reconcile fetch_reconcile_status fetch_strategies "
+    "create_strategy can_execute_order set_allow_new_positions call_ccxt ccxt_commands fetch_orders_by_ids"
+).split()
+METHOD_OF = {"cancelOrdersWithClientOrderId": "cancel_orders_with_client_order_ids"}
+"""Keys that ccxt spells unlike their method."""
+COLOURS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(asynchronous: bool, loop: asyncio.AbstractEventLoop) -> Iterator[Desk]:
+    with desk_of(Way(asynchronous, None, loop)) as made:
+        made.ex.load_markets()
+        yield made
+
+
+@COLOURS
+def test_every_method_that_has_promises_is_called_by_a_card(
+    desk: Desk, asynchronous: bool, loop: asyncio.AbstractEventLoop
+) -> None:
+    called: set[str] = set()
+    for card in CARDS.values():
+        with desk_of(Way(asynchronous, None, loop)) as own:
+            card.run(own)
+            called |= {snake_case(name) for name in own.called}
+    promised = {
+        key for key, value in desk.ex.has.items() if value and CAPABILITIES.get(key) is not Source.FACT
+    }
+    assert sorted(key for key in promised if METHOD_OF.get(key, snake_case(key)) not in called) == []
+    assert sorted(name for name in POWERS if name not in called) == []
+    assert desk.ex.has["createOrder"] is True  # and there were keys to look at
+    assert len(promised) > 70
+
+
+def _not_had(exchange: Any) -> list[str]:
+    return [
+        key for key, value in exchange.has.items() if not value and CAPABILITIES.get(key) is not Source.FACT
+    ]
+
+
+def _arguments(method: Any) -> dict[str, Any]:
+    """Something for every parameter that has no default."""
+    plausible = {
+        "symbol": "BTC/USDT",
+        "symbols": ["BTC/USDT"],
+        "side": "buy",
+        "type": "limit",
+        "amount": 1,
+        "price": 90,
+        "triggerPrice": 95,
+        "timeframe": "1m",
+        "code": "USDT",
+        "orders": [],
+        "ids": ["1"],
+        "cost": 10,
+        "takeProfit": 120,
+        "stopLoss": 80,
+        "takeProfitPrice": 120,
+        "stopLossPrice": 80,
+        "trailingAmount": 5,
+        "trailingPercent": 5,
+    }
+    return {
+        name: plausible.get(name, "1")
+        for name, parameter in inspect.signature(method).parameters.items()
+        if name in plausible or parameter.default is parameter.empty
+    }
+
+
+@COLOURS
+def test_every_method_that_has_denies_says_not_supported_and_does_nothing(desk: Desk) -> None:
+    without_method, said = [], {}
+    before = desk.state()
+    for key in _not_had(desk.ex):
+        method = getattr(desk.ex.exchange, snake_case(key), None)
+        if method is None:
+            without_method.append(key)
+            continue
+        try:
+            said[key] = getattr(desk.ex, snake_case(key))(**_arguments(method))
+        except Exception as error:  # noqa: BLE001  # what it is stands below
+            said[key] = type(error)
+        assert desk.state() == before, key
+    assert {key: answer for key, answer in said.items() if answer is not ccxt.NotSupported} == {}
+    # ccxt has no such method on any exchange: a misspelt name is an AttributeError, here as there.
+    for key in without_method:
+        assert not hasattr(ccxt.Exchange, snake_case(key)), key
+        with pytest.raises(AttributeError):
+            getattr(desk.ex, key)
+    assert len(without_method) < 30
+    assert len(said) > 100
