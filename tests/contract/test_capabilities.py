@@ -27,10 +27,11 @@ from tests.helpers.contract_desk import Desk, Way, desk_of
 
 pytestmark = pytest.mark.oldest
 
-POWERS = (
-    "close_by merge_positions set_position_stops reassign reconcile fetch_reconcile_status fetch_strategies "
-    "create_strategy can_execute_order set_allow_new_positions call_ccxt ccxt_commands fetch_orders_by_ids"
-).split()
+POWERS = [
+    *("close_by", "merge_positions", "set_position_stops", "reassign", "reconcile", "fetch_reconcile_status"),
+    *("fetch_strategies", "create_strategy", "can_execute_order", "set_allow_new_positions"),
+    *("call_ccxt", "ccxt_commands", "fetch_orders_by_ids"),
+]
 METHOD_OF = {"cancelOrdersWithClientOrderId": "cancel_orders_with_client_order_ids"}
 """Keys that ccxt spells unlike their method."""
 COLOURS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
