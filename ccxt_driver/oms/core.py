@@ -20,6 +20,7 @@ from .market.market_data import MarketData
 from .matching.engine import BookDepthFill
 from .matching.fees import MakerTakerQuoteFee
 from .refusals import Refusal
+from .reserving import reserve_again
 from .state import AccountState, State, SymbolState
 from .store import Store
 from .transaction import Row, Transaction, balance_row
@@ -65,6 +66,8 @@ class Core:
         if tx.empty:
             return
         try:
+            if tx.swaps_changed:
+                reserve_again(self.state, tx)
             changes = tx.finish()
             self.store.commit(changes)
         except Exception as error:
@@ -188,7 +191,7 @@ class Core:
         """Payload of `balance_updated`; free is never shown below zero."""
         total = account.totals.get(currency, ZERO)
         free = self.free(account, currency, now)
-        return balance_row(account.account.id, currency, free if free > ZERO else ZERO, total)
+        return balance_row(account.account.id, currency, max(ZERO, free), total)
 
     def position_row(self, position: Position, now: int) -> Row:
         """The contract's row of a position with its values of this moment."""

@@ -13,12 +13,12 @@ from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 from .allocation import growing, opposing, reducible
 from .core import Core
 from .entities import ZERO, Deal, Order, Position
-from .ledger.margin import initial_margin, leverage_of
 from .ledger.positions import increase, reduce
 from .market.listing import Market
 from .matching.engine import Fill
 from .matching.fees import fee_currency
 from .matching.lifecycle import transition
+from .reserving import reserve
 from .state import AccountState
 from .transaction import Transaction
 
@@ -80,9 +80,9 @@ def fill_order(
         if order.reduce_only and not reducible(account, order):
             cancel(core, tx, account, order, NOTHING_TO_REDUCE)
         else:
-            reserve(core, tx, account, order)
+            reserve(core.state, tx, account, order)
     if market.settle is not None:
-        reserve_others(core, tx, account, order)
+        tx.swap_changed(order.account_id, order.symbol)
 
 
 def _open(
@@ -253,7 +253,7 @@ def cancel(
     """
     end_order(core, tx, account, order, OrderStatus.CANCELED, reason)
     if core.state.symbols[order.symbol].market.settle is not None:
-        reserve_others(core, tx, account, order)
+        tx.swap_changed(order.account_id, order.symbol)
     tx.note(
         order.account_id,
         EventName.ORDER_CANCELED,
@@ -265,74 +265,3 @@ def cancel(
 def ranks(core: Core) -> dict[str, list[int]]:
     """Lost time priorities as settings keep them."""
     return {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}
-
-
-# ------------------------------------------------------------------ reservations
-
-
-def price_estimate(order: Order) -> Decimal | None:
-    """The price that an order is expected to fill at; None of a market order that does not wait."""
-    if order.price is not None:
-        return order.price
-    return order.trigger_price or order.stop_price or order.take_profit_price or order.trail_extreme
-
-
-def opening_qty(account: AccountState, order: Order) -> Decimal:
-    """How much of what is left of an order would open, and so needs margin, in base units.
-
-    Open orders of the same side that were there before it come first for what can be reduced.
-    """
-    if order.reduce_only:
-        return ZERO
-    remaining = order.remaining
-    available = reducible(account, order)
-    if not available:
-        return remaining
-    for other in account.orders_on.get(order.symbol, {}).values():
-        if other.id < order.id and _shares(account, order, other):
-            available -= other.remaining
-    return max(ZERO, remaining - max(ZERO, available))
-
-
-def _shares(account: AccountState, order: Order, other: Order) -> bool:
-    """Whether both would reduce the same position."""
-    if other.side is not order.side:
-        return False
-    if account.hedges:
-        return other.position_id == order.position_id
-    return account.netted(other.symbol, other.strategy_id) is account.netted(order.symbol, order.strategy_id)
-
-
-def requirement(market: Market, account: AccountState, order: Order, price: Decimal) -> tuple[str, Decimal]:
-    """What the rest of an order must hold back: its currency and amount, the fee included.
-
-    :param price: quote units, of the limit or of the estimate
-    """
-    remaining = order.remaining
-    if market.settle is None:
-        if order.side is Side.SELL:
-            return market.base, remaining
-        return market.quote, remaining * price * (1 + market.taker)
-    notional = opening_qty(account, order) * price
-    return market.settle, initial_margin(
-        notional, leverage_of(account.account, market)
-    ) + notional * market.taker
-
-
-def reserve(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
-    """Let an open order hold back what its rest needs."""
-    price = price_estimate(order)
-    if price is None:
-        return
-    market = core.state.symbols[order.symbol].market
-    currency, amount = requirement(market, account, order, price)
-    if amount != order.reserved or currency != order.reserved_currency:
-        tx.touch_order(order)
-        tx.reserve(account, order, currency, amount)
-
-
-def reserve_others(core: Core, tx: Transaction, account: AccountState, cause: Order) -> None:
-    """A swap position has changed: what the other open orders on it would open has too."""
-    for order in list(account.orders_on.get(cause.symbol, {}).values()):
-        if order is not cause and not order.reduce_only:
-            reserve(core, tx, account, order)

@@ -24,12 +24,12 @@ from .cancel_commands import open_order
 from .claims import fingerprint, rejection_of, repeated
 from .core import Core
 from .entities import ZERO, Claim, Order, Position, Principal
-from .execution import price_estimate, requirement, reserve
 from .matching.lifecycle import transition
 from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
 from .outcome import Outcome, changed
 from .placing import Intake, activate, available, examine, insufficient, plan_of, wait
 from .refusals import Refusal, bad_symbol, invalid
+from .reserving import price_estimate, requirement, reserve
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -362,12 +362,12 @@ def _apply(
     order.updated_at = tx.now
     if is_waiting(order):
         order.price, order.qty = price, qty
-        reserve(core, tx, account, order)
+        reserve(core.state, tx, account, order)
         return
     symbol.resting.remove(order)
     order.price, order.qty = price, qty
     if keeps_place:
-        reserve(core, tx, account, order)
+        reserve(core.state, tx, account, order)
         core.state.rest(order)
         return
     core.show_book(symbol, tx.now)

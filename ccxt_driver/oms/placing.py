@@ -20,15 +20,12 @@ from .execution import (
     cancel,
     end_order,
     execute,
-    opening_qty,
-    price_estimate,
-    requirement,
-    reserve,
 )
 from .ledger.margin import initial_margin, leverage_of
 from .matching.engine import Plan
 from .matching.order_types import arm, check_stops, fires
 from .refusals import Refusal
+from .reserving import opening_qty, price_estimate, requirement, reserve, reserve_again
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -178,7 +175,7 @@ def activate(
     elif fill_or_kill or order.time_in_force is TimeInForce.IOC:
         cancel(core, tx, account, order, "immediate_or_cancel")
     else:
-        reserve(core, tx, account, order)
+        reserve(core.state, tx, account, order)
         if resting_rank:
             core.state.lose_priority(order)
             remember_ranks(core, tx)
@@ -188,7 +185,7 @@ def activate(
 
 def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
     """Let an open order wait for its trigger."""
-    reserve(core, tx, account, order)
+    reserve(core.state, tx, account, order)
     core.state.add_order(order)
     core.state.symbols[order.symbol].triggers[order.id] = order
 
@@ -216,6 +213,7 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
         plan = core.fills.taker(
             order.account_id, order.side, core.fillable(order), order.price, symbol.liquidity, symbol.resting
         )
+    reserve_again(core.state, tx)  # what has filled before it at this very step counts
     # What it held back is its own to spend.
     currency, required = needed(symbol, account, order, plan)
     free = available(core, account, order, currency, tx.now)

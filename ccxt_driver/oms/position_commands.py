@@ -226,6 +226,7 @@ def _offset(
         tx.book(account, market.settle, pnl, LedgerKind.DEAL, deal_id)
         core.state.margin_changed(position)
         tx.balance_changed(account, market.settle)
+        tx.swap_changed(position.account_id, position.symbol)
     if not position.is_open:
         end_position(core, tx, account, position, None)
     return deal
@@ -297,6 +298,8 @@ def absorb(core: Core, tx: Transaction, account: AccountState, source: Position,
     close(source, PositionState.MERGED, tx.now)
     core.state.margin_changed(source)
     core.state.margin_changed(target)
+    if core.state.symbols[source.symbol].market.settle is not None:
+        tx.swap_changed(source.account_id, source.symbol)
     of_source = RowFilter((account.account.id,), position_id=source.id)
     for stored_deal in core.store.deals(of_source)[0]:
         if tx.latest_deal(stored_deal).position_id != source.id:

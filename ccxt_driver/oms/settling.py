@@ -18,6 +18,7 @@ from .matching.order_types import fires, thresholds, trail
 from .placing import fire
 from .position_stops import close_by_stop, stop_reached
 from .refusals import Refusal
+from .reserving import reserve
 from .state import SymbolState
 from .transaction import Transaction
 
@@ -169,8 +170,9 @@ def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -
         if fires(order, last):
             fire(core, tx, core.state.accounts[order.account_id], order)
         elif order.trail_extreme is not None and _would_trail(order, last):
-            tx.touch_order(order)
+            tx.touch_order_quietly(order)
             trail(order, last)
+            reserve(core.state, tx, core.state.accounts[order.account_id], order)
 
 
 def _would_trail(order: Order, last: Decimal) -> bool:

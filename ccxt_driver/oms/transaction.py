@@ -52,6 +52,7 @@ class Transaction:
         "_moved",
         "_notes",
         "_position_row",
+        "_quiet",
         "_saved",
         "changes",
         "deal_rows",
@@ -59,6 +60,7 @@ class Transaction:
         "order_rows",
         "position_rows",
         "state",
+        "swaps_changed",
     )
 
     def __init__(
@@ -76,6 +78,8 @@ class Transaction:
         self.position_rows: dict[int, Row] = {}
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
         self._commanded = False
+        self._quiet: set[int] = set()
+        self.swaps_changed: dict[tuple[int, str], None] = {}
         self._liquidity: list[tuple[Liquidity, int | None, dict[Decimal, Decimal]]] = []
         self._moved: dict[int, Deal] = {}
         self._notes: list[tuple[int, str, Row, int | None]] = []
@@ -94,6 +98,18 @@ class Transaction:
         if order.id not in self.changes.orders:
             self._save(order)
             self.changes.orders[order.id] = order
+        elif self._quiet:
+            self._quiet.discard(order.id)
+
+    def touch_order_quietly(self, order: Order) -> None:
+        """Only what an order holds back is about to change: that is kept, and no news to anybody."""
+        if order.id not in self.changes.orders:
+            self.touch_order(order)
+            self._quiet.add(order.id)
+
+    def swap_changed(self, account_id: int, symbol: str) -> None:
+        """A position or an order on a swap has changed, and with it what other orders on it need."""
+        self.swaps_changed[account_id, symbol] = None
 
     def add_position(self, position: Position) -> None:
         """A new position."""
@@ -234,6 +250,8 @@ class Transaction:
         for account_id, name, payload, strategy_id in self._notes:
             emit(account_id, name, payload, strategy_id)
         for order in changes.orders.values():
+            if order.id in self._quiet:
+                continue
             row = self.order_rows[order.id] = order.row()
             emit(order.account_id, _ORDER_UPDATED, row, order.strategy_id)
         for deal in changes.deals:

@@ -9,10 +9,10 @@ from ccxt_driver.contract.rows import OrderStatus, PositionMode
 from ccxt_driver.contract.values import format_decimal, format_time
 
 from .entities import ZERO, Order
-from .execution import reserve
 from .ledger.margin import leverage_of
 from .market.listing import Market
 from .refusals import Refusal, venue_refusal
+from .reserving import reserve
 from .risk import check_account
 from .venue_arguments import Call, listed
 
@@ -125,7 +125,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
         for position in account.positions_on.get(market.symbol, {}).values():
             core.state.margin_changed(position)
         for order in [*account.orders_on.get(market.symbol, {}).values()]:
-            reserve(core, tx, account, order)
+            reserve(core.state, tx, account, order)
         currency = market.settle or market.quote
         tx.balance_changed(account, currency)
         if core.free(account, currency, call.now) < ZERO:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ccxt_driver.contract.rows import OPEN_STATUSES
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.reserving import opening_qty, price_estimate
 from ccxt_driver.oms.state import State
 from ccxt_driver.oms.store import RowFilter
 
@@ -111,6 +112,7 @@ class Auditor:
         self.deals_make_positions()
         self.deals_and_fees_make_balances()
         self.open_orders_make_reservations()
+        self.swap_orders_hold_what_they_would_open()
         self.open_positions_make_margins()
         self.memory_is_what_the_store_says()
         self.events_are_numbered()
@@ -187,6 +189,17 @@ class Auditor:
                 name: value for name, value in held.items() if value
             }
             assert account.totals["BTC"] - account.reserved.get("BTC", 0) >= 0
+            if not any(deal.symbol == SWAP and deal.account_id == number for deal in self.deals):
+                assert account.totals["USDT"] - account.reserved.get("USDT", 0) >= 0
+
+    def swap_orders_hold_what_they_would_open(self) -> None:
+        for account in self.state.accounts.values():
+            for order in account.orders_on.get(SWAP, {}).values():
+                price = price_estimate(order)
+                assert price is not None
+                notional = opening_qty(account, order) * price
+                expected = notional / 10 + notional * Decimal("0.0005")
+                assert expected <= order.reserved <= expected + Decimal("0.00000001")
 
     def open_positions_make_margins(self) -> None:
         for account in self.state.accounts.values():
