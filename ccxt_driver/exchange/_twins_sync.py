@@ -20,7 +20,20 @@ from requests.adapters import HTTPAdapter
 
 from .short_way import ShortWay
 
-_UNPATCHED_SEND: Final = HTTPAdapter.send
+_PATCHABLE: Final = (
+    (HTTPAdapter, "send"),
+    (requests.Session, "request"),
+    (requests.Session, "send"),
+    (requests.Session, "get_adapter"),
+)
+"""Where mocks and instruments take hold of requests: on the class, or on one session."""
+
+_GENUINE: Final = tuple(
+    # This module may be imported for the first time while a mock is in place.
+    function if function.__module__.startswith("requests.") else None
+    for function in (getattr(owner, name) for owner, name in _PATCHABLE)
+)
+_SESSION_PATCHES: Final = frozenset({"request", "send", "get_adapter"})
 _CLOSES: Final = hasattr(CcxtExchange, "close")  # an older ccxt leaves that to the collector
 
 
@@ -46,9 +59,16 @@ class Exchange(ShortWay, CcxtExchange):
         session: Any = self.session
         return (
             type(session) is requests.Session
-            and HTTPAdapter.send is _UNPATCHED_SEND
-            and all(type(adapter) is HTTPAdapter for adapter in session.adapters.values())
+            and all(
+                getattr(owner, name) is genuine
+                for (owner, name), genuine in zip(_PATCHABLE, _GENUINE, strict=True)
+            )
+            and _SESSION_PATCHES.isdisjoint(session.__dict__)
             and len(session.adapters) == 2
+            and all(
+                type(adapter) is HTTPAdapter and adapter.max_retries.total == 0
+                for adapter in session.adapters.values()
+            )
             and not session.trust_env
             and not (session.proxies or session.auth or session.cert or session.params)
             and session.verify is True

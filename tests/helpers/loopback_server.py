@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import struct
 import threading
@@ -91,12 +92,13 @@ class LoopbackServer:
         text = reader.read(int(headers.get("content-length", 0)))
         try:
             with self._lock:
-                status, body, more = self.gateway.answer(method, self.url + target, headers, text)
+                url = self.url + target if target.startswith("/") else target  # whole: we are a proxy
+                status, body, more = self.gateway.answer(method, url, headers, text)
         except Failure as failure:
             return self._fail(connection, failure.how)
         except AssertionError as unexpected:
             status, body, more = 599, str(unexpected), {}
-        data = body.encode()
+        data = gzip.compress(body.encode()) if "Content-Encoding" in more else body.encode()
         lines = [
             f"HTTP/1.1 {status} Reason",
             f"Content-Length: {len(data)}",
