@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from inspect import signature
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 import ccxt
@@ -27,6 +27,18 @@ _LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters el
 
 class Exchange(ShortWay, CcxtExchange):
     """ccxt's asynchronous Exchange with a shorter way to the socket."""
+
+    if TYPE_CHECKING:  # ccxt's have no annotations
+
+        async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
+            """Load the markets."""
+
+        async def close(self, clean_instance_data: bool = False) -> Any:
+            """Close the connections."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Perform an HTTP request and return decoded JSON.
