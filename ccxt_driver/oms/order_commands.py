@@ -359,6 +359,8 @@ def _apply(
 ) -> None:
     tx.touch_order(order)
     keeps_place = price == order.price and qty <= order.qty
+    if symbol.market.settle is not None:
+        tx.swap_changed(order.account_id, order.symbol)
     order.updated_at = tx.now
     if is_waiting(order):
         order.price, order.qty = price, qty

@@ -260,10 +260,12 @@ def compare_with_naive_netting(auditor: Auditor) -> None:
             for position in auditor.state.accounts[number].positions.values()
         }
         assert found.keys() == naive.open.keys()
+        # A merge joins positions whose deals were netted apart: then only the quantities can be netted anew.
+        merged = any(row.state == "merged" for row in auditor.positions if row.account_id == number)
         for key, position in found.items():
             held, average = naive.open[key]
             assert Fraction(signed(position)) == held
-            assert abs(Fraction(position.avg_price) - average) < Fraction(1, 10**12)
+            assert merged or abs(Fraction(position.avg_price) - average) < Fraction(1, 10**12)
 
 
 def meant(oms: EmbeddedOms, account: int, payload: dict[str, Any]) -> dict[str, Any]:

@@ -150,6 +150,20 @@ def test_margin_is_held_by_orders_then_by_the_position(desk: Any) -> None:
     assert [brief(row) for row in desk.positions()] == [(2, "sell", "1", "95", "open")]
 
 
+def test_an_order_that_grows_leaves_less_to_reduce_for_those_after_it(desk: Any) -> None:
+    desk.send("buy", "2", symbol=SWAP)
+    first = desk.send("sell", "1", "110", symbol=SWAP)
+    desk.send("sell", "1", "110", symbol=SWAP)
+    used = desk.balance("USDT")[1]
+    desk.events.clear()
+    desk.run("change_order", order_id=first["id"], new_qty="2")
+    assert desk.balance("USDT")[1] == used + Decimal(11) + Decimal("0.055")  # the second one would open now
+    updated = [event.payload["id"] for event in desk.events if event.name == "order_updated"]
+    assert updated == [first["id"]]
+    desk.run("cancel_order", order_id=first["id"])
+    assert desk.balance("USDT")[1] == used
+
+
 def test_a_reversal_may_use_the_margin_that_it_frees(desk: Any) -> None:
     desk.price(SWAP, "1000", "1010")
     desk.send("buy", "500", symbol=SWAP)
