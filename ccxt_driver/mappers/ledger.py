@@ -37,6 +37,7 @@ def ledger_entry_from_row(row: dict[str, Any], number: Number, utc_offset_ms: in
     """
     amount = needed_decimal(row, "amount")
     after = needed_decimal(row, "balance_after")
+    currency = text_of(row, "currency")
     created_at = needed_time(row, "created_at", utc_offset_ms)
     return {
         "info": row,
@@ -48,10 +49,10 @@ def ledger_entry_from_row(row: dict[str, Any], number: Number, utc_offset_ms: in
         "referenceId": reference_of(row, "reference_id"),
         "referenceAccount": None,
         "type": choice_of(row, "kind", _TYPES),
-        "currency": text_of(row, "currency"),
+        "currency": currency,
         "amount": number(abs(amount)),
         "before": number(after - amount),
         "after": number(after),
         "status": "ok",
-        "fee": None,
+        "fee": {"currency": currency, "cost": number(ZERO)},  # fees are entries of their own
     }

@@ -8,6 +8,7 @@ from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.rows import OrderStatus, PositionMode
 from ccxt_driver.contract.values import format_decimal, format_time
 
+from .administration import MOST_FUNDS
 from .entities import ZERO, Order
 from .ledger.margin import leverage_of
 from .market.listing import Market
@@ -92,7 +93,7 @@ def fetch_leverage_tiers(call: Call) -> dict[str, list[dict[str, Any]]]:
                 "symbol": market.symbol,
                 "currency": market.settle,
                 "minNotional": 0.0,
-                "maxNotional": None,
+                "maxNotional": float(MOST_FUNDS * (market.max_leverage or 1)),  # nobody has more
                 "maintenanceMarginRate": _MAINTENANCE_RATE,
                 "maxLeverage": None if market.max_leverage is None else float(market.max_leverage),
                 "info": {},
