@@ -89,8 +89,8 @@ for number in range(40):
     account, symbol = number % 3 + 1, ("BTC/USDT", "ETH/USDT", "BTC/USDT:USDT")[number % 3]
     payload = {"symbol": symbol, "side": ("buy", "sell")[number % 2], "order_type": "market", "qty": "0.01",
                "strategy_id": number % 4, "client_order_id": f"c{number}"}
-    reply = oms.handle("commands", {}, {}, {"account_id": account, "command": "send_order", "payload": payload})
-    seen.append(reply.body)
+    body = {"account_id": account, "command": "send_order", "payload": payload}
+    seen.append(oms.handle("commands", {}, {}, body).body)
     oms.advance(7_000)
 for endpoint in ("orders_history", "deals", "positions_history"):
     seen.append(oms.handle(endpoint, {}, {"account_ids": "1,2,3", "since_ms": 0}, None).body)
