@@ -361,6 +361,18 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         self._terms[symbol] = terms
         return terms
 
+    def market(self, symbol: Any) -> Any:
+        """ccxt's market structure of a symbol.
+
+        :raises ArgumentsRequired: None; an older ccxt would fail with an AttributeError
+        :raises BadSymbol: the venue has no such market
+        """
+        if symbol is None:
+            raise ccxt.ArgumentsRequired(f"{self.id} market() requires a symbol argument")
+        if not isinstance(symbol, str):
+            raise ccxt.BadSymbol(f"{self.id} does not have market symbol {symbol!r}"[:200])
+        return super().market(symbol)
+
     def set_markets(self, markets: Any, currencies: Any = None) -> Any:
         """ccxt's; forgets what was derived from the markets before."""
         self._terms = {}

@@ -37,5 +37,8 @@ class Host:
         def set_take_profit_and_stop_loss_params(self, *arguments: Any) -> Any:
             """ccxt's."""
 
+        def market(self, symbol: Any) -> Any:
+            """ccxt's."""
+
         def set_markets(self, markets: Any, currencies: Any = None) -> Any:
             """ccxt's."""

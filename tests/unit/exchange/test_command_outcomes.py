@@ -12,6 +12,8 @@ from tests.helpers.gateway_stub import Driver, Gateway
 from tests.helpers.loopback_server import Failure, Fault, LoopbackServer, serving
 from tests.helpers.oms_rows import order_row
 
+pytestmark = pytest.mark.oldest
+
 LIMIT = ("BTC/USDT", "limit", "buy", 2, 100)
 MINE = {"clientOrderId": "mine"}
 

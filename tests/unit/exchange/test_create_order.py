@@ -317,6 +317,8 @@ NAN, INFINITY = float("nan"), float("inf")
         (("btc/usdt", "market", "buy", 2), ccxt.BadSymbol),
         (("", "market", "buy", 2), ccxt.BadSymbol),
         ((None, "market", "buy", 2), ccxt.ArgumentsRequired),
+        ((7, "market", "buy", 2), ccxt.BadSymbol),
+        ((["BTC/USDT"], "market", "buy", 2), ccxt.BadSymbol),
     ],
     ids=str,
 )
