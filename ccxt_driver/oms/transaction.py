@@ -246,32 +246,31 @@ class Transaction:
     def finish(self) -> Changes:
         """Write the events and counters down; nothing may be changed after this."""
         changes, now = self.changes, self.now
-        emit = self._emit
-        for account_id, name, payload, strategy_id in self._notes:
-            emit(account_id, name, payload, strategy_id)
+        news = self._notes
         for order in changes.orders.values():
             if order.id in self._quiet:
                 continue
             row = self.order_rows[order.id] = order.row()
-            emit(order.account_id, _ORDER_UPDATED, row, order.strategy_id)
+            news.append((order.account_id, _ORDER_UPDATED, row, order.strategy_id))
         for deal in changes.deals:
             row = self.deal_rows[deal.id] = deal.row()
             if deal.id not in self._moved:
-                emit(deal.account_id, _DEAL_CREATED, row, deal.strategy_id)
+                news.append((deal.account_id, _DEAL_CREATED, row, deal.strategy_id))
         for position in changes.positions.values():
             row = self.position_rows[position.id] = self._position_row(position, now)
-            emit(position.account_id, _POSITION_UPDATED, row, position.strategy_id)
+            news.append((position.account_id, _POSITION_UPDATED, row, position.strategy_id))
+        accounts = self.state.accounts
         for account_id, currency in self._balances:
-            row = self._balance_row(self.state.accounts[account_id], currency, now)
-            emit(account_id, _BALANCE_UPDATED, row, None)
+            row = self._balance_row(accounts[account_id], currency, now)
+            news.append((account_id, _BALANCE_UPDATED, row, None))
+        events = changes.events
+        for account_id, name, payload, strategy_id in news:
+            account = accounts[account_id]
+            account.seq = seq = account.seq + 1
+            events.append(Event(account_id, seq, now, name, payload, strategy_id))
         changes.settings["counters"] = self.state.counters.copy()
         changes.settings["settled_at"] = now
         return changes
-
-    def _emit(self, account_id: int, name: str, payload: Row, strategy_id: int | None) -> None:
-        account = self.state.accounts[account_id]
-        account.seq += 1
-        self.changes.events.append(Event(account_id, account.seq, self.now, name, payload, strategy_id))
 
     def save_liquidity(self, liquidity: Liquidity) -> None:
         """The feed's book is about to be taken from."""
