@@ -19,6 +19,7 @@ from .values import (
     needed_decimal,
     needed_time,
     optional_text_of,
+    rounded,
     text_of,
     time_of,
 )
@@ -32,6 +33,11 @@ STATUSES: Final = {
     "REJECTED": "rejected",
 }
 """ccxt's status of the contract's."""
+
+_AVERAGE_PLACES: Final = 18
+"""To which an OMS rounds what has no exact decimal form."""
+_MOST_PRICE_PLACES: Final = 12
+"""An average with more is no price of a market: it was divided."""
 
 
 def order_from_row(
@@ -62,7 +68,7 @@ def order_from_row(
     order_type = text_of(row, "order_type")
     post_only = flag_of(row, "post_only")
     price = decimal_of(row, "price") or (average if order_type == "market" else None)
-    cost = terms.cost(filled, average) if average else None if filled else ZERO
+    cost = _cost(filled, average, number, terms) if average else None if filled else ZERO
     order = {
         "info": row,
         "id": id_of(row, "id"),
@@ -103,6 +109,14 @@ def order_from_row(
     return order
 
 
+def _cost(filled: Decimal, average: Decimal, number: Number, terms: Terms) -> Decimal:
+    """What was filled at its average: without what the average lost when it was rounded."""
+    cost = terms.cost(filled, average)
+    if number is float or terms.inverse or -int(average.as_tuple().exponent) <= _MOST_PRICE_PLACES:
+        return cost  # exact, or a float does not see it
+    return rounded(cost, _AVERAGE_PLACES - 1 - (filled * terms.contract_size).adjusted())
+
+
 def _optional(value: Decimal | None, number: Number) -> Any:
     return None if value is None else number(value)
 
@@ -141,12 +155,13 @@ def _add_deals(
     cost = sum([fill.cost for fill in fills], ZERO)
     if quantity and cost and (quantity == filled or average is None):
         size = quantity * terms.contract_size
-        average = size / cost if terms.inverse else cost / size
+        exact = size / cost if terms.inverse else cost / size
+        average = rounded(exact, _AVERAGE_PLACES) or exact
         order["average"] = number(average)
         if order["type"] == "market":
             order["price"] = order["average"]
         # Row and deals may be read at different moments: filled, average and cost agree all the same.
-        order["cost"] = number(cost if quantity == filled else terms.cost(filled, average))
+        order["cost"] = number(cost if quantity == filled else _cost(filled, average, number, terms))
     fees = total_fees(fills, number)
     order["fees"] = fees
     order["fee"] = dict(fees[0]) if len(fees) == 1 else None

@@ -34,11 +34,15 @@ def ratio(part: Decimal, whole: Decimal, places: int) -> Decimal:
     :param whole: not zero
     :param places: behind the point
     """
-    quotient = part / whole
+    return rounded(part / whole, places)
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    """A decimal with so many places behind the point."""
     try:
-        return round(quotient, places)
+        return round(value, places)
     except InvalidOperation:  # more digits than decimals keep: there are none to round
-        return quotient
+        return value
 
 
 class BadRow(ValueError):

@@ -57,7 +57,7 @@ METHODS: dict[str, str] = {
 """Validators that run, and the argument that each wants."""
 
 UNFIT = {
-    "create_order": "cannot run in Python: it adds text to numbers and awaits nothing; see the round trip below",
+    "create_order": "cannot run in Python (text plus number, no await); see test_orders_of_every_method",
     "fetch_markets": "asserts a dict where ccxt's own method gives a list; load_markets looks at each market",
     "proxies": "talks to a proxy of ccxt's on the internet",
 }
