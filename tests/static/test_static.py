@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -11,6 +13,7 @@ import pytest
 
 from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
+from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.exchange.capabilities import CAPABILITIES, Source
 from tests.static.static_format import (
     Entry,
@@ -19,6 +22,7 @@ from tests.static.static_format import (
     assert_same,
     config,
     is_disabled,
+    path_of,
     prepare,
     read,
     replaced_fetch,
@@ -27,6 +31,7 @@ from tests.static.static_format import (
 pytestmark = pytest.mark.oldest
 
 REQUESTS, RESPONSES = read("request"), read("response")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FLAG_OF = {"cancelOrdersWithClientOrderIds": "cancelOrdersWithClientOrderId"}
 """The one method that is not named as its flag is."""
 
@@ -124,6 +129,35 @@ def test_every_method_that_the_driver_maps_has_a_stored_response() -> None:
 
     assert {"createOrder", "fetchTicker"} <= own
     assert own - _methods(RESPONSES) == set()
+
+
+def _sent(entry: Entry) -> str:
+    """Tell verb, path and command of a stored request, as the table of the README has them."""
+    output = entry.get("output") or {}
+    command = (output[0] if isinstance(output, list) else output).get("command")
+    path = re.sub(r"(?<=/)(?:\d+,?)+(?=/|$)", "{}", path_of(entry["url"]))
+    return f"{entry['method']} {path} {command or ''}".rstrip()
+
+
+def test_the_readmes_table_of_endpoints_says_what_is_sent() -> None:
+    sent: dict[str, set[str]] = {}
+    for name, entries in REQUESTS["methods"].items():
+        known = [entry for entry in entries if not {"features", "options"} & entry.keys()]
+        sent[snake_case(name)] = {_sent(entry) for entry in known}
+    rows = re.findall(r"^\| (`[a-z_]+`.*) \| (`(?:GET|POST) .*) \|$", README, re.MULTILINE)
+    wrong = []
+    for methods, endpoints in rows:
+        allowed = re.sub(r"\{(?!func)\w+\}", "{}", endpoints)
+        for method in set(re.findall(r"`([a-z_]+)`", methods)) & sent.keys():
+            possible = {each.replace("{func}", method) for each in re.findall(r"`([^`]+)`", allowed)}
+            verbs = {each for each in possible if each.startswith(("GET", "POST"))}
+            possible = verbs | {f"{verb} {word}" for verb in verbs for word in possible - verbs}
+            # A command may look something up before; of a read the first request is in the table.
+            if not sent[method] & possible or any("commands " in each for each in sent[method] - possible):
+                wrong.append(f"{method}: {sorted(sent[method])}")
+
+    assert len(rows) > 15
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

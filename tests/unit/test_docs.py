@@ -1,4 +1,4 @@
-"""The Python code of the pages runs, so that it can be copied."""
+"""The pages can be trusted: their Python code runs, and they name every method and option."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+from ccxt_driver import OmsCcxtExchange
+from ccxt_driver.contract.endpoints import snake_case
+from ccxt_driver.embedded import close_embedded
+from ccxt_driver.exchange._sync.powers import Powers
+from ccxt_driver.exchange._sync.venue import Venue
+from ccxt_driver.exchange.capabilities import CAPABILITIES, Source, description
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 _PYTHON_BLOCK = re.compile(r"^```python[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
 
 def _python_blocks(page: Path) -> list[tuple[int, str]]:
@@ -21,8 +31,8 @@ def _python_blocks(page: Path) -> list[tuple[int, str]]:
 
 
 BLOCKS = [
-    pytest.param(source, id=f"{page.name}:{line}")
-    for page in sorted(DOCS.glob("*.md"))
+    pytest.param(source, id=f"{page.relative_to(ROOT)}:{line}")
+    for page in [ROOT / "README.md", *PAGES]
     for line, source in _python_blocks(page)
 ]
 
@@ -30,9 +40,63 @@ BLOCKS = [
 @pytest.mark.parametrize("source", BLOCKS)
 def test_code_of_the_pages_runs(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    close_embedded()  # each begins with an OMS of its own, as a program does
 
     exec(compile(source, "<docs>", "exec"), {"__name__": "__main__"})
 
 
-def test_there_is_code_to_run() -> None:
-    assert BLOCKS
+def test_every_page_of_methods_has_code_to_run() -> None:
+    without = [
+        page.name
+        for page in PAGES
+        if page.parent.name == "methods" and page.stem != "index" and not _python_blocks(page)
+    ]
+
+    assert without == []
+
+
+def _words(*pages: Path) -> set[str]:
+    """Find the names in code spans, whatever stands around them there."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    return {word for span in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"\w+", span)}
+
+
+def _public(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_") and name == snake_case(name)}
+
+
+def test_every_native_method_is_on_a_page() -> None:
+    """What ccxt calls in another way than its flag is named after its method."""
+    native = {
+        snake_case(key) for key, source in CAPABILITIES.items() if source in (Source.OMS, Source.MARKET)
+    }
+    native = native - {"cancel_orders_with_client_order_id"} | {"cancel_orders_with_client_order_ids"}
+
+    assert native - _words(*DOCS.glob("methods/*.md")) == set()
+
+
+def test_every_power_and_every_method_of_the_venue_is_on_its_page() -> None:
+    assert _public(Powers) - _words(DOCS / "methods" / "oms-powers.md") == set()
+    assert _public(Venue) - _words(DOCS / "methods" / "venue.md") == set()
+
+
+def test_pages_name_no_method_that_does_not_exist() -> None:
+    verbs = r"(?:fetch|create|cancel|edit|close|set|merge|call|can|load|add|reduce|withdraw|borrow|repay)"
+    named = {word for word in _words(*PAGES, ROOT / "README.md") if re.fullmatch(rf"{verbs}_\w+", word)}
+    others = {"cancel_all_after", "close_requested", "set_price", "create_app", "reduce_only"}
+
+    assert {word for word in named - others if not hasattr(OmsCcxtExchange({}), word)} == set()
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "configuration.md"], ids=lambda page: page.name)
+def test_every_option_is_in_the_tables(page: Path) -> None:
+    options = {*description()["options"], "base_url", "oms", "sandbox", "share_markets"}
+
+    assert options - _words(page) == set()
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = _LINK.findall(page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
