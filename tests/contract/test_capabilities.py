@@ -37,13 +37,6 @@ METHOD_OF = {"cancelOrdersWithClientOrderId": "cancel_orders_with_client_order_i
 COLOURS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 
 
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def desk(asynchronous: bool, loop: asyncio.AbstractEventLoop) -> Iterator[Desk]:
     with desk_of(Way(asynchronous, None, loop)) as made:

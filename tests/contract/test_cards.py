@@ -11,9 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract.cards", "tests.helpers.contract_desk")
-
-from tests.contract.cards import (  # noqa: E402, F401
+from tests.contract.cards import (  # noqa: F401
     account,
     changes,
     market_data,
@@ -23,19 +21,11 @@ from tests.contract.cards import (  # noqa: E402, F401
     reads,
     strategies,
 )
-from tests.helpers.contract_card import CARDS, Card  # noqa: E402
-from tests.helpers.contract_desk import OmsOfTheCase, Way, desk_of  # noqa: E402
-from tests.helpers.served import serve  # noqa: E402
+from tests.helpers.contract_card import CARDS, Card
+from tests.helpers.contract_desk import OmsOfTheCase, Way, desk_of
+from tests.helpers.served import serve
 
 COLOURS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.run_until_complete(made.shutdown_asyncgens())
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -127,13 +127,6 @@ def stage_of(desk: Desk, kind: str) -> Stage:
     return Stage(desk, ex, symbol, kind)
 
 
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def stage(asynchronous: bool, kind: str, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
     with desk_of(Way(asynchronous, None, loop)) as desk:

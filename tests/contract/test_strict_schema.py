@@ -11,12 +11,10 @@ from typing import Any
 import ccxt
 import pytest
 
-pytest.register_assert_rewrite("tests.helpers.strict_structures")
-
-from tests.helpers import strict_structures as strict  # noqa: E402
-from tests.helpers.contract_desk import HEDGE, OTHER, SPOT, SWAP, Desk, OmsOfTheCase, Way, desk_of  # noqa: E402
-from tests.helpers.served import serve  # noqa: E402
-from tests.helpers.strict_structures import (  # noqa: E402
+from tests.helpers import strict_structures as strict
+from tests.helpers.contract_desk import HEDGE, OTHER, SPOT, SWAP, Desk, OmsOfTheCase, Way, desk_of
+from tests.helpers.served import serve
+from tests.helpers.strict_structures import (
     check_ascending,
     check_order,
     check_structure,
@@ -73,13 +71,6 @@ def traded(desk: Desk, kind: type) -> Day:
     placed.append(ex.create_order(FREE, "market", "buy", exact(book["asks"][0][1]) + 1))
     desk.advance(3_600_000)
     return Day(desk, ex, kind, placed)
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.close()
 
 
 WAYS = ["sync", "async", "sync-http", "async-http"]
