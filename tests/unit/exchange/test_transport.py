@@ -202,6 +202,13 @@ def test_verbose_says_the_same(
             assert part in text
 
 
+def test_the_hook_on_an_answer_may_change_it(both_ways: list[Driver]) -> None:
+    for driver in both_ways:
+        driver.exchange.on_rest_response = lambda *args: '{"items": ["from the hook"]}'
+        assert driver.call(ROUTE, ASKED) == {"items": ["from the hook"]}
+        assert driver.exchange.last_http_response == '{"items": ["from the hook"]}'
+
+
 def test_headers_of_the_response_are_given_when_asked_for(both_ways: list[Driver]) -> None:
     for driver in both_ways:
         driver.exchange.returnResponseHeaders = True
