@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NoReturn
@@ -390,6 +390,12 @@ class OrderRequests(Host):
                 f"{self.id} id: expected the OMS id of an order (digits), got {text[:60]!r}"
             )
         return int(text)
+
+    def order_ids_of(self, ids: Any) -> list[int]:
+        """Order ids as a caller gave them: a list, one id, or a text with commas between them."""
+        given = ids.split(",") if isinstance(ids, str) and ids else ids or []
+        listed = given if isinstance(given, Iterable) else [given]
+        return [self.order_id_of(each.strip() if isinstance(each, str) else each) for each in listed]
 
     @staticmethod
     def client_order_id_of(id: Any, params: Mapping[str, Any]) -> tuple[Any, str | None]:

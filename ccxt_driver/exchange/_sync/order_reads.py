@@ -129,8 +129,7 @@ class OrderReads(Fallback):
         :raises OrderNotFound: one of them does not exist
         """
         self.load_markets()
-        given = ids.split(",") if isinstance(ids, str) else list(ids)
-        order_ids = [self.order_id_of(each.strip() if isinstance(each, str) else each) for each in given]
+        order_ids = self.order_ids_of(ids)
         if not order_ids:
             return []
         rows = self._order_rows(self._account_id(params), order_ids, self._strategy_id(params))

@@ -208,7 +208,7 @@ class Orders(Rows):
     def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
         """Cancel several orders by one command.
 
-        :param ids: OMS order ids
+        :param ids: OMS order ids: a list, or a text with commas between them
         :param symbol: not needed
         :param params: `clientOrderIds` in place of `ids`, `strategy_id`
         :returns: a ccxt order structure each, in the order given, as they are afterwards
@@ -217,7 +217,7 @@ class Orders(Rows):
         """
         self.load_markets()
         account_id = self._account_id(params)
-        order_ids = [self.order_id_of(each) for each in ids or []]
+        order_ids = self.order_ids_of(ids)
         for client_order_id in params.get("clientOrderIds") or []:
             row = self._row_by_client_order_id(account_id, client_order_id)
             order_ids.append(row["id"])

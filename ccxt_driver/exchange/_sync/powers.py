@@ -50,13 +50,13 @@ class Powers(Rows):
     ) -> Any:
         """Move orders, with their deals and positions, to a strategy.
 
-        :param order_ids: OMS order ids
+        :param order_ids: OMS order ids: a list, or a text with commas between them
         :param strategy_id: where to; 0 for none
         :param position_id: OMS position id to put them on; None leaves that to the OMS
         :returns: the server's answer: what moved, and what was refused with the reason
         """
         request: dict[str, Any] = {
-            "order_ids": [self.order_id_of(each) for each in order_ids],
+            "order_ids": self.order_ids_of(order_ids),
             "strategy_id": identifier("strategy_id", strategy_id, or_zero=True),
         }
         if position_id is not None:
