@@ -15,6 +15,7 @@ from functools import lru_cache
 # expanded to a gigabyte of digits when it is written without an exponent.
 _MOST_PLACES = 30
 _LONGEST_TEXT = 2 * _MOST_PLACES + 4
+_NUMBERS = (int, float, Decimal)  # a union of them would be made anew at each call
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # of the year 9999: what datetime can write
@@ -29,11 +30,14 @@ def parse_decimal(value: object) -> Decimal:
     :raises ValueError: not a number, not finite, or beyond 30 places either side of the point
     """
     if isinstance(value, str):
-        text = value
-    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        text = str(value)
-    else:
-        raise ValueError(f"expected a decimal string, got {type(value).__name__}")
+        return _decimal(value)
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
+        return _decimal(str(value))
+    raise ValueError(f"expected a decimal string, got {type(value).__name__}")
+
+
+@lru_cache(maxsize=1024)  # the quantity and the price of one order come again in its deals and answers
+def _decimal(text: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -73,7 +77,7 @@ def parse_time(value: object, utc_offset_ms: int = 0) -> int:
     """
     if not isinstance(value, str):
         raise ValueError(f"expected an ISO 8601 time, got {type(value).__name__}")
-    return checked_time(_milliseconds(value, utc_offset_ms))
+    return _milliseconds(value, utc_offset_ms)
 
 
 @lru_cache(maxsize=256)  # the times of one order and its deals are mostly the same
@@ -83,8 +87,8 @@ def _milliseconds(text: str, utc_offset_ms: int) -> int:
     except ValueError:
         raise ValueError(f"expected an ISO 8601 time, got {text[:40]!r}") from None
     if moment.tzinfo is None:
-        return round(moment.replace(tzinfo=UTC).timestamp() * 1000) - utc_offset_ms
-    return round(moment.timestamp() * 1000)
+        return checked_time(round(moment.replace(tzinfo=UTC).timestamp() * 1000) - utc_offset_ms)
+    return checked_time(round(moment.timestamp() * 1000))
 
 
 def checked_time(milliseconds: int) -> int:

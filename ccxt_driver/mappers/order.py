@@ -18,6 +18,7 @@ from .values import (
     id_of,
     needed_decimal,
     needed_time,
+    number_of,
     optional_text_of,
     rounded,
     text_of,
@@ -84,13 +85,13 @@ def order_from_row(
         "postOnly": post_only,
         "reduceOnly": flag_of(row, "reduce_only"),
         "side": choice_of(row, "side", SIDES),
-        "price": _optional(price, number),
-        "triggerPrice": _optional(decimal_of(row, "trigger_price"), number),
-        "stopLossPrice": _optional(decimal_of(row, "stop_price"), number),
-        "takeProfitPrice": _optional(decimal_of(row, "take_profit_price"), number),
+        "price": None if price is None else number(price),
+        "triggerPrice": number_of(row, "trigger_price", number),
+        "stopLossPrice": number_of(row, "stop_price", number),
+        "takeProfitPrice": number_of(row, "take_profit_price", number),
         "amount": number(quantity),
-        "cost": _optional(cost, number),
-        "average": _optional(average, number),
+        "cost": None if cost is None else number(cost),
+        "average": None if average is None else number(average),
         "filled": number(filled),
         "remaining": number(quantity - filled if quantity > filled else ZERO),
         "trades": [],
@@ -115,10 +116,6 @@ def _cost(filled: Decimal, average: Decimal, number: Number, terms: Terms) -> De
     if number is float or terms.inverse or -int(average.as_tuple().exponent) <= _MOST_PRICE_PLACES:
         return cost  # exact, or a float does not see it
     return rounded(cost, _AVERAGE_PLACES - 1 - (filled * terms.contract_size).adjusted())
-
-
-def _optional(value: Decimal | None, number: Number) -> Any:
-    return None if value is None else number(value)
 
 
 def _time_in_force(given: str | None, order_type: str, post_only: bool | None) -> str | None:
@@ -151,8 +148,10 @@ def _add_deals(
         fills.sort(key=lambda fill: (fill.trade["timestamp"], int(fill.trade["id"])))
     order["trades"] = [fill.trade for fill in fills]
     order["lastTradeTimestamp"] = fills[-1].trade["timestamp"]
-    quantity = sum([fill.quantity for fill in fills], ZERO)
-    cost = sum([fill.cost for fill in fills], ZERO)
+    quantity = cost = ZERO
+    for fill in fills:
+        quantity += fill.quantity
+        cost += fill.cost
     if quantity and cost and (quantity == filled or average is None):
         size = quantity * terms.contract_size
         exact = size / cost if terms.inverse else cost / size

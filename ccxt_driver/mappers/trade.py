@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -140,11 +140,13 @@ def fee_structure(
     return {"currency": currency, "cost": number(fee), "rate": rate}
 
 
-def total_fees(fills: Iterable[Fill], number: Number) -> list[dict[str, Any]]:
+def total_fees(fills: Sequence[Fill], number: Number) -> list[dict[str, Any]]:
     """Fees summed per currency, in the order in which the currencies appear.
 
     :param number: what makes a unified number of a decimal
     """
+    if len(fills) == 1:
+        return [dict(fee) for fee in fills[0].trade["fees"]]
     sums: dict[str, tuple[Decimal, Decimal | None]] = {}
     for fill in fills:
         if fill.fee is not None and fill.fee_currency is not None:

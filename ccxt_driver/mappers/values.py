@@ -62,10 +62,25 @@ def decimal_of(row: Mapping[str, Any], key: str) -> Decimal | None:
 
 def needed_decimal(row: Mapping[str, Any], key: str) -> Decimal:
     """A decimal field that must be there."""
-    value = decimal_of(row, key)
+    value = row.get(key)
     if value is None:
         raise BadRow(f"{key}: expected a decimal string, got nothing")
-    return value
+    try:
+        return parse_decimal(value)
+    except ValueError as error:
+        raise BadRow(f"{key}: {error}") from None
+
+
+def number_of(row: Mapping[str, Any], key: str, number: Number) -> Any:
+    """A decimal field as a unified number, None when null or missing."""
+    value = row.get(key)
+    if value is None:
+        return None
+    try:
+        exact = parse_decimal(value)
+    except ValueError as error:
+        raise BadRow(f"{key}: {error}") from None
+    return number(exact)
 
 
 def time_of(row: Mapping[str, Any], key: str, utc_offset_ms: int) -> int | None:
