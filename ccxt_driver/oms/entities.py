@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 from ccxt_driver.contract.commands import Side, TimeInForce
 from ccxt_driver.contract.rows import (
     OPEN_STATUSES,
+    DealRow,
     LedgerKind,
+    OrderRow,
     OrderStatus,
     PositionMode,
+    PositionRow,
     PositionState,
 )
 from ccxt_driver.contract.values import format_decimal, format_time
@@ -24,6 +28,10 @@ ZERO: Final = Decimal(0)
 
 # Rows take `_value_` of an enum: `value` is a property in Python, and costs more than the rest of the field.
 
+# Fields in the contract's order, empty: to copy and fill one costs less than a literal of that size.
+_ORDER_ROW: Final = dict.fromkeys(OrderRow.model_fields) | {"filled_qty": "0", "fee": "0"}
+_DEAL_ROW: Final = dict.fromkeys(DealRow.model_fields)
+_POSITION_ROW: Final = dict.fromkeys(PositionRow.model_fields)
 
 _AVERAGE_UNIT: Final = Decimal("1E-18")
 
@@ -112,52 +120,62 @@ class Order:
 
     def row(self) -> dict[str, Any]:
         """The contract's order row."""
-        return {
-            "id": self.id,
-            "command_id": self.command_id,
-            "account_id": self.account_id,
-            "symbol": self.symbol,
-            "side": self.side._value_,
-            "order_type": self.order_type,
-            "status": self.status._value_,
-            "strategy_id": self.strategy_id,
-            "position_id": self.position_id,
-            "previous_position_id": self.previous_position_id,
-            "reason": self.reason,
-            "comment": self.comment,
-            "client_order_id": self.client_order_id,
-            "exchange_order_id": self.exchange_order_id,
-            "qty": format_decimal(self.qty),
-            "price": None if self.price is None else format_decimal(self.price),
-            "stop_loss": None if self.stop_loss is None else format_decimal(self.stop_loss),
-            "stop_gain": None if self.stop_gain is None else format_decimal(self.stop_gain),
-            "filled_qty": format_decimal(self.filled_qty),
-            "avg_fill_price": (
-                format_decimal(average(self.filled_cost, self.filled_qty)) if self.filled_qty else None
-            ),
-            "edit_replace_state": self.edit_replace_state,
-            "edit_replace_at": None if self.edit_replace_at is None else format_time(self.edit_replace_at),
-            "edit_replace_orphan_order_id": self.edit_replace_orphan_order_id,
-            "edit_replace_origin_order_id": self.edit_replace_origin_order_id,
-            "created_at": format_time(self.created_at),
-            "updated_at": format_time(self.updated_at),
-            "closed_at": None if self.closed_at is None else format_time(self.closed_at),
-            "time_in_force": self.time_in_force._value_,
-            "post_only": self.post_only,
-            "reduce_only": self.reduce_only,
-            "trigger_price": None if self.trigger_price is None else format_decimal(self.trigger_price),
-            "stop_price": None if self.stop_price is None else format_decimal(self.stop_price),
-            "take_profit_price": None
-            if self.take_profit_price is None
-            else format_decimal(self.take_profit_price),
-            "trailing_amount": None if self.trailing_amount is None else format_decimal(self.trailing_amount),
-            "trailing_percent": None
-            if self.trailing_percent is None
-            else format_decimal(self.trailing_percent),
-            "reject_reason": self.reject_reason,
-            "fee": format_decimal(self.fee),
-            "fee_currency": self.fee_currency,
-        }
+        row: dict[str, Any] = _ORDER_ROW.copy()
+        row["id"] = self.id
+        row["command_id"] = self.command_id
+        row["account_id"] = self.account_id
+        row["symbol"] = self.symbol
+        row["side"] = self.side._value_
+        row["order_type"] = self.order_type
+        row["status"] = self.status._value_
+        row["strategy_id"] = self.strategy_id
+        row["position_id"] = self.position_id
+        row["previous_position_id"] = self.previous_position_id
+        row["reason"] = self.reason
+        row["comment"] = self.comment
+        row["client_order_id"] = self.client_order_id
+        row["exchange_order_id"] = self.exchange_order_id
+        row["qty"] = qty = format_decimal(self.qty)
+        if self.price is not None:
+            row["price"] = format_decimal(self.price)
+        if self.filled_qty:
+            row["filled_qty"] = qty if self.filled_qty == self.qty else format_decimal(self.filled_qty)
+            row["avg_fill_price"] = format_decimal(average(self.filled_cost, self.filled_qty))
+        row["created_at"] = format_time(self.created_at)
+        row["updated_at"] = format_time(self.updated_at)
+        if self.closed_at is not None:
+            row["closed_at"] = format_time(self.closed_at)
+        row["time_in_force"] = self.time_in_force._value_
+        row["post_only"] = self.post_only
+        row["reduce_only"] = self.reduce_only
+        row["reject_reason"] = self.reject_reason
+        if self.fee:
+            row["fee"] = format_decimal(self.fee)
+        row["fee_currency"] = self.fee_currency
+        seldom = _SELDOM_OF(self)
+        if seldom != _NO_SELDOM:
+            row |= _seldom_given(seldom)
+        return row
+
+
+_SELDOM: Final = (
+    *("stop_loss", "stop_gain", "trigger_price", "stop_price", "take_profit_price"),
+    *("trailing_amount", "trailing_percent", "edit_replace_state", "edit_replace_at"),
+    *("edit_replace_orphan_order_id", "edit_replace_origin_order_id"),
+)
+"""Fields that nearly every order leaves empty."""
+_SELDOM_OF: Final = attrgetter(*_SELDOM)
+_NO_SELDOM: Final = (None,) * len(_SELDOM)
+
+
+def _seldom_given(values: tuple[Any, ...]) -> dict[str, Any]:
+    given = {name: value for name, value in zip(_SELDOM, values, strict=True) if value is not None}
+    for name, value in given.items():
+        if isinstance(value, Decimal):
+            given[name] = format_decimal(value)
+    if "edit_replace_at" in given:
+        given["edit_replace_at"] = format_time(given["edit_replace_at"])
+    return given
 
 
 @dataclass(slots=True)
@@ -187,28 +205,28 @@ class Deal:
 
     def row(self) -> dict[str, Any]:
         """The contract's deal row."""
-        return {
-            "id": self.id,
-            "account_id": self.account_id,
-            "order_id": self.order_id or None,
-            "position_id": self.position_id,
-            "previous_position_id": self.previous_position_id,
-            "symbol": self.symbol,
-            "side": self.side._value_,
-            "qty": format_decimal(self.qty),
-            "price": format_decimal(self.price),
-            "fee": format_decimal(self.fee),
-            "fee_currency": self.fee_currency,
-            "pnl": format_decimal(self.pnl),
-            "strategy_id": self.strategy_id,
-            "reason": self.reason,
-            "comment": self.comment,
-            "reconciled": self.reconciled,
-            "exchange_trade_id": self.exchange_trade_id,
-            "created_at": format_time(self.created_at),
-            "executed_at": format_time(self.executed_at),
-            "maker": self.maker,
-        }
+        row: dict[str, Any] = _DEAL_ROW.copy()
+        row["id"] = self.id
+        row["account_id"] = self.account_id
+        row["order_id"] = self.order_id or None
+        row["position_id"] = self.position_id
+        row["previous_position_id"] = self.previous_position_id
+        row["symbol"] = self.symbol
+        row["side"] = self.side._value_
+        row["qty"] = format_decimal(self.qty)
+        row["price"] = format_decimal(self.price)
+        row["fee"] = format_decimal(self.fee)
+        row["fee_currency"] = self.fee_currency
+        row["pnl"] = format_decimal(self.pnl)
+        row["strategy_id"] = self.strategy_id
+        row["reason"] = self.reason
+        row["comment"] = self.comment
+        row["reconciled"] = self.reconciled
+        row["exchange_trade_id"] = self.exchange_trade_id
+        row["created_at"] = format_time(self.created_at)
+        row["executed_at"] = format_time(self.executed_at)
+        row["maker"] = self.maker
+        return row
 
 
 @dataclass(slots=True)
@@ -255,33 +273,37 @@ class Position:
 
         :param values: of the moment of asking; empty for a closed position
         """
-        return {
-            "id": self.id,
-            "account_id": self.account_id,
-            "symbol": self.symbol,
-            "strategy_id": self.strategy_id,
-            "side": self.side._value_,
-            "qty": format_decimal(self.qty),
-            "avg_price": format_decimal(self.avg_price),
-            "stop_loss": None if self.stop_loss is None else format_decimal(self.stop_loss),
-            "stop_gain": None if self.stop_gain is None else format_decimal(self.stop_gain),
-            "state": self.state._value_,
-            "reason": self.reason,
-            "comment": self.comment,
-            "opened_at": format_time(self.opened_at),
-            "updated_at": format_time(self.updated_at),
-            "closed_at": None if self.closed_at is None else format_time(self.closed_at),
-            "realized_pnl": format_decimal(self.realized_pnl),
-            "unrealized_pnl": None
-            if values.unrealized_pnl is None
-            else format_decimal(values.unrealized_pnl),
-            "mark_price": None if values.mark_price is None else format_decimal(values.mark_price),
-            "leverage": None if values.leverage is None else format_decimal(values.leverage),
-            "margin": None if values.margin is None else format_decimal(values.margin),
-            "liquidation_price": None
-            if values.liquidation_price is None
-            else format_decimal(values.liquidation_price),
-        }
+        row: dict[str, Any] = _POSITION_ROW.copy()
+        row["id"] = self.id
+        row["account_id"] = self.account_id
+        row["symbol"] = self.symbol
+        row["strategy_id"] = self.strategy_id
+        row["side"] = self.side._value_
+        row["qty"] = format_decimal(self.qty)
+        row["avg_price"] = format_decimal(self.avg_price)
+        if self.stop_loss is not None:
+            row["stop_loss"] = format_decimal(self.stop_loss)
+        if self.stop_gain is not None:
+            row["stop_gain"] = format_decimal(self.stop_gain)
+        row["state"] = self.state._value_
+        row["reason"] = self.reason
+        row["comment"] = self.comment
+        row["opened_at"] = format_time(self.opened_at)
+        row["updated_at"] = format_time(self.updated_at)
+        if self.closed_at is not None:
+            row["closed_at"] = format_time(self.closed_at)
+        row["realized_pnl"] = format_decimal(self.realized_pnl)
+        if values.unrealized_pnl is not None:
+            row["unrealized_pnl"] = format_decimal(values.unrealized_pnl)
+        if values.mark_price is not None:
+            row["mark_price"] = format_decimal(values.mark_price)
+        if values.leverage is not None:
+            row["leverage"] = format_decimal(values.leverage)
+        if values.margin is not None:
+            row["margin"] = format_decimal(values.margin)
+        if values.liquidation_price is not None:
+            row["liquidation_price"] = format_decimal(values.liquidation_price)
+        return row
 
 
 @dataclass(slots=True)

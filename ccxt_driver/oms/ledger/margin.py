@@ -19,7 +19,7 @@ def leverage_of(account: Account, market: Market) -> Decimal:
     if chosen is not None:
         return chosen
     most = market.max_leverage
-    return DEFAULT_LEVERAGE if most is None else min(DEFAULT_LEVERAGE, Decimal(most))
+    return DEFAULT_LEVERAGE if most is None or most >= DEFAULT_LEVERAGE else Decimal(most)
 
 
 def initial_margin(notional: Decimal, leverage: Decimal) -> Decimal:
