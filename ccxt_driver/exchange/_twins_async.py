@@ -17,7 +17,7 @@ import ccxt
 import yarl
 from ccxt.async_support.base.exchange import Exchange as CcxtExchange
 
-from .short_way import ShortWay
+from .short_way import ShortWay, WithoutRedirects
 
 __all__ = ["Exchange"]
 
@@ -48,7 +48,7 @@ class Exchange(ShortWay, CcxtExchange):
         :raises RequestTimeout, ExchangeNotAvailable, ExchangeError: as ccxt's own
         """
         if not self.own_session or self.aiohttp_proxy or self._has_proxy():
-            return await super().fetch(url, method, headers, body)
+            return await _ccxts_fetch(WithoutRedirects(self), url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self.last_request_headers = request_headers
         self.open(*_LAZILY)

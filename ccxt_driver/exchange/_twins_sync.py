@@ -18,7 +18,7 @@ import urllib3
 from ccxt.base.exchange import Exchange as CcxtExchange
 from requests.adapters import HTTPAdapter
 
-from .short_way import ShortWay
+from .short_way import ShortWay, WithoutRedirects
 
 _PATCHABLE: Final = (
     (HTTPAdapter, "send"),
@@ -48,7 +48,7 @@ class Exchange(ShortWay, CcxtExchange):
         :raises RequestTimeout, NetworkError, ExchangeError: as ccxt's own
         """
         if not self._takes_short_way():
-            return super().fetch(url, method, headers, body)
+            return _ccxts_fetch(WithoutRedirects(self), url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self._log_request(url, method, request_headers, body)
         response = self._send(url, method, request_headers, body)

@@ -27,7 +27,7 @@ from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials
 from .copying import Copying
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
-from .request_parts import endpoint_of, filled_in, json_text, parts_of, secret_header
+from .request_parts import MAPPINGS, endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
 from .shared_markets import SharedMarkets
 from .venue_guard import check as check_venue_call
@@ -230,7 +230,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
 
     def _utc_offset_ms(self) -> int:
         """`options.gateway_utc_offset`, in hours: how far a gateway's times without a zone are ahead."""
-        return round(float(self.options.get("gateway_utc_offset") or 0) * 3_600_000)
+        hours = self.options.get("gateway_utc_offset")
+        return round(float(hours) * 3_600_000) if hours else 0
 
     # -- answers ---------------------------------------------------------------------------------
 
@@ -239,7 +240,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
 
         :raises BaseError: the command was refused, or the answer is not of the contract
         """
-        results = body.get("results") if isinstance(body, Mapping) else None
+        results = body.get("results") if isinstance(body, MAPPINGS) else None
         if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
             raise garbage(self.id, f"expected one result, got {str(body)[:200]}", command["command"], body)
         result: dict[str, Any] = results[0]
@@ -421,7 +422,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
     def _order(self, row: Any, deals: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
         if not isinstance(row, dict):
             raise garbage(self.id, f"expected an order row, got {str(row)[:200]}", None, row)
-        if deals and not (isinstance(deals, list) and all(isinstance(deal, dict) for deal in deals)):
+        if deals and (not isinstance(deals, list) or [deal for deal in deals if not isinstance(deal, dict)]):
             raise garbage(self.id, f"expected deal rows, got {str(deals)[:200]}", None, deals)
         terms = self._terms_of(row.get("symbol"))
         result: dict[str, Any] = self._mapped(

@@ -18,6 +18,7 @@ from .configuration import identifier
 from .host import Host
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LETTERS: Final = _ALPHABET[10:]
 _TO_ALPHABET: Final = bytes(ord(_ALPHABET[byte % 36]) for byte in range(256))
 _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK", "GTD", "PO"})
 _PER_SERVER: Final = ("stopLoss", "takeProfit", "stopLossPrice", "cost")
@@ -65,15 +66,29 @@ class OrderRequests(Host):
         self._check_cost(market, payload)
         payload["client_order_id"] = self._client_order_id(rest)
         account_id = self._account_id(rest)
-        self._add_identity(payload, rest)
-        self._add_execution(payload, rest)
-        self._add_triggers(payload, rest, market, features)
-        self._add_attached_stops(payload, rest, market, features)
-        for name in ("account_id", "request_id"):
-            rest.pop(name, None)
+        strategy_id = self._strategy_id(rest)
+        if strategy_id is not None:
+            payload["strategy_id"] = strategy_id
         if rest:
-            payload["params"] = rest
+            self._add_options(payload, rest, market, features)
         return {"account_id": account_id, "command": "send_order", "payload": payload}
+
+    def _add_options(
+        self,
+        payload: dict[str, Any],
+        params: dict[str, Any],
+        market: dict[str, Any],
+        features: frozenset[str],
+    ) -> None:
+        """What `params` asks for; what is none of ours goes on to the venue."""
+        self._add_identity(payload, params)
+        self._add_execution(payload, params)
+        self._add_triggers(payload, params, market, features)
+        self._add_attached_stops(payload, params, market, features)
+        for name in ("account_id", "request_id", "strategy_id"):
+            params.pop(name, None)
+        if params:
+            payload["params"] = params
 
     def _add_size(
         self,
@@ -238,11 +253,7 @@ class OrderRequests(Host):
         return text
 
     def _add_identity(self, payload: dict[str, Any], params: dict[str, Any]) -> None:
-        """Whose order it is, on which position, and why."""
-        strategy_id = self._strategy_id(params)
-        params.pop("strategy_id", None)
-        if strategy_id is not None:
-            payload["strategy_id"] = strategy_id
+        """On which position it is, and why."""
         position_id = params.pop("position_id", None)
         if position_id is not None:
             payload["position_id"] = identifier("position_id", position_id, or_zero=True)
@@ -412,8 +423,8 @@ class OrderRequests(Host):
 
 def new_client_order_id() -> str:
     """18 characters of `[a-z0-9]`, a letter first, with 92 random bits: short enough for every venue."""
-    text = secrets.token_bytes(18).translate(_TO_ALPHABET).decode("ascii")
-    return text if text[0] > "9" else _ALPHABET[10 + secrets.randbelow(26)] + text[1:]
+    noise = secrets.token_bytes(18)
+    return _LETTERS[noise[0] % 26] + noise[1:].translate(_TO_ALPHABET).decode("ascii")
 
 
 _limit = lru_cache(maxsize=1024)(parse_decimal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from .host import Host
@@ -56,3 +57,46 @@ class ShortWay(Host):
             parsed["responseHeaders"] = headers
         self.handle_errors(code, reason, url, method, headers, text, parsed, request_headers, request_body)
         return parsed
+
+
+class WithoutRedirects:
+    """An exchange object as ccxt's own `fetch` sees it: its sessions follow no redirect.
+
+    They would post the order again, with the key, to wherever the answer points. Nothing of the object
+    or of a session of the user's is changed, so several threads and tasks may do this at once.
+    """
+
+    def __init__(self, exchange: Any) -> None:
+        self.__dict__["_exchange"] = exchange
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._exchange, name)
+        if name == "session":
+            return _without_redirects(value)
+        if name == "get_socks_proxy_session":
+            return lambda proxy: _without_redirects(value(proxy))
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._exchange, name, value)
+
+
+class _Session:
+    """A session of requests or aiohttp whose requests follow no redirect."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._session, name)
+        return partial(value, allow_redirects=False) if name in _SENDS else value
+
+
+_SENDS: Final = frozenset({"request", "get", "post", "put", "patch", "delete", "head", "options"})
+_FOLLOW_REDIRECTS: Final = frozenset({"requests", "aiohttp"})
+
+
+def _without_redirects(session: Any) -> Any:
+    """The session; one that is neither of requests nor of aiohttp may not know the argument."""
+    libraries = {kind.__module__.partition(".")[0] for kind in type(session).__mro__}
+    return session if libraries.isdisjoint(_FOLLOW_REDIRECTS) else _Session(session)
