@@ -275,6 +275,21 @@ def test_a_redirect_is_not_followed(connect: Any, server: LoopbackServer) -> Non
     assert server.gateway.routes == [READ]
 
 
+@pytest.mark.parametrize("path, method", [("oms/orders/open", "GET"), ("oms/commands", "POST")])
+def test_no_redirect_is_followed_on_ccxts_way_either(
+    connect: Any, server: LoopbackServer, path: str, method: str
+) -> None:
+    """A 307 would post the order again, with the key, to another host."""
+    with serving(Gateway()) as elsewhere:
+        moved = (307, "", {"Location": f"{elsewhere.url}/{path}"})
+        server.gateway.on(f"{method} /{path}", moved)
+        driver = on_ccxts_way(connect(server.gateway, server.url))
+        with pytest.raises(ccxt.ExchangeError, match="redirect"):
+            driver.call("request", path, "private", method, ASKED)
+        assert elsewhere.gateway.sent == []
+    assert server.gateway.routes == [f"{method} /{path}"]
+
+
 # -- connections
 
 
