@@ -65,7 +65,9 @@ def fill_order(
     order.filled_cost += qty * price
     order.updated_at = tx.now
     left = qty
+    reduced: Position | None = None
     for position in opposing(account, order):
+        reduced = position
         part = min(left, position.qty)
         _reduce(core, tx, account, order, market, position, part, price, maker)
         left -= part
@@ -74,6 +76,8 @@ def fill_order(
     if left:
         _open(core, tx, account, order, market, left, price, maker)
     if order.filled_qty == order.qty:
+        if reduced is not None and not order.position_id:
+            order.position_id = reduced.id
         end_order(core, tx, account, order, OrderStatus.FILLED)
     else:
         transition(order, OrderStatus.PARTIALLY_FILLED)
@@ -134,7 +138,8 @@ def _reduce(
     maker: bool,
 ) -> None:
     tx.touch_position(position)
-    if not order.position_id:
+    # Hedged and for no position by name it goes on to the next one: it is bound to none before its end.
+    if not order.position_id and not account.hedges:
         order.position_id = position.id
     pnl = reduce(position, qty, price, tx.now)
     _book(core, tx, account, order, market, position, qty, price, pnl, maker)
@@ -234,6 +239,8 @@ def end_order(
         order.reject_reason = reason
     tx.reserve(account, order, order.reserved_currency, ZERO)
     core.state.drop_order(order)
+    if core.state.symbols[order.symbol].market.settle is not None:
+        tx.swap_changed(order.account_id, order.symbol)
     if core.state.ranks.pop(order.id, None) is not None:
         tx.changes.settings["ranks"] = ranks(core)
     if order.closes_position:
@@ -252,8 +259,6 @@ def cancel(
     :param reason: why the venue or the OMS did it; None when the client asked
     """
     end_order(core, tx, account, order, OrderStatus.CANCELED, reason)
-    if core.state.symbols[order.symbol].market.settle is not None:
-        tx.swap_changed(order.account_id, order.symbol)
     tx.note(
         order.account_id,
         EventName.ORDER_CANCELED,

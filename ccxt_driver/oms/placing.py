@@ -56,10 +56,11 @@ class Intake:
 
 
 def plan_of(core: Core, symbol: SymbolState, order: Order) -> Plan:
-    """What an order would get right now."""
-    return core.fills.taker(
-        order.account_id, order.side, order.remaining, order.price, symbol.liquidity, symbol.resting
-    )
+    """What an order would get right now; one that only reduces gets no more than there is to reduce."""
+    qty = core.fillable(order)
+    if not qty:
+        return Plan([], ZERO, own_order=False)
+    return core.fills.taker(order.account_id, order.side, qty, order.price, symbol.liquidity, symbol.resting)
 
 
 def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake:
@@ -209,10 +210,6 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if order.post_only and (plan.fills or plan.own_order):
         end_order(core, tx, account, order, OrderStatus.REJECTED, WOULD_FILL)
         return
-    if order.reduce_only:
-        plan = core.fills.taker(
-            order.account_id, order.side, core.fillable(order), order.price, symbol.liquidity, symbol.resting
-        )
     reserve_again(core.state, tx)  # what has filled before it at this very step counts
     # What it held back is its own to spend.
     currency, required = needed(symbol, account, order, plan)

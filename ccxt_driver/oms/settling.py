@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from ccxt_driver.contract.commands import Side
+
 from .core import Core
 from .entities import Order, Position
 from .execution import cancel, fill_order
@@ -88,18 +90,23 @@ def _moves(moves: dict[str, Quote | None], core: Core, now: int) -> Iterator[_Mo
 
 
 def _next_move(core: Core, symbol: SymbolState, after: int, now: int) -> Quote | None:
-    low, high = _bounds(symbol)
+    low, high = _bounds(core, symbol)
     return core.market.first_move(symbol.market.symbol, after, now, low, high)
 
 
-def _bounds(symbol: SymbolState) -> tuple[Decimal | None, Decimal | None]:
+def _best_that_fills(core: Core, symbol: SymbolState, side: Side) -> Decimal | None:
+    """The best price of what rests. One that has nothing to reduce waits for a trade, not for a price."""
+    return next((order.price for order in symbol.resting.orders(side) if core.fillable(order)), None)
+
+
+def _bounds(core: Core, symbol: SymbolState) -> tuple[Decimal | None, Decimal | None]:
     """Between which best bid and best ask nothing can happen.
 
     A resting buy fills when the ask has come to its price; the bid is then at least a tick lower.
     """
     lows: list[Decimal] = []
     highs: list[Decimal] = []
-    best_buy, best_sell = symbol.resting.best_prices()
+    best_buy, best_sell = (_best_that_fills(core, symbol, side) for side in Side)
     tick = symbol.market.tick_size
     if best_buy is not None:
         lows.append(best_buy - tick)

@@ -50,12 +50,6 @@ class RestingBook:
         """Resting orders of a side, the one that trades first ahead."""
         return (entry[3] for entry in self._side(side))
 
-    def best_prices(self) -> tuple[Decimal | None, Decimal | None]:
-        """The highest price of a buy and the lowest of a sell."""
-        buy = -self._buys[0][0] if self._buys else None
-        sell = self._sells[0][0] if self._sells else None
-        return buy, sell
-
     def crossed(self, bid: Decimal, ask: Decimal) -> Iterator[Order]:
         """Orders that a market with these best prices trades with, first come first."""
         for price, _, _, order in self._buys:
