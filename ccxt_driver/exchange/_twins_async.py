@@ -48,7 +48,8 @@ class Exchange(ShortWay, CcxtExchange):
         :raises RequestTimeout, ExchangeNotAvailable, ExchangeError: as ccxt's own
         """
         if not self.own_session or self.aiohttp_proxy or self._has_proxy():
-            return await CcxtExchange.fetch(WithoutRedirects(self), url, method, headers, body)
+            seen: Any = WithoutRedirects(self)
+            return await CcxtExchange.fetch(seen, url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self.last_request_headers = request_headers
         self.open(*_LAZILY)

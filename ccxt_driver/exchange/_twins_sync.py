@@ -48,7 +48,8 @@ class Exchange(ShortWay, CcxtExchange):
         :raises RequestTimeout, NetworkError, ExchangeError: as ccxt's own
         """
         if not self._takes_short_way():
-            return CcxtExchange.fetch(WithoutRedirects(self), url, method, headers, body)
+            seen: Any = WithoutRedirects(self)
+            return CcxtExchange.fetch(seen, url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self._log_request(url, method, request_headers, body)
         response = self._send(url, method, request_headers, body)

@@ -419,7 +419,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         """A position row of the contract as ccxt's position structure."""
         return self._position(position, None)
 
-    def _order(self, row: Any, deals: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
+    def _order(self, row: Any, deals: Sequence[dict[str, Any]] | None = None) -> Any:
         if not isinstance(row, dict):
             raise garbage(self.id, f"expected an order row, got {str(row)[:200]}", None, row)
         if deals and (not isinstance(deals, list) or [deal for deal in deals if not isinstance(deal, dict)]):
@@ -441,7 +441,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
             if len(known) > _MOST_KNOWN_ORDERS:
                 del known[next(iter(known))]
 
-    def _position(self, row: dict[str, Any], hedged: bool | None) -> dict[str, Any]:
+    def _position(self, row: dict[str, Any], hedged: bool | None) -> Any:
         terms = self._terms_of(row.get("symbol"))
         result: dict[str, Any] = self._mapped(
             position_from_row, row, self._number(), terms, self._utc_offset_ms(), hedged

@@ -199,7 +199,7 @@ def _features() -> dict[str, Any]:
                 "triggerPriceType": None,
                 "price": False,
             },
-            "timeInForce": {"IOC": True, "FOK": True, "PO": True, "GTD": False},
+            "timeInForce": {"IOC": True, "FOK": True, "PO": True, "GTD": True},
             "hedged": False,
             "trailing": True,
             "leverage": False,

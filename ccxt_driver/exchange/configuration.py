@@ -33,7 +33,7 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
     urls = dict(config.get("urls") or {})
     base_url, from_environment = _base_url(urls, options, environment)
     urls["api"] = base_url
-    urls.setdefault("test", _sandbox_url(options) or base_url)
+    urls.setdefault("test", sandbox_url(options) or base_url)
     resolved["urls"] = urls
     if from_environment and "apiKey" not in config and environment.get("CCXT_OMS_API_KEY"):
         resolved["apiKey"] = environment["CCXT_OMS_API_KEY"]
@@ -100,7 +100,11 @@ def _base_url(
     return DEFAULT_BASE_URL, False
 
 
-def _sandbox_url(options: Mapping[str, Any]) -> str | None:
+def sandbox_url(options: Mapping[str, Any]) -> str | None:
+    """The base URL of `options.sandbox`, None when it has none.
+
+    :raises BadRequest: it is no base URL
+    """
     sandbox = options.get("sandbox")
     if isinstance(sandbox, Mapping) and sandbox.get("base_url"):
         return _checked_url(sandbox["base_url"])

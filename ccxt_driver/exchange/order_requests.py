@@ -12,7 +12,7 @@ import ccxt
 from ccxt.base.decimal_to_precision import NO_PADDING, TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.contract.values import format_decimal, parse_decimal
+from ccxt_driver.contract.values import checked_time, format_decimal, format_time, parse_decimal, parse_time
 
 from .configuration import identifier
 from .host import Host
@@ -21,7 +21,10 @@ _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS: Final = _ALPHABET[10:]
 _TO_ALPHABET: Final = bytes(ord(_ALPHABET[byte % 36]) for byte in range(256))
 _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK", "GTD", "PO"})
-_PER_SERVER: Final = ("stopLoss", "takeProfit", "stopLossPrice", "cost")
+_PER_SERVER: Final = (
+    *("stopLoss", "takeProfit", "stopLossPrice", "cost"),
+    *("expireAt", "expire_at", "displayQty", "display_qty"),
+)
 _ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
 
 
@@ -82,7 +85,7 @@ class OrderRequests(Host):
     ) -> None:
         """What `params` asks for; what is none of ours goes on to the venue."""
         self._add_identity(payload, params)
-        self._add_execution(payload, params)
+        self._add_execution(payload, params, features)
         self._add_triggers(payload, params, market, features)
         self._add_attached_stops(payload, params, market, features)
         for name in ("account_id", "request_id", "strategy_id"):
@@ -267,7 +270,36 @@ class OrderRequests(Host):
                 )
             payload[name] = text
 
-    def _add_execution(self, payload: dict[str, Any], params: dict[str, Any]) -> None:
+    def _add_order_options(
+        self, payload: dict[str, Any], params: dict[str, Any], features: frozenset[str]
+    ) -> None:
+        """The time of a GTD order and the visible part of an iceberg, where the OMS keeps them."""
+        expire_at = _first(params, "expireAt", "expire_at")
+        if payload.get("time_in_force") == "GTD" and expire_at is None:
+            raise ccxt.ArgumentsRequired(f"{self.id} expireAt: a GTD order requires the time when it expires")
+        display_qty = _first(params, "displayQty", "display_qty")
+        given = {"expireAt": expire_at, "displayQty": display_qty}
+        named = [name for name, value in given.items() if value is not None]
+        if named and Feature.ORDER_OPTIONS not in features:
+            raise ccxt.NotSupported(
+                f"{self.id} {', '.join(named)}: this server lacks the feature order_options"
+            )
+        if expire_at is not None:
+            payload["expire_at"] = self._time_text("expireAt", expire_at)
+        if display_qty is not None:
+            payload["display_qty"] = format_decimal(self._exact("displayQty", display_qty))
+
+    def _time_text(self, field: str, value: Any) -> str:
+        """A time as ISO 8601, from milliseconds since the Unix epoch or a text."""
+        try:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return format_time(checked_time(int(value) if number else parse_time(value)))
+        except (ValueError, OverflowError) as error:
+            raise ccxt.InvalidOrder(f"{self.id} {field}: {error}"[:200]) from None
+
+    def _add_execution(
+        self, payload: dict[str, Any], params: dict[str, Any], features: frozenset[str]
+    ) -> None:
         """Time in force, post-only, reduce-only."""
         time_in_force = params.pop("timeInForce", None)
         post_only = _flag(self.id, params, "postOnly")
@@ -284,6 +316,7 @@ class OrderRequests(Host):
                 raise ccxt.InvalidOrder(f"{self.id} postOnly: a post-only order cannot be {text}")
             if text != "PO":
                 payload["time_in_force"] = text
+        self._add_order_options(payload, params, features)
         if post_only:
             if payload["order_type"] == "market":
                 raise ccxt.InvalidOrder(f"{self.id} postOnly: a market order cannot be post-only")

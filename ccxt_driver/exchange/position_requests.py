@@ -84,13 +84,13 @@ class PositionRequests(OrderRequests):
             payload["qty"] = self._checked_amount(market, part)
         account_id = self._account_id(rest)
         self._add_identity(payload, rest)
-        self._add_execution(payload, rest)
+        self._add_execution(payload, rest, frozenset())
         rest.pop("account_id", None)
         if rest:
             payload["params"] = rest
         return {"account_id": account_id, "command": "close_position", "payload": payload}
 
-    def _no_position(self, symbol: str) -> dict[str, Any]:
+    def _no_position(self, symbol: str) -> Any:
         """ccxt's position structure of a market without a position."""
         number = self._number()
         keys = dict.fromkeys(_POSITION_KEYS)

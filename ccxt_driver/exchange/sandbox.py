@@ -7,6 +7,7 @@ from typing import Any
 
 import ccxt
 
+from .configuration import sandbox_url
 from .host import Host
 
 
@@ -39,9 +40,10 @@ class Sandbox(Host):
         """To the sandbox, or with None back to what was before; nothing of one side is kept for the other."""
         if sandbox is not None:
             kept = (self.urls["api"], self.apiKey, self.options.get("account_id"))
-            self.urls["api"] = self.urls["test"]
+            # Not urls["test"] alone: options.sandbox may be set after it was filled in, with the live one.
+            self.urls["api"] = sandbox_url(self.options) or self.urls["test"]
             self.apiKey = sandbox.get("apiKey") or ""
-            self.options["account_id"] = sandbox.get("account_id")
+            self.options["account_id"] = sandbox.get("account_id") or (1 if self._is_embedded else None)
             self._live = kept
         else:
             self.urls["api"], self.apiKey, self.options["account_id"] = self._live

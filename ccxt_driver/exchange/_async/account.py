@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
@@ -15,11 +15,14 @@ from ccxt_driver.mappers.ledger import ledger_entry_from_row
 
 from .rows import Rows
 
+if TYPE_CHECKING:
+    from ccxt.base.types import Account, Balances, LedgerEntry, TradingFeeInterface, TradingFees
 
-class Account(Rows):
+
+class AccountReads(Rows):
     """Reads of the account."""
 
-    async def fetch_balance(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_balance(self, params: dict[str, Any] = {}) -> Balances:
         """The account's money, shared by its strategies: `free` excludes what any has reserved.
 
         :param params: extra parameters of the venue, such as `type` (spot, swap)
@@ -33,14 +36,14 @@ class Account(Rows):
         body = await self.request(BY_NAME["ccxt_core"].path, "private", "POST", request)
         return self._mapped(market_data.balance, self._venue_result(body), self._number())
 
-    async def fetch_accounts(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_accounts(self, params: dict[str, Any] = {}) -> list[Account]:
         """The OMS accounts that the key may see.
 
         :returns: a list of ccxt account structures; `id` is the OMS account id
         """
         return [self._mapped(account_from_row, row) for row in await self._accounts(reload=True)]
 
-    async def fetch_trading_fees(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_trading_fees(self, params: dict[str, Any] = {}) -> TradingFees:
         """Fees of every market, as the venue charges them.
 
         :returns: a dict of ccxt trading fee structures by symbol
@@ -49,7 +52,7 @@ class Account(Rows):
         result = await self._venue("fetch_trading_fees", [], params, "private")
         return self._mapped(market_data.trading_fees, result, self._number())
 
-    async def fetch_trading_fee(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+    async def fetch_trading_fee(self, symbol: str, params: dict[str, Any] = {}) -> TradingFeeInterface:
         """The fees of one market.
 
         :param symbol: unified symbol
@@ -61,7 +64,7 @@ class Account(Rows):
 
     async def fetch_ledger(
         self, code: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[LedgerEntry]:
         """Every change of the account's balances, ascending in time.
 
         :param code: currency, or None for all

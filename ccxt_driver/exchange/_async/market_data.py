@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
@@ -12,13 +12,26 @@ from ccxt_driver.mappers import market_data
 
 from .rows import Rows
 
+if TYPE_CHECKING:
+    from ccxt.base.types import (
+        Currencies,
+        MarketInterface,
+        OrderBook,
+        OrderBooks,
+        Status,
+        Ticker,
+        Tickers,
+        Trade,
+    )
+
+
 _MOST_CANDLES = 1000
 
 
 class MarketData(Rows):
     """Public reads; without a key where the server offers them so."""
 
-    async def fetch_markets(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_markets(self, params: dict[str, Any] = {}) -> list[MarketInterface]:
         """The venue's markets.
 
         :param params: extra parameters of the venue
@@ -27,7 +40,7 @@ class MarketData(Rows):
         result = await self._venue("fetch_markets", [], params)
         return self._mapped(market_data.markets, result)
 
-    async def fetch_currencies(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_currencies(self, params: dict[str, Any] = {}) -> Currencies:
         """The venue's currencies by code; empty when the venue does not tell.
 
         :param params: extra parameters of the venue
@@ -39,7 +52,7 @@ class MarketData(Rows):
             result = None
         return result if isinstance(result, dict) else {}
 
-    async def fetch_ticker(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+    async def fetch_ticker(self, symbol: str, params: dict[str, Any] = {}) -> Ticker:
         """The ticker of a market.
 
         :param symbol: unified symbol
@@ -50,7 +63,7 @@ class MarketData(Rows):
         result = await self._venue("fetch_ticker", [self.market(symbol)["symbol"]], params)
         return self._mapped(market_data.ticker, result, self._number())
 
-    async def fetch_tickers(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def fetch_tickers(self, symbols: Any = None, params: dict[str, Any] = {}) -> Tickers:
         """Tickers by symbol.
 
         :param symbols: unified symbols, or None for all
@@ -71,7 +84,7 @@ class MarketData(Rows):
 
     async def fetch_order_books(
         self, symbols: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> OrderBooks:
         """Order books by symbol, by one request.
 
         :param symbols: unified symbols
@@ -83,8 +96,9 @@ class MarketData(Rows):
         if not wanted:
             raise ccxt.ArgumentsRequired(f"{self.id} fetchOrderBooks() symbols: expected at least one")
         books = await self._venue_batch("fetch_order_book", [[symbol, limit] for symbol in wanted])
-        mapped = [self._mapped(market_data.order_book, book, self._number()) for book in books]
-        return {symbol: {**book, "symbol": symbol} for symbol, book in zip(wanted, mapped, strict=True)}
+        mapped: list[Any] = [self._mapped(market_data.order_book, book, self._number()) for book in books]
+        named: Any = [{**book, "symbol": symbol} for symbol, book in zip(wanted, mapped, strict=True)]
+        return dict(zip(wanted, named, strict=True))
 
     async def _venue_batch(self, function: str, calls: list[list[Any]]) -> list[Any]:
         """One function of the venue for several arguments, by one request; the first failure is raised."""
@@ -94,7 +108,9 @@ class MarketData(Rows):
                 raise result
         return list(results)
 
-    async def fetch_order_book(self, symbol: str, limit: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def fetch_order_book(
+        self, symbol: str, limit: Any = None, params: dict[str, Any] = {}
+    ) -> OrderBook:
         """The order book of a market.
 
         :param symbol: unified symbol
@@ -122,7 +138,7 @@ class MarketData(Rows):
 
     async def fetch_trades(
         self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Trade]:
         """Public trades of a market, ascending in time.
 
         :param symbol: unified symbol
@@ -146,7 +162,7 @@ class MarketData(Rows):
         since: Any = None,
         limit: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> list[list[Any]]:
         """Candles of a market, ascending; the last may be unfinished.
 
         :param symbol: unified symbol
@@ -158,9 +174,8 @@ class MarketData(Rows):
         """
         await self.load_markets()
         if params.get("paginate"):
-            rest = self.omit(params, "paginate")
-            return await self.fetch_paginated_call_deterministic(
-                "fetchOHLCV", symbol, since, limit, timeframe, rest, _MOST_CANDLES
+            return await self._candles_over_pages(
+                symbol, timeframe, since, limit, self.omit(params, "paginate")
             )
         wanted = self._wanted(symbol, since, limit, params)
         args = [wanted.symbol, timeframe, wanted.since, wanted.limit]
@@ -168,7 +183,27 @@ class MarketData(Rows):
         candles = self._mapped(market_data.candles, result, self._number())
         return self.filter_by_since_limit(candles, wanted.since, wanted.limit, 0, wanted.since is None)
 
-    async def fetch_status(self, params: dict[str, Any] = {}) -> Any:
+    async def _candles_over_pages(
+        self, symbol: str, timeframe: str, since: Any, limit: Any, params: dict[str, Any]
+    ) -> list[list[Any]]:
+        """As `fetch_ohlcv`, page after page from `since` on, or the newest `limit`."""
+        step = self.parse_timeframe(timeframe) * 1000
+        until = params.get("until")
+        if since is None:
+            newest = await self.fetch_ohlcv(symbol, timeframe, None, 1, params)
+            wanted = _MOST_CANDLES if limit is None else limit
+            since = max(newest[-1][0] - (wanted - 1) * step, 0) if newest else 0
+        candles: list[list[Any]] = []
+        while limit is None or len(candles) < limit:
+            page = await self.fetch_ohlcv(symbol, timeframe, since, _MOST_CANDLES, params)
+            fresh = [each for each in page if not candles or each[0] > candles[-1][0]]
+            candles.extend(each for each in fresh if until is None or each[0] <= until)
+            if len(fresh) < 2 or (until is not None and fresh[-1][0] >= until):
+                break
+            since = fresh[-1][0] + 1
+        return candles[:limit]
+
+    async def fetch_status(self, params: dict[str, Any] = {}) -> Status:
         """Whether the gateway works.
 
         :returns: ccxt's status structure; `status` is ok or maintenance
@@ -184,7 +219,7 @@ class MarketData(Rows):
             "info": health,
         }
 
-    async def fetch_time(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_time(self, params: dict[str, Any] = {}) -> int:
         """The server's time.
 
         :returns: milliseconds since the Unix epoch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
@@ -12,6 +12,9 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 
 from .rows import Rows
+
+if TYPE_CHECKING:
+    from ccxt.base.types import Order
 
 
 class Orders(Rows):
@@ -25,7 +28,7 @@ class Orders(Rows):
         amount: Any,
         price: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """Place an order through the OMS.
 
         :param symbol: unified symbol
@@ -45,7 +48,7 @@ class Orders(Rows):
         command = self.create_order_request(symbol, type, side, amount, price, params, features)
         return await self._order_of_result(command, await self._command(command))
 
-    async def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+    async def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Place several orders by one request, in order.
 
         :param orders: dicts with `symbol`, `type`, `side`, `amount`, `price`, `params`
@@ -106,7 +109,7 @@ class Orders(Rows):
         amount: Any = None,
         price: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """Change price, amount, or both of an open order; the id stays.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -123,7 +126,7 @@ class Orders(Rows):
         await self._check_unchanged(command, order_id, type, side)
         return await self._order_command(command, order_id, params)
 
-    async def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+    async def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Change several open orders, one after the other.
 
         :param orders: dicts with `id`, `symbol`, `type`, `side`, `amount`, `price`, `params`
@@ -166,7 +169,7 @@ class Orders(Rows):
             if command["payload"].get(key) is None and row.get(column) is not None:
                 command["payload"][key] = str(row[column])
 
-    async def cancel_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def cancel_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """Cancel an open order.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -204,7 +207,7 @@ class Orders(Rows):
             LOGGER.warning("%s the deals of order %s could not be read: %s", self.id, order_id, error)
             return self._order(row)
 
-    async def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel several orders by one command.
 
         :param ids: OMS order ids: a list, or a text with commas between them
@@ -228,7 +231,7 @@ class Orders(Rows):
         await self._command(command)
         return [self._order(row) for row in await self._order_rows(account_id, order_ids, strategy_id)]
 
-    async def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+    async def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
 
         :param orders: dicts with `id` (or `clientOrderId`) and `symbol`
@@ -238,7 +241,7 @@ class Orders(Rows):
         by_client = [order["clientOrderId"] for order in orders if not order.get("id")]
         return await self.cancel_orders(ids, None, {**params, "clientOrderIds": by_client})
 
-    async def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel all open orders: of the configured strategy when there is one, of a symbol when given.
 
         :param symbol: unified symbol, or None for all
@@ -272,7 +275,7 @@ class Orders(Rows):
         )
         return [self._order(row) for row in await self._order_rows(account_id, ids, None)]
 
-    async def cancel_all_orders_after(self, timeout: Any, params: dict[str, Any] = {}) -> Any:
+    async def cancel_all_orders_after(self, timeout: Any, params: dict[str, Any] = {}) -> dict[str, Any]:
         """A dead man's switch: all orders are cancelled unless this is called again in time.
 
         :param timeout: milliseconds; 0 disarms it
@@ -297,7 +300,7 @@ class Orders(Rows):
 
     async def create_market_order_with_cost(
         self, symbol: str, side: Any, cost: float, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Order:
         """A market order for an amount of quote units.
 
         :param cost: quote units to spend or to receive, without fees
@@ -308,13 +311,13 @@ class Orders(Rows):
 
     async def create_market_buy_order_with_cost(
         self, symbol: str, cost: float, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Order:
         """As `create_market_order_with_cost`, buying."""
         return await self.create_market_order_with_cost(symbol, "buy", cost, params)
 
     async def create_market_sell_order_with_cost(
         self, symbol: str, cost: float, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Order:
         """As `create_market_order_with_cost`, selling."""
         return await self.create_market_order_with_cost(symbol, "sell", cost, params)
 
@@ -328,7 +331,7 @@ class Orders(Rows):
         trailingAmount: Any = None,
         trailingTriggerPrice: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """A stop that follows the price at a distance in quote units.
 
         ccxt's own keeps what one call set in its default `params` for the next; this one does not.
@@ -351,7 +354,7 @@ class Orders(Rows):
         trailingPercent: Any = None,
         trailingTriggerPrice: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """A stop that follows the price at a distance in per cent; see `create_trailing_amount_order`."""
         return await self._trailing_order(
             (symbol, type, side, amount, price),

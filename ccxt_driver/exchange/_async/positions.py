@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
@@ -14,13 +14,17 @@ from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
 
+if TYPE_CHECKING:
+    from ccxt.base.types import Order, Position, PositionModeInfo, Trade
+
+
 _CLOSED = frozenset({"closed", "merged"})
 
 
 class Positions(Fallback):
     """Queries and commands on positions."""
 
-    async def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
         """Open positions, or closed ones with `params={"history": True}`.
 
         :param symbols: unified symbols, or None for all
@@ -51,11 +55,11 @@ class Positions(Fallback):
         hedged = None if mode is None else mode == "hedge"
         return [self._position(row, hedged) for row in rows]
 
-    async def fetch_positions_for_symbol(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+    async def fetch_positions_for_symbol(self, symbol: str, params: dict[str, Any] = {}) -> list[Position]:
         """Open positions of one market; arguments as of `fetch_positions`."""
         return await self.fetch_positions([symbol], params)
 
-    async def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+    async def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Position:
         """The position of a market; several are netted into one.
 
         :param symbol: unified symbol
@@ -66,7 +70,7 @@ class Positions(Fallback):
 
     async def fetch_positions_history(
         self, symbols: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Position]:
         """Closed positions, ascending in time of opening.
 
         :param symbols: unified symbols, or None for all
@@ -79,11 +83,11 @@ class Positions(Fallback):
 
     async def fetch_position_history(
         self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Position]:
         """Closed positions of one market; arguments as of `fetch_positions_history`."""
         return await self.fetch_positions_history([symbol], since, limit, params)
 
-    async def fetch_position_mode(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def fetch_position_mode(self, symbol: Any = None, params: dict[str, Any] = {}) -> PositionModeInfo:
         """Whether the account keeps long and short positions side by side.
 
         :returns: `hedged` (bool) and the account's row as `info`
@@ -92,7 +96,7 @@ class Positions(Fallback):
         mode = row.get("position_mode")
         return {"info": row, "hedged": None if mode is None else mode == "hedge"}
 
-    async def close_position(self, symbol: str, side: Any = None, params: dict[str, Any] = {}) -> Any:
+    async def close_position(self, symbol: str, side: Any = None, params: dict[str, Any] = {}) -> Order:
         """Close the caller's open position of a market, all members of it.
 
         :param symbol: unified symbol
@@ -110,7 +114,7 @@ class Positions(Fallback):
             return await self._order_of_close(commands[0], await self._command(commands[0]))
         outcomes = await self._commands(commands)
         failed = next((each for each in outcomes if isinstance(each, ccxt.BaseError)), None)
-        orders = [
+        orders: list[Any] = [
             await self._order_of_close(command, outcome)
             for command, outcome in zip(commands, outcomes, strict=True)
             if not isinstance(outcome, ccxt.BaseError)
@@ -118,9 +122,10 @@ class Positions(Fallback):
         if failed is not None:
             failed.__dict__["results"] = outcomes
             raise failed
-        return {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
+        closing: Any = {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
+        return closing
 
-    async def close_all_positions(self, params: dict[str, Any] = {}) -> Any:
+    async def close_all_positions(self, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Close every open position that the caller may see, or those of its strategy.
 
         :param params: `strategy_id`, `comment`, `reason`
@@ -167,7 +172,7 @@ class Positions(Fallback):
 
     async def close_by(
         self, position_id_a: Any, position_id_b: Any, amount: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Trade]:
         """Close two opposite positions of one market by each other, without an order at the venue.
 
         :param position_id_a: OMS position id
@@ -187,7 +192,7 @@ class Positions(Fallback):
 
     async def merge_positions(
         self, source_position_id: Any, target_position_id: Any, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Position:
         """Move the whole of a position into another of the same market and side.
 
         :param source_position_id: OMS position id; its state becomes merged
@@ -216,7 +221,7 @@ class Positions(Fallback):
         take_profit: Any = None,
         comment: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Position:
         """Set the prices at which the OMS closes a position at the market.
 
         :param position_id: OMS position id

@@ -17,7 +17,7 @@ from .rows import Rows
 class Powers(Rows):
     """Methods of the OMS; as every method of ccxt they have a camelCase name too."""
 
-    async def fetch_strategies(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_strategies(self, params: dict[str, Any] = {}) -> list[dict[str, Any]]:
         """The strategies that the key may see.
 
         :returns: a list of dicts: `id` (the OMS's), `name`, `clientStrategyId`, `status`, `accounts`
@@ -26,7 +26,7 @@ class Powers(Rows):
         body = await self.request(BY_NAME["strategies"].path, "private")
         return [self.parse_strategy(row) for row in self._items(body)]
 
-    async def create_strategy(self, name: str, params: dict[str, Any] = {}) -> Any:
+    async def create_strategy(self, name: str, params: dict[str, Any] = {}) -> dict[str, Any]:
         """Make a strategy: a book of its own.
 
         :param name: for people
@@ -46,7 +46,7 @@ class Powers(Rows):
 
     async def reassign(
         self, order_ids: Any, strategy_id: Any, position_id: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> dict[str, Any]:
         """Move orders, with their deals and positions, to a strategy.
 
         :param order_ids: OMS order ids: a list, or a text with commas between them
@@ -62,7 +62,7 @@ class Powers(Rows):
             request["position_id"] = identifier("position_id", position_id, or_zero=True)
         return await self.request(BY_NAME["reassign"].path, "private", "POST", request)
 
-    async def reconcile(self, params: dict[str, Any] = {}) -> Any:
+    async def reconcile(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         """Ask the OMS to compare itself with the venue now.
 
         :param params: `scope` (short, hourly, long, period with `start_date` and `end_date`),
@@ -72,7 +72,7 @@ class Powers(Rows):
         request = {**self.omit(params, ["strategy_id"]), "account_id": self._account_id(params)}
         return await self.request(BY_NAME["reconcile"].path, "private", "POST", request)
 
-    async def fetch_reconcile_status(self, params: dict[str, Any] = {}) -> Any:
+    async def fetch_reconcile_status(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         """When the account was last compared with the venue.
 
         :returns: the server's answer: `status` fresh, stale or never, `updated_at`, `age_seconds`
@@ -88,7 +88,7 @@ class Powers(Rows):
         amount: Any,
         price: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> dict[str, Any]:
         """Whether an order would be accepted: schema, precision, balance, risk, session. Places nothing.
 
         :param symbol: unified symbol; the rest as of `create_order`
@@ -107,7 +107,9 @@ class Powers(Rows):
         result = await self._command({**command, "command": "check_order"})
         return self.parse_check(result.get("result"))
 
-    async def set_allow_new_positions(self, allow: bool, comment: str, params: dict[str, Any] = {}) -> Any:
+    async def set_allow_new_positions(
+        self, allow: bool, comment: str, params: dict[str, Any] = {}
+    ) -> dict[str, Any]:
         """Let an account, or one of its strategies, open new positions or not; reducing stays possible.
 
         :param allow: True or False
@@ -139,7 +141,7 @@ class Powers(Rows):
         body = await self.request(BY_NAME["ccxt_call"].path, "market", "POST", request)
         return self._venue_result(body)
 
-    async def ccxt_commands(self, commands: Any, params: dict[str, Any] = {}) -> Any:
+    async def ccxt_commands(self, commands: Any, params: dict[str, Any] = {}) -> list[Any]:
         """Call several functions of the venue by one request.
 
         :param commands: dicts with `func`, `args`, `kwargs`, and `account_id` when it is another

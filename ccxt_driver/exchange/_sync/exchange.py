@@ -9,7 +9,7 @@ from ccxt_driver.exchange._twins_sync import Exchange
 from ccxt_driver.exchange.endpoints import ImplicitApi
 from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
 
-from .account import Account
+from .account import AccountReads
 from .market_data import MarketData
 from .order_reads import OrderReads
 from .orders import Orders
@@ -19,7 +19,7 @@ from .venue import Venue
 
 
 class OmsCcxtExchange(
-    Orders, OrderReads, Positions, Account, Powers, MarketData, Venue, ImplicitApi, Exchange
+    Orders, OrderReads, Positions, AccountReads, Powers, MarketData, Venue, ImplicitApi, Exchange
 ):
     """A ccxt exchange whose orders, trades and positions are those of an Order Management System.
 
@@ -36,8 +36,8 @@ class OmsCcxtExchange(
         :param reload: ask again
         :returns: a dict of ccxt market structures
         """
-        if not reload and self._learned and self.markets:
-            return self.markets
+        if not reload and self.markets:  # loaded before, or given by the caller
+            return super().load_markets(False, params)
         if not reload and self.take_shared_markets():
             return self.markets
         if reload:

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, RouteMissing
 
 from .fallback import Fallback
+
+if TYPE_CHECKING:
+    from ccxt.base.types import Order, Trade
+
 
 _CLOSED = frozenset({"FILLED"})
 _CANCELED = frozenset({"CANCELED"})
@@ -18,7 +22,7 @@ _CANCELED = frozenset({"CANCELED"})
 class OrderReads(Fallback):
     """Queries on orders and deals."""
 
-    def fetch_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def fetch_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """One order, open or not, with its trades.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -32,7 +36,7 @@ class OrderReads(Fallback):
 
     def fetch_open_orders(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Order]:
         """Open orders, ascending in time.
 
         :param symbol: unified symbol, or None for all
@@ -52,7 +56,7 @@ class OrderReads(Fallback):
 
     def fetch_closed_orders(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Order]:
         """Orders that filled, ascending in time; none that is open or cancelled.
 
         :param symbol: unified symbol, or None for all
@@ -65,7 +69,7 @@ class OrderReads(Fallback):
 
     def fetch_orders(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Order]:
         """Orders of every status, ascending in time; arguments as of `fetch_closed_orders`.
 
         :returns: a list of ccxt order structures
@@ -74,7 +78,7 @@ class OrderReads(Fallback):
 
     def fetch_canceled_orders(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Order]:
         """Cancelled orders, those that filled in part among them; arguments as of `fetch_closed_orders`.
 
         :returns: a list of ccxt order structures
@@ -83,7 +87,7 @@ class OrderReads(Fallback):
 
     def fetch_canceled_and_closed_orders(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Order]:
         """Orders that filled or were cancelled; arguments as of `fetch_closed_orders`.
 
         :returns: a list of ccxt order structures
@@ -102,26 +106,28 @@ class OrderReads(Fallback):
             return self._venue_orders("fetch_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
-    def fetch_open_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def fetch_open_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """One order that is open; arguments as of `fetch_order`.
 
         :raises OrderNotFound: it does not exist or is not open
         """
         return self._in_status(self.fetch_order(id, symbol, params), ("open",))
 
-    def fetch_closed_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def fetch_closed_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """One order that is not open any more; arguments as of `fetch_order`.
 
         :raises OrderNotFound: it does not exist or is open
         """
         return self._in_status(self.fetch_order(id, symbol, params), ("closed", "canceled", "rejected"))
 
-    def _in_status(self, order: dict[str, Any], statuses: tuple[str, ...]) -> dict[str, Any]:
+    def _in_status(self, order: Any, statuses: tuple[str, ...]) -> Any:
         if order["status"] not in statuses:
             raise ccxt.OrderNotFound(f"{self.id} order {order['id']} is {order['status']}")
         return order
 
-    def fetch_orders_by_ids(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def fetch_orders_by_ids(
+        self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}
+    ) -> list[Order]:
         """Several orders by one request where the server has by-id reads.
 
         :param ids: OMS order ids: a list, or a text with commas between them
@@ -137,7 +143,7 @@ class OrderReads(Fallback):
 
     def fetch_order_trades(
         self, id: str, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Trade]:
         """The deals of one order, ascending in time.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -150,7 +156,7 @@ class OrderReads(Fallback):
 
     def fetch_my_trades(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Trade]:
         """The account's deals, ascending in time.
 
         :param symbol: unified symbol, or None for all

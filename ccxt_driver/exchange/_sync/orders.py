@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
@@ -13,6 +13,9 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 
 from .rows import Rows
+
+if TYPE_CHECKING:
+    from ccxt.base.types import Order
 
 
 class Orders(Rows):
@@ -26,7 +29,7 @@ class Orders(Rows):
         amount: Any,
         price: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """Place an order through the OMS.
 
         :param symbol: unified symbol
@@ -46,7 +49,7 @@ class Orders(Rows):
         command = self.create_order_request(symbol, type, side, amount, price, params, features)
         return self._order_of_result(command, self._command(command))
 
-    def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+    def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Place several orders by one request, in order.
 
         :param orders: dicts with `symbol`, `type`, `side`, `amount`, `price`, `params`
@@ -107,7 +110,7 @@ class Orders(Rows):
         amount: Any = None,
         price: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """Change price, amount, or both of an open order; the id stays.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -124,7 +127,7 @@ class Orders(Rows):
         self._check_unchanged(command, order_id, type, side)
         return self._order_command(command, order_id, params)
 
-    def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+    def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Change several open orders, one after the other.
 
         :param orders: dicts with `id`, `symbol`, `type`, `side`, `amount`, `price`, `params`
@@ -167,7 +170,7 @@ class Orders(Rows):
             if command["payload"].get(key) is None and row.get(column) is not None:
                 command["payload"][key] = str(row[column])
 
-    def cancel_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def cancel_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """Cancel an open order.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -205,7 +208,7 @@ class Orders(Rows):
             LOGGER.warning("%s the deals of order %s could not be read: %s", self.id, order_id, error)
             return self._order(row)
 
-    def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel several orders by one command.
 
         :param ids: OMS order ids: a list, or a text with commas between them
@@ -229,7 +232,7 @@ class Orders(Rows):
         self._command(command)
         return [self._order(row) for row in self._order_rows(account_id, order_ids, strategy_id)]
 
-    def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> Any:
+    def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
 
         :param orders: dicts with `id` (or `clientOrderId`) and `symbol`
@@ -239,7 +242,7 @@ class Orders(Rows):
         by_client = [order["clientOrderId"] for order in orders if not order.get("id")]
         return self.cancel_orders(ids, None, {**params, "clientOrderIds": by_client})
 
-    def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel all open orders: of the configured strategy when there is one, of a symbol when given.
 
         :param symbol: unified symbol, or None for all
@@ -273,7 +276,7 @@ class Orders(Rows):
         )
         return [self._order(row) for row in self._order_rows(account_id, ids, None)]
 
-    def cancel_all_orders_after(self, timeout: Any, params: dict[str, Any] = {}) -> Any:
+    def cancel_all_orders_after(self, timeout: Any, params: dict[str, Any] = {}) -> dict[str, Any]:
         """A dead man's switch: all orders are cancelled unless this is called again in time.
 
         :param timeout: milliseconds; 0 disarms it
@@ -298,7 +301,7 @@ class Orders(Rows):
 
     def create_market_order_with_cost(
         self, symbol: str, side: Any, cost: float, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Order:
         """A market order for an amount of quote units.
 
         :param cost: quote units to spend or to receive, without fees
@@ -309,13 +312,13 @@ class Orders(Rows):
 
     def create_market_buy_order_with_cost(
         self, symbol: str, cost: float, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Order:
         """As `create_market_order_with_cost`, buying."""
         return self.create_market_order_with_cost(symbol, "buy", cost, params)
 
     def create_market_sell_order_with_cost(
         self, symbol: str, cost: float, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Order:
         """As `create_market_order_with_cost`, selling."""
         return self.create_market_order_with_cost(symbol, "sell", cost, params)
 
@@ -329,7 +332,7 @@ class Orders(Rows):
         trailingAmount: Any = None,
         trailingTriggerPrice: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """A stop that follows the price at a distance in quote units.
 
         ccxt's own keeps what one call set in its default `params` for the next; this one does not.
@@ -352,7 +355,7 @@ class Orders(Rows):
         trailingPercent: Any = None,
         trailingTriggerPrice: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Order:
         """A stop that follows the price at a distance in per cent; see `create_trailing_amount_order`."""
         return self._trailing_order(
             (symbol, type, side, amount, price),

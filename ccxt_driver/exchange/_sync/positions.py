@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 
@@ -15,13 +15,17 @@ from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
 
+if TYPE_CHECKING:
+    from ccxt.base.types import Order, Position, PositionModeInfo, Trade
+
+
 _CLOSED = frozenset({"closed", "merged"})
 
 
 class Positions(Fallback):
     """Queries and commands on positions."""
 
-    def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
+    def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
         """Open positions, or closed ones with `params={"history": True}`.
 
         :param symbols: unified symbols, or None for all
@@ -52,11 +56,11 @@ class Positions(Fallback):
         hedged = None if mode is None else mode == "hedge"
         return [self._position(row, hedged) for row in rows]
 
-    def fetch_positions_for_symbol(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+    def fetch_positions_for_symbol(self, symbol: str, params: dict[str, Any] = {}) -> list[Position]:
         """Open positions of one market; arguments as of `fetch_positions`."""
         return self.fetch_positions([symbol], params)
 
-    def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+    def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Position:
         """The position of a market; several are netted into one.
 
         :param symbol: unified symbol
@@ -67,7 +71,7 @@ class Positions(Fallback):
 
     def fetch_positions_history(
         self, symbols: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Position]:
         """Closed positions, ascending in time of opening.
 
         :param symbols: unified symbols, or None for all
@@ -80,11 +84,11 @@ class Positions(Fallback):
 
     def fetch_position_history(
         self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Position]:
         """Closed positions of one market; arguments as of `fetch_positions_history`."""
         return self.fetch_positions_history([symbol], since, limit, params)
 
-    def fetch_position_mode(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+    def fetch_position_mode(self, symbol: Any = None, params: dict[str, Any] = {}) -> PositionModeInfo:
         """Whether the account keeps long and short positions side by side.
 
         :returns: `hedged` (bool) and the account's row as `info`
@@ -93,7 +97,7 @@ class Positions(Fallback):
         mode = row.get("position_mode")
         return {"info": row, "hedged": None if mode is None else mode == "hedge"}
 
-    def close_position(self, symbol: str, side: Any = None, params: dict[str, Any] = {}) -> Any:
+    def close_position(self, symbol: str, side: Any = None, params: dict[str, Any] = {}) -> Order:
         """Close the caller's open position of a market, all members of it.
 
         :param symbol: unified symbol
@@ -111,7 +115,7 @@ class Positions(Fallback):
             return self._order_of_close(commands[0], self._command(commands[0]))
         outcomes = self._commands(commands)
         failed = next((each for each in outcomes if isinstance(each, ccxt.BaseError)), None)
-        orders = [
+        orders: list[Any] = [
             self._order_of_close(command, outcome)
             for command, outcome in zip(commands, outcomes, strict=True)
             if not isinstance(outcome, ccxt.BaseError)
@@ -119,9 +123,10 @@ class Positions(Fallback):
         if failed is not None:
             failed.__dict__["results"] = outcomes
             raise failed
-        return {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
+        closing: Any = {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
+        return closing
 
-    def close_all_positions(self, params: dict[str, Any] = {}) -> Any:
+    def close_all_positions(self, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Close every open position that the caller may see, or those of its strategy.
 
         :param params: `strategy_id`, `comment`, `reason`
@@ -168,7 +173,7 @@ class Positions(Fallback):
 
     def close_by(
         self, position_id_a: Any, position_id_b: Any, amount: Any = None, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> list[Trade]:
         """Close two opposite positions of one market by each other, without an order at the venue.
 
         :param position_id_a: OMS position id
@@ -188,7 +193,7 @@ class Positions(Fallback):
 
     def merge_positions(
         self, source_position_id: Any, target_position_id: Any, params: dict[str, Any] = {}
-    ) -> Any:
+    ) -> Position:
         """Move the whole of a position into another of the same market and side.
 
         :param source_position_id: OMS position id; its state becomes merged
@@ -217,7 +222,7 @@ class Positions(Fallback):
         take_profit: Any = None,
         comment: Any = None,
         params: dict[str, Any] = {},
-    ) -> Any:
+    ) -> Position:
         """Set the prices at which the OMS closes a position at the market.
 
         :param position_id: OMS position id
