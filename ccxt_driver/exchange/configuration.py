@@ -55,6 +55,14 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
     return resolved
 
 
+def environment_key(base_url: Any, environment: Mapping[str, str]) -> str | None:
+    """The environment's key, when it belongs to this base URL."""
+    own_url = environment.get("CCXT_OMS_BASE_URL")
+    if not own_url or own_url.rstrip("/") != base_url:
+        return None
+    return environment.get("CCXT_OMS_API_KEY") or None
+
+
 def identifier(field: str, value: Any, or_zero: bool = False) -> int:
     """An OMS id as the caller gave it.
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
+from collections.abc import Mapping
 from typing import Any, Final
 
+from .configuration import environment_key
 from .host import Host
 
 _NOT_COPIED: Final = frozenset(
@@ -29,27 +32,37 @@ _NOT_COPIED: Final = frozenset(
 )
 
 
+_SECRETS: Final = ("apiKey", "secret", "password", "privateKey", "token", "twofa")
+
+
 class Copying(Host):
     """A copy has the same configuration, markets and caches, and connections of its own.
 
-    The API key is not pickled: a pickle is a file. The copy takes the environment's key, under the
-    same rule as a new object, or is given one.
+    No secret is pickled: a pickle is a file. The copy takes the environment's key, under the same
+    rule as a new object, or is given one.
     """
 
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds."""
-        state = {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-        state["apiKey"] = None
-        state["last_request_headers"] = state["lastRequestHeaders"] = None
+        state = self._own_state()
+        for name in _SECRETS:
+            state[name] = None if state.get(name) else state.get(name)  # an empty key means none, still
+        if self._live is not None:
+            url, _, account_id = self._live
+            state["_live"] = (url, None, account_id)
+        sandbox = self.options.get("sandbox")
+        if isinstance(sandbox, Mapping) and sandbox.get("apiKey"):
+            state["options"] = {**self.options, "sandbox": {**sandbox, "apiKey": None}}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A new object that takes over what was held."""
-        urls = {"api": state["urls"]["api"]}
-        self.__init__({"urls": urls})  # type: ignore[misc]  # connections are made anew
-        key = self.apiKey
-        self.__dict__.update(state)
-        self.apiKey = key
+        self._take_over(state)
+        if self.apiKey is None:
+            self.apiKey = environment_key(self.urls["api"], os.environ)
+        if self._live is not None and self._live[1] is None:
+            url, _, account_id = self._live
+            self._live = (url, environment_key(url, os.environ), account_id)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy within the process: keeps the key, and shares an OMS object given as `options.oms`."""
@@ -58,6 +71,22 @@ class Copying(Host):
             memo[id(oms)] = oms
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
-        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        twin.apiKey = self.apiKey
+        twin._take_over(copy.deepcopy(self._own_state(), memo))
         return twin
+
+    def __copy__(self) -> Any:
+        """As a deep copy, with markets and caches shared."""
+        twin = type(self).__new__(type(self))
+        own = {"urls": dict(self.urls), "options": dict(self.options)}  # the sandbox mode changes them
+        twin._take_over({**self._own_state(), **own})
+        return twin
+
+    def _own_state(self) -> dict[str, Any]:
+        """Everything but connections, secrets included."""
+        state = {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
+        state["last_request_headers"] = state["lastRequestHeaders"] = None
+        return state
+
+    def _take_over(self, state: dict[str, Any]) -> None:
+        self.__init__({"urls": {"api": state["urls"]["api"]}})  # type: ignore[misc]  # new connections
+        self.__dict__.update(state)

@@ -68,3 +68,4 @@ class Sandbox(Host):
             "balance",
         ):
             setattr(self, name, {} if isinstance(getattr(self, name, None), dict) else None)
+        self.currencies = {}  # ccxt would add those of the other side to them

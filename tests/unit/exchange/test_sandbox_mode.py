@@ -65,6 +65,7 @@ def test_nothing_of_one_side_is_kept_for_the_other(make_driver: Any) -> None:
 
     assert not driver.exchange.markets
     assert driver.exchange.tickers == {}
+    assert driver.exchange.currencies == {}
     assert driver.exchange._server_features is None
 
 
@@ -103,6 +104,27 @@ def test_without_a_configured_sandbox_a_gateway_may_be_live(sandbox: Any) -> Non
 def test_a_program_that_asks_for_a_sandbox_in_the_constructor_is_not_left_live(config: Any) -> None:
     with pytest.raises(ccxt.NotSupported, match="sandbox"):
         OmsCcxtExchange(config)
+
+
+def test_a_sandbox_configured_later_is_the_one_that_is_entered() -> None:
+    """Not the live gateway, which `urls["test"]` was filled in with."""
+    exchange = OmsCcxtExchange({"apiKey": "the-key", "options": {"account_id": 1}})
+    exchange.options["sandbox"] = SANDBOX
+    live = seen(exchange)
+    exchange.set_sandbox_mode(True)
+
+    assert (exchange.urls["api"], exchange.apiKey) == ("http://sandbox.test", "sandbox-key")
+    exchange.set_sandbox_mode(False)
+    assert seen(exchange) == live
+
+
+def test_an_embedded_sandbox_has_an_account_by_default() -> None:
+    exchange = OmsCcxtExchange({"options": {"account_id": 7, "sandbox": {"base_url": "embedded:"}}})
+    exchange.set_sandbox_mode(True)
+    assert exchange.options["account_id"] == 1
+
+    exchange.set_sandbox_mode(False)
+    assert exchange.options["account_id"] == 7
 
 
 def test_a_configured_sandbox_is_not_entered_before_it_is_asked_for() -> None:
