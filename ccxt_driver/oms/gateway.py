@@ -100,7 +100,7 @@ def _run(request: Request, command: Any) -> Outcome:
     """One command; what goes wrong in it does not touch the others of its list."""
     try:
         request.core.ensure_whole()
-        return _RUN[command.command.value](request.core, request.principal, command, request.now)
+        return _RUN[command.command](request.core, request.principal, command, request.now)
     except Refusal as refusal:
         return Outcome(error=refusal)
     except Exception as error:  # noqa: BLE001  # it is logged and answered as internal_error

@@ -120,7 +120,9 @@ class EmbeddedOms:
         :param principal: who asks
         :param request_id: to find the request in the log again; one is made when there is none
         """
-        with self._lock, _Exact():
+        with self._lock:
+            before = getcontext()
+            setcontext(_EXACT)  # as `_Exact` does; every request comes by here
             try:
                 now = self._enter()
                 return HANDLERS[endpoint](Request(self._core, path, query, body, principal, request_id, now))
@@ -132,6 +134,8 @@ class EmbeddedOms:
                 request_id = request_id or uuid.uuid4().hex
                 LOG.exception("request %s to %s failed", request_id, endpoint)
                 return refused(internal_error(error), request_id)
+            finally:
+                setcontext(before)
 
     def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
         """Be told of every committed change, in order, in the thread that made it.
