@@ -87,7 +87,9 @@ def _first_answer(core: Core, principal: Principal, claim: Claim) -> Outcome:
 
 def rejection_of(order: Order) -> Refusal | None:
     """The error that an order which the venue rejected at once was answered with."""
-    if order.filled_qty or order.triggered_at is not None or order.reject_reason not in REJECTIONS:
+    if order.triggered_at not in (None, order.created_at):
+        return None  # it was accepted, and rejected when its trigger fired
+    if order.filled_qty or order.reject_reason not in REJECTIONS:
         return None
     if order.status.value != "REJECTED":
         return None

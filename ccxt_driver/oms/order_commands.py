@@ -27,9 +27,20 @@ from .entities import ZERO, Claim, Order, Position, Principal
 from .matching.lifecycle import transition
 from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
 from .outcome import Outcome, changed
-from .placing import Intake, activate, available, examine, insufficient, plan_of, wait
-from .refusals import Refusal, bad_symbol, invalid
-from .reserving import price_estimate, requirement, reserve
+from .placing import (
+    REJECTIONS,
+    WOULD_FILL,
+    Intake,
+    activate,
+    available,
+    examine,
+    insufficient,
+    needed,
+    plan_of,
+    wait,
+)
+from .refusals import Refusal, bad_symbol, invalid, venue_refusal
+from .reserving import reserve
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -322,20 +333,14 @@ def _check_funds(
     before = order.price, order.qty
     order.price, order.qty = price, qty
     try:
-        estimate = price_estimate(order) or ZERO
-        currency, required = requirement(symbol.market, account, order, estimate)
-        free = available(core, account, order, currency, now)
-        if order.post_only and not is_waiting(order):
+        plan = None
+        if not is_waiting(order):
             core.show_book(symbol, now)
-            symbol.resting.remove(order)
             plan = plan_of(core, symbol, order)
-            core.state.rest(order)
-            if plan.fills or plan.own_order:
-                raise Refusal(
-                    ErrorCode.EXCHANGE_ERROR,
-                    "a post_only order would have traded at once",
-                    {"ccxt_error": "OrderImmediatelyFillable"},
-                )
+            if order.post_only and (plan.fills or plan.own_order):
+                raise venue_refusal(*REJECTIONS[WOULD_FILL])
+        currency, required = needed(symbol, account, order, plan)
+        free = available(core, account, order, currency, now)
     finally:
         order.price, order.qty = before
     if order.reserved_currency == currency:

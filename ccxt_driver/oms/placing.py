@@ -131,6 +131,9 @@ def needed(
         notional = min(opening_qty(account, order), filled) * price
         leverage = leverage_of(account.account, market)
         return market.settle, initial_margin(notional, leverage) + notional * market.taker
+    if plan is not None and price is not None and order.side is Side.SELL:
+        # It may sell far above its limit, and a short position is as large as what it got.
+        price = max(price, (plan.cost + plan.unfilled * price) / order.remaining)
     return requirement(market, account, order, ZERO if price is None else price)
 
 

@@ -11,8 +11,9 @@ from ccxt_driver.contract.rows import OrderStatus, PositionState
 from .core import Core
 from .entities import ZERO, Order, Position, opposite
 from .execution import cancel
+from .matching.engine import Plan
 from .matching.lifecycle import transition
-from .placing import activate, plan_of
+from .placing import activate
 from .state import AccountState
 from .transaction import Transaction
 
@@ -43,13 +44,11 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
     _make_room(core, tx, account, position, reason)
     if not position.is_open:
         return
-    symbol = core.state.symbols[position.symbol]
     qty = _closable(core, account, position, tx.now)
     if not qty:
         return
-    core.show_book(symbol, tx.now)
     order = _order(core, position, qty, reason, tx.now)
-    plan = plan_of(core, symbol, order)
+    plan = _plan(core, position, qty, tx.now)
     if not plan.fills:
         return  # nothing can be traded now: no order that says so at every step
     order.id = core.state.next_id("order")
@@ -116,9 +115,36 @@ def _closable(core: Core, account: AccountState, position: Position, now: int) -
     if market.settle is not None:
         return position.qty
     if position.side is Side.BUY:
-        free = core.free(account, market.base, now)
+        qty = core.free(account, market.base, now)
     else:
-        price = core.quote(position.symbol, now).ask * (1 + market.taker)
-        free = core.free(account, market.quote, now) / price
-    whole = position.qty if free >= position.qty else free // market.lot_size * market.lot_size
+        money = core.free(account, market.quote, now) / (1 + market.taker)
+        qty = _bought_for(money, _plan(core, position, position.qty, now))
+    whole = position.qty if qty >= position.qty else qty // market.lot_size * market.lot_size
     return max(ZERO, whole)
+
+
+def _bought_for(money: Decimal, plan: Plan) -> Decimal:
+    """How much of a plan can be paid for, and what the book has no more of, in base units."""
+    qty = ZERO
+    for fill in plan.fills:
+        part = min(fill.qty, money / fill.price)
+        qty += part
+        money -= part * fill.price
+        if part < fill.qty:
+            return qty
+    return qty + plan.unfilled
+
+
+def _plan(core: Core, position: Position, qty: Decimal, now: int) -> Plan:
+    """What closing a position would get right now. No order of its own account holds a stop up."""
+    symbol = core.state.symbols[position.symbol]
+    core.show_book(symbol, now)
+    return core.fills.taker(
+        position.account_id,
+        opposite(position.side),
+        qty,
+        None,
+        symbol.liquidity,
+        symbol.resting,
+        past_own=True,
+    )

@@ -107,6 +107,8 @@ class BookDepthFill:
         limit: Decimal | None,
         liquidity: Liquidity,
         resting: RestingBook,
+        *,
+        past_own: bool = False,
     ) -> Plan:
         """Plan the fills of an order that takes; takes nothing yet.
 
@@ -114,6 +116,7 @@ class BookDepthFill:
 
         :param qty: base units wanted
         :param limit: worst price, None for a market order
+        :param past_own: go on behind the orders of the account instead
         """
         levels = liquidity.against(side)
         if levels and not resting:
@@ -125,6 +128,8 @@ class BookDepthFill:
         fills: list[Fill] = []
         for offer in self.offers(side, limit, liquidity, resting):
             if offer.maker is not None and offer.maker.account_id == account_id:
+                if past_own:
+                    continue
                 return Plan(fills, qty, own_order=True)
             if offer.qty >= qty:
                 fills.append(Fill(offer.price, qty, offer.maker))
