@@ -83,9 +83,13 @@ class PositionRequests(OrderRequests):
         if part is not None:
             payload["qty"] = self._checked_amount(market, part)
         account_id = self._account_id(rest)
+        strategy_id = self._strategy_id(rest)
+        if strategy_id is not None:
+            payload["strategy_id"] = strategy_id
         self._add_identity(payload, rest)
         self._add_execution(payload, rest, frozenset())
-        rest.pop("account_id", None)
+        for name in ("account_id", "strategy_id"):
+            rest.pop(name, None)
         if rest:
             payload["params"] = rest
         return {"account_id": account_id, "command": "close_position", "payload": payload}

@@ -8,6 +8,7 @@ from typing import Any, assert_type
 
 import ccxt
 from ccxt.base.exchange import BaseExchange
+from ccxt.base.types import Ticker
 
 import ccxt_driver
 from ccxt_driver import OmsCcxtExchange
@@ -32,7 +33,7 @@ def is_an_exchange_of_ccxt(exchange: OmsCcxtExchange) -> ccxt.Exchange:
 
 def trade(exchange: OmsCcxtExchange) -> None:
     assert_type(exchange.load_markets(), Any)
-    assert_type(exchange.fetch_ticker("BTC/USDT"), Any)
+    assert_type(exchange.fetch_ticker("BTC/USDT"), Ticker)
     order = exchange.create_order("BTC/USDT", "limit", "buy", 0.1, 20_000, {"postOnly": True})
     exchange.create_order("BTC/USDT", "limit", "buy", Decimal("0.1"), "20000", params={"strategy_id": 1})
     exchange.edit_order(order["id"], "BTC/USDT", "limit", "buy", None, 21_000)
@@ -58,7 +59,7 @@ def use_the_powers_of_the_oms(exchange: OmsCcxtExchange) -> None:
     exchange.can_execute_order("BTC/USDT", "limit", "buy", 0.1, 20_000)
     exchange.set_allow_new_positions(allow=False, comment="maintenance")
     exchange.call_ccxt("fetch_funding_rate", "BTC/USDT:USDT")
-    assert_type(exchange.fetch_strategies(), Any)
+    assert_type(exchange.fetch_strategies(), list[dict[str, Any]])
     implicit: Callable[..., Any] = exchange.private_get_oms_orders_open
     implicit({"account_ids": 1})
 

@@ -21,7 +21,7 @@ _CANCELED = frozenset({"CANCELED"})
 class OrderReads(Fallback):
     """Queries on orders and deals."""
 
-    async def fetch_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
+    async def fetch_order(self, id: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """One order, open or not, with its trades.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
@@ -105,14 +105,14 @@ class OrderReads(Fallback):
             return await self._venue_orders("fetch_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
-    async def fetch_open_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
+    async def fetch_open_order(self, id: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """One order that is open; arguments as of `fetch_order`.
 
         :raises OrderNotFound: it does not exist or is not open
         """
         return self._in_status(await self.fetch_order(id, symbol, params), ("open",))
 
-    async def fetch_closed_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
+    async def fetch_closed_order(self, id: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """One order that is not open any more; arguments as of `fetch_order`.
 
         :raises OrderNotFound: it does not exist or is open
@@ -141,7 +141,7 @@ class OrderReads(Fallback):
         return [self._order(row) for row in rows]
 
     async def fetch_order_trades(
-        self, id: str, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+        self, id: Any, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
     ) -> list[Trade]:
         """The deals of one order, ascending in time.
 

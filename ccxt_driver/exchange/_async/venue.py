@@ -388,7 +388,7 @@ class Venue(Rows):
         """ccxt's `fetchTransactionFees`."""
         return await self._passed_on("fetch_transaction_fees", [codes], params, "private")
 
-    async def fetch_transfer(self, id: str, code: Any = None, params: dict[str, Any] = {}) -> TransferEntry:
+    async def fetch_transfer(self, id: Any, code: Any = None, params: dict[str, Any] = {}) -> TransferEntry:
         """ccxt's `fetchTransfer`."""
         return await self._passed_on("fetch_transfer", [id, code], params, "private")
 
@@ -398,7 +398,7 @@ class Venue(Rows):
         """ccxt's `fetchTransfers`."""
         return await self._passed_on("fetch_transfers", [code, since, limit], params, "private")
 
-    async def fetch_ledger_entry(self, id: str, code: Any = None, params: dict[str, Any] = {}) -> LedgerEntry:
+    async def fetch_ledger_entry(self, id: Any, code: Any = None, params: dict[str, Any] = {}) -> LedgerEntry:
         """ccxt's `fetchLedgerEntry`."""
         return await self._passed_on("fetch_ledger_entry", [id, code], params, "private")
 
@@ -412,7 +412,7 @@ class Venue(Rows):
         """ccxt's `fetchConvertQuote`."""
         return await self._passed_on("fetch_convert_quote", [fromCode, toCode, amount], params, "private")
 
-    async def fetch_convert_trade(self, id: str, code: Any = None, params: dict[str, Any] = {}) -> Conversion:
+    async def fetch_convert_trade(self, id: Any, code: Any = None, params: dict[str, Any] = {}) -> Conversion:
         """ccxt's `fetchConvertTrade`."""
         return await self._passed_on("fetch_convert_trade", [id, code], params, "private")
 
@@ -477,7 +477,7 @@ class Venue(Rows):
         return await self._passed_on("create_deposit_address", [code], params, "private")
 
     async def create_convert_trade(
-        self, id: str, fromCode: str, toCode: str, amount: Any = None, params: dict[str, Any] = {}
+        self, id: Any, fromCode: str, toCode: str, amount: Any = None, params: dict[str, Any] = {}
     ) -> Conversion:
         """ccxt's `createConvertTrade`."""
         return await self._passed_on(

@@ -103,7 +103,7 @@ class Orders(Rows):
 
     def edit_order(
         self,
-        id: str,
+        id: Any,
         symbol: str,
         type: Any,
         side: Any,
@@ -170,7 +170,7 @@ class Orders(Rows):
             if command["payload"].get(key) is None and row.get(column) is not None:
                 command["payload"][key] = str(row[column])
 
-    def cancel_order(self, id: str, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
+    def cancel_order(self, id: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
         """Cancel an open order.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`

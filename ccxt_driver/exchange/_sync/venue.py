@@ -389,7 +389,7 @@ class Venue(Rows):
         """ccxt's `fetchTransactionFees`."""
         return self._passed_on("fetch_transaction_fees", [codes], params, "private")
 
-    def fetch_transfer(self, id: str, code: Any = None, params: dict[str, Any] = {}) -> TransferEntry:
+    def fetch_transfer(self, id: Any, code: Any = None, params: dict[str, Any] = {}) -> TransferEntry:
         """ccxt's `fetchTransfer`."""
         return self._passed_on("fetch_transfer", [id, code], params, "private")
 
@@ -399,7 +399,7 @@ class Venue(Rows):
         """ccxt's `fetchTransfers`."""
         return self._passed_on("fetch_transfers", [code, since, limit], params, "private")
 
-    def fetch_ledger_entry(self, id: str, code: Any = None, params: dict[str, Any] = {}) -> LedgerEntry:
+    def fetch_ledger_entry(self, id: Any, code: Any = None, params: dict[str, Any] = {}) -> LedgerEntry:
         """ccxt's `fetchLedgerEntry`."""
         return self._passed_on("fetch_ledger_entry", [id, code], params, "private")
 
@@ -413,7 +413,7 @@ class Venue(Rows):
         """ccxt's `fetchConvertQuote`."""
         return self._passed_on("fetch_convert_quote", [fromCode, toCode, amount], params, "private")
 
-    def fetch_convert_trade(self, id: str, code: Any = None, params: dict[str, Any] = {}) -> Conversion:
+    def fetch_convert_trade(self, id: Any, code: Any = None, params: dict[str, Any] = {}) -> Conversion:
         """ccxt's `fetchConvertTrade`."""
         return self._passed_on("fetch_convert_trade", [id, code], params, "private")
 
@@ -478,7 +478,7 @@ class Venue(Rows):
         return self._passed_on("create_deposit_address", [code], params, "private")
 
     def create_convert_trade(
-        self, id: str, fromCode: str, toCode: str, amount: Any = None, params: dict[str, Any] = {}
+        self, id: Any, fromCode: str, toCode: str, amount: Any = None, params: dict[str, Any] = {}
     ) -> Conversion:
         """ccxt's `createConvertTrade`."""
         return self._passed_on(

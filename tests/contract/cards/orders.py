@@ -576,7 +576,7 @@ def o66_what_the_oms_refuses(desk: Desk) -> None:
             "trigger",
             (SPOT, "market", "buy", 1, None, {"triggerPrice": 90, "trailingPercent": 5}),
         ),
-        (ccxt.InvalidOrder, "expire_at", (SPOT, "limit", "buy", 1, 90, {"timeInForce": "GTD"})),
+        (ccxt.ArgumentsRequired, "expireAt", (SPOT, "limit", "buy", 1, 90, {"timeInForce": "GTD"})),
     ]
     for kind, says, arguments in table:
         with desk.refused(kind, says):
