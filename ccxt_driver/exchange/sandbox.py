@@ -66,6 +66,6 @@ class Sandbox(Host):
             "ohlcvs",
             "trades",
             "balance",
+            "currencies",  # ccxt would add the other side's to them
         ):
             setattr(self, name, {} if isinstance(getattr(self, name, None), dict) else None)
-        self.currencies = {}  # ccxt would add those of the other side to them
