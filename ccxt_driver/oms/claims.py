@@ -39,6 +39,8 @@ def fingerprint(payload: SendOrder | ClosePosition) -> str:
             value = format_decimal(value)
         elif isinstance(value, dict):
             value = json.dumps(value, sort_keys=True, default=repr)
+        elif type(value) is str:
+            value = repr(value)  # a new line in it does not pass for another field
         parts.append(f"{name}={value}")
     return "\n".join(parts)
 
@@ -54,21 +56,22 @@ def repeated(
     claim = core.store.claim(account_id, client_order_id)
     if claim is None:
         return None
-    if claim.fingerprint != text or not principal.sees(claim.strategy_id):
+    [order] = core.store.orders_by_id([claim.order_id])
+    sees = principal.sees(order.strategy_id)  # where the order is now: it may have been moved
+    if claim.fingerprint != text or not sees:
         details: dict[str, Any] = {"client_order_id": client_order_id}
-        if principal.sees(claim.strategy_id):
+        if sees:
             details["order_id"] = claim.order_id
         raise Refusal(
             ErrorCode.DUPLICATE_CLIENT_ORDER_ID,
             f"client_order_id {client_order_id!r} is used already on account {account_id}",
             details,
         )
-    return _first_answer(core, principal, claim)
+    return _first_answer(core, principal, claim, order)
 
 
-def _first_answer(core: Core, principal: Principal, claim: Claim) -> Outcome:
+def _first_answer(core: Core, principal: Principal, claim: Claim, order: Order) -> Outcome:
     now = core.clock.now_ms()
-    [order] = core.store.orders_by_id([claim.order_id])
     deals, _ = core.store.deals(RowFilter((claim.account_id,), order_id=claim.order_id))
     touched = dict.fromkeys(deal.position_id for deal in deals if deal.position_id)
     positions = core.store.positions_by_id([*touched])

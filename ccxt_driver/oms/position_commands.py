@@ -163,8 +163,8 @@ def close_by(core: Core, principal: Principal, command: CloseByCommand, now: int
             "qty": format_decimal(qty),
             "deal_ids": [deal.id for deal in deals],
         }
-        strategy_id = first.strategy_id if first.strategy_id == second.strategy_id else None
-        tx.note(account.account.id, EventName.CLOSE_BY_EXECUTED, ids, strategy_id)
+        # The other's owner sees it in the rows; a third strategy sees nothing.
+        tx.note(account.account.id, EventName.CLOSE_BY_EXECUTED, ids, first.strategy_id)
     except Exception:
         core.rollback(tx)
         raise
@@ -256,8 +256,7 @@ def merge_positions(core: Core, principal: Principal, command: MergePositionsCom
             "source_position_id": source.id,
             "target_position_id": target.id,
         }
-        strategy_id = source.strategy_id if source.strategy_id == target.strategy_id else None
-        tx.note(account.account.id, EventName.POSITIONS_MERGED, ids, strategy_id)
+        tx.note(account.account.id, EventName.POSITIONS_MERGED, ids, target.strategy_id)
     except Exception:
         core.rollback(tx)
         raise

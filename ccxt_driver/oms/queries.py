@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from ccxt_driver.contract.endpoints import BY_NAME
@@ -247,7 +248,23 @@ def _asked(core: Core, principal: Principal, endpoint: str, query: Query, status
         offset=(page - 1) * size,
         limit=size,
     )
+    if statuses is _STATES and _names_an_order_unseen(core, principal, wanted):
+        wanted = replace(wanted, strategy_ids=frozenset())
     return _Asked(wanted, page, size)
+
+
+def _names_an_order_unseen(core: Core, principal: Principal, wanted: RowFilter) -> bool:
+    """Whether positions are asked for by an order that the principal may not know of."""
+    if principal.strategies is None or (wanted.order_id is None and wanted.client_order_id is None):
+        return False
+    named = RowFilter(
+        wanted.account_ids,
+        strategy_ids=principal.strategies,
+        order_id=wanted.order_id,
+        client_order_id=wanted.client_order_id,
+        limit=1,
+    )
+    return not core.store.orders(named)[1]
 
 
 def _accounts(core: Core, principal: Principal, parameters: Parameters) -> tuple[int, ...]:

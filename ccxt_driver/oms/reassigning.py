@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ccxt_driver.contract.events import EventName
-from ccxt_driver.contract.rows import PositionMode
+from ccxt_driver.contract.rows import PositionMode, PositionState
 
 from .access import require, usable_strategy
 from .administration import Reassign
@@ -99,11 +99,15 @@ def _obstacle(
     named: set[int],
 ) -> str | None:
     """Why an order cannot move, if it cannot."""
+    if order.is_open and order.closes_position and order.strategy_id != strategy_id:
+        return f"position {order.position_id} is being closed by an order"
     for position in positions:
         if position.strategy_id == strategy_id and target_id in (0, position.id):
             continue
         if account.account.position_mode is PositionMode.NETTING:
             continue  # one position for all strategies: it keeps that of its opener
+        if position.state is PositionState.CLOSE_REQUESTED:
+            return f"position {position.id} is being closed by an order"
         deals, _ = core.store.deals(RowFilter((order.account_id,), position_id=position.id))
         others = sorted({deal.order_id for deal in deals} - named - {0})
         if others:
@@ -142,6 +146,8 @@ def _move(
     tx.touch_order(order)
     order.strategy_id = strategy_id
     order.updated_at = tx.now
+    if core.state.symbols[order.symbol].market.settle is not None:
+        tx.swap_changed(order.account_id, order.symbol)
     for deal in deals:
         tx.touch_deal(deal).strategy_id = strategy_id
     for position in positions:

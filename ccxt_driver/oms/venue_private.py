@@ -124,6 +124,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
         tx.touch_account(account.account)
         account.account.leverage = account.account.leverage | {market.symbol: leverage}
         for position in account.positions_on.get(market.symbol, {}).values():
+            tx.touch_position(position)
             core.state.margin_changed(position)
         for order in [*account.orders_on.get(market.symbol, {}).values()]:
             reserve(core.state, tx, account, order)
