@@ -33,11 +33,15 @@ def opening_qty(account: AccountState, order: Order) -> Decimal:
     available = reducible(account, order)
     if not available:
         return remaining
-    key = _target(account, order)
-    for other in account.orders_on.get(order.symbol, {}).values():
-        if other.id < order.id and _target(account, other) == key:
-            available -= other.remaining
-    return max(ZERO, remaining - max(ZERO, available))
+    others = account.orders_on.get(order.symbol)
+    if others:
+        side, key = order.side, _target(account, order)
+        for other in others.values():
+            if other.side is side and other.id < order.id and _target(account, other) == key:
+                available -= other.remaining
+                if available <= ZERO:
+                    return remaining
+    return remaining - available if remaining > available else ZERO
 
 
 def _target(account: AccountState, order: Order) -> tuple[Side, int]:
@@ -75,25 +79,63 @@ def reserve(
     if price is None:
         return
     market = state.symbols[order.symbol].market
+    if market.settle is not None:
+        if opening is None:
+            opening = opening_qty(account, order)
+        _remember_reducing(account, order, opening)
     currency, amount = requirement(market, account, order, price, opening)
     if amount != order.reserved or currency != order.reserved_currency:
         tx.touch_order_quietly(order)
         tx.reserve(account, order, currency, amount)
 
 
+def _remember_reducing(account: AccountState, order: Order, opening: Decimal) -> None:
+    counted = account.reducing_on.setdefault(order.symbol, {})
+    if order.reduce_only or opening == order.remaining:
+        counted.pop(order.id, None)
+    else:
+        counted[order.id] = order.remaining - opening
+
+
 def reserve_again(state: State, tx: Transaction) -> None:
-    """Where positions or orders of a swap have changed, all orders on it hold back what they need now."""
+    """Where positions or orders of a swap have changed, all orders on it hold back what they need now.
+
+    Only those are looked at that this transaction has touched, or that reduce more or less than their
+    reservation counted on: the others hold back the same as before, however many rest.
+    """
     changed, tx.swaps_changed = tx.swaps_changed, {}
     for account_id, symbol in changed:
         account = state.accounts[account_id]
-        available: dict[tuple[Side, int], Decimal] = {}
-        # In the order of their ids, which is the order they come first in for what can be reduced.
-        for order in [*account.orders_on.get(symbol, {}).values()]:
-            key = _target(account, order)
-            left = available.get(key)
-            if left is None:
-                left = reducible(account, order)
+        orders = account.orders_on.get(symbol)
+        if not orders:
+            continue
+        parts = _reducing(account, symbol, orders)
+        counted = account.reducing_on.get(symbol, {})
+        stale = {order_id for order_id in tx.changes.orders if order_id in orders}
+        if parts != counted:
+            stale.update(order_id for order_id, part in parts.items() if counted.get(order_id) != part)
+            stale.update(order_id for order_id in counted if order_id not in parts)
+        for order_id in sorted(stale):
+            order = orders[order_id]
+            if not order.reduce_only:
+                reserve(state, tx, account, order, order.remaining - parts.get(order_id, ZERO))
+
+
+def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> dict[int, Decimal]:
+    """How much of each order that may open would reduce a position instead, by id, where it is any."""
+    parts: dict[int, Decimal] = {}
+    if not account.positions_on.get(symbol):
+        return parts
+    available: dict[tuple[Side, int], Decimal] = {}
+    # In the order of their ids, which is the order they come first in for what can be reduced.
+    for order_id, order in orders.items():
+        key = _target(account, order)
+        left = available.get(key)
+        if left is None:
+            left = available[key] = reducible(account, order)
+        if left:
             part = min(left, order.remaining)
             available[key] = left - part
             if not order.reduce_only:
-                reserve(state, tx, account, order, order.remaining - part)
+                parts[order_id] = part
+    return parts

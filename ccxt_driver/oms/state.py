@@ -58,24 +58,30 @@ class AccountState:
     positions: dict[int, Position] = field(default_factory=dict)
     positions_on: dict[str, dict[int, Position]] = field(default_factory=dict)
     """Open positions by symbol and id."""
+    reducing_on: dict[str, dict[int, Decimal]] = field(default_factory=dict)
+    """How much of open swap orders their reservations count on to reduce, by symbol and id, if any.
+
+    Zero of an order of which that is not known yet.
+    """
     seq: int = 0
     """Of the last event."""
+    hedges: bool = field(init=False)
+    """Whether every order may have a position of its own."""
+    _by_strategy: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        mode = self.account.position_mode  # chosen once, when the account is made
+        self.hedges = mode is PositionMode.HEDGE
+        self._by_strategy = mode is PositionMode.STRATEGY_NETTING
 
     def netted(self, symbol: str, strategy_id: int) -> Position | None:
         """The position that a trade of a netting account goes to."""
-        by_strategy = self.account.position_mode is PositionMode.STRATEGY_NETTING
-        for position in self.positions_on.get(symbol, _NONE).values():
-            if not by_strategy or position.strategy_id == strategy_id:
-                return position
+        positions = self.positions_on.get(symbol)
+        if positions:
+            for position in positions.values():
+                if not self._by_strategy or position.strategy_id == strategy_id:
+                    return position
         return None
-
-    @property
-    def hedges(self) -> bool:
-        """Whether every order may have a position of its own."""
-        return self.account.position_mode is PositionMode.HEDGE
-
-
-_NONE: Final[dict[int, Position]] = {}
 
 
 class State:
@@ -121,6 +127,8 @@ class State:
             self.stops_changed(position)
         for order in sorted(snapshot.open_orders, key=_row_id):
             self.add_order(order)
+            if self.symbols[order.symbol].market.settle is not None:
+                self.accounts[order.account_id].reducing_on.setdefault(order.symbol, {})[order.id] = ZERO
             if order.reserved_currency is not None:
                 reserved = self.accounts[order.account_id].reserved
                 reserved[order.reserved_currency] = (
@@ -167,9 +175,12 @@ class State:
     def drop_order(self, order: Order) -> None:
         """Take an order that has ended out of everything live."""
         order_id = order.id
+        account = self.accounts[order.account_id]
+        counted = account.reducing_on.get(order.symbol)
+        if counted:  # also by an order that has ended before it was open
+            counted.pop(order_id, None)
         if self.orders.pop(order_id, None) is None:
             return
-        account = self.accounts[order.account_id]
         del account.orders[order_id]
         del account.orders_on[order.symbol][order_id]
         symbol = self.symbols[order.symbol]

@@ -194,6 +194,7 @@ class Auditor:
 
     def swap_orders_hold_what_they_would_open(self) -> None:
         for account in self.state.accounts.values():
+            assert account.reducing_on.get(SWAP, {}).keys() <= account.orders_on.get(SWAP, {}).keys()
             for order in account.orders_on.get(SWAP, {}).values():
                 price = price_estimate(order)
                 assert price is not None

@@ -1,0 +1,80 @@
+"""What orders on a swap hold back when others come and go: right, and without looking at all of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ccxt_driver.oms import reserving
+
+SWAP = "BTC/USDT:USDT"
+
+
+def counted(desk: Any, account: int = 1) -> dict[int, Decimal]:
+    found = desk.oms._core.state.accounts[account].reducing_on.get(SWAP, {})
+    return dict(found)
+
+
+def reserved(desk: Any, order: dict[str, Any]) -> Decimal:
+    value = desk.oms._core.state.orders[order["id"]].reserved
+    assert isinstance(value, Decimal)
+    return value
+
+
+def test_orders_that_nothing_has_happened_to_are_not_looked_at(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(20):
+        desk.send("buy", "0.1", str(50 + place), symbol=SWAP)
+        desk.send("sell", "0.1", str(150 + place), symbol=SWAP)
+    asked: list[int] = []
+    requirement = reserving.requirement
+
+    def seen(market: Any, account: Any, order: Any, *rest: Any) -> Any:
+        asked.append(order.id)
+        return requirement(market, account, order, *rest)
+
+    monkeypatch.setattr(reserving, "requirement", seen)
+    bought = desk.send("buy", "0.3", symbol=SWAP)
+    assert asked == [2, 4, 6], "the first three sells now reduce, the others are as they were"
+    asked.clear()
+    desk.send("sell", "0.3", symbol=SWAP)
+    assert asked == [2, 4, 6]
+    assert bought["status"] == "FILLED"
+    assert counted(desk) == {}
+
+
+def test_an_order_that_reduces_a_part_holds_back_the_rest(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP)
+    first = desk.send("sell", "1.5", "120", symbol=SWAP)
+    second = desk.send("sell", "1.5", "120", symbol=SWAP)
+    assert counted(desk) == {first["id"]: Decimal("1.5"), second["id"]: Decimal("0.5")}
+    assert [reserved(desk, each) for each in (first, second)] == [Decimal(0), Decimal("12.06")]
+    desk.run("cancel_order", order_id=first["id"])
+    assert counted(desk) == {second["id"]: Decimal("1.5")}
+    assert reserved(desk, second) == 0
+
+
+def test_an_order_that_ends_before_it_is_open_is_not_remembered(desk: Any) -> None:
+    desk.price(SWAP, "100", "101", size="1")
+    desk.send("buy", 1, symbol=SWAP)
+    desk.send("buy", 3, "99", symbol=SWAP)
+    desk.price(SWAP, "100", "101", size="0.4")
+    ended = desk.send("sell", "0.9", "100", symbol=SWAP, time_in_force="IOC")
+    assert (ended["status"], ended["filled_qty"]) == ("CANCELED", "0.4")
+    assert counted(desk) == {}
+
+
+def test_after_a_restart_reservations_are_made_anew(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP)
+    order = desk.send("sell", 3, "120", symbol=SWAP)
+    before = reserved(desk, order)
+    core = desk.oms._core
+    core.rollback(core.begin(desk.oms.now_ms()))
+    assert reserved(desk, order) == before
+    assert counted(desk) == {order["id"]: 0}, "not known until something changes"
+    desk.send("sell", 1, symbol=SWAP)
+    assert counted(desk) == {order["id"]: 1}
+    assert reserved(desk, order) == Decimal(24) + Decimal("0.12")
