@@ -19,7 +19,6 @@ from .market.feed import Quote
 from .matching.order_types import fires, thresholds, trail
 from .placing import fire
 from .position_stops import close_by_stop, stop_reached
-from .refusals import Refusal
 from .reserving import reserve
 from .state import SymbolState
 from .transaction import Transaction
@@ -133,24 +132,25 @@ def _bounds(core: Core, symbol: SymbolState) -> tuple[Decimal | None, Decimal | 
     return max(lows, default=None), min(highs, default=None)
 
 
-def step(core: Core, symbol: SymbolState, quote: Quote | None, now: int | None = None) -> None:
-    """Settle one symbol at one quote: makers first, then triggers and stops by id.
-
-    :param now: the time to book it at, the quote's own by default
-    """
+def step(core: Core, symbol: SymbolState, quote: Quote | None) -> None:
+    """Settle one symbol at one quote, at its time."""
     if quote is None:
         return
-    at_ms = quote.time_ms if now is None else now
-    tx = core.begin(at_ms)
+    tx = core.begin(quote.time_ms)
     try:
-        core.show_book(symbol, at_ms)
-        _makers(core, tx, symbol, quote)
-        _triggers(core, tx, symbol, quote.last)
-        _stops(core, tx, symbol, quote.last)
+        _settle_at(core, tx, symbol, quote)
     except Exception:
         core.rollback(tx)
         raise
     core.commit(tx)
+
+
+def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
+    """Makers first, then triggers and stops by id."""
+    core.show_book(symbol, tx.now)
+    _makers(core, tx, symbol, quote)
+    _triggers(core, tx, symbol, quote.last)
+    _stops(core, tx, symbol, quote.last)
 
 
 def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
@@ -244,17 +244,32 @@ def settle_price(
     :raises Refusal: `engine_unavailable`, it could not be written; nothing has changed
     """
     before = core.market.dump() if core.store.durable else None
+    liquidity = core.state.symbols[symbol].liquidity
+    shown = liquidity.version, liquidity.bids, liquidity.asks, liquidity.taken
     core.market.set_price(symbol, now, bid, ask, last, size)
     core.forget_quotes()
-    if before is not None:
-        tx = core.begin(now)
-        tx.changes.settings["prices"] = core.market.dump()
-        try:
-            core.commit(tx)
-        except Refusal:
+    # One transaction: a price that is kept without what it crosses would never be looked at again.
+    tx = core.begin(now)
+    rolled_back = True
+    try:
+        _cross(core, tx, symbol, now)
+        if before is not None:
+            tx.changes.settings["prices"] = core.market.dump()
+        core.commit(tx)
+        rolled_back = False
+    finally:
+        if rolled_back and before is not None:
             core.market.restore(before)
             core.forget_quotes()
-            raise
+            liquidity.version, liquidity.bids, liquidity.asks, liquidity.taken = shown
+
+
+def _cross(core: Core, tx: Transaction, symbol: str, now: int) -> None:
     state = core.state.symbols[symbol]
-    if state.watched:
-        step(core, state, core.quote(symbol, now), now)
+    if not state.watched:
+        return
+    try:
+        _settle_at(core, tx, state, core.quote(symbol, now))
+    except Exception:
+        core.rollback(tx)
+        raise

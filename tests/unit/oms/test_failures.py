@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import order_commands
+from ccxt_driver.oms import EmbeddedOms, order_commands, settling
 from ccxt_driver.oms.refusals import Refusal
 from ccxt_driver.oms.store import StoreError
 
@@ -126,6 +126,34 @@ def test_a_fault_of_our_own_is_rolled_back_and_does_not_touch_its_neighbours(
     assert "ZeroDivisionError" in caplog.text
     assert desk.positions()[0]["qty"] == "4"
     assert [row["id"] for row in desk.get("orders_history", account_ids=1, since_ms=0)["items"]] == [1, 2, 3]
+
+
+def test_a_price_is_written_with_what_it_crosses_or_not_at_all(
+    make_desk: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "oms.sqlite"
+    desk = make_desk(db=path)
+    order = desk.send("buy", "2", "90")
+    store = desk.oms._core.store
+
+    def fail(changes: object) -> None:
+        raise StoreError("disk full")
+
+    for module_or_store, name in ((store, "commit"), (settling, "_makers")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module_or_store, name, lambda *given: fail(given))
+            with pytest.raises((Refusal, StoreError)):
+                desk.price("BTC/USDT", "80", "81", size="1")
+        assert desk.order_row(order["id"])["status"] == "SUBMITTED"
+        assert desk.venue("fetch_ticker", "BTC/USDT")["ask"] == 101.0
+    # The next price takes the place of the one that failed, and its book too.
+    desk.price("BTC/USDT", "88", "89", size="1.5")
+    assert desk.order_row(order["id"])["filled_qty"] == "1.5"
+    desk.oms.close()
+    again = EmbeddedOms(db=path, clock="manual")
+    [row] = again.handle("orders_by_id", {"ids": str(order["id"])}, {}, None).body["items"]
+    again.close()
+    assert (row["status"], row["filled_qty"]) == ("PARTIALLY_FILLED", "1.5")
 
 
 def test_a_subscriber_that_fails_undoes_nothing(desk: Any, caplog: pytest.LogCaptureFixture) -> None:
