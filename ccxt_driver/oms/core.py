@@ -48,6 +48,8 @@ class Core:
         self.settled_at = 0
         self._broken = False
         self._quotes: dict[str, tuple[int, Quote]] = {}
+        self._shown: dict[str, int] = {}
+        """For when each book was last brought up."""
 
     # transactions
 
@@ -103,6 +105,7 @@ class Core:
             return False
         for name, symbol in self.state.symbols.items():
             symbol.liquidity = liquidity[name]
+        self._shown.clear()
         self._broken = False
         return True
 
@@ -120,6 +123,7 @@ class Core:
     def forget_quotes(self) -> None:
         """A price was set by hand."""
         self._quotes.clear()
+        self._shown.clear()
 
     def mark_price(self, symbol: str, now: int) -> Decimal:
         """What open positions are valued at, in quote units."""
@@ -128,9 +132,12 @@ class Core:
     def show_book(self, symbol: SymbolState, now: int) -> None:
         """Bring the feed's book of a symbol up to a time; what was taken stays taken within a version."""
         name = symbol.market.symbol
+        if self._shown.get(name) == now:
+            return
         version = self.market.book_version(name, now)
         if version != symbol.liquidity.version:
             symbol.liquidity.show(version, *self.market.book(name, now))
+        self._shown[name] = now
 
     def fillable(self, order: Order) -> Decimal:
         """How much of an open order may fill now, in base units."""
@@ -176,7 +183,8 @@ class Core:
         margin = account.margins.get(currency)
         if not margin:
             return free
-        return free - margin + min(ZERO, self.unrealized(account, currency, now))
+        profit = self.unrealized(account, currency, now)
+        return free - margin + profit if profit < ZERO else free - margin
 
     def unrealized(self, account: AccountState, currency: str, now: int) -> Decimal:
         """Profit of all open swap positions that settle in a currency, in units of it."""
@@ -184,7 +192,7 @@ class Core:
         for position_id in account.margin_of:
             position = account.positions[position_id]
             if self.state.symbols[position.symbol].market.settle == currency:
-                total += unrealized(position, self.mark_price(position.symbol, now))
+                total += unrealized(position, self.quote(position.symbol, now).last)
         return total
 
     def balance_row(self, account: AccountState, currency: str, now: int) -> Row:
@@ -204,14 +212,13 @@ class Core:
         """
         if not position.is_open:
             return _NO_VALUES
-        mark = self.mark_price(position.symbol, now)
-        values = PositionValues(unrealized(position, mark), mark)
+        mark = self.quote(position.symbol, now).last
         market = self.state.symbols[position.symbol].market
-        if market.settle is not None:
-            account = self.state.accounts[position.account_id]
-            values.leverage = leverage_of(account.account, market)
-            values.margin = account.margin_of.get(position.id)
-        return values
+        if market.settle is None:
+            return PositionValues(unrealized(position, mark), mark)
+        account = self.state.accounts[position.account_id]
+        leverage = leverage_of(account.account, market)
+        return PositionValues(unrealized(position, mark), mark, leverage, account.margin_of.get(position.id))
 
 
 def _nobody(events: list[Event]) -> Any:

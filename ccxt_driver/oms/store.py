@@ -229,13 +229,12 @@ class _Table(Generic[_Row]):
         key = self._key
         if known is not None:
             rows[bisect_left(rows, key(known), key=key)] = row
-            return False
         # Rows come in the order of their ids, so that it is nearly always the first comparison.
-        if not rows or (self._time(row) >= self._time(rows[-1]) and row_id > rows[-1].id):
+        elif not rows or key(row) > key(rows[-1]):
             rows.append(row)
         else:
             insort(rows, row, key=key)
-        return True
+        return known is None
 
     def by_id(self, ids: Sequence[int]) -> list[_Row]:
         rows = self.rows
@@ -402,24 +401,25 @@ class MemoryStore:
             raise StoreError("a client order id is claimed already")
 
     def _put_events(self, events: list[Event]) -> None:
-        following: dict[int, int] = {}
+        by_account: dict[int, list[Event]] = {}
+        last_id, expected = None, 0
         for event in events:
-            account_id, seq = event.account_id, event.seq
-            expected = following.get(account_id)
-            if expected is None:
-                log = self._events.get(account_id)
-                expected = 1 if log is None else log.last_seq + 1
-            if seq != expected:
-                raise StoreError(f"event {seq} of account {account_id} should be {expected}")
-            following[account_id] = seq + 1
-        for account_id in following:
-            log = self._events.get(account_id)
-            if log is None:
-                log = self._events[account_id] = _EventLog(self._keep_events)
-            if len(following) == 1:
-                log.extend(events)
-            else:
-                log.extend(event for event in events if event.account_id == account_id)
+            account_id = event.account_id
+            if account_id != last_id:  # most transactions are of one account
+                own = by_account.setdefault(account_id, [])
+                last_id, expected = account_id, self._log_of(account_id).last_seq + len(own) + 1
+            if event.seq != expected:
+                raise StoreError(f"event {event.seq} of account {account_id} should be {expected}")
+            own.append(event)
+            expected += 1
+        for account_id, own in by_account.items():
+            self._log_of(account_id).extend(own)
+
+    def _log_of(self, account_id: int) -> _EventLog:
+        log = self._events.get(account_id)
+        if log is None:
+            log = self._events[account_id] = _EventLog(self._keep_events)
+        return log
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
