@@ -49,7 +49,10 @@ def _target(account: AccountState, order: Order) -> tuple[Side, int]:
     mode = account.account.position_mode
     if mode is PositionMode.NETTING:
         return order.side, 0
-    return order.side, order.position_id if mode is PositionMode.HEDGE else order.strategy_id
+    if mode is PositionMode.STRATEGY_NETTING:
+        return order.side, order.strategy_id
+    # Hedged and for no position by name, one that may open reduces nothing: it has no part in the others'.
+    return order.side, order.position_id or -order.reduce_only
 
 
 def requirement(

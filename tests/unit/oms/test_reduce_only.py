@@ -97,3 +97,14 @@ def test_an_order_that_has_nothing_to_reduce_is_not_looked_at_again_and_again(
     monkeypatch.setattr(desk.oms._core.market, "first_move", first_move)
     desk.oms.advance(3_600_000)
     assert asked == [symbol]
+
+
+def test_a_hedged_order_that_opens_holds_its_margin_beside_one_that_reduces(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP, account=2)
+    desk.send("sell", 1, "120", symbol=SWAP, account=2, reduce_only=True)
+    opens = desk.send("sell", 1, "130", symbol=SWAP, account=2)
+    held = desk.oms._core.state.orders[opens["id"]]
+    before = held.reserved
+    desk.send("buy", 1, symbol=SWAP, account=2)  # after which all orders hold back anew
+    # 130 by leverage 10, and the taker's fee.
+    assert held.reserved == before == Decimal("13.065")
