@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from ccxt_driver.errors import annotate, command_of, error_from_detail, error_fr
 from ccxt_driver.mappers.order import order_from_row
 from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
-from ccxt_driver.mappers.values import BadRow, Number, decimal_of, number_maker
+from ccxt_driver.mappers.values import BadRow, Number, decimal_of, in_usual_context, number_maker
 
 from .capabilities import CAPABILITIES, Source, description, learned_has
 from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
@@ -61,7 +62,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         self._terms = {}
         self._embedded_oms = None
         self._live = None
-        self._known_orders = {}
+        self._known_orders = OrderedDict()
         self._learned = False
         self._missing_routes = set()
         self._commands_in_flight = 0
@@ -216,7 +217,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
     # -- who asks, and for what ----------------------------------------------------------------
 
     def _account_id(self, params: Mapping[str, Any]) -> int:
-        given = params.get("account_id", self.options.get("account_id"))
+        given = params.get("account_id")
+        given = self.options.get("account_id") if given is None else given
         if given is None:
             raise ccxt.ArgumentsRequired(
                 f'{self.id} account_id: set options["account_id"] or CCXT_OMS_ACCOUNT_ID to the OMS '
@@ -225,7 +227,9 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         return identifier("account_id", given)
 
     def _strategy_id(self, params: Mapping[str, Any]) -> int | None:
-        given = params.get("strategy_id", self.options.get("strategy_id"))
+        # None is what programs pass for what they do not use: it must not lift the strategy's limits.
+        given = params.get("strategy_id")
+        given = self.options.get("strategy_id") if given is None else given
         return None if given is None else identifier("strategy_id", given, or_zero=True)
 
     def _utc_offset_ms(self) -> int:
@@ -324,6 +328,29 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
             **{key: payload[key] for key in kept if key in payload},
         }
 
+    def order_in_short(
+        self, command: Mapping[str, Any], order_id: int | None, result: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What is certain of an order after a command on it, when it cannot be read now.
+
+        :param order_id: None when the server did not tell
+        :param result: of the command: becomes `info`
+        """
+        payload, row = command["payload"], result.get("order")
+        if row is not None:
+            try:
+                return self._order(row)
+            except ccxt.BadResponse as error:
+                LOGGER.warning("%s the row of order %s is none: %s", self.id, order_id, error)
+        known = {
+            "id": None if order_id is None else str(order_id),
+            "clientOrderId": payload.get("client_order_id"),
+            "status": "canceled" if command["command"] == "cancel_order" and "order_id" in payload else None,
+            "info": dict(result),
+        }
+        order: dict[str, Any] = self.safe_order(known)
+        return order
+
     def _items(self, body: Any) -> list[dict[str, Any]]:
         items = body.get("items") if isinstance(body, Mapping) else None
         if not isinstance(items, list):
@@ -340,7 +367,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
     def _mapped(self, mapper: Callable[..., Any], *args: Any) -> Any:
         """What a mapper makes of an answer; a row that is not of the contract is a BadResponse."""
         try:
-            return mapper(*args)
+            return in_usual_context(mapper, *args)
         except BadRow as error:
             what = f"the server sent what is not of the contract: {error}"
             raise garbage(self.id, what, None, args[0]) from error
@@ -439,7 +466,7 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         elif row["id"] not in known:
             known[row["id"]] = (row["order_type"], row["side"])
             if len(known) > _MOST_KNOWN_ORDERS:
-                del known[next(iter(known))]
+                known.popitem(last=False)  # in one step: other threads do the same
 
     def _position(self, row: dict[str, Any], hedged: bool | None) -> Any:
         terms = self._terms_of(row.get("symbol"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 
@@ -22,7 +23,7 @@ class Host:
         _terms: dict[str, Any]
         _learned: bool
         _missing_routes: set[str]
-        _known_orders: dict[int, tuple[Any, Any]]
+        _known_orders: OrderedDict[int, tuple[Any, Any]]
         _commands_in_flight: int
 
         def __init__(self, config: Any) -> None:

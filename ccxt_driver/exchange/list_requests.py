@@ -19,6 +19,8 @@ DAY_MS: Final = 86_400_000
 PAGE_SIZE: Final = 500
 _BEYOND_TIME: Final = 253_402_300_800_000  # the year 10000
 MOST_OPEN_ROWS: Final = 5000
+MOST_IDS: Final = 200
+"""In one by-id request: they stand in the URL, of which servers take some thousand characters."""
 OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
@@ -13,6 +13,7 @@ from ccxt.base.decimal_to_precision import NO_PADDING, TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.contract.values import checked_time, format_decimal, format_time, parse_decimal, parse_time
+from ccxt_driver.mappers.values import in_usual_context
 
 from .configuration import identifier
 from .host import Host
@@ -26,6 +27,12 @@ _PER_SERVER: Final = (
     *("expireAt", "expire_at", "displayQty", "display_qty"),
 )
 _ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
+_EXACT: Final = Context(prec=200)
+"""More digits than two numbers of a caller's have together, whatever context the program has set."""
+_NOT_EDITED: Final = (
+    *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
+    *("stopLoss", "takeProfit", "trailingAmount", "trailingPercent"),
+)
 
 
 class OrderRequests(Host):
@@ -177,7 +184,7 @@ class OrderRequests(Host):
         number = self._exact(field, amount)
         step = self._steps_of(market)[0]
         if step is not None:
-            rounded = number - number % step
+            rounded = _EXACT.subtract(number, _EXACT.remainder(number, step))
             if not rounded:
                 raise ccxt.InvalidOrder(
                     f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
@@ -194,8 +201,10 @@ class OrderRequests(Host):
         number = self._exact(field, price)
         step = self._steps_of(market)[1]
         if step is not None:
-            excess = number % step
-            rounded = number - excess + (step if excess * 2 >= step else 0)
+            excess = _EXACT.remainder(number, step)
+            rounded = _EXACT.subtract(number, excess)
+            if _EXACT.add(excess, excess) >= step:
+                rounded = _EXACT.add(rounded, step)
             if not rounded:
                 raise ccxt.InvalidOrder(
                     f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
@@ -234,9 +243,8 @@ class OrderRequests(Host):
         """Limits of the cost, where the price is known before the order is placed."""
         if payload.get("price") is not None and "qty" in payload:
             terms = self._terms_of(market["symbol"])
-            self._check_limits(
-                market, "cost", "cost", terms.cost(Decimal(payload["qty"]), Decimal(payload["price"]))
-            )
+            cost = in_usual_context(terms.cost, Decimal(payload["qty"]), Decimal(payload["price"]))
+            self._check_limits(market, "cost", "cost", cost)
 
     def _client_order_id(self, params: dict[str, Any]) -> str:
         """The caller's client order id, or a new one; taken out of `params`."""
@@ -407,7 +415,14 @@ class OrderRequests(Host):
         :param amount: new total amount, filled included, or None to keep it
         :param price: new price in quote units, or None to keep it
         :raises ArgumentsRequired: neither was given
+        :raises NotSupported: a stop or trigger is to be changed too, which the OMS cannot
         """
+        kept = [name for name in _NOT_EDITED if params.get(name) is not None]
+        if kept:
+            raise ccxt.NotSupported(
+                f"{self.id} editOrder() {', '.join(kept)}: only price and amount can be changed; cancel the "
+                "order and create another, or use setPositionStops()"
+            )
         market = self.market(symbol)
         payload: dict[str, Any] = {"order_id": id}
         if price is not None:
@@ -447,7 +462,9 @@ class OrderRequests(Host):
 
         The client order id wins over an id that is empty or equal to it.
         """
-        client_order_id = params.get("clientOrderId", params.get("client_order_id"))
+        client_order_id = params.get("clientOrderId")
+        if client_order_id is None:
+            client_order_id = params.get("client_order_id")
         if client_order_id is None:
             return id, None
         text = str(client_order_id)

@@ -52,7 +52,7 @@ class Sandbox(Host):
         self._account_rows = None
         self._embedded_oms = None
         self._terms = {}
-        self._known_orders = {}
+        self._known_orders.clear()
         self._learned = False
         self._missing_routes = set()
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):

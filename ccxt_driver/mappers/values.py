@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation, getcontext, setcontext
 from typing import Any, Final
 
 from ccxt_driver.contract.values import checked_time, format_decimal, format_time, parse_decimal, parse_time
@@ -12,7 +12,18 @@ Number = Callable[[Decimal], Any]
 """Turns an exact decimal into what `exchange.number` asks for."""
 
 ZERO: Final = Decimal(0)
+_USUAL: Final = Context(prec=28)
 _BEYOND_IDS: Final = 2**63
+
+
+def in_usual_context(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function with Python's usual decimal context: a program may have set another in its thread."""
+    before = getcontext()
+    setcontext(_USUAL)
+    try:
+        return function(*args)
+    finally:
+        setcontext(before)
 
 
 def number_maker(kind: Any) -> Number:

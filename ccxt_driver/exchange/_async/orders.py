@@ -73,10 +73,14 @@ class Orders(Rows):
             )
             for order, each in zip(orders, each_params, strict=True)
         ]
-        return [
-            outcome if isinstance(outcome, ccxt.BaseError) else await self._order_of_result(command, outcome)
-            for command, outcome in zip(commands, await self._commands(commands), strict=True)
-        ]
+        outcomes = await self._commands(commands)
+        for index, command in enumerate(commands):
+            if not isinstance(outcomes[index], ccxt.BaseError):
+                try:
+                    outcomes[index] = await self._order_of_result(command, outcomes[index])
+                except ccxt.BaseError as error:  # of this one: the others are placed
+                    outcomes[index] = error
+        return outcomes
 
     async def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that a command has placed: failing here would invite the caller to place it again."""
@@ -197,15 +201,18 @@ class Orders(Rows):
     async def _order_command(self, command: dict[str, Any], order_id: int, params: dict[str, Any]) -> Any:
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         await self._guard_strategy(command, order_id, self._strategy_id(params))
-        result = await self._command(command)
+        return await self._order_after(command, order_id, await self._command(command))
+
+    async def _order_after(self, command: dict[str, Any], order_id: int, result: dict[str, Any]) -> Any:
+        """The order as a command has left it: failing here would look as if the command had failed."""
         row = result.get("order")
-        if row is None:
-            return await self._complete_order(command["account_id"], order_id, None)
         try:
+            if row is None:
+                return await self._complete_order(command["account_id"], order_id, None)
             return await self._with_deals(row, command["account_id"])
-        except ccxt.BaseError as error:  # the command was carried out: it must not look as if it failed
-            LOGGER.warning("%s the deals of order %s could not be read: %s", self.id, order_id, error)
-            return self._order(row)
+        except ccxt.BaseError as error:
+            LOGGER.warning("%s order %s could not be read: %s", self.id, order_id, error)
+        return self.order_in_short(command, order_id, result)
 
     async def cancel_orders(self, ids: Any, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel several orders by one command.
@@ -221,15 +228,14 @@ class Orders(Rows):
         account_id = self._account_id(params)
         order_ids = self.order_ids_of(ids)
         for client_order_id in params.get("clientOrderIds") or []:
-            row = await self._row_by_client_order_id(account_id, client_order_id)
+            row = await self._row_by_client_order_id(account_id, client_order_id, self._strategy_id(params))
             order_ids.append(row["id"])
         if not order_ids:
             raise ccxt.ArgumentsRequired(f"{self.id} cancelOrders() ids: expected at least one order id")
         command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": order_ids}}
         strategy_id = self._strategy_id(params)
         await self._guard_strategies(command, order_ids, strategy_id)
-        await self._command(command)
-        return [self._order(row) for row in await self._order_rows(account_id, order_ids, strategy_id)]
+        return await self._orders_after(command, order_ids, await self._command(command))
 
     async def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
@@ -238,7 +244,11 @@ class Orders(Rows):
         :returns: a ccxt order structure each, in the order given
         """
         ids = [order["id"] for order in orders if order.get("id")]
-        by_client = [order["clientOrderId"] for order in orders if not order.get("id")]
+        by_client = [order.get("clientOrderId") for order in orders if not order.get("id")]
+        if None in by_client:
+            raise ccxt.ArgumentsRequired(
+                f"{self.id} cancelOrdersForSymbols() orders: expected id or clientOrderId of each"
+            )
         return await self.cancel_orders(ids, None, {**params, "clientOrderIds": by_client})
 
     async def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
@@ -270,10 +280,16 @@ class Orders(Rows):
         ids = [row["id"] for row in rows]
         if not ids:
             return []
-        await self._command(
-            {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
-        )
-        return [self._order(row) for row in await self._order_rows(account_id, ids, None)]
+        command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
+        return await self._orders_after(command, ids, await self._command(command))
+
+    async def _orders_after(self, command: dict[str, Any], ids: list[int], result: dict[str, Any]) -> Any:
+        """As `_order_after`, for several orders."""
+        try:
+            return [self._order(row) for row in await self._order_rows(command["account_id"], ids, None)]
+        except ccxt.BaseError as error:
+            LOGGER.warning("%s orders %s could not be read: %s", self.id, ids, error)
+        return [self.order_in_short(command, order_id, result) for order_id in ids]
 
     async def cancel_all_orders_after(self, timeout: Any, params: dict[str, Any] = {}) -> dict[str, Any]:
         """A dead man's switch: all orders are cancelled unless this is called again in time.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ccxt
 
 from ccxt_driver.contract.features import Feature
+from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
 from ccxt_driver.mappers.position import net_rows
@@ -164,12 +165,19 @@ class Positions(Fallback):
         return meant
 
     def _order_of_close(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
-        row = result.get("order")
-        if row is not None:
-            return self._order(row, result.get("deals"))
+        """The order that closes: failing here would look as if nothing was being closed."""
         client_order_id = command["payload"]["client_order_id"]
-        found = self._row_by_client_order_id(command["account_id"], client_order_id)
-        return self._with_deals(found, command["account_id"])
+        account_id = command["account_id"]
+        row = result.get("order")
+        try:
+            if row is not None:
+                return self._order(row, result.get("deals"))
+            found = self._row_by_client_order_id(account_id, client_order_id, None)
+            return self._with_deals(found, account_id)
+        except ccxt.BaseError as error:
+            LOGGER.warning("%s the closing order %s could not be read: %s", self.id, client_order_id, error)
+        order_id = result.get("order_id")
+        return self.order_in_short(command, order_id if type(order_id) is int else None, result)
 
     def close_by(
         self, position_id_a: Any, position_id_b: Any, amount: Any = None, params: dict[str, Any] = {}

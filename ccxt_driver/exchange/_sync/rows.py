@@ -11,7 +11,7 @@ import ccxt
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
-from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
+from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
 from ccxt_driver.exchange.request_parts import COMMANDS
 
 
@@ -138,10 +138,11 @@ class Rows(OmsExchange):
 
         :raises OrderNotFound: one does not exist, or is another strategy's
         """
-        if Feature.BY_ID not in self._features():
-            return [self._order_row(account_id, order_id, strategy_id) for order_id in ids]
-        request = {"ids": ",".join(map(str, ids))}
-        rows = self._items(self.request(BY_NAME["orders_by_id"].path, "private", "GET", request))
+        if Feature.BY_ID in self._features():
+            rows = self._rows_by_id(ids)
+        else:
+            wanted = frozenset(ids)
+            rows = self._search_orders(account_id, lambda row: row.get("id") in wanted, len(wanted))
         known = {
             row.get("id"): row
             for row in rows
@@ -152,11 +153,21 @@ class Rows(OmsExchange):
                 raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
         return [known[order_id] for order_id in ids]
 
+    def _rows_by_id(self, ids: list[int]) -> list[dict[str, Any]]:
+        """The rows of those orders that exist, by as many requests as their URLs allow."""
+        rows: list[dict[str, Any]] = []
+        for first in range(0, len(ids), MOST_IDS):
+            request = {"ids": ",".join(map(str, ids[first : first + MOST_IDS]))}
+            body = self.request(BY_NAME["orders_by_id"].path, "private", "GET", request)
+            rows.extend(self._items(body))
+        return rows
+
     def _all_open_orders(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
         """Every open order that is wanted, however many there are."""
         rows = self._open_rows("orders_open", account_id, wanted, "created_at")
         if rows is None:
-            rows = self._history("orders_history", account_id, wanted, "created_at")
+            all_of_them = replace(wanted, everything=True)
+            rows = self._history("orders_history", account_id, all_of_them, "created_at")
         return list(rows)
 
     def _read_list(self, endpoint: str, request: dict[str, Any]) -> Any:
@@ -195,7 +206,8 @@ class Rows(OmsExchange):
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
         rows = [] if backwards else oldest
         for page in self._pages_after_first(first, first_request["page_size"], backwards):
-            if wanted.limit is not None and len(rows) >= wanted.limit:
+            # By id: what was added meanwhile has moved rows from one page to the next.
+            if wanted.limit is not None and len({row.get("id") for row in rows}) >= wanted.limit:
                 break
             request = {**first_request, "page": page}
             items = self._items(self._read_list(endpoint, request))
@@ -223,42 +235,54 @@ class Rows(OmsExchange):
                 return row
         raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
 
-    def _search_orders(self, account_id: int, fits: Any) -> list[dict[str, Any]]:
-        """Orders of a server without by-id reads: among the open ones, then back through the history."""
+    def _search_orders(self, account_id: int, fits: Any, count: int = 1) -> list[dict[str, Any]]:
+        """Orders of a server without by-id reads: among the open ones, then back through the history.
+
+        :param count: how many there are: found, the search ends
+        """
         everything = Wanted()
         rows = self._open_rows("orders_open", account_id, everything, "created_at") or []
-        found = [row for row in rows if fits(row)]
-        if found:
-            return found
+        found = {row.get("id"): row for row in rows if fits(row)}
+        if len(found) >= count:
+            return list(found.values())
         path = BY_NAME["orders_history"].path
         request = self._page_request(account_id, everything, frozenset(), 1, self.milliseconds())
         first = self.request(path, "private", "GET", request)
         for page in self._pages_after_first(first, request["page_size"], backwards=True):
             body = self.request(path, "private", "GET", {**request, "page": page})
-            found = [row for row in self._items(body) if fits(row)]
-            if found:
-                return found
-        return [row for row in self._items(first) if fits(row)]
+            found.update({row.get("id"): row for row in self._items(body) if fits(row)})
+            if len(found) >= count:
+                return list(found.values())
+        found.update({row.get("id"): row for row in self._items(first) if fits(row)})
+        return list(found.values())
 
     def _resolved_order_id(self, id: Any, params: dict[str, Any]) -> int:
         """The OMS id that a by-id method means, by its id, its client order id, or both."""
         given, client_order_id = self.client_order_id_of(id, params)
         if client_order_id is None:
             return self.order_id_of(given)
-        row = self._row_by_client_order_id(self._account_id(params), client_order_id)
+        account_id, strategy_id = self._account_id(params), self._strategy_id(params)
+        row = self._row_by_client_order_id(account_id, client_order_id, strategy_id)
         if given is not None and str(given) != str(row["id"]):
             raise ccxt.BadRequest(
                 f"{self.id} id {given} and clientOrderId {client_order_id} name different orders"
             )
         return int(row["id"])
 
-    def _row_by_client_order_id(self, account_id: int, client_order_id: str) -> dict[str, Any]:
+    def _row_by_client_order_id(
+        self, account_id: int, client_order_id: str, strategy_id: Any
+    ) -> dict[str, Any]:
+        """The newest order with a client order id; of a strategy, when there is one.
+
+        Not every server keeps the id unique: another strategy's order of that name is not the one meant.
+        """
         if Feature.QUERY_FILTERS in self._features():
-            wanted = Wanted(client_order_id=client_order_id, limit=1)
+            wanted = Wanted(client_order_id=client_order_id, strategy_id=strategy_id, limit=1)
             rows = self._history("orders_history", account_id, wanted, "created_at")
         else:
             rows = self._search_orders(
-                account_id, lambda row: row.get("client_order_id") == client_order_id
+                account_id,
+                lambda row: row.get("client_order_id") == client_order_id and self._own(row, strategy_id),
             )
         if not rows:
             raise ccxt.OrderNotFound(f"{self.id} no order has the clientOrderId {client_order_id}")

@@ -189,3 +189,18 @@ def test_type_and_side_of_an_order_stay(driver: Driver) -> None:
         with pytest.raises(ccxt.InvalidOrder):
             driver.call("edit_order", "11", "BTC/USDT", *args, 3, 101)
     assert driver.gateway.routes == []
+
+
+@pytest.mark.parametrize(
+    "name", ["triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice", "stopLoss"]
+)
+def test_an_edit_does_not_lose_a_stop_in_silence(driver: Driver, name: str) -> None:
+    """The OMS changes price and amount only: a program would believe that its stop has moved."""
+    value = {"triggerPrice": 90} if name == "stopLoss" else 90
+    with pytest.raises(ccxt.NotSupported, match=name):
+        known(driver).call("edit_order", *EDIT, 3, 101, {name: value})
+    assert driver.gateway.routes == []
+
+    driver.gateway.on_command(order_id=11, order=order_row())
+    driver.call("edit_order", *EDIT, 3, 101, {name: None})
+    assert driver.gateway.payload == {"order_id": 11, "new_qty": "3", "new_price": "101"}
