@@ -15,14 +15,11 @@ DecimalText = Annotated[
 """A decimal in Python, a string without exponent on the wire."""
 
 
-def _positive(value: Decimal) -> Decimal:
-    if value <= 0:
-        raise ValueError("expected a decimal above 0")
-    return value
-
-
 def _positive_decimal(value: object) -> Decimal:
-    return _positive(parse_decimal(value))
+    number = parse_decimal(value)
+    if number <= 0:
+        raise ValueError("expected a decimal above 0")
+    return number
 
 
 PositiveDecimal = Annotated[

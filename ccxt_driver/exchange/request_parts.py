@@ -62,7 +62,8 @@ def parts_of(endpoint: Endpoint, params: Any) -> tuple[dict[str, str], dict[str,
     if not isinstance(params, MAPPINGS):
         return {}, {}, params
     names = endpoint.placeholders
-    if not names and not endpoint.query:
+    to_body = endpoint.method != "GET" and params.keys().isdisjoint(endpoint.query)
+    if not names and (to_body or not endpoint.query):
         return {}, {}, dict(params)
     placeholders: dict[str, str] = {}
     query: dict[str, Any] = {}

@@ -246,9 +246,9 @@ class Transaction:
     def finish(self) -> Changes:
         """Write the events and counters down; nothing may be changed after this."""
         changes, now = self.changes, self.now
-        news = self._notes
+        news, quiet = self._notes, self._quiet
         for order in changes.orders.values():
-            if order.id in self._quiet:
+            if quiet and order.id in quiet:
                 continue
             row = self.order_rows[order.id] = order.row()
             news.append((order.account_id, _ORDER_UPDATED, row, order.strategy_id))
