@@ -17,11 +17,14 @@ from .placing import REJECTIONS
 from .refusals import Refusal, venue_refusal
 from .store import RowFilter
 
-_DEFAULTS: Final[dict[type, tuple[Any, ...]]] = {
-    kind: tuple(field.get_default(call_default_factory=True) for field in kind.model_fields.values())
+_DEFAULTS: Final[dict[type, dict[str, Any]]] = {
+    kind: {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
     for kind in (SendOrder, ClosePosition)
 }
 """Of each payload, in the order of its fields."""
+
+_PLACES: Final = {kind: {name: place for place, name in enumerate(_DEFAULTS[kind])} for kind in _DEFAULTS}
+"""Where each field of a payload stands."""
 
 
 def fingerprint(payload: SendOrder | ClosePosition) -> str:
@@ -31,9 +34,11 @@ def fingerprint(payload: SendOrder | ClosePosition) -> str:
     """
     kind = type(payload)
     parts = [kind.__name__]
-    # A model keeps its fields in the order of its class, whatever the order they came in.
-    for (name, value), default in zip(payload.__dict__.items(), _DEFAULTS[kind], strict=True):
-        if value is default or value == default or value is TimeInForce.GTC:
+    values, defaults = payload.__dict__, _DEFAULTS[kind]
+    # In the order of the class, whatever the order they came in; what was not given is the default.
+    for name in sorted(payload.model_fields_set, key=_PLACES[kind].__getitem__):
+        value = values[name]
+        if value == defaults[name] or value is TimeInForce.GTC:
             continue  # GTC is what an order has that says nothing
         if isinstance(value, Decimal):
             value = format_decimal(value)
