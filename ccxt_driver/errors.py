@@ -83,10 +83,14 @@ CODES: Final[dict[str, type[ccxt.BaseError]]] = {
 }
 """The class of every code."""
 
-_OF_ORDER_COMMANDS: Final = {
+_OF_UNKNOWN_METHOD: Final = "unsupported ccxt method"
+"""How older gateways say that the venue does not have a function, under `dispatcher_error`."""
+_ORDER_COMMANDS: Final = {
     _C.VALIDATION_ERROR: ccxt.InvalidOrder,
     _C.INVALID_POSITION_ID: ccxt.InvalidOrder,
 }
+_UNKNOWN_METHOD: Final = "unsupported ccxt method"
+"""How older gateways say that the venue does not have a function, under `dispatcher_error`."""
 _ORDER_COMMANDS: Final = frozenset({"send_order", "check_order", "change_order", "close_position"})
 
 _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
@@ -204,6 +208,8 @@ def error_from_detail(
     if code == _C.DISPATCHER_ERROR and message in CODES:
         code = message  # some gateways put the true code where the prose belongs
     kind = CODES.get(code)
+    if code == _C.DISPATCHER_ERROR and message.startswith(_UNKNOWN_METHOD):
+        kind = ccxt.NotSupported
     if code == _C.EXCHANGE_ERROR:
         kind = _venue_class(detail)
     elif command in _ORDER_COMMANDS:

@@ -62,10 +62,10 @@ class Rows(OmsExchange):
         """ccxt's `describe()` of the venue, from the gateway or from ccxt's own class; None when unknown."""
         try:
             return self._venue("describe", [], {})
-        except ccxt.NetworkError:
-            raise
-        except ccxt.BaseError as error:  # older gateways cannot tell
-            LOGGER.debug("%s describe: %s", self.id, error)
+        except ccxt.BaseError as error:
+            if getattr(error, "http_status", None) is None:
+                raise  # nobody answered
+            LOGGER.debug("%s describe: %s", self.id, error)  # older gateways cannot tell
         if not self.apiKey:
             return None
         row = self._account(self._account_id({}))
