@@ -50,7 +50,6 @@ class Transaction:
         "_commanded",
         "_liquidity",
         "_moved",
-        "_notes",
         "_position_row",
         "_quiet",
         "_saved",
@@ -82,7 +81,6 @@ class Transaction:
         self.swaps_changed: dict[tuple[int, str], None] = {}
         self._liquidity: list[tuple[Liquidity, int | None, dict[Decimal, Decimal]]] = []
         self._moved: dict[int, Deal] = {}
-        self._notes: list[tuple[int, str, Row, int | None]] = []
         self._balances: dict[tuple[int, str], None] = {}
         self._position_row = position_row
         self._balance_row = balance_row
@@ -217,7 +215,7 @@ class Transaction:
 
     def note(self, account_id: int, name: EventName, payload: Row, strategy_id: int | None) -> None:
         """An event that carries ids; events with whole rows follow from the rows themselves."""
-        self._notes.append((account_id, name._value_, payload, strategy_id))
+        self.changes.events.append(Event(account_id, 0, self.now, name._value_, payload, strategy_id))
 
     def new_command(self) -> int:
         """The id of the command that this carries out; it is kept even when nothing else changes."""
@@ -239,43 +237,43 @@ class Transaction:
             or changes.strategies
             or changes.claims
             or changes.settings
-            or self._notes
+            or changes.events
             or self._commanded
         )
 
     def finish(self) -> Changes:
         """Write the events and counters down; nothing may be changed after this."""
         changes, now = self.changes, self.now
-        news, quiet = self._notes, self._quiet
+        events, quiet = changes.events, self._quiet
         for order in changes.orders.values():
             if quiet and order.id in quiet:
                 continue
             row = self.order_rows[order.id] = order.row()
-            news.append((order.account_id, _ORDER_UPDATED, row, order.strategy_id))
+            events.append(Event(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
         for deal in changes.deals:
             row = self.deal_rows[deal.id] = deal.row()
             if deal.id not in self._moved:
-                news.append((deal.account_id, _DEAL_CREATED, row, deal.strategy_id))
+                events.append(Event(deal.account_id, 0, now, _DEAL_CREATED, row, deal.strategy_id))
         for position in changes.positions.values():
             row = self.position_rows[position.id] = self._position_row(position, now)
-            news.append((position.account_id, _POSITION_UPDATED, row, position.strategy_id))
+            events.append(Event(position.account_id, 0, now, _POSITION_UPDATED, row, position.strategy_id))
         accounts = self.state.accounts
         for account_id, currency in self._balances:
             row = self._balance_row(accounts[account_id], currency, now)
-            news.append((account_id, _BALANCE_UPDATED, row, None))
-        events = changes.events
-        for account_id, name, payload, strategy_id in news:
-            account = accounts[account_id]
-            account.seq = seq = account.seq + 1
-            events.append(Event(account_id, seq, now, name, payload, strategy_id))
+            events.append(Event(account_id, 0, now, _BALANCE_UPDATED, row, None))
+        for event in events:
+            account = accounts[event.account_id]
+            event.seq = account.seq = account.seq + 1
         changes.settings["counters"] = self.state.counters.copy()
         changes.settings["settled_at"] = now
         return changes
 
     def save_liquidity(self, liquidity: Liquidity) -> None:
         """The feed's book is about to be taken from."""
-        if all(known is not liquidity for known, _, _ in self._liquidity):
-            self._liquidity.append((liquidity, liquidity.version, liquidity.taken.copy()))
+        for known, _, _ in self._liquidity:
+            if known is liquidity:
+                return
+        self._liquidity.append((liquidity, liquidity.version, liquidity.taken.copy()))
 
     def undo(self) -> None:
         """Give every changed row its old values back; the live state is then loaded anew."""
