@@ -83,9 +83,7 @@ CODES: Final[dict[str, type[ccxt.BaseError]]] = {
 }
 """The class of every code."""
 
-_OF_UNKNOWN_METHOD: Final = "unsupported ccxt method"
-"""How older gateways say that the venue does not have a function, under `dispatcher_error`."""
-_ORDER_COMMANDS: Final = {
+_OF_ORDER_COMMANDS: Final = {
     _C.VALIDATION_ERROR: ccxt.InvalidOrder,
     _C.INVALID_POSITION_ID: ccxt.InvalidOrder,
 }
