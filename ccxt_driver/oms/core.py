@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,10 +17,10 @@ from .ledger.margin import leverage_of
 from .ledger.positions import unrealized
 from .market.feed import Level, Quote
 from .market.market_data import MarketData
-from .matching.engine import BookDepthFill
+from .matching.engine import BookDepthFill, Fill
 from .matching.fees import MakerTakerQuoteFee
 from .refusals import Refusal
-from .reserving import reserve_again
+from .reserving import reserve_again, target
 from .state import AccountState, State, SymbolState
 from .store import Store
 from .transaction import Row, Transaction, balance_row
@@ -139,11 +139,23 @@ class Core:
             symbol.liquidity.show(version, *self.market.book(name, now))
         self._shown[name] = now
 
-    def fillable(self, order: Order) -> Decimal:
-        """How much of an open order may fill now, in base units."""
+    def fillable(self, order: Order, ahead: Iterable[Fill] = ()) -> Decimal:
+        """How much of an open order may fill now, in base units.
+
+        :param ahead: fills of other orders that come before, and may leave less to reduce
+        """
         if not order.reduce_only:
             return order.remaining
-        return min(order.remaining, reducible(self.state.accounts[order.account_id], order))
+        account = self.state.accounts[order.account_id]
+        left = reducible(account, order)
+        for _, qty, other in ahead:
+            if (
+                other is not None
+                and other.account_id == order.account_id
+                and target(account, other) == target(account, order)
+            ):
+                left -= qty
+        return min(order.remaining, max(ZERO, left))
 
     def book(self, symbol: str, now: int) -> tuple[list[Level], list[Level]]:
         """What anybody may see of a market: the feed's levels that are left, and our resting orders.

@@ -35,16 +35,16 @@ def opening_qty(account: AccountState, order: Order) -> Decimal:
         return remaining
     others = account.orders_on.get(order.symbol)
     if others:
-        side, key = order.side, _target(account, order)
+        side, key = order.side, target(account, order)
         for other in others.values():
-            if other.side is side and other.id < order.id and _target(account, other) == key:
+            if other.side is side and other.id < order.id and target(account, other) == key:
                 available -= other.remaining
                 if available <= ZERO:
                     return remaining
     return remaining - available if remaining > available else ZERO
 
 
-def _target(account: AccountState, order: Order) -> tuple[Side, int]:
+def target(account: AccountState, order: Order) -> tuple[Side, int]:
     """Equal for orders that would reduce the same position."""
     mode = account.account.position_mode
     if mode is PositionMode.NETTING:
@@ -132,7 +132,7 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
     available: dict[tuple[Side, int], Decimal] = {}
     # In the order of their ids, which is the order they come first in for what can be reduced.
     for order_id, order in orders.items():
-        key = _target(account, order)
+        key = target(account, order)
         left = available.get(key)
         if left is None:
             left = available[key] = reducible(account, order)

@@ -11,7 +11,7 @@ not wait behind the volume that the feed shows at its own price.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
         return total
 
 
-def _all_of_it(order: Order) -> Decimal:
+def _all_of_it(order: Order, ahead: Iterable[Fill]) -> Decimal:
     return order.remaining
 
 
@@ -59,12 +59,12 @@ class BookDepthFill:
     """Takers walk the book's depth; makers fill when the feed has crossed their price.
 
     :param fillable: how much of a resting order may fill now, in base units: less than its rest
-        when it may only reduce a position
+        when it may only reduce a position, of which the fills ahead of it may leave less
     """
 
     __slots__ = ("_fillable",)
 
-    def __init__(self, fillable: Callable[[Order], Decimal] = _all_of_it) -> None:
+    def __init__(self, fillable: Callable[[Order, Iterable[Fill]], Decimal] = _all_of_it) -> None:
         self._fillable = fillable
 
     def offers(
@@ -94,10 +94,12 @@ class BookDepthFill:
             mine = next(ours, None)
 
     def _makers(self, resting: RestingBook, side: Side) -> Iterator[Fill]:
+        ahead: list[Fill] = []
         for order in resting.orders(opposite(side)):
-            qty = self._fillable(order)
+            qty = self._fillable(order, ahead)
             if order.price is not None and qty > ZERO:
-                yield Fill(order.price, qty, order)
+                ahead.append(Fill(order.price, qty, order))
+                yield ahead[-1]
 
     def taker(
         self,
@@ -168,7 +170,7 @@ class BookDepthFill:
         if price is None:
             return []
         buys = order.side is Side.BUY
-        wanted = self._fillable(order)
+        wanted = self._fillable(order, ())
         taken: list[tuple[Level, Decimal]] = []
         if wanted <= ZERO:
             return taken

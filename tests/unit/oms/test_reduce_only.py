@@ -108,3 +108,14 @@ def test_a_hedged_order_that_opens_holds_its_margin_beside_one_that_reduces(desk
     desk.send("buy", 1, symbol=SWAP, account=2)  # after which all orders hold back anew
     # 130 by leverage 10, and the taker's fee.
     assert held.reserved == before == Decimal("13.065")
+
+
+def test_makers_that_share_a_position_offer_it_once(desk: Any) -> None:
+    desk.price(SWAP, "100", "122", size="10")
+    desk.send("buy", 1, symbol=SWAP)
+    for price in ("120", "121"):
+        desk.send("sell", 1, price, symbol=SWAP, reduce_only=True)
+    killed = desk.send("buy", 2, "121", symbol=SWAP, account=2, time_in_force="FOK")
+    assert (killed["filled_qty"], killed["reject_reason"]) == ("0", "fill_or_kill")
+    bought = desk.send("buy", 2, "125", symbol=SWAP, account=2)
+    assert (bought["status"], bought["avg_fill_price"]) == ("FILLED", "121")  # at 120, and of the feed at 122
