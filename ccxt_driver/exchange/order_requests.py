@@ -124,7 +124,7 @@ class OrderRequests(Host):
     @staticmethod
     def needs_features(params: Mapping[str, Any]) -> bool:
         """Whether `create_order_request` must know what the server offers."""
-        return any(params.get(name) is not None for name in _PER_SERVER)
+        return bool(params) and any(params.get(name) is not None for name in _PER_SERVER)
 
     def set_take_profit_and_stop_loss_params(
         self,

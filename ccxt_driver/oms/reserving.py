@@ -8,7 +8,7 @@ from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import PositionMode
 
 from .allocation import reducible
-from .entities import ZERO, Order
+from .entities import ZERO, Order, opposite
 from .ledger.margin import initial_margin, leverage_of
 from .market.listing import Market
 from .state import AccountState, State
@@ -127,11 +127,15 @@ def reserve_again(state: State, tx: Transaction) -> None:
 def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> dict[int, Decimal]:
     """How much of each order that may open would reduce a position instead, by id, where it is any."""
     parts: dict[int, Decimal] = {}
-    if not account.positions_on.get(symbol):
+    sides = {opposite(position.side) for position in account.positions_on.get(symbol, {}).values()}
+    if not sides:
         return parts
+    netting = account.account.position_mode is PositionMode.NETTING
     available: dict[tuple[Side, int], Decimal] = {}
     # In the order of their ids, which is the order they come first in for what can be reduced.
     for order_id, order in orders.items():
+        if order.side not in sides:
+            continue
         key = target(account, order)
         left = available.get(key)
         if left is None:
@@ -141,4 +145,6 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
             available[key] = left - part
             if not order.reduce_only:
                 parts[order_id] = part
+        elif netting:
+            break  # the orders before have taken the one position there is
     return parts
