@@ -346,6 +346,23 @@ async def test_a_key_that_is_disabled_loses_its_connection(
         assert await socket.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
+async def test_a_key_that_is_disabled_can_do_nothing_from_then_on(
+    oms: EmbeddedOms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "KEY_CHECK_SECONDS", 60)
+    made, secret = oms.keys.create()
+    async with TestClient(TestServer(create_app(oms))) as client:
+        socket = await connect(client, secret)
+        oms.keys.disable(made.id)
+        command = {"account_id": 1, "command": "cancel_all_orders", "payload": {}}
+        for action, payload in (
+            ("command", command),
+            ("call", {"account_id": 1, "func": "fetch_balance"}),
+            ("subscribe", {"account_ids": [1]}),
+        ):
+            assert (await socket.ask(action, payload))["payload"]["code"] == "invalid_api_key"
+
+
 async def test_a_server_that_stops_says_goodbye(oms: EmbeddedOms) -> None:
     server = TestServer(create_app(oms))
     async with TestClient(server) as client:

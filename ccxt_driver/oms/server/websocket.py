@@ -177,6 +177,8 @@ class Client:
         if self._digest is None:
             message = f"{MISSING_KEY}, and no auth frame was sent"
             raise _refused(ErrorCode.MISSING_API_KEY, message)
+        if self._oms.keys.principal(self._digest) is None:
+            raise _refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)  # `check_key` closes it soon
 
     async def _auth(self, request_id: Any, payload: dict[str, Any]) -> None:
         principal = self._sign_in(Auth.model_validate(payload).api_key)
