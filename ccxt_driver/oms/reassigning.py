@@ -21,14 +21,17 @@ def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
     """`/oms/reassign`. An order that cannot be moved is listed with the reason; the others are moved."""
     orders = _orders(core, principal, body.order_ids)
     answer: Row = {"ok": True, "order_ids": [], "deal_ids": [], "position_ids": [], "refused": []}
+    moves: list[tuple[AccountState, list[Order], int]] = []
     for account_id in dict.fromkeys(order.account_id for order in orders):
         account = require(core.state, principal, account_id, "trade")
         mine = [order for order in orders if order.account_id == account_id]
         strategy_id = body.strategy_id
         if body.position_id:
-            target = open_position(core, principal, account, body.position_id, None)
-            strategy_id = target.strategy_id
+            strategy_id = open_position(core, principal, account, body.position_id, None).strategy_id
         usable_strategy(core.state, principal, account_id, strategy_id)
+        moves.append((account, mine, strategy_id))
+    # Only now: a refusal of one account means that nothing was moved on another.
+    for account, mine, strategy_id in moves:
         _move_all(core, principal, account, mine, strategy_id, body.position_id, answer, now)
     answer["ok"] = bool(answer["order_ids"]) or not answer["refused"]
     return answer

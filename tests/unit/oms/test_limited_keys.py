@@ -83,3 +83,12 @@ def test_a_new_leverage_is_news_of_its_positions(desk: Any) -> None:
     desk.venue("set_leverage", 5, SWAP)
     [row] = [event.payload for event in desk.events if event.name == "position_updated"]
     assert (row["leverage"], row["margin"]) == ("5", "20.2")
+
+
+def test_orders_of_several_accounts_are_moved_or_refused_together(desk: Any) -> None:
+    orders = [desk.send("buy", 1, symbol=SWAP, account=account, strategy_id=1) for account in (2, 3)]
+    target = desk.send("buy", 1, symbol=SWAP, account=2, strategy_id=2)["position_id"]
+    body = {"order_ids": [order["id"] for order in orders], "position_id": target}
+    reply = desk.oms.handle("reassign", {}, {}, body)
+    assert (reply.status, reply.body["detail"]["code"]) == (404, "position_not_found")
+    assert [desk.order_row(order["id"])["strategy_id"] for order in orders] == [1, 1]
