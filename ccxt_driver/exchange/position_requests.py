@@ -9,6 +9,7 @@ from typing import Any, Final
 import ccxt
 
 from ccxt_driver.contract.values import format_decimal, parse_decimal
+from ccxt_driver.mappers.position import net_rows
 from ccxt_driver.mappers.trade import PLAIN
 from ccxt_driver.mappers.values import needed_decimal
 
@@ -93,6 +94,13 @@ class PositionRequests(OrderRequests):
         if rest:
             payload["params"] = rest
         return {"account_id": account_id, "command": "close_position", "payload": payload}
+
+    def one_position(self, symbol: str, positions: Sequence[Any]) -> Any:
+        """The position of a market, of all that there are."""
+        if len(positions) > 1 and all(position["id"] is not None for position in positions):
+            rows = self._mapped(net_rows, [position["info"] for position in positions], True)
+            positions = [self._position(row, positions[0]["hedged"]) for row in rows]
+        return positions[0] if positions else self._no_position(symbol)
 
     def _no_position(self, symbol: str) -> Any:
         """ccxt's position structure of a market without a position."""

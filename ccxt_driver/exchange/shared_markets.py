@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -18,11 +19,15 @@ class SharedMarkets(Host):
         """What makes two objects see the same markets."""
         oms = self.options.get("oms")
         gateway = id(oms) if oms is not None else str(self.urls["api"])
+        kind = type(self)
         return (
+            # What a user's subclass makes of the markets is its own.
+            None if kind.__module__.startswith("ccxt_driver.") else kind,
             self.id,
             gateway,
             self.options.get("account_id"),
             bool(self.options.get("allow_money_movement")),
+            self.options.get("unenforced_stops"),
         )
 
     def share_markets(self) -> None:
@@ -42,6 +47,6 @@ class SharedMarkets(Host):
         self.set_markets_from_exchange(source)
         for name in _LEARNED:
             value = getattr(source, name)
-            setattr(self, name, dict(value) if isinstance(value, dict) else value)
+            setattr(self, name, copy.deepcopy(value))
         self._learned = True
         return True

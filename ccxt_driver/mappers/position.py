@@ -110,7 +110,7 @@ def _percentage(unrealized: Decimal | None, margin: Decimal | None) -> Decimal |
     return ratio(unrealized * 100, margin, 4)
 
 
-def net_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def net_rows(rows: Iterable[dict[str, Any]], across_strategies: bool = False) -> list[dict[str, Any]]:
     """Position rows netted per symbol and strategy, as a one-way account shows them.
 
     A single row is kept as it is. Several become one: its id is the oldest member's, its quantity
@@ -118,12 +118,14 @@ def net_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     `member_ids`; rows that cancel out leave nothing.
 
     :param rows: open position rows
+    :param across_strategies: per symbol only
     :returns: rows of the contract's form, in the order of their first member
     :raises BadRow: a row is not of the contract
     """
     groups: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((text_of(row, "symbol"), reference_of(row, "strategy_id")), []).append(row)
+        strategy = None if across_strategies else reference_of(row, "strategy_id")
+        groups.setdefault((text_of(row, "symbol"), strategy), []).append(row)
     netted = (members[0] if len(members) == 1 else _net(members) for members in groups.values())
     return [row for row in netted if row is not None]
 

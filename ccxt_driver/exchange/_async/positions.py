@@ -61,13 +61,12 @@ class Positions(Fallback):
         return await self.fetch_positions([symbol], params)
 
     async def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Position:
-        """The position of a market; several are netted into one.
+        """The position of a market; several, also of several strategies, are netted into one.
 
         :param symbol: unified symbol
         :returns: a ccxt position structure; without a position `contracts` is 0 and `side` None
         """
-        positions = await self.fetch_positions([symbol], {"positions": "net", **params})
-        return positions[0] if positions else self._no_position(symbol)
+        return self.one_position(symbol, await self.fetch_positions([symbol], {**params, "positions": "raw"}))
 
     async def fetch_positions_history(
         self, symbols: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}

@@ -62,13 +62,12 @@ class Positions(Fallback):
         return self.fetch_positions([symbol], params)
 
     def fetch_position(self, symbol: str, params: dict[str, Any] = {}) -> Position:
-        """The position of a market; several are netted into one.
+        """The position of a market; several, also of several strategies, are netted into one.
 
         :param symbol: unified symbol
         :returns: a ccxt position structure; without a position `contracts` is 0 and `side` None
         """
-        positions = self.fetch_positions([symbol], {"positions": "net", **params})
-        return positions[0] if positions else self._no_position(symbol)
+        return self.one_position(symbol, self.fetch_positions([symbol], {**params, "positions": "raw"}))
 
     def fetch_positions_history(
         self, symbols: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}

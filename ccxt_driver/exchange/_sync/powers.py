@@ -54,9 +54,18 @@ class Powers(Rows):
         :param strategy_id: where to; 0 for none
         :param position_id: OMS position id to put them on; None leaves that to the OMS
         :returns: the server's answer: what moved, and what was refused with the reason
+        :raises OrderNotFound: with a strategy configured, one is of another strategy (0 is none)
         """
+        ids = self.order_ids_of(order_ids)
+        own = self._strategy_id(params)
+        if own is not None:
+            for row in self._order_rows(self._account_id(params), ids, None):
+                if (row.get("strategy_id") or 0) not in (0, own):
+                    raise ccxt.OrderNotFound(
+                        f"{self.id} order {row['id']} is of another strategy than {own}"
+                    )
         request: dict[str, Any] = {
-            "order_ids": self.order_ids_of(order_ids),
+            "order_ids": ids,
             "strategy_id": identifier("strategy_id", strategy_id, or_zero=True),
         }
         if position_id is not None:

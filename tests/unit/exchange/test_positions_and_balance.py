@@ -187,3 +187,19 @@ def test_a_balance_needs_a_key(make_driver: Any) -> None:
     with pytest.raises(ccxt.AuthenticationError):
         driver.call("fetch_balance")
     assert driver.gateway.routes == []
+
+
+def test_one_position_is_that_of_all_strategies(driver: Driver) -> None:
+    """Without a strategy configured: the first strategy's alone would be less than the account holds."""
+    rows = [
+        position_row(strategy_id=1, qty="1"),
+        position_row(id=32, strategy_id=2, qty="2", avg_price="103"),
+        position_row(id=33, strategy_id=3, qty="4", side="sell"),
+    ]
+    driver.gateway.on("GET /oms/positions/open", {"items": rows})
+    position = driver.call("fetch_position", rows[0]["symbol"])
+    assert (position["id"], position["side"], position["contracts"]) == ("31", "short", 1)
+
+    mine = [{**row, "strategy_id": 1} for row in rows]
+    driver.gateway.on("GET /oms/positions/open", {"items": mine})
+    assert driver.call("fetch_position", rows[0]["symbol"], {"strategy_id": 1})["contracts"] == 1

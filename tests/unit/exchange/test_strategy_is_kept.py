@@ -45,3 +45,16 @@ def test_cancel_orders_for_symbols_wants_an_id_of_each(driver: Any) -> None:
     with pytest.raises(ccxt.ArgumentsRequired, match="clientOrderId"):
         driver.call("cancel_orders_for_symbols", [{"symbol": "BTC/USDT"}])
     assert driver.gateway.routes == []
+
+
+def test_reassign_does_not_take_another_strategys_order(make_driver: Any) -> None:
+    driver = make_driver(options={"strategy_id": 4}).ready()
+    rows = [order_row(id=number, strategy_id=number) for number in (4, 5)] + [order_row(id=6)]
+    Tables(driver.gateway, orders=rows)
+    driver.gateway.on("GET /oms/orders/4,6", {"items": [rows[0], rows[2]]})
+    driver.gateway.on("POST /oms/reassign", {"ok": True})
+    with pytest.raises(ccxt.OrderNotFound, match="another strategy than 4"):
+        driver.call("reassign", "5", 4)
+    assert "POST /oms/reassign" not in driver.gateway.routes
+
+    assert driver.call("reassign", ["4", "6"], 4) == {"ok": True}
