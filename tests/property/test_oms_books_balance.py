@@ -36,7 +36,9 @@ options = st.fixed_dictionaries(
         "strategy_id": st.sampled_from([0, 1, 2]),
         "position_id": row_ids,
         "reduce_only": st.booleans(),
+        "post_only": st.booleans(),
         "time_in_force": st.sampled_from(["GTC", "IOC", "FOK"]),
+        "trigger_price": prices,
         "oms_stop_loss": prices,
         "oms_stop_gain": prices,
         "stop_price": prices,
@@ -128,11 +130,15 @@ class Auditor:
             assert order.fee == sum(deal.fee for deal in deals)
             assert order.filled_qty <= order.qty
             assert (order.status == "FILLED") == (order.filled_qty == order.qty)
+            if order.time_in_force == "FOK":
+                assert order.filled_qty in (0, order.qty)
             assert (order.closed_at is None) == (order.status in OPEN_STATUSES)
 
     def deals_make_positions(self) -> None:
+        reducing = {order.id for order in self.orders if order.reduce_only}
         for position in self.positions:
             deals = [deal for deal in self.deals if deal.position_id == position.id]
+            assert not any(deal.order_id in reducing and deal.side == position.side for deal in deals)
             total = sum(signed(deal) for deal in deals)
             if position.state == "merged":
                 assert deals == []
