@@ -250,6 +250,8 @@ class OmsExchange(PositionRequests, ListRequests, Sandbox, SharedMarkets, Copyin
         result: dict[str, Any] = results[0]
         if result.get("ok") is True:
             return result
+        if result.get("ok") is not False:  # a refusal says so: this may have been carried out
+            raise garbage(self.id, f"expected ok, got {result}"[:300], command["command"], body)
         detail = result.get("error")
         detail = detail if isinstance(detail, Mapping) else {"code": "error", "message": str(detail)}
         raise error_from_detail(self.id, detail, command=command["command"])

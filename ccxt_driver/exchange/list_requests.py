@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
 import ccxt
@@ -46,6 +47,11 @@ class Wanted:
     everything: bool = False
 
 
+def is_foreign_number(value: Any) -> bool:
+    """Whether a value is a number of another library's, such as numpy's int64, and none of Python's."""
+    return isinstance(value, Real) and not isinstance(value, int | float)
+
+
 class RouteMissing(ccxt.NotSupported):
     """The server does not have a list; remembered, so that it is asked once."""
 
@@ -76,7 +82,9 @@ class ListRequests(Host):
         arguments = {"since": since, "limit": limit, "until": params.get("until")}
         for name, value in arguments.items():
             lowest = 1 if name == "limit" else 0
-            number = isinstance(value, int | float) and not isinstance(value, bool)
+            number = (
+                (isinstance(value, int | float) and not isinstance(value, bool)) or is_foreign_number(value)
+            )
             if value is not None and not (number and lowest <= value < _BEYOND_TIME):
                 raise ccxt.BadRequest(
                     f"{self.id} {name}: expected an integer from {lowest}, got {value!r}"[:200]

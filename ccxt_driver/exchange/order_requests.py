@@ -17,6 +17,8 @@ from ccxt_driver.mappers.values import in_usual_context
 
 from .configuration import identifier
 from .host import Host
+from .list_requests import is_foreign_number
+from .request_parts import json_text
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS: Final = _ALPHABET[10:]
@@ -98,7 +100,7 @@ class OrderRequests(Host):
         for name in ("account_id", "request_id", "strategy_id"):
             params.pop(name, None)
         if params:
-            payload["params"] = params
+            payload["params"] = sendable(params)
 
     def _add_size(
         self,
@@ -175,7 +177,9 @@ class OrderRequests(Host):
         try:
             number = parse_decimal(value)
         except ValueError as error:
-            raise ccxt.InvalidOrder(f"{self.id} {field}: {error}") from None
+            if not is_foreign_number(value):
+                raise ccxt.InvalidOrder(f"{self.id} {field}: {error}") from None
+            number = self._exact(field, str(value))
         if number <= 0:
             raise ccxt.InvalidOrder(f"{self.id} {field}: expected a number above 0, got {value!r}"[:200])
         return number
@@ -469,6 +473,15 @@ class OrderRequests(Host):
             return id, None
         text = str(client_order_id)
         return (None if id in (None, "") or str(id) == text else id), text
+
+
+def sendable(params: dict[str, Any]) -> dict[str, Any]:
+    """What goes on to the venue, unchanged: refused here, it is refused in process as over HTTP.
+
+    :raises BadRequest: it holds what JSON does not
+    """
+    json_text(params)
+    return params
 
 
 def new_client_order_id() -> str:

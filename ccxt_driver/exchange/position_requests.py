@@ -13,7 +13,7 @@ from ccxt_driver.mappers.position import net_rows
 from ccxt_driver.mappers.trade import PLAIN
 from ccxt_driver.mappers.values import needed_decimal
 
-from .order_requests import OrderRequests
+from .order_requests import OrderRequests, sendable
 
 _SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
 
@@ -92,7 +92,7 @@ class PositionRequests(OrderRequests):
         for name in ("account_id", "strategy_id"):
             rest.pop(name, None)
         if rest:
-            payload["params"] = rest
+            payload["params"] = sendable(rest)
         return {"account_id": account_id, "command": "close_position", "payload": payload}
 
     def one_position(self, symbol: str, positions: Sequence[Any]) -> Any:

@@ -186,6 +186,16 @@ def test_a_refusal_inside_a_result_says_so_too(driver: Driver) -> None:
     assert (error.outcome, error.code) == ("refused", "risk_blocked")
 
 
+@pytest.mark.parametrize("ok", [None, "true", 1, 0, "false"])
+def test_a_result_that_does_not_say_whether_it_worked_is_no_refusal(driver: Driver, ok: Any) -> None:
+    result = {"index": 0, "ok": ok, "order_id": 11, "error": None}
+    driver.gateway.on("POST /oms/commands", {"results": [result]})
+    error = failure_of(driver, "create_order", *LIMIT, MINE)
+
+    assert type(error) is ccxt.RequestTimeout
+    assert (error.outcome, error.client_order_id) == ("unknown", "mine")
+
+
 def test_an_internal_error_that_an_older_gateway_sends_as_400_is_no_outage(driver: Driver) -> None:
     """It is what such a gateway makes of every refusal of the venue; nobody knows of which."""
     driver.gateway.refuse(400, "internal_error")
