@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
@@ -31,6 +32,7 @@ from .store import MemoryStore, Store
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
 _EXACT: Final = Context(prec=60)
+_Subscriber = Callable[[list[Event]], None]
 _MEMORY_EVENTS: Final = 10_000
 
 
@@ -61,7 +63,9 @@ class EmbeddedOms:
     ) -> None:
         self._lock = RLock()
         self._closed = False
-        self._subscribers: list[Callable[[list[Event]], None]] = []
+        self._subscribers: list[_Subscriber] = []
+        self._news: deque[tuple[list[Event], list[_Subscriber]]] = deque()
+        self._telling = False
         self._clock = _clock(clock, start_ms)
         if type(seed) is not int:
             raise ValueError(f"seed: expected a whole number, got {seed!r}")
@@ -135,10 +139,12 @@ class EmbeddedOms:
                 LOG.exception("request %s to %s failed", request_id, endpoint)
                 return refused(internal_error(error), request_id)
             finally:
+                if self._news:
+                    self._tell()
                 setcontext(before)
 
     def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
-        """Be told of every committed change, in order, in the thread that made it.
+        """Be told of every committed change, in order, in the thread that made it, when its request is done.
 
         :param callback: gets the events of one commit; it must be quick and must not raise
         :returns: ends the subscription
@@ -188,14 +194,14 @@ class EmbeddedOms:
         clock = self._clock
         if not isinstance(clock, ManualClock):
             raise RuntimeError("advance needs an OMS with clock='manual'")
-        with self._lock, _Exact():
+        with self._lock, _Exact(), self._told():
             self._refuse_closed()
             clock.advance(milliseconds)
             settle(self._core, clock.now_ms())
 
     def tick(self) -> None:
         """Do what has happened up to now: fills, stops, expiries. Every request does it too."""
-        with self._lock, _Exact():
+        with self._lock, _Exact(), self._told():
             self._refuse_closed()
             self._core.ensure_whole()
             settle(self._core, self._clock.now_ms())
@@ -224,7 +230,7 @@ class EmbeddedOms:
             None if value is None else _number(name, value)
             for name, value in (("bid", bid), ("ask", ask), ("last", last), ("size", size))
         ]
-        with self._lock, _Exact():
+        with self._lock, _Exact(), self._told():
             self._refuse_closed()
             core = self._core
             core.ensure_whole()
@@ -280,12 +286,40 @@ class EmbeddedOms:
             raise RuntimeError("the OMS is closed")
 
     def _publish(self, events: list[Event]) -> None:
-        for callback in [*self._subscribers]:
-            try:
-                callback(events)
-            except Exception:  # noqa: BLE001
-                # The change is committed: a subscriber's fault must not make it look undone.
-                LOG.exception("a subscriber failed")
+        if self._subscribers:
+            self._news.append((events, [*self._subscribers]))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell the subscribers what was committed, now that everything is done.
+
+        One that trades comes in by the door again: told in the middle of a walk through time, it would
+        trade ahead of what is still to happen. What it does is told next, after all have heard this.
+        """
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._news:
+                events, subscribers = self._news.popleft()
+                for callback in subscribers:
+                    if callback in self._subscribers:
+                        self._tell_one(callback, events)
+        finally:
+            self._telling = False
+
+    def _tell_one(self, callback: _Subscriber, events: list[Event]) -> None:
+        try:
+            callback(events)
+        except Exception:  # noqa: BLE001
+            # The change is committed: a subscriber's fault must not make it look undone.
+            LOG.exception("a subscriber failed")
 
 
 class _Exact:
