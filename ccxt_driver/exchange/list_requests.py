@@ -52,6 +52,10 @@ def is_foreign_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, int | float)
 
 
+def _is_number(value: Any) -> bool:
+    return (isinstance(value, int | float) and not isinstance(value, bool)) or is_foreign_number(value)
+
+
 class RouteMissing(ccxt.NotSupported):
     """The server does not have a list; remembered, so that it is asked once."""
 
@@ -82,10 +86,7 @@ class ListRequests(Host):
         arguments = {"since": since, "limit": limit, "until": params.get("until")}
         for name, value in arguments.items():
             lowest = 1 if name == "limit" else 0
-            number = (
-                (isinstance(value, int | float) and not isinstance(value, bool)) or is_foreign_number(value)
-            )
-            if value is not None and not (number and lowest <= value < _BEYOND_TIME):
+            if value is not None and not (_is_number(value) and lowest <= value < _BEYOND_TIME):
                 raise ccxt.BadRequest(
                     f"{self.id} {name}: expected an integer from {lowest}, got {value!r}"[:200]
                 )

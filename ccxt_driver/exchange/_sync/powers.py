@@ -61,9 +61,7 @@ class Powers(Rows):
         if own is not None:
             for row in self._order_rows(self._account_id(params), ids, None):
                 if (row.get("strategy_id") or 0) not in (0, own):
-                    raise ccxt.OrderNotFound(
-                        f"{self.id} order {row['id']} is of another strategy than {own}"
-                    )
+                    raise ccxt.OrderNotFound(f"{self.id} order {row['id']} is of another strategy than {own}")
         request: dict[str, Any] = {
             "order_ids": ids,
             "strategy_id": identifier("strategy_id", strategy_id, or_zero=True),
