@@ -79,6 +79,7 @@ Reason = Annotated[str, Field(max_length=32)]
 Comment = Annotated[str | None, Field(max_length=255)]
 ClientOrderId = Annotated[str | None, Field(min_length=1, max_length=128), AfterValidator(_not_blank)]
 StrategyId = Annotated[IdOrZero, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
+StrategyIds = Annotated[list[IdOrZero], Field(validation_alias=AliasChoices("strategy_ids", "magic_ids"))]
 GuardStrategyId = Annotated[IdOrZero | None, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
 """**[feature strategy_guard]**: a row of another strategy answers `*_not_found`; None asks nothing."""
 
@@ -187,8 +188,12 @@ class CancelOrder(_Payload):
 class CancelAllOrders(_Payload):
     """Cancel all open orders, or those of some strategies, or of one symbol."""
 
-    strategy_ids: list[IdOrZero] = Field(default_factory=list)
-    strategy_ids_csv: Annotated[list[IdOrZero], BeforeValidator(_ids_from_csv)] = Field(default_factory=list)
+    strategy_ids: StrategyIds = Field(default_factory=list)
+    strategy_ids_csv: Annotated[
+        list[IdOrZero],
+        BeforeValidator(_ids_from_csv),
+        Field(validation_alias=AliasChoices("strategy_ids_csv", "magic_ids_csv")),
+    ] = Field(default_factory=list)
     symbol: Symbol | None = None
 
     @property
@@ -201,7 +206,7 @@ class CancelAllAfter(_Payload):
     """A dead man's switch: cancels all orders when not called again within `timeout_ms`."""
 
     timeout_ms: Annotated[int, Field(strict=True, ge=0, le=86_400_000)]
-    strategy_ids: list[IdOrZero] = Field(default_factory=list)
+    strategy_ids: StrategyIds = Field(default_factory=list)
 
 
 class CloseBy(_Payload):

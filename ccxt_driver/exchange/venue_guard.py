@@ -39,7 +39,11 @@ def check(function: Any, options: Mapping[str, Any], exchange_id: str) -> None:
     :raises BadRequest: it is no function of an exchange
     :raises PermissionDenied: the option is not set; nothing was sent
     """
-    if not isinstance(function, str) or not function.isidentifier() or function.startswith("_"):
+    if (
+        not isinstance(function, str)
+        or not (function.isascii() and function.isidentifier())
+        or function.startswith("_")
+    ):
         raise ccxt.BadRequest(
             f"{exchange_id} func: expected the name of a ccxt method, got {function!r}"[:200]
         )

@@ -51,6 +51,21 @@ def test_older_names_mean_the_same(alias: str, name: str, value: Any) -> None:
     assert by_alias == by_name
 
 
+@pytest.mark.parametrize(
+    "command, payload",
+    [
+        ("cancel_all_orders", {"strategy_ids": [1, 2]}),
+        ("cancel_all_orders", {"strategy_ids_csv": "1,2"}),
+        ("cancel_all_after", {"timeout_ms": 5, "strategy_ids": [1, 2]}),
+    ],
+)
+def test_older_names_of_several_strategies_mean_the_same(command: str, payload: dict[str, Any]) -> None:
+    """The driver sends them to a server of `options.contract = "position"`."""
+    older = {name.replace("strategy_", "magic_"): value for name, value in payload.items()}
+
+    assert payload_of(command, older) == payload_of(command, payload)
+
+
 def test_values_are_read_exactly_and_without_regard_to_spelling() -> None:
     written = {**LIMIT, "order_type": "LIMIT", "qty": "1.50", "price": 1e2, "time_in_force": "ioc"}
     plain = {**LIMIT, "qty": 1.5, "price": "100", "time_in_force": "IOC"}

@@ -75,3 +75,9 @@ def test_functions_that_call_others_by_name_are_refused(function: str) -> None:
 )
 def test_reads_and_settings_pass(function: str) -> None:
     check(function, {}, "oms")
+
+
+@pytest.mark.parametrize("function", ["\uff57ithdraw", "with\u0501raw", "a.b", "a b", "", None, ["withdraw"]])
+def test_what_is_no_plain_name_is_refused(function: Any) -> None:
+    with pytest.raises(ccxt.BadRequest, match="func"):
+        check(function, BOTH, "oms")
