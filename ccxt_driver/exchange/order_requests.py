@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Context, Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NoReturn
 
 import ccxt
@@ -185,52 +185,64 @@ class OrderRequests(Host):
         return number
 
     def _checked_amount(self, market: dict[str, Any], amount: Any, field: str = "amount") -> str:
+        """An amount as it is sent: rounded down to the market's step, within its limits."""
         number = self._exact(field, amount)
-        step = self._steps_of(market)[0]
+        step = self._step_of(market, "amount")
         if step is not None:
             rounded = _EXACT.subtract(number, _EXACT.remainder(number, step))
-            if not rounded:
-                raise ccxt.InvalidOrder(
-                    f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
-                    f"minimum amount precision of {format_decimal(step)}"
-                )
-        elif market["precision"]["amount"] is None:
-            rounded = number
         else:
-            rounded = Decimal(self.amount_to_precision(market["symbol"], format_decimal(number)))
-        self._check_limits(market, "amount", field, rounded)
-        return format_decimal(rounded)
+            rounded = self._rounded_by_ccxt(self.amount_to_precision, market, "amount", number)
+        return self._within_limits(market, "amount", field, number, rounded)
 
     def _checked_price(self, market: dict[str, Any], field: str, price: Any) -> str:
+        """A price as it is sent: rounded to the nearest of the market's steps, within its limits."""
         number = self._exact(field, price)
-        step = self._steps_of(market)[1]
+        step = self._step_of(market, "price")
         if step is not None:
             excess = _EXACT.remainder(number, step)
             rounded = _EXACT.subtract(number, excess)
             if _EXACT.add(excess, excess) >= step:
                 rounded = _EXACT.add(rounded, step)
-            if not rounded:
-                raise ccxt.InvalidOrder(
-                    f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
-                    f"minimum price precision of {format_decimal(step)}"
-                )
-        elif market["precision"]["price"] is None:
-            rounded = number
         else:
-            rounded = Decimal(self.price_to_precision(market["symbol"], format_decimal(number)))
-        self._check_limits(market, "price", field, rounded)
-        return format_decimal(rounded)
+            rounded = self._rounded_by_ccxt(self.price_to_precision, market, "price", number)
+        return self._within_limits(market, "price", field, number, rounded)
 
-    def _steps_of(self, market: dict[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-        """Steps of amount and price; None leaves the rounding to ccxt.
+    def _step_of(self, market: dict[str, Any], kind: str) -> Decimal | None:
+        """The market's step; None leaves the rounding to ccxt, or to a subclass that has its own.
 
         ccxt's own rounding by tick size gives the same and takes several times as long.
         """
-        precision = market["precision"]
-        if self.precisionMode != TICK_SIZE or self.paddingMode != NO_PADDING:
-            return None, None
-        amount, price = precision["amount"], precision["price"]
-        return _step(amount), _step(price)
+        if self.precisionMode != TICK_SIZE or self.paddingMode != NO_PADDING or self._rounds_itself:
+            return None
+        return _step(market["precision"][kind])
+
+    @cached_property
+    def _rounds_itself(self) -> bool:
+        """Whether a subclass replaced ccxt's rounding."""
+        cls = type(self)
+        return (
+            getattr(cls, "amount_to_precision", None) is not ccxt.Exchange.amount_to_precision
+            or getattr(cls, "price_to_precision", None) is not ccxt.Exchange.price_to_precision
+        )
+
+    @staticmethod
+    def _rounded_by_ccxt(
+        rounding: Callable[[str, str], Any], market: dict[str, Any], kind: str, number: Decimal
+    ) -> Decimal:
+        if market["precision"][kind] is None:
+            return number
+        return Decimal(rounding(market["symbol"], format_decimal(number)))
+
+    def _within_limits(
+        self, market: dict[str, Any], kind: str, field: str, number: Decimal, rounded: Decimal
+    ) -> str:
+        if not rounded:
+            raise ccxt.InvalidOrder(
+                f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
+                f"minimum {kind} precision of {market['precision'][kind]}"
+            )
+        self._check_limits(market, kind, field, rounded)
+        return format_decimal(rounded)
 
     def _check_limits(self, market: dict[str, Any], kind: str, field: str, value: Decimal) -> None:
         limits = market["limits"].get(kind) or {}
