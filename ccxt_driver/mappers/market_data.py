@@ -34,6 +34,9 @@ _TICKER_NUMBERS: Final = (
     "indexPrice",
     "markPrice",
 )
+_KINDS: Final = ("spot", "swap", "future", "option")
+_LIMITS: Final = ("amount", "price", "cost", "leverage")
+_NO_LIMIT: Final = {"min": None, "max": None}
 _TRADE_KEYS: Final = ("id", "order", "symbol", "type", "side", "takerOrMaker")
 _NOT_CURRENCIES: Final = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 
@@ -154,11 +157,23 @@ def _public_trade(source: dict[str, Any], number: Number) -> dict[str, Any]:
 def markets(value: Any) -> list[dict[str, Any]]:
     """Markets as a list; `load_markets` of a gateway answers a dictionary by symbol."""
     source: Iterable[Any] = value.values() if isinstance(value, dict) else _list(value, "markets")
-    result = [_mapping(market, "a market") for market in source]
-    for market in result:
-        if not isinstance(market.get("symbol"), str):
-            raise BadRow("symbol: a market without a symbol")
-    return result
+    return [_market(_mapping(market, "a market")) for market in source]
+
+
+def _market(source: dict[str, Any]) -> dict[str, Any]:
+    """A market with the keys that ccxt and programs read without asking whether they are there."""
+    symbol = source.get("symbol")
+    if not isinstance(symbol, str):
+        raise BadRow("symbol: a market without a symbol")
+    kinds = {kind: source.get("type") == kind for kind in _KINDS if source.get(kind) is None}
+    limits = source.get("limits") or {}
+    return {
+        "id": symbol,
+        **source,
+        **kinds,
+        "precision": {"amount": None, "price": None, **(source.get("precision") or {})},
+        "limits": {**limits, **{kind: _NO_LIMIT for kind in _LIMITS if not limits.get(kind)}},
+    }
 
 
 def balance(value: Any, number: Number) -> dict[str, Any]:

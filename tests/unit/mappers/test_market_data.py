@@ -171,3 +171,23 @@ def test_a_bad_candle_is_refused(candle: Any) -> None:
 def test_a_balance_with_a_bad_amount_names_it() -> None:
     with pytest.raises(BadRow, match=r"^USDT\.free: expected"):
         market_data.balance({"USDT": {"free": "x"}}, float)
+
+
+def test_a_poor_market_has_the_keys_that_are_read_unasked() -> None:
+    """ccxt itself ends in a KeyError without them, which kills programs that catch ccxt's classes."""
+    poor = {"symbol": "BTC/USDT", "type": "swap", "precision": {"price": 0.1}, "limits": {"cost": None}}
+    (market,) = market_data.markets([poor])
+
+    assert (market["id"], market["spot"], market["swap"]) == ("BTC/USDT", False, True)
+    assert market["precision"] == {"amount": None, "price": 0.1}
+    assert market["limits"]["cost"] == market["limits"]["amount"] == {"min": None, "max": None}
+    assert poor == {
+        "symbol": "BTC/USDT",
+        "type": "swap",
+        "precision": {"price": 0.1},
+        "limits": {"cost": None},
+    }
+    for value in (None, {}):
+        (market,) = market_data.markets([{**poor, "precision": value, "limits": value, "spot": None}])
+        assert market["precision"] == {"amount": None, "price": None}
+        assert (market["limits"]["price"], market["spot"]) == ({"min": None, "max": None}, False)
