@@ -74,12 +74,13 @@ class Fallback(Rows):
     def _rows_by_venue_id(self, account_id: int) -> dict[str, dict[str, Any]]:
         """OMS order rows by the venue's id, from the lists that the server does have."""
         rows: list[dict[str, Any]] = []
+        every = Wanted(everything=True)  # an order may be open for longer than the newest page reaches back
         for endpoint in ("orders_history", "orders_open"):
             try:
                 if endpoint == "orders_open":
-                    rows += self._open_rows(endpoint, account_id, Wanted(), "created_at") or []
+                    rows += self._open_rows(endpoint, account_id, every, "created_at") or []
                 else:
-                    rows += self._history(endpoint, account_id, Wanted(), "created_at")
+                    rows += self._history(endpoint, account_id, every, "created_at")
             except RouteMissing:
                 continue  # the other list may be there; an id that neither knows stays None
         return {str(row["exchange_order_id"]): row for row in rows if row.get("exchange_order_id")}
