@@ -31,6 +31,7 @@ from .transaction import Transaction
 
 WOULD_FILL: Final = "would_fill_immediately"
 INSUFFICIENT_FUNDS: Final = "insufficient_funds"
+RISK_BLOCKED: Final = "risk_blocked"
 
 REJECTIONS: Final[dict[str, tuple[str, str]]] = {
     WOULD_FILL: ("OrderImmediatelyFillable", "a post_only order would have traded at once"),
@@ -207,6 +208,10 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     order.triggered_at = order.updated_at = tx.now
     if order.reduce_only and not reducible(account, order):
         cancel(core, tx, account, order, NOTHING_TO_REDUCE)
+        return
+    strategy = core.state.strategies.get(order.strategy_id)
+    if risk.only_closes(account, strategy) and opening_qty(account, order):
+        end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
         return
     core.show_book(symbol, tx.now)
     plan = plan_of(core, symbol, order)
