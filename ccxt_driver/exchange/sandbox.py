@@ -48,6 +48,10 @@ class Sandbox(Host):
         else:
             self.urls["api"], self.apiKey, self.options["account_id"] = self._live
             self._live = None
+        self.forget_side()
+
+    def forget_side(self) -> None:
+        """Drop everything that was read from the gateway."""
         self._server_features = None
         self._account_rows = None
         self._embedded_oms = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import ccxt
+
 from ccxt_driver.exchange._twins_async import Exchange
 from ccxt_driver.exchange.endpoints import ImplicitApi
 from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
@@ -42,8 +44,16 @@ class OmsCcxtExchange(
         if reload:
             self._server_features = None
             self._account_rows = None
+        side = self._live
         markets = await super().load_markets_helper(reload, params)
-        await self._learn()
+        try:
+            await self._learn()
+        except ccxt.BaseError:
+            self.markets = None  # half of what loading means: the next call does all of it
+            raise
+        if self._live is not side:  # what was read is of the other side, in part at least
+            self.forget_side()
+            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
         self.share_markets()
         return markets
 

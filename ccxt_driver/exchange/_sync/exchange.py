@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import ccxt
+
 from ccxt_driver.exchange._twins_sync import Exchange
 from ccxt_driver.exchange.endpoints import ImplicitApi
 from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
@@ -43,8 +45,16 @@ class OmsCcxtExchange(
         if reload:
             self._server_features = None
             self._account_rows = None
+        side = self._live
         markets = super().load_markets(reload, params)
-        self._learn()
+        try:
+            self._learn()
+        except ccxt.BaseError:
+            self.markets = None  # half of what loading means: the next call does all of it
+            raise
+        if self._live is not side:  # what was read is of the other side, in part at least
+            self.forget_side()
+            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
         self.share_markets()
         return markets
 

@@ -282,3 +282,15 @@ def test_a_server_without_health_has_no_features(make_driver: Any) -> None:
     driver.gateway.on("GET /oms/orders/open", {"items": []})
 
     assert driver.call("fetch_open_orders") == []
+
+
+def test_markets_without_what_the_venue_can_do_are_not_loaded(make_driver: Any) -> None:
+    """With the wrong precision mode amounts would be rounded wrongly from then on."""
+    driver = make_driver()
+    driver.gateway.on("POST /ccxt/1/describe", (200, "<html>"))
+    with pytest.raises(ccxt.BadResponse):
+        driver.call("load_markets")
+    driver.gateway.on("POST /ccxt/1/describe", {"ok": True, "result": {"precisionMode": 2, "has": {}}})
+    driver.call("load_markets")
+
+    assert driver.exchange.precisionMode == 2

@@ -161,3 +161,22 @@ def test_it_is_refused_while_a_command_is_in_flight(make_driver: Any) -> None:
 
     driver.exchange.set_sandbox_mode(True)  # afterwards it works
     assert driver.exchange.isSandboxModeEnabled is True
+
+
+def test_markets_that_were_being_read_are_not_taken_for_the_other_sides(make_driver: Any) -> None:
+    driver = make_driver(options={"sandbox": SANDBOX})
+    found = driver.gateway.answers["POST /ccxt/1/fetch_markets"]
+    driver.gateway.on("POST /ccxt/9/describe", driver.gateway.answers["POST /ccxt/1/describe"])
+
+    def switch(sent: Any) -> Any:
+        driver.exchange.set_sandbox_mode(True)
+        return found
+
+    driver.gateway.on("POST /ccxt/1/fetch_markets", switch)
+    for name in ("fetch_markets", "fetch_currencies"):
+        driver.gateway.on(f"POST /ccxt/9/{name}", driver.gateway.answers["POST /ccxt/1/fetch_currencies"])
+    with pytest.raises(ccxt.OperationRejected, match="set_sandbox_mode"):
+        driver.call("load_markets")
+
+    assert not driver.exchange.markets
+    assert driver.exchange._server_features is None
