@@ -1,1 +1,1 @@
-"""The driver: ccxt's Exchange on the OMS contract. `_sync.py` is generated from `_async.py`."""
+"""The driver: ccxt's Exchange on the OMS contract. `_sync` is generated from `_async`."""

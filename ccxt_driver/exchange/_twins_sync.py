@@ -1,4 +1,4 @@
-"""The names of `_async.py` that have two forms: here the blocking one.
+"""The names of `_async/` that have two forms: here the blocking one.
 
 `Exchange` is ccxt's, with a shorter way to the socket: requests spends about 300 µs on a request that
 urllib3, which it stands on, sends in 100. The short way is taken only when it makes no difference:

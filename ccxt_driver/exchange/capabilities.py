@@ -106,6 +106,10 @@ CAPABILITIES: Final = _table(
 )
 """Every key of ccxt's `has`, and who answers it; a test compares it with ccxt's own list."""
 
+_MADE_BY_THE_DRIVER: Final = frozenset(
+    {"fetchCurrencies", "fetchL2OrderBook", "fetchMarkets", "fetchOrderBooks", "fetchTickers"}
+)
+"""Works on a venue that does not have it: from the markets, or by a batch."""
 _NEEDS_FEATURE: Final = {
     "cancelAllOrdersAfter": Feature.CANCEL_ALL_AFTER,
     "createMarketBuyOrderWithCost": Feature.ORDER_OPTIONS,
@@ -158,14 +162,46 @@ def learned_has(
         if source in (Source.VENUE, Source.MONEY) and venue is not None:
             allowed = source is Source.VENUE or bool(options.get("allow_money_movement"))
             learned[key] = allowed and bool(venue.get(key))
+        elif source is Source.MARKET and venue is not None and key not in _MADE_BY_THE_DRIVER:
+            learned[key] = bool(venue.get(key, True))
     for key, feature in _NEEDS_FEATURE.items():
         learned[key] = feature in features
-    enforced = Feature.STOPS_ENFORCED in features or options.get("unenforced_stops") == "venue"
-    learned["createOrderWithTakeProfitAndStopLoss"] = enforced
-    kinds = {str(market.get("type")) for market in markets}
+    learned["createOrderWithTakeProfitAndStopLoss"] = _attached_stops(features, options)
+    listed = list(markets)
     for kind in ("spot", "margin", "swap", "future", "option"):
-        learned[kind] = kind in kinds
+        learned[kind] = any(market.get("type") == kind or market.get(kind) for market in listed)
     return learned
+
+
+def learned_features(
+    known: Mapping[str, Any], features: Collection[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """ccxt's `features` once the server was asked: what `create_order` takes depends on it.
+
+    :param known: as ccxt has spread them over spot, swap and future
+    :param features: of the server
+    :param options: of the exchange object
+    """
+    more = Feature.ORDER_OPTIONS in features
+    learned = {"marketBuyByCost": more, "iceberg": more}
+    if not _attached_stops(features, options):
+        learned["attachedStopLossTakeProfit"] = None  # type: ignore[assignment]  # as ccxt says no
+
+    def spread(block: Any) -> Any:
+        if not isinstance(block, Mapping):
+            return block
+        if "createOrder" not in block:
+            return {name: spread(inner) for name, inner in block.items()}
+        order = {**block["createOrder"], **learned}
+        order["timeInForce"] = {**order["timeInForce"], "GTD": more}
+        return {**block, "createOrder": order}
+
+    return {name: spread(block) for name, block in known.items()}
+
+
+def _attached_stops(features: Collection[str], options: Mapping[str, Any]) -> bool:
+    """Whether stops may be attached to an order: someone enforces them, or the venue gets them."""
+    return Feature.STOPS_ENFORCED in features or options.get("unenforced_stops") == "venue"
 
 
 TIMEFRAMES: Final = {

@@ -12,6 +12,7 @@ class Host:
     if TYPE_CHECKING:
         apiKey: Any  # noqa: N815  # the name is ccxt's
         options: Any
+        features: Any
         last_request_url: Any
         last_http_response: Any
         aiohttp_proxy: Any

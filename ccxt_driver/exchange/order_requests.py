@@ -225,12 +225,12 @@ class OrderRequests(Host):
             or getattr(cls, "price_to_precision", None) is not ccxt.Exchange.price_to_precision
         )
 
-    @staticmethod
     def _rounded_by_ccxt(
-        rounding: Callable[[str, str], Any], market: dict[str, Any], kind: str, number: Decimal
+        self, rounding: Callable[[str, str], Any], market: dict[str, Any], kind: str, number: Decimal
     ) -> Decimal:
-        if market["precision"][kind] is None:
-            return number
+        precision = market["precision"][kind]
+        if precision is None or (self.precisionMode == TICK_SIZE and not precision):
+            return number  # the venue does not say
         return Decimal(rounding(market["symbol"], format_decimal(number)))
 
     def _within_limits(

@@ -60,6 +60,7 @@ class MarketData(Rows):
         :returns: a ccxt ticker structure
         """
         await self.load_markets()
+        self.need_capability("fetch_ticker")
         result = await self._venue("fetch_ticker", [self.market(symbol)["symbol"]], params)
         return self._mapped(market_data.ticker, result, self._number())
 
@@ -119,6 +120,7 @@ class MarketData(Rows):
         :returns: a ccxt order book structure: bids descending, asks ascending
         """
         await self.load_markets()
+        self.need_capability("fetch_order_book")
         result = await self._venue("fetch_order_book", [self.market(symbol)["symbol"], limit], params)
         book = self._mapped(market_data.order_book, result, self._number())
         if limit is not None:
@@ -136,6 +138,12 @@ class MarketData(Rows):
             "use fetchOrderBook()"
         )
 
+    async def fetch_l2_order_book(
+        self, symbol: str, limit: Any = None, params: dict[str, Any] = {}
+    ) -> OrderBook:
+        """As `fetch_order_book`, whose levels are added up already."""
+        return await self.fetch_order_book(symbol, limit, params)
+
     async def fetch_trades(
         self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
     ) -> list[Trade]:
@@ -148,6 +156,7 @@ class MarketData(Rows):
         :returns: a list of ccxt trade structures
         """
         await self.load_markets()
+        self.need_capability("fetch_trades")
         wanted = self._wanted(symbol, since, limit, params)
         result = await self._venue("fetch_trades", [wanted.symbol, wanted.since, wanted.limit], params)
         trades = self._mapped(market_data.trades, result, self._number())
@@ -173,6 +182,7 @@ class MarketData(Rows):
         :returns: [milliseconds, open, high, low, close, volume] each
         """
         await self.load_markets()
+        self.need_capability("fetch_ohlcv")
         if params.get("paginate"):
             return await self._candles_over_pages(
                 symbol, timeframe, since, limit, self.omit(params, "paginate")

@@ -122,7 +122,8 @@ class Powers(Rows):
 
         :param allow: True or False
         :param comment: why; the OMS keeps it
-        :param params: `strategy_id` for one strategy; without it the whole account
+        :param params: `strategy_id` for one strategy; without it the configured one, or with none
+            configured the whole account
         :returns: the server's answer
         """
         if not isinstance(allow, bool):
@@ -131,8 +132,9 @@ class Powers(Rows):
             raise ccxt.ArgumentsRequired(f"{self.id} comment: expected the reason, got {comment!r}")
         request = {"account_id": self._account_id(params), "allow_new_positions": allow, "comment": comment}
         endpoint = "risk_allow_new_positions"
-        if params.get("strategy_id") is not None:
-            request["strategy_id"] = identifier("strategy_id", params["strategy_id"])
+        strategy_id = self._strategy_id(params)
+        if strategy_id is not None:
+            request["strategy_id"] = identifier("strategy_id", strategy_id)
             endpoint = "risk_strategy_allow_new_positions"
         return self.request(BY_NAME[endpoint].path, "private", "POST", request)
 

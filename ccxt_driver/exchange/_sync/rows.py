@@ -8,11 +8,15 @@ from typing import Any
 
 import ccxt
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
 from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
 from ccxt_driver.exchange.request_parts import COMMANDS
+
+_CANNOT_TELL = ErrorCode.DISPATCHER_ERROR
+"""What older gateways answer when the venue's object has no such coroutine: `describe` is none."""
 
 
 class Rows(OmsExchange):
@@ -63,9 +67,9 @@ class Rows(OmsExchange):
         try:
             return self._venue("describe", [], {})
         except ccxt.BaseError as error:
-            if getattr(error, "http_status", None) is None:
-                raise  # nobody answered
-            LOGGER.debug("%s describe: %s", self.id, error)  # older gateways cannot tell
+            if isinstance(error, ccxt.OperationFailed) and getattr(error, "code", None) != _CANNOT_TELL:
+                raise  # an outage or a rate limit: asked again, it may tell
+            LOGGER.debug("%s describe: %s", self.id, error)
         if not self.apiKey:
             return None
         row = self._account(self._account_id({}))

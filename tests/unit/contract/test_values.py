@@ -194,3 +194,11 @@ def test_field_types_keep_their_bounds(kind: Any, accepted: list[Any], refused: 
 def test_models_write_the_wire_forms() -> None:
     assert TypeAdapter(DecimalText).dump_python(Decimal("1E+2"), mode="json") == "100"
     assert TypeAdapter(TimeText).dump_python(0, mode="json") == "1970-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", " 1", "1 ", "\u0661", "1e", "--1", "0x1", "1,5", "Infinity", "nan", "."]
+)
+def test_a_decimal_is_what_json_could_write(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a"):
+        parse_decimal(text)

@@ -421,3 +421,15 @@ def test_a_decimal_for_the_venue_is_sent_as_a_text(driver: Driver) -> None:
     payload = sent_payload(driver, *LIMIT, {"leverage": Decimal("2.50"), "deep": {"list": [Decimal("1E-8")]}})
 
     assert payload["params"] == {"leverage": "2.5", "deep": {"list": ["0.00000001"]}}
+
+
+def test_a_tick_size_of_zero_says_nothing(driver: Driver) -> None:
+    """Some venues send 0 for what they do not know; dividing by it would end in a bare error."""
+    driver.exchange.markets["BTC/USDT"]["precision"] = {"amount": 0, "price": 0.0}
+    driver.gateway.on_command(order=order_row())
+
+    driver.call("create_order", "BTC/USDT", "limit", "buy", "0.123456789", "100.123456789")
+    assert (driver.gateway.payload["qty"], driver.gateway.payload["price"]) == (
+        "0.123456789",
+        "100.123456789",
+    )

@@ -48,3 +48,28 @@ def test_a_function_that_the_venue_lacks_is_not_an_outage(older: Driver) -> None
 
     with pytest.raises(ccxt.NotSupported, match="unsupported ccxt method"):
         older.call("fetch_ticker", "BTC/USDT")
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("status, code", [(503, "engine_unavailable"), (504, "dispatcher_timeout")])
+def test_an_outage_while_the_venue_is_asked_of_itself_is_an_outage(
+    older: Driver, status: int, code: str
+) -> None:
+    """Taken for `cannot tell`, it would leave the precision mode unknown and amounts rounded wrongly."""
+    older.gateway.refuse(status, code, "POST /ccxt/1/describe")
+
+    with pytest.raises(ccxt.NetworkError):
+        older.call("load_markets")
+
+
+@pytest.mark.oldest
+def test_has_and_features_say_what_the_server_and_the_venue_can_do(older: Driver) -> None:
+    older.gateway.on("POST /ccxt/1/describe", {"ok": True, "result": {"has": {"fetchOHLCV": False}}})
+    older.call("load_markets")
+
+    exchange = older.exchange
+    create = exchange.features["swap"]["linear"]["createOrder"]
+    assert (create["marketBuyByCost"], create["attachedStopLossTakeProfit"]) == (False, None)
+    assert (exchange.has["fetchOHLCV"], exchange.has["fetchTicker"]) == (False, True)
+    with pytest.raises(ccxt.NotSupported, match="does not have it"):
+        older.call("fetch_ohlcv", "BTC/USDT")

@@ -1,0 +1,122 @@
+"""What became of a command: the policy, in one place.
+
+*Done*: a parsed success. *Refused*: a parsed error whose code denies it. *Not sent*: the failure came
+before the first byte was written. *Unknown*: everything else; such a command is never repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import ccxt
+
+from ccxt_driver.errors import error_from_detail, garbage
+
+from .host import Host
+from .request_parts import MAPPINGS
+
+_NEVER_SENT: Final = frozenset(
+    {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
+    | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
+    | {"SSLCertVerificationError", "ClientConnectorCertificateError", "ClientConnectorSSLError"}
+)
+
+
+class CommandOutcomes(Host):
+    """Reading the answer to a command, or its failure."""
+
+    def _result_of(self, body: Any, command: Mapping[str, Any]) -> dict[str, Any]:
+        """The one result of the answer to a single command.
+
+        :raises BaseError: the command was refused, or the answer is not of the contract
+        """
+        results = body.get("results") if isinstance(body, MAPPINGS) else None
+        if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
+            raise garbage(self.id, f"expected one result, got {str(body)[:200]}", command["command"], body)
+        result: dict[str, Any] = results[0]
+        if result.get("ok") is True:
+            return result
+        if result.get("ok") is not False:  # a refusal says so: this may have been carried out
+            raise garbage(self.id, f"expected ok, got {result}"[:300], command["command"], body)
+        detail = result.get("error")
+        detail = detail if isinstance(detail, Mapping) else {"code": "error", "message": str(detail)}
+        raise error_from_detail(self.id, detail, command=command["command"])
+
+    def _raise_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> NoReturn:
+        """Raise what a command's failure means: refused, never sent, or unknown.
+
+        An unknown outcome is a RequestTimeout that carries the client order id, so that the order can
+        be looked up; it must not be repeated.
+        """
+        client_order_id = command["payload"].get("client_order_id")
+        outcome = getattr(error, "outcome", None)
+        if outcome is None:
+            # Without a cause it was raised before anything was sent: by a check of ours.
+            lost = error.__cause__ is not None and not _never_sent(error)
+            outcome = "unknown" if lost else "not_sent"
+        if outcome != "unknown":
+            error.__dict__.update(outcome=outcome, client_order_id=client_order_id)
+            raise error
+        hint = f"; look it up by clientOrderId {client_order_id}" if client_order_id else ""
+        message = f"{self.id} {command['command']}: the outcome is unknown{hint} ({error})"
+        status = getattr(error, "http_status", None) or 0
+        answered = 300 <= status < 500 and not isinstance(error, ccxt.OperationFailed)
+        kind = type(error) if answered else ccxt.RequestTimeout
+        unknown = kind(message)
+        unknown.__dict__.update(vars(error), outcome=outcome, client_order_id=client_order_id)
+        raise unknown from error
+
+    def _results_of(self, body: Any, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """For each command its result, or the exception of its refusal."""
+        results = body.get("results") if isinstance(body, Mapping) else None
+        if not isinstance(results, list) or len(results) != len(commands):
+            raise garbage(self.id, f"expected {len(commands)} results, got {str(body)[:200]}", "batch", body)
+        outcomes: list[Any] = []
+        for result, command in zip(results, commands, strict=True):
+            try:
+                outcomes.append(self._result_of({"results": [result]}, command))
+            except ccxt.BaseError as error:
+                error.__dict__["client_order_id"] = command["payload"].get("client_order_id")
+                outcomes.append(error)
+        return outcomes
+
+    @staticmethod
+    def _unless_all_refused(outcomes: list[Any]) -> list[Any]:
+        if outcomes and all(isinstance(outcome, ccxt.BaseError) for outcome in outcomes):
+            outcomes[0].__dict__["results"] = outcomes
+            raise outcomes[0]
+        return outcomes
+
+    def _raise_batch_outcome(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> NoReturn:
+        """As `_raise_outcome`; an answer that refuses all carries what became of each."""
+        results = _results_in(getattr(error, "details", None))
+        if results is not None and len(results) == len(commands):
+            self._unless_all_refused(self._results_of({"results": results}, commands))
+        payload = {"client_order_id": None}
+        try:
+            self._raise_outcome(error, {"command": "batch", "payload": payload})
+        except ccxt.BaseError as raised:
+            ids = [command["payload"].get("client_order_id") for command in commands]
+            raised.__dict__["client_order_ids"] = ids
+            raise
+
+
+def _results_in(body: Any) -> list[Any] | None:
+    """`results` of an answer that refused every command: beside code and message, or at the top."""
+    for holder in (body, body.get("detail") if isinstance(body, Mapping) else None):
+        results = holder.get("results") if isinstance(holder, Mapping) else None
+        if isinstance(results, list):
+            return results
+    return None
+
+
+def _never_sent(error: BaseException | None, depth: int = 8) -> bool:
+    """Whether the failure came before the first byte was written: no connection was made."""
+    if error is None or depth == 0:
+        return False
+    if type(error).__name__ in _NEVER_SENT:
+        return True
+    # Not __context__: that may be an earlier failure, which the caller was handling when it sent this.
+    inner = [error.__cause__, getattr(error, "reason", None), *error.args]
+    return any(_never_sent(each, depth - 1) for each in inner if isinstance(each, BaseException))
