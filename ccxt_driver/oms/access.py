@@ -12,6 +12,9 @@ from .state import AccountState, State
 
 Right = Literal["read", "trade", "close", "risk"]
 
+_WORDS: Final[dict[Right, str]] = {"risk": "manage risk"}
+"""What a right is called in a sentence, where that is not its name."""
+
 ANONYMOUS: Final = Principal(key_id=-1, accounts={})
 """Someone without a key: market reads only."""
 
@@ -32,7 +35,8 @@ def require(state: State, principal: Principal, account_id: int, *rights: Right)
     if not any(getattr(permission, right) for right in rights):
         raise Refusal(
             ErrorCode.PERMISSION_DENIED,
-            f"this key may not {' or '.join(rights)} on account {account_id}",
+            f"this key may not {' or '.join(_WORDS.get(right, right) for right in rights)} "
+            f"on account {account_id}",
             {"account_id": account_id, "required": list(rights)},
         )
     return account
@@ -54,11 +58,7 @@ def usable_strategy(state: State, principal: Principal, account_id: int, strateg
     :raises Refusal: `strategy_permission_denied`, `invalid_strategy_id`
     """
     if principal.strategies is not None and strategy_id not in principal.strategies:
-        raise Refusal(
-            ErrorCode.STRATEGY_PERMISSION_DENIED,
-            f"this key may not use strategy {strategy_id}",
-            {"strategy_id": strategy_id},
-        )
+        raise _not_among(sorted(principal.strategies), strategy_id)
     if strategy_id == 0:
         return
     strategy = state.strategies.get(strategy_id)
@@ -72,6 +72,19 @@ def usable_strategy(state: State, principal: Principal, account_id: int, strateg
             f"payload.strategy_id: no active strategy {strategy_id} on account {account_id}",
             {"strategy_id": strategy_id},
         )
+
+
+def _not_among(allowed: list[int], strategy_id: int) -> Refusal:
+    listed = ", ".join(map(str, allowed))
+    if strategy_id == 0:
+        message = (
+            f"this key is limited to strategies {listed}, and none was named: name one of them in "
+            "strategy_id (in ccxt_driver options.strategy_id or CCXT_OMS_STRATEGY_ID)"
+        )
+    else:
+        message = f"this key may not use strategy {strategy_id}; it is limited to strategies {listed}"
+    details = {"strategy_id": strategy_id, "allowed": allowed}
+    return Refusal(ErrorCode.STRATEGY_PERMISSION_DENIED, message, details)
 
 
 def visible(principal: Principal, row: Order | Position, guard: int | None) -> bool:

@@ -53,7 +53,11 @@ def check_options(options: Options, market: Market, now: int) -> None:
     """
     check = ORDER_TYPES.get(options.order_type)
     if check is None:
-        raise invalid("payload.order_type", f"expected one of {', '.join(ORDER_TYPES)}")
+        raise invalid(
+            "payload.order_type",
+            f"expected one of {', '.join(ORDER_TYPES)}; a stop is one of them with trigger_price, stop_price "
+            "or take_profit_price",
+        )
     check(options)
     if options.price is not None:
         check_price("payload.price", options.price, market)

@@ -61,6 +61,35 @@ def test_a_risk_key_closes_and_cancels_but_opens_nothing(
         busy.run(command, account=2, **payload)
 
 
+def test_a_missing_right_is_named_in_words(busy: Any) -> None:
+    busy.principal = key(TRADE)
+    reply = busy.oms.handle(
+        "risk_status", {"account_id": "2"}, {}, {"status": "blocked", "comment": "x"}, busy.principal
+    )
+    assert reply.body["detail"]["message"] == "this key may not manage risk on account 2"
+    assert reply.body["detail"]["details"]["required"] == ["risk"]
+
+
+@pytest.mark.parametrize(
+    "named,told",
+    [
+        (
+            {},
+            "this key is limited to strategies 1, 2, and none was named: name one of them in strategy_id "
+            "(in ccxt_driver options.strategy_id or CCXT_OMS_STRATEGY_ID)",
+        ),
+        ({"strategy_id": 3}, "this key may not use strategy 3; it is limited to strategies 1, 2"),
+    ],
+)
+def test_a_key_of_some_strategies_is_told_which(busy: Any, named: dict[str, int], told: str) -> None:
+    busy.principal = key(TRADE, 2, 1)
+    error = busy.refuse(
+        "strategy_permission_denied", "send_order", 2, **busy.order("buy", "1", symbol=SWAP, **named)
+    )
+    assert error["message"] == told
+    assert error["details"] == {"strategy_id": named.get("strategy_id", 0), "allowed": [1, 2]}
+
+
 def test_money_and_risk_need_their_rights(busy: Any) -> None:
     funds = {"currency": "USDT", "amount": "1"}
     switch = {"status": "blocked", "comment": "x"}

@@ -376,7 +376,11 @@ def test_dead_mans_switch(desk: Any) -> None:
             {"qty": "1", "order_type": "limit", "price": "100.001"},
             "payload.price: expected a multiple of 0.01",
         ),
-        ({"qty": "1", "order_type": "stop"}, "payload.order_type: expected one of market, limit"),
+        (
+            {"qty": "1", "order_type": "stop"},
+            "payload.order_type: expected one of market, limit; "
+            "a stop is one of them with trigger_price, stop_price or take_profit_price",
+        ),
         ({"qty": "1", "trigger_price": "90.001"}, "payload.trigger_price"),
         ({"qty": "1", "trigger_price": "90", "stop_price": "90"}, "payload.trigger_price"),
         ({"qty": "1", "trailing_percent": "100"}, "payload.trailing_percent"),
