@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import ccxt
@@ -26,6 +27,7 @@ def open_embedded(url: str) -> EmbeddedOms:
     :raises ExchangeError: the file cannot be opened or is not an OMS's
     """
     path = url.removeprefix(_PREFIX)
+    path = str(Path(path).expanduser()) if path else ""
     key = os.path.realpath(path) if path else ""
     with _LOCK:
         oms = _OPEN.get(key)

@@ -70,13 +70,13 @@ class Exchange(ShortWay, CcxtExchange):
             ) as response:
                 return response, await response.text(errors="replace")
         except TimeoutError as error:
-            raise ccxt.RequestTimeout(f"{self.id} {method} {url}") from error
+            raise ccxt.RequestTimeout(self._failure(method, url, error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
-            raise ccxt.ExchangeNotAvailable(f"{self.id} {method} {url}") from error
+            raise ccxt.ExchangeNotAvailable(self._failure(method, url, error)) from error
         except aiohttp.ClientPayloadError as error:  # the connection broke in mid-answer
-            raise ccxt.NetworkError(f"{self.id} {method} {url}") from error
+            raise ccxt.NetworkError(self._failure(method, url, error)) from error
         except aiohttp.ClientError as error:
-            raise ccxt.ExchangeError(f"{self.id} {method} {url}") from error
+            raise ccxt.ExchangeError(self._failure(method, url, error)) from error
 
 
 @lru_cache(maxsize=64)

@@ -45,7 +45,8 @@ class Exchange(ShortWay, CcxtExchange):
 
         :param url: whole
         :param body: a text
-        :raises RequestTimeout, NetworkError, ExchangeError: as ccxt's own
+        :raises RequestTimeout, NetworkError, ExchangeError: as ccxt's own; ExchangeNotAvailable where no
+            connection can be made, as the class with coroutines says too
         """
         if not self._takes_short_way():
             seen: Any = WithoutRedirects(self)
@@ -91,13 +92,13 @@ class Exchange(ShortWay, CcxtExchange):
                 redirect=False,
             )
         except urllib3.exceptions.NewConnectionError as error:  # is a ConnectTimeoutError too
-            raise ccxt.NetworkError(f"{self.id} {method} {url}") from error
+            raise ccxt.ExchangeNotAvailable(self._failure(method, url, error)) from error
         except urllib3.exceptions.TimeoutError as error:
-            raise ccxt.RequestTimeout(f"{self.id} {method} {url}") from error
+            raise ccxt.RequestTimeout(self._failure(method, url, error)) from error
         except urllib3.exceptions.SSLError as error:
-            raise ccxt.ExchangeError(f"{self.id} {method} {url}") from error
+            raise ccxt.ExchangeError(self._failure(method, url, error)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ccxt.NetworkError(f"{self.id} {method} {url}") from error
+            raise ccxt.NetworkError(self._failure(method, url, error)) from error
 
     def _connections(self) -> urllib3.PoolManager:
         """The pool of this object, made at the first request; it is safe to share between threads."""

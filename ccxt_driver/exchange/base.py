@@ -98,10 +98,22 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
             headers["Content-Type"] = "application/json"
             body = json_text(payload)
         if api == "private" and not self.apiKey:
-            self.check_required_credentials()  # raises unless the user said that none is required
+            self._need_key()
         if api != "public" and self.apiKey:
             headers["x-api-key"] = secret_header("apiKey", self.apiKey)
         return {"url": url, "method": method, "body": body, "headers": headers}
+
+    def _need_key(self) -> None:
+        """Raise for a private request without a key, unless the user said that none is required."""
+        try:
+            self.check_required_credentials()
+        except ccxt.AuthenticationError as error:
+            if not os.environ.get("CCXT_OMS_API_KEY"):
+                raise
+            raise ccxt.AuthenticationError(
+                f"{error}; CCXT_OMS_API_KEY is set, and used only where CCXT_OMS_BASE_URL gives the base "
+                "URL: leave base_url out, or give the apiKey too"
+            ) from None
 
     def handle_errors(
         self,

@@ -23,6 +23,23 @@ _NEVER_SENT: Final = frozenset(
 )
 
 
+class _BeforeSending:
+    """What fails in here failed before the command was sent: the exception says so."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing to prepare: one object serves all threads."""
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, ccxt.BaseError) and getattr(error, "outcome", None) is None:
+            absent = dict.fromkeys(("code", "http_status", "details", "retry_after", "client_order_id"))
+            error.__dict__.update({**absent, **vars(error), "outcome": "not_sent"})
+
+
+BEFORE_SENDING: Final = _BeforeSending()
+
+
 class CommandOutcomes(Host):
     """Reading the answer to a command, or its failure."""
 

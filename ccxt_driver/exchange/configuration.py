@@ -9,6 +9,9 @@ import ccxt
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8000"
 EMBEDDED: Final = "embedded:"
+PAPER_NAME: Final = "OMS (PAPER)"
+_SANDBOX_KEYS: Final = frozenset({"base_url", "account_id", "apiKey"})
+_OPTIONS: Final = ("base_url", "account_id", "strategy_id", "oms")
 _CREDENTIALS_OF_A_VENUE: Final = ("secret", "password", "privateKey")
 
 
@@ -28,7 +31,13 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
     :raises BadRequest: an id, the timeout or the base URL is not what it should be
     :raises AuthenticationError: a venue's credentials were given to the embedded OMS
     """
+    for name in _OPTIONS:
+        if name in config:
+            raise ccxt.BadRequest(f'{name}: goes under "options" of the configuration')
     options = dict(config.get("options") or {})
+    if options.get("unenforced_stops") not in (None, "venue"):
+        given = options["unenforced_stops"]
+        raise ccxt.BadRequest(f'unenforced_stops: expected None or "venue", got {given!r}'[:200])
     resolved = {**config, "options": options}
     urls = dict(config.get("urls") or {})
     base_url, from_environment = _base_url(urls, options, environment)
@@ -50,7 +59,7 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
         refuse_credentials(config)
         if options.get("account_id") is None:
             options["account_id"] = 1
-        resolved.setdefault("name", "OMS (PAPER)")
+        resolved.setdefault("name", PAPER_NAME)
         resolved["requiredCredentials"] = {"apiKey": False, **(config.get("requiredCredentials") or {})}
     return resolved
 
@@ -109,14 +118,19 @@ def _base_url(
 
 
 def sandbox_url(options: Mapping[str, Any]) -> str | None:
-    """The base URL of `options.sandbox`, None when it has none.
+    """The base URL of `options.sandbox`; None when no sandbox is configured.
 
-    :raises BadRequest: it is no base URL
+    :raises BadRequest: it has no base URL, or a key that means nothing: a slip of the pen must not
+        leave a program that asks for the sandbox on the live gateway
     """
     sandbox = options.get("sandbox")
-    if isinstance(sandbox, Mapping) and sandbox.get("base_url"):
-        return _checked_url(sandbox["base_url"])
-    return None
+    if not isinstance(sandbox, Mapping) or not sandbox:
+        return None
+    unknown = [str(key) for key in sandbox if key not in _SANDBOX_KEYS]
+    if unknown or not sandbox.get("base_url"):
+        wrong = f"unknown {', '.join(unknown)}" if unknown else "base_url is missing"
+        raise ccxt.BadRequest(f"sandbox: expected base_url, account_id and apiKey, {wrong}"[:200])
+    return _checked_url(sandbox["base_url"])
 
 
 def _checked_url(value: Any) -> str:

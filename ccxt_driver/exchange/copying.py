@@ -48,8 +48,7 @@ class Copying(Host):
         for name in _SECRETS:
             state[name] = None if state.get(name) else state.get(name)  # an empty key means none, still
         if self._live is not None:
-            url, _, account_id = self._live
-            state["_live"] = (url, None, account_id)
+            state["_live"] = self._live._replace(api_key=None)
         sandbox = self.options.get("sandbox")
         if isinstance(sandbox, Mapping) and sandbox.get("apiKey"):
             state["options"] = {**self.options, "sandbox": {**sandbox, "apiKey": None}}
@@ -60,9 +59,8 @@ class Copying(Host):
         self._take_over(state)
         if self.apiKey is None:
             self.apiKey = environment_key(self.urls["api"], os.environ)
-        if self._live is not None and self._live[1] is None:
-            url, _, account_id = self._live
-            self._live = (url, environment_key(url, os.environ), account_id)
+        if self._live is not None and self._live.api_key is None:
+            self._live = self._live._replace(api_key=environment_key(self._live.url, os.environ))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy within the process: keeps the key, and shares an OMS object given as `options.oms`."""

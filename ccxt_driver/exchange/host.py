@@ -13,6 +13,7 @@ class Host:
         apiKey: Any  # noqa: N815  # the name is ccxt's
         options: Any
         features: Any
+        name: Any
         last_request_url: Any
         last_http_response: Any
         aiohttp_proxy: Any

@@ -174,6 +174,8 @@ class OrderRequests(Host):
 
     def _exact(self, field: str, value: Any) -> Decimal:
         """A number of the caller's as a positive decimal."""
+        if value is None:
+            raise ccxt.InvalidOrder(f"{self.id} {field}: expected a number above 0, got None")
         try:
             number = parse_decimal(value)
         except ValueError as error:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ccxt
 
-from .configuration import sandbox_url
+from .configuration import PAPER_NAME, sandbox_url
 from .host import Host
+
+
+class LiveSide(NamedTuple):
+    """What the sandbox covers, and what comes back."""
+
+    url: Any
+    api_key: Any
+    account_id: Any
+    name: Any
 
 
 class Sandbox(Host):
@@ -20,6 +29,7 @@ class Sandbox(Host):
         :param enabled: True for the sandbox; without one configured nothing changes on `embedded:`,
             which is paper trading already
         :raises NotSupported: no sandbox is configured and the gateway may be live
+        :raises BadRequest: what is configured is no sandbox
         """
         sandbox = self.options.get("sandbox")
         if not isinstance(sandbox, Mapping) or not sandbox:
@@ -39,14 +49,15 @@ class Sandbox(Host):
     def _switch_to(self, sandbox: Mapping[str, Any] | None) -> None:
         """To the sandbox, or with None back to what was before; nothing of one side is kept for the other."""
         if sandbox is not None:
-            kept = (self.urls["api"], self.apiKey, self.options.get("account_id"))
-            # Not urls["test"] alone: options.sandbox may be set after it was filled in, with the live one.
-            self.urls["api"] = sandbox_url(self.options) or self.urls["test"]
+            kept = LiveSide(self.urls["api"], self.apiKey, self.options.get("account_id"), self.name)
+            # Not urls["test"]: options.sandbox may be set after that was filled in, with the live one.
+            self.urls["api"] = sandbox_url(self.options)
+            self.name = PAPER_NAME if self._is_embedded else self.name
             self.apiKey = sandbox.get("apiKey") or ""
             self.options["account_id"] = sandbox.get("account_id") or (1 if self._is_embedded else None)
             self._live = kept
         else:
-            self.urls["api"], self.apiKey, self.options["account_id"] = self._live
+            self.urls["api"], self.apiKey, self.options["account_id"], self.name = self._live
             self._live = None
         self.forget_side()
 

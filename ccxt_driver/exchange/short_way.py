@@ -25,6 +25,10 @@ class ShortWay(Host):
         """Whether the user asked for a proxy in any of ccxt's spellings."""
         return any(getattr(self, name, None) for name in _PROXY_SETTINGS)
 
+    def _failure(self, method: str, url: str, error: BaseException) -> str:
+        """What a failed request says: ccxt's text, and why."""
+        return f"{self.id} {method} {url}: {str(error) or type(error).__name__}"[:500]
+
     def _log_request(self, url: str, method: str, headers: Any, body: Any) -> None:
         if self.verbose:
             self.log(

@@ -9,6 +9,7 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
 from ccxt_driver.mappers.position import net_rows
@@ -107,9 +108,10 @@ class Positions(Fallback):
             `info["orders"]`
         :raises OperationRejected: there is nothing to close, or it is being closed already
         """
-        await self.load_markets()
-        rows = await self._closable(self.market(symbol)["symbol"], side, params)
-        commands = self.close_position_requests(rows, params)
+        with BEFORE_SENDING:
+            await self.load_markets()
+            rows = await self._closable(self.market(symbol)["symbol"], side, params)
+            commands = self.close_position_requests(rows, params)
         if len(commands) == 1:
             return await self._order_of_close(commands[0], await self._command(commands[0]))
         outcomes = await self._commands(commands)
@@ -131,9 +133,10 @@ class Positions(Fallback):
         :param params: `strategy_id`, `comment`, `reason`
         :returns: a ccxt order structure for each position, or the exception of one that was refused
         """
-        await self.load_markets()
-        rows = await self._closable(None, None, params)
-        commands = self.close_position_requests(rows, params)
+        with BEFORE_SENDING:
+            await self.load_markets()
+            rows = await self._closable(None, None, params)
+            commands = self.close_position_requests(rows, params)
         if not commands:
             return []
         return [

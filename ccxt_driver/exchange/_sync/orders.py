@@ -10,6 +10,7 @@ import ccxt
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 
 from .rows import Rows
@@ -44,9 +45,10 @@ class Orders(Rows):
         :returns: a complete ccxt order structure
         :raises RequestTimeout: the outcome is unknown; `client_order_id` says what to look up
         """
-        self.load_markets()
-        features = self._features() if self.needs_features(params) else frozenset()
-        command = self.create_order_request(symbol, type, side, amount, price, params, features)
+        with BEFORE_SENDING:
+            self.load_markets()
+            features = self._features() if self.needs_features(params) else frozenset()
+            command = self.create_order_request(symbol, type, side, amount, price, params, features)
         return self._order_of_result(command, self._command(command))
 
     def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
@@ -58,22 +60,23 @@ class Orders(Rows):
             refused; when all were refused the first exception is raised, with all in its `results`
         :raises InvalidOrder, ...: one of them is bad input; then none is sent
         """
-        self.load_markets()
-        each_params = [{**params, **(order.get("params") or {})} for order in orders]
-        needed = any(self.needs_features(each) for each in each_params)
-        features = self._features() if needed else frozenset()
-        commands = [
-            self.create_order_request(
-                order.get("symbol"),
-                order.get("type"),
-                order.get("side"),
-                order.get("amount"),
-                order.get("price"),
-                each,
-                features,
-            )
-            for order, each in zip(orders, each_params, strict=True)
-        ]
+        with BEFORE_SENDING:
+            self.load_markets()
+            each_params = [{**params, **(order.get("params") or {})} for order in orders]
+            needed = any(self.needs_features(each) for each in each_params)
+            features = self._features() if needed else frozenset()
+            commands = [
+                self.create_order_request(
+                    order.get("symbol"),
+                    order.get("type"),
+                    order.get("side"),
+                    order.get("amount"),
+                    order.get("price"),
+                    each,
+                    features,
+                )
+                for order, each in zip(orders, each_params, strict=True)
+            ]
         outcomes = self._commands(commands)
         for index, command in enumerate(commands):
             if not isinstance(outcomes[index], ccxt.BaseError):
@@ -125,10 +128,11 @@ class Orders(Rows):
         :param price: new price; None keeps it
         :returns: a complete ccxt order structure
         """
-        self.load_markets()
-        order_id = self._resolved_order_id(id, params)
-        command = self.edit_order_request(order_id, symbol, amount, price, params)
-        self._check_unchanged(command, order_id, type, side)
+        with BEFORE_SENDING:
+            self.load_markets()
+            order_id = self._resolved_order_id(id, params)
+            command = self.edit_order_request(order_id, symbol, amount, price, params)
+            self._check_unchanged(command, order_id, type, side)
         return self._order_command(command, order_id, params)
 
     def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
@@ -183,13 +187,14 @@ class Orders(Rows):
         :raises OrderNotFound: no such order, or of another strategy than the configured one
         :raises InvalidOrder: it is not open any more
         """
-        self.load_markets()
-        order_id = self._resolved_order_id(id, params)
-        command = {
-            "account_id": self._account_id(params),
-            "command": "cancel_order",
-            "payload": {"order_id": order_id},
-        }
+        with BEFORE_SENDING:
+            self.load_markets()
+            order_id = self._resolved_order_id(id, params)
+            command = {
+                "account_id": self._account_id(params),
+                "command": "cancel_order",
+                "payload": {"order_id": order_id},
+            }
         return self._order_command(command, order_id, params)
 
     def cancel_unified_order(self, order: Any, params: dict[str, Any] = {}) -> Any:
@@ -201,7 +206,8 @@ class Orders(Rows):
 
     def _order_command(self, command: dict[str, Any], order_id: int, params: dict[str, Any]) -> Any:
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
-        self._guard_strategy(command, order_id, self._strategy_id(params))
+        with BEFORE_SENDING:
+            self._guard_strategy(command, order_id, self._strategy_id(params))
         return self._order_after(command, order_id, self._command(command))
 
     def _order_after(self, command: dict[str, Any], order_id: int, result: dict[str, Any]) -> Any:
@@ -225,17 +231,24 @@ class Orders(Rows):
         :raises OrderNotFound: one of them does not exist; then none is cancelled
         :raises InvalidOrder: none of them is open any more
         """
-        self.load_markets()
-        account_id = self._account_id(params)
-        order_ids = self.order_ids_of(ids)
-        for client_order_id in params.get("clientOrderIds") or []:
-            row = self._row_by_client_order_id(account_id, client_order_id, self._strategy_id(params))
-            order_ids.append(row["id"])
-        if not order_ids:
-            raise ccxt.ArgumentsRequired(f"{self.id} cancelOrders() ids: expected at least one order id")
-        command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": order_ids}}
-        strategy_id = self._strategy_id(params)
-        self._guard_strategies(command, order_ids, strategy_id)
+        with BEFORE_SENDING:
+            self.load_markets()
+            account_id = self._account_id(params)
+            order_ids = self.order_ids_of(ids)
+            for client_order_id in params.get("clientOrderIds") or []:
+                row = self._row_by_client_order_id(
+                    account_id, client_order_id, self._strategy_id(params)
+                )
+                order_ids.append(row["id"])
+            if not order_ids:
+                raise ccxt.ArgumentsRequired(f"{self.id} cancelOrders() ids: expected at least one order id")
+            command = {
+                "account_id": account_id,
+                "command": "cancel_order",
+                "payload": {"order_ids": order_ids},
+            }
+            strategy_id = self._strategy_id(params)
+            self._guard_strategies(command, order_ids, strategy_id)
         return self._orders_after(command, order_ids, self._command(command))
 
     def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
@@ -258,23 +271,22 @@ class Orders(Rows):
         :param symbol: unified symbol, or None for all
         :returns: the orders that were open, as they are afterwards; empty when none was
         """
-        self.load_markets()
-        account_id = self._account_id(params)
-        wanted = self._wanted(symbol, None, None, params, OPEN_STATUSES)
+        with BEFORE_SENDING:
+            self.load_markets()
+            account_id = self._account_id(params)
+            wanted = self._wanted(symbol, None, None, params, OPEN_STATUSES)
+            filters = Feature.QUERY_FILTERS in self._features()
+            listed = [] if filters else self._all_open_orders(account_id, wanted)
+        if not filters:
+            return self._cancel_listed(account_id, listed)
         payload: dict[str, Any] = {}
         if wanted.strategy_id is not None:
             payload["strategy_ids"] = [wanted.strategy_id]
-        if Feature.QUERY_FILTERS in self._features():
-            if wanted.symbol is not None:
-                payload["symbol"] = wanted.symbol
-            result = self._command(
-                {"account_id": account_id, "command": "cancel_all_orders", "payload": payload}
-            )
-            rows = result.get("orders")
-            if rows is not None:
-                return [self._order(row) for row in rows]
-            return []
-        return self._cancel_listed(account_id, self._all_open_orders(account_id, wanted))
+        if wanted.symbol is not None:
+            payload["symbol"] = wanted.symbol
+        command = {"account_id": account_id, "command": "cancel_all_orders", "payload": payload}
+        result = self._command(command)
+        return [self._order(row) for row in result.get("orders") or []]
 
     def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
         """Cancel the orders of a list, where the server cannot choose them by symbol."""
@@ -299,19 +311,26 @@ class Orders(Rows):
         :returns: a dict with `info`, and `cancelAt` in milliseconds since the Unix epoch when armed
         :raises NotSupported: the server has no such switch
         """
-        features = self._features()
-        if Feature.CANCEL_ALL_AFTER not in features:
-            raise ccxt.NotSupported(
-                f"{self.id} cancelAllOrdersAfter(): this server lacks the feature cancel_all_after; "
-                "cancel by cancelAllOrders() from a process that watches this one"
-            )
-        if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
-            raise ccxt.BadRequest(f"{self.id} timeout: expected milliseconds from 0, got {timeout!r}"[:200])
-        strategy_id = self._strategy_id(params)
-        payload: dict[str, Any] = {"timeout_ms": timeout}
-        if strategy_id is not None:
-            payload["strategy_ids"] = [strategy_id]
-        command = {"account_id": self._account_id(params), "command": "cancel_all_after", "payload": payload}
+        with BEFORE_SENDING:
+            features = self._features()
+            if Feature.CANCEL_ALL_AFTER not in features:
+                raise ccxt.NotSupported(
+                    f"{self.id} cancelAllOrdersAfter(): this server lacks the feature cancel_all_after; "
+                    "cancel by cancelAllOrders() from a process that watches this one"
+                )
+            if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
+                raise ccxt.BadRequest(
+                    f"{self.id} timeout: expected milliseconds from 0, got {timeout!r}"[:200]
+                )
+            strategy_id = self._strategy_id(params)
+            payload: dict[str, Any] = {"timeout_ms": timeout}
+            if strategy_id is not None:
+                payload["strategy_ids"] = [strategy_id]
+            command = {
+                "account_id": self._account_id(params),
+                "command": "cancel_all_after",
+                "payload": payload,
+            }
         result = self._command(command)
         return {"info": result, "cancelAt": (result.get("result") or {}).get("cancel_at_ms")}
 

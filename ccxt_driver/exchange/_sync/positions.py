@@ -10,6 +10,7 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
 from ccxt_driver.mappers.position import net_rows
@@ -108,9 +109,10 @@ class Positions(Fallback):
             `info["orders"]`
         :raises OperationRejected: there is nothing to close, or it is being closed already
         """
-        self.load_markets()
-        rows = self._closable(self.market(symbol)["symbol"], side, params)
-        commands = self.close_position_requests(rows, params)
+        with BEFORE_SENDING:
+            self.load_markets()
+            rows = self._closable(self.market(symbol)["symbol"], side, params)
+            commands = self.close_position_requests(rows, params)
         if len(commands) == 1:
             return self._order_of_close(commands[0], self._command(commands[0]))
         outcomes = self._commands(commands)
@@ -132,9 +134,10 @@ class Positions(Fallback):
         :param params: `strategy_id`, `comment`, `reason`
         :returns: a ccxt order structure for each position, or the exception of one that was refused
         """
-        self.load_markets()
-        rows = self._closable(None, None, params)
-        commands = self.close_position_requests(rows, params)
+        with BEFORE_SENDING:
+            self.load_markets()
+            rows = self._closable(None, None, params)
+            commands = self.close_position_requests(rows, params)
         if not commands:
             return []
         return [
