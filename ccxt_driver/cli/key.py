@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from ccxt_driver.oms.entities import ApiKey
     from ccxt_driver.oms.keys import KeyRing
+    from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
 
 _DB = click.option(
     "--db",
@@ -63,7 +64,9 @@ def create(
     db: Path, accounts: tuple[int, ...], role: str, strategies: list[int] | None, label: str | None
 ) -> None:
     """Make a key and print its secret, which cannot be read again."""
-    with _ring(db, may_be_new=True) as ring:
+    with _keys(db, may_be_new=True) as store:
+        _check_ids(store, sorted(set(accounts)), sorted(set(strategies or ())))
+        ring = _ring(store)
         made, secret = ring.create(accounts or None, role, strategies, label)
     click.echo(f"api_key_id={made.id}")
     click.echo(f"api_key={secret}")
@@ -73,8 +76,8 @@ def create(
 @_DB
 def list_keys(db: Path) -> None:
     """List all keys, disabled ones too; never their secrets."""
-    with _ring(db) as ring:
-        keys = ring.list()
+    with _keys(db) as store:
+        keys = _ring(store).list()
     titles = ("ID", "ROLE", "ACCOUNTS", "STRATEGIES", "CREATED", "STATE", "LABEL")
     rows = [titles, *(_row(each) for each in keys)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
@@ -87,8 +90,8 @@ def list_keys(db: Path) -> None:
 @click.argument("key_id", type=click.IntRange(1))
 def disable(db: Path, key_id: int) -> None:
     """Make a key useless, for ever."""
-    with _ring(db) as ring:
-        ring.disable(key_id)
+    with _keys(db) as store:
+        _ring(store).disable(key_id)
     click.echo(f"key {key_id} is disabled")
 
 
@@ -97,30 +100,63 @@ def disable(db: Path, key_id: int) -> None:
 @click.argument("key_id", type=click.IntRange(1))
 def rotate(db: Path, key_id: int) -> None:
     """Give a key a new secret and print it; the old one is useless from now on."""
-    with _ring(db) as ring:
-        secret = ring.rotate(key_id)
+    with _keys(db) as store:
+        secret = _ring(store).rotate(key_id)
     click.echo(f"api_key_id={key_id}")
     click.echo(f"api_key={secret}")
 
 
 @contextmanager
-def _ring(db: Path, *, may_be_new: bool = False) -> Iterator[KeyRing]:
-    from ccxt_driver.oms.keys import KeyRing
+def _keys(db: Path, *, may_be_new: bool = False) -> Iterator[SqliteApiKeys]:
     from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
     from ccxt_driver.oms.store import StoreError
 
-    if not db.exists():
-        if not may_be_new:
-            raise click.ClickException(f"{db} does not exist")
-        click.echo(f"{db} is new; ccxt-driver serve --db {db} will use it", err=True)
+    new = not db.exists()
+    if new and not may_be_new:
+        raise click.ClickException(f"{db} does not exist")
     try:
         store = SqliteApiKeys(db)
+        if new:
+            click.echo(f"{db} is new; ccxt-driver serve --db {db} will use it", err=True)
         try:
-            yield KeyRing(store, lambda: time.time_ns() // 1_000_000)
+            yield store
         finally:
             store.close()
     except (StoreError, LookupError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _ring(store: SqliteApiKeys) -> KeyRing:
+    from ccxt_driver.oms.keys import KeyRing
+
+    return KeyRing(store, lambda: time.time_ns() // 1_000_000)
+
+
+def _check_ids(store: SqliteApiKeys, accounts: list[int], strategies: list[int]) -> None:
+    """Refuse a key for what the file does not have.
+
+    Of a file that no OMS has been opened on yet it is only a warning: which accounts and strategies it
+    gets is up to who opens it.
+
+    :raises ClickException: naming what is unknown and what there is
+    """
+    from ccxt_driver.oms.setup import DEFAULT_ACCOUNTS, DEFAULT_STRATEGIES
+
+    usual = [row["account_id"] for row in DEFAULT_ACCOUNTS]
+    for option, wanted, what, known, made in (
+        ("--account", accounts, "accounts", store.account_ids(), usual),
+        ("--strategies", strategies, "strategies", store.strategy_ids(), [*DEFAULT_STRATEGIES]),
+    ):
+        missing = _listed(each for each in wanted if each not in (known or made))
+        if missing and known:
+            raise click.ClickException(f"{option} {missing}: the file has {what} {_listed(known)}")
+        if missing:
+            text = f"{option} {missing}: ccxt-driver serve makes {what} {_listed(made)}"
+            click.echo(f"warning: {text}", err=True)
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, ids))
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:

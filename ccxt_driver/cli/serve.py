@@ -6,9 +6,13 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -47,9 +51,12 @@ def serve(host: str, port: int, db: Path | None, new_key: bool, seed: int) -> No
             "travel in the clear. Put a proxy that speaks TLS in front, or use --host 127.0.0.1.",
             err=True,
         )
+    with _told(host, port):
+        _refuse_taken(host, port)  # first, so that no file is made for a server that cannot start
     oms = _open(db, seed)
     try:
-        _run(oms, host, port, new_key)
+        with _told(host, port):
+            _run(oms, host, port, new_key)
     finally:
         oms.close()
 
@@ -73,14 +80,47 @@ def _run(oms: EmbeddedOms, host: str, port: int, new_key: bool) -> None:
             click.echo(line)
         sys.stdout.flush()
 
+    asyncio.run(serve_until_stopped(oms, host, port, ready))
+
+
+@contextmanager
+def _told(host: str, port: int) -> Iterator[None]:
+    """Say in plain words why the address cannot be had."""
     try:
-        asyncio.run(serve_until_stopped(oms, host, port, ready))
+        yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"port {port} of {host} is in use; choose another one with --port, or --port 0"
         else:
             message = f"{host}:{port}: {error.strerror or error}"
         raise click.ClickException(message) from error
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Try the address for a moment.
+
+    :raises OSError: it is taken, or none of those that the name stands for can be had
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    problems: list[OSError] = []
+    for family, _, _, _, address in found:
+        try:
+            _try_to_bind(family, address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+            problems.append(error)  # a machine without IPv6 has no ::1, and serves on 127.0.0.1 alone
+    if len(problems) == len(found):
+        raise problems[0]
+
+
+def _try_to_bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":  # as asyncio does: what is left of a server that has gone is no matter
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(address)
 
 
 def _account_lines(oms: EmbeddedOms) -> list[str]:

@@ -94,6 +94,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
     :raises StoreUnusable: it cannot be opened, is not ours, or is of a newer version
     """
+    if not path.parent.is_dir():
+        raise StoreUnusable(f"{path} cannot be opened: there is no directory {path.parent}")
     try:
         # It holds the digests of keys, so that nobody else has to read it.
         path.touch(mode=0o600)

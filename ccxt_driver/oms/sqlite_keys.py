@@ -61,6 +61,19 @@ class SqliteApiKeys:
             created_at = ?, label = ?, disabled_at = coalesce(disabled_at, ?) WHERE id = ? RETURNING id"""
         self._write(query, (*_row(key)[1:], key.id))
 
+    def account_ids(self) -> list[int]:
+        """The accounts of the file; none before an OMS was first opened on it."""
+        return self._ids("accounts")
+
+    def strategy_ids(self) -> list[int]:
+        """The strategies of the file; none before an OMS was first opened on it."""
+        return self._ids("strategies")
+
+    def _ids(self, table: str) -> list[int]:
+        with self._lock:
+            rows = self._connection.execute(f"SELECT id FROM {table} ORDER BY id").fetchall()
+        return [row[0] for row in rows]
+
     def _write(self, query: str, values: tuple[Any, ...]) -> tuple[int]:
         try:
             with self._lock:

@@ -97,7 +97,9 @@ def test_a_file_in_use_is_told_without_a_traceback(serve: Any, tmp_path: Path) -
     assert "Traceback" not in errors
 
 
-def test_a_port_in_use_is_told_without_a_traceback_and_makes_no_key(serve: Any, tmp_path: Path) -> None:
+def test_a_port_in_use_is_told_without_a_traceback_and_leaves_nothing_behind(
+    serve: Any, tmp_path: Path
+) -> None:
     db = tmp_path / "oms.sqlite"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -105,6 +107,7 @@ def test_a_port_in_use_is_told_without_a_traceback_and_makes_no_key(serve: Any, 
     assert status == 1
     assert f"port {port} of 127.0.0.1 is in use" in errors
     assert "Traceback" not in errors
+    assert [*tmp_path.iterdir()] == []
     assert len(serve("--db", db).all("api_key")) == 1
 
 
@@ -114,3 +117,10 @@ def test_beyond_loopback_it_warns(serve: Any) -> None:
     status, errors = served.stop()
     assert status == 0
     assert "there is no TLS" in errors
+
+
+def test_an_address_of_another_machine_is_told_and_leaves_nothing_behind(serve: Any, tmp_path: Path) -> None:
+    status, errors = serve("--host", "192.0.2.1", "--db", tmp_path / "oms.sqlite").stop()
+    assert status == 1
+    assert "Error: 192.0.2.1:0: " in errors
+    assert [*tmp_path.iterdir()] == []

@@ -107,3 +107,48 @@ def test_a_disabled_key_is_not_rotated(db: Path) -> None:
     result = run("key", "rotate", "--db", db, 1)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "disabled" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args, told",
+    [
+        (("--account", 77), "--account 77: the file has accounts 1, 2, 3"),
+        (
+            ("--account", 1, "--account", 78, "--account", 77),
+            "--account 77, 78: the file has accounts 1, 2, 3",
+        ),
+        (("--strategies", "1,99"), "--strategies 99: the file has strategies 1, 2, 3"),
+    ],
+)
+def test_a_key_for_what_the_file_does_not_have_is_not_made(
+    db: Path, args: tuple[object, ...], told: str
+) -> None:
+    result = run("key", "create", "--db", db, *args)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert told in result.stderr
+    assert len(run("key", "list", "--db", db).stdout.splitlines()) == 1
+
+
+def test_in_a_new_file_a_key_for_what_serve_does_not_make_is_made_with_a_warning(tmp_path: Path) -> None:
+    """Which accounts a new file gets is known when an OMS is opened on it, and a program may choose."""
+    path = tmp_path / "new.sqlite"
+    result = run("key", "create", "--db", path, "--account", 77, "--strategies", "2,99")
+    assert "api_key" in lines(result)
+    assert "warning: --account 77: ccxt-driver serve makes accounts 1, 2, 3" in result.stderr
+    assert "warning: --strategies 99: ccxt-driver serve makes strategies 1, 2, 3" in result.stderr
+    other = run("key", "create", "--db", tmp_path / "other.sqlite", "--account", 1, "--strategies", "1")
+    assert "api_key" in lines(other)
+    assert "warning" not in other.stderr
+
+
+def test_a_strategy_made_while_a_server_runs_is_known_at_once(db: Path) -> None:
+    with EmbeddedOms(db=db) as oms:
+        assert oms.handle("create_strategy", {}, {}, {"name": "grid"}).body["strategy_id"] == 4
+        assert "api_key" in lines(run("key", "create", "--db", db, "--strategies", "4"))
+
+
+def test_a_directory_that_does_not_exist_is_told_and_the_file_not_called_new(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "oms.sqlite"
+    result = run("key", "create", "--db", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {path} cannot be opened: there is no directory {path.parent}\n"
