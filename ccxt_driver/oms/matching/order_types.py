@@ -10,7 +10,7 @@ from ccxt_driver.contract.commands import ClosePosition, SendOrder, Side, TimeIn
 from ccxt_driver.contract.values import format_decimal
 from ccxt_driver.oms.entities import Order
 from ccxt_driver.oms.market.listing import Market
-from ccxt_driver.oms.refusals import invalid
+from ccxt_driver.oms.refusals import invalid, venue_refusal
 
 Options = SendOrder | ClosePosition
 """What a client asked for."""
@@ -46,6 +46,17 @@ def _triggers(options: Options) -> int:
     )
 
 
+_NOT_HONOURED: Final = (
+    "trailingTriggerPrice",
+    "stopLoss",
+    "takeProfit",
+    "stopLossPrice",
+    "takeProfitPrice",
+)
+"""Parameters for a venue that change when an order trades: to ignore one would be to trade at another
+moment than was asked for. Others that the paper venue does not know are ignored, as ccxt's users expect."""
+
+
 def check_options(options: Options, market: Market, now: int) -> None:
     """Refuse options that do not go together, and prices off the market's grid.
 
@@ -59,6 +70,9 @@ def check_options(options: Options, market: Market, now: int) -> None:
             "or take_profit_price",
         )
     check(options)
+    for name in _NOT_HONOURED:
+        if options.params.get(name) is not None:
+            raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
     if options.price is not None:
         check_price("payload.price", options.price, market)
     if options.oms_stop_loss is not None:

@@ -487,3 +487,12 @@ def test_a_refusal_claims_nothing_and_a_venue_rejection_does(desk: Any) -> None:
     again = desk.refuse("exchange_error", "send_order", **rejected)
     assert again["results"][0]["duplicate"] is True
     assert again["results"][0]["order"] == first["results"][0]["order"]
+
+
+@pytest.mark.parametrize("name", ["trailingTriggerPrice", "stopLoss", "takeProfit", "stopLossPrice"])
+def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: str) -> None:
+    detail = desk.refuse("exchange_error", "send_order", **desk.order("buy", 1, params={name: "150"}))
+
+    assert detail["details"]["ccxt_error"] == "NotSupported"
+    assert name in detail["message"]
+    assert desk.send("buy", 1, params={name: None, "recvWindow": 5000})["status"] == "FILLED"
