@@ -9,6 +9,9 @@ from typing import Any, Final
 
 import click
 
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.features import Feature
+
 from .feature_notes import WITHOUT
 
 _CLOCK_TOLERANCE_MS: Final = 5_000
@@ -59,6 +62,7 @@ class _Patient:
 )
 @click.option("--api-key", help="Better set CCXT_OMS_API_KEY: others can see the arguments of a process.")
 @click.option("--account-id", type=click.IntRange(1), help="Default: CCXT_OMS_ACCOUNT_ID.")
+@click.option("--strategy-id", type=click.IntRange(0), help="Default: CCXT_OMS_STRATEGY_ID; 0 is none.")
 @click.option("--symbol", help="Market to ask about. Default: BTC/USDT, or the first there is.")
 @click.option("--order", is_flag=True, help="Also place a limit order far from the market, and cancel it.")
 @click.pass_context
@@ -67,6 +71,7 @@ def doctor(
     base_url: str | None,
     api_key: str | None,
     account_id: int | None,
+    strategy_id: int | None,
     symbol: str | None,
     order: bool,
 ) -> None:
@@ -77,7 +82,8 @@ def doctor(
     """
     import ccxt
 
-    config: dict[str, Any] = {"options": {"base_url": base_url, "account_id": account_id}}
+    options = {"base_url": base_url, "account_id": account_id, "strategy_id": strategy_id}
+    config: dict[str, Any] = {"options": options}
     if api_key is not None:
         config["apiKey"] = api_key
     try:
@@ -172,20 +178,14 @@ def _remedy(error: Exception) -> str:
 def _reachable(patient: _Patient) -> str:
     import ccxt
 
+    from .connection_faults import explain, no_oms
+
     try:
         health = patient.exchange.request("healthz", "public", "GET")
-    except ccxt.NetworkError as error:
-        raise _Failed(
-            f"no answer from {patient.base_url} ({type(error).__name__})",
-            "Is it running (ccxt-driver serve)? Is CCXT_OMS_BASE_URL or --base-url right, port included?",
-        ) from error
-    except ccxt.ExchangeError as error:
-        health = error
+    except ccxt.BaseError as error:
+        raise _Failed(*explain(patient.base_url, error)) from error
     if not isinstance(health, dict) or health.get("status") != "ok":
-        raise _Failed(
-            f"what answers at {patient.base_url} is not an OMS, or not well",
-            "Check the base URL; it is the root of the OMS, without a path of an endpoint.",
-        )
+        raise _Failed(*no_oms(patient.base_url))
     patient.features = frozenset(health.get("features") or ())
     if isinstance(health.get("time_ms"), int):
         apart = abs(time.time_ns() // 1_000_000 - health["time_ms"])
@@ -279,6 +279,56 @@ def _ticker(patient: _Patient) -> str:
     return f"{patient.symbol} bid {ticker.get('bid')} ask {ticker.get('ask')} last {ticker.get('last')}"
 
 
+def _strategy(patient: _Patient) -> str:
+    strategy_id = patient.exchange.options.get("strategy_id")
+    if not strategy_id:
+        return _without_strategy(patient)
+    usable = patient.exchange.fetch_strategies()
+    for strategy in usable:
+        if strategy["id"] == str(strategy_id):
+            return _usable_strategy(patient, strategy)
+    raise _Failed(
+        f"there is no strategy {strategy_id} that this key may use; it may use: {_ids(usable)}",
+        "Choose one of those with CCXT_OMS_STRATEGY_ID or --strategy-id (0 for none), or use a key for "
+        "this one. create_strategy makes a new one.",
+    )
+
+
+def _usable_strategy(patient: _Patient, strategy: dict[str, Any]) -> str:
+    account_id = str(patient.account["account_id"])
+    name = f"{strategy['id']} ({strategy['name']})"
+    if strategy["status"] != "active":
+        raise _Failed(
+            f"strategy {name} is {strategy['status']}: its orders are refused",
+            "Have it made active, or choose another with CCXT_OMS_STRATEGY_ID or --strategy-id.",
+        )
+    if strategy["accounts"] and account_id not in strategy["accounts"]:
+        raise _Failed(
+            f"strategy {name} is not for account {account_id}; it is for: {', '.join(strategy['accounts'])}",
+            "Choose another strategy with CCXT_OMS_STRATEGY_ID or --strategy-id, or one of those accounts.",
+        )
+    return name
+
+
+def _without_strategy(patient: _Patient) -> str:
+    """Nothing says that a key is limited to some strategies, but a dry run of an order without one does."""
+    if Feature.CHECK_ORDER in patient.features and patient.account.get("can_trade") and patient.bid:
+        size, price = _far_off(patient, patient.bid)
+        check = patient.exchange.can_execute_order(patient.symbol, "limit", "buy", size, price)
+        if (check["reason"] or "").startswith(ErrorCode.STRATEGY_PERMISSION_DENIED):
+            usable = patient.exchange.fetch_strategies()
+            example = f"={usable[0]['id']}" if usable else ""
+            raise _Failed(
+                f"none is chosen, but the key is limited to some: {_ids(usable)}",
+                f"Set CCXT_OMS_STRATEGY_ID{example} or give --strategy-id: without it orders are refused.",
+            )
+    return "none is chosen: orders belong to none, and reads cover all that the key may see"
+
+
+def _ids(strategies: list[dict[str, Any]]) -> str:
+    return ", ".join(strategy["id"] for strategy in strategies) or "none"
+
+
 def _balance(patient: _Patient) -> str:
     total = patient.exchange.fetch_balance()["total"]
     held = {currency: amount for currency, amount in total.items() if amount}
@@ -293,10 +343,16 @@ def _order(patient: _Patient) -> str | None:
         return None
     exchange, symbol = patient.exchange, patient.symbol
     assert patient.bid is not None, "the ticker has been checked"
-    market = exchange.market(symbol)
-    price = float(exchange.price_to_precision(symbol, patient.bid * _FAR_BELOW))
-    placed = exchange.create_order(symbol, "limit", "buy", _smallest(exchange, market, price), price)
+    size, price = _far_off(patient, patient.bid)
+    placed = exchange.create_order(symbol, "limit", "buy", size, price)
     return _cancelled(exchange, placed)
+
+
+def _far_off(patient: _Patient, bid: float) -> tuple[float, float]:
+    """Amount and price of a buy order that cannot fill."""
+    exchange, symbol = patient.exchange, patient.symbol
+    price = float(exchange.price_to_precision(symbol, bid * _FAR_BELOW))
+    return _smallest(exchange, exchange.market(symbol), price), price
 
 
 def _smallest(exchange: Any, market: dict[str, Any], price: float) -> float:
@@ -338,7 +394,8 @@ _CHECKS: Final[tuple[tuple[str, tuple[str, ...], Callable[[_Patient], str | None
     ("features", ("reachable",), _features),
     ("markets", ("account",), _markets),
     ("ticker", ("markets",), _ticker),
+    ("strategy", ("permissions",), _strategy),
     ("balance", ("account",), _balance),
-    ("order", ("permissions", "ticker"), _order),
+    ("order", ("permissions", "strategy", "ticker"), _order),
 )
 """Name, what it stands on, what it does."""

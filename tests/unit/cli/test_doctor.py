@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -13,6 +15,7 @@ from ccxt_driver.cli import main
 from ccxt_driver.cli.feature_notes import WITHOUT
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.oms import EmbeddedOms, Permission, Principal
+from tests.helpers.served import serve
 
 SECRET = "oms_very-secret"
 
@@ -57,6 +60,61 @@ def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
     assert SECRET not in result.output
 
 
+@pytest.mark.sockets
+def test_https_to_a_server_without_tls_is_told() -> None:
+    with serve(EmbeddedOms()) as served:
+        base_url = served.base_url
+        result = run("--base-url", base_url.replace("http:", "https:"), "--api-key", SECRET)
+    assert result.exit_code == 1
+    assert f"[FAIL] reachable: {base_url.replace('http:', 'https:')} does not speak TLS" in result.stdout
+    assert f"-> Write {base_url}: ccxt-driver serve speaks plain HTTP" in result.stdout
+    assert SECRET not in result.output
+
+
+def test_a_certificate_that_is_not_accepted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ccxt_driver import OmsCcxtExchange
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        try:
+            raise ssl.SSLCertVerificationError(1, "self-signed certificate")
+        except ssl.SSLError as error:
+            raise ccxt.ExchangeNotAvailable("no connection") from error
+
+    monkeypatch.setattr(OmsCcxtExchange, "request", refuse)
+    result = run("--base-url", "https://127.0.0.1:1", "--api-key", SECRET)
+    assert "[FAIL] reachable: the certificate of https://127.0.0.1:1 is not accepted" in result.stdout
+    assert "self-signed certificate" in result.stdout
+
+
+def test_a_file_in_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with EmbeddedOms(db="oms.sqlite"):
+        result = run("--base-url", "embedded:oms.sqlite")
+    assert result.exit_code == 1
+    assert "[FAIL] reachable: oms.sqlite is in use by another process\n" in result.stdout
+    assert "ccxt-driver serve --db oms.sqlite" in result.stdout
+    assert "CCXT_OMS_BASE_URL right" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "name, problem, remedy",
+    [
+        ("missing/oms.sqlite", "there is no directory missing", "Make the directory"),
+        ("other.txt", "other.txt is not a database of ccxt-driver", "one that does not exist yet is made"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str, remedy: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.txt").write_text("something else that is long enough to be looked at" * 100)
+    result = run("--base-url", f"embedded:{name}")
+    assert result.exit_code == 1
+    assert "[FAIL] reachable: " in result.stdout
+    assert problem in result.stdout
+    assert remedy in result.stdout
+
+
 def test_a_bad_base_url_is_told() -> None:
     result = run("--base-url", "ftp://x")
     assert result.exit_code == 1
@@ -83,7 +141,7 @@ def patient(oms: EmbeddedOms, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
             given = {
                 **config,
-                "options": {"account_id": config["options"]["account_id"], "oms": oms, **options},
+                "options": {**config["options"], "base_url": None, "oms": oms, **options},
             }
             return OmsCcxtExchange(given)
 
@@ -125,6 +183,66 @@ def test_a_key_that_may_only_read_is_a_warning_and_a_test_order_fails(patient: C
     result = patient("--api-key", SECRET, "--account-id", 1, "--order")
     assert result.exit_code == 1
     assert "[FAIL] order: PermissionDenied" in result.stdout
+
+
+def test_the_strategy_is_checked_and_named(patient: Callable[..., Result]) -> None:
+    result = patient("--api-key", SECRET, "--account-id", 1, "--strategy-id", 2)
+    assert result.exit_code == 0, result.output
+    assert "[ ok ] strategy: 2 (strategy 2)" in result.stdout
+
+
+def test_the_strategy_of_the_environment_is_checked(
+    patient: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCXT_OMS_STRATEGY_ID", "9")
+    result = patient("--api-key", SECRET, "--account-id", 1, "--order")
+    assert result.exit_code == 1
+    assert (
+        "[FAIL] strategy: there is no strategy 9 that this key may use; it may use: 1, 2, 3" in result.stdout
+    )
+    assert "CCXT_OMS_STRATEGY_ID or --strategy-id" in result.stdout
+    assert "[skip] order: not checked, because of: strategy" in result.stdout
+
+
+def test_a_strategy_of_another_account_is_told(oms: EmbeddedOms, patient: Callable[..., Result]) -> None:
+    made = oms.handle("create_strategy", {}, {}, {"name": "grid", "account_ids": [2]})
+    assert made.body["strategy_id"] == 4
+    result = patient("--api-key", SECRET, "--account-id", 1, "--strategy-id", 4)
+    assert result.exit_code == 1
+    assert "[FAIL] strategy: strategy 4 (grid) is not for account 1; it is for: 2" in result.stdout
+
+
+def test_a_strategy_that_is_not_active_is_told(
+    patient: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ccxt_driver import OmsCcxtExchange
+
+    paused = {"id": "2", "name": "grid", "status": "paused", "accounts": ["1"]}
+    monkeypatch.setattr(OmsCcxtExchange, "fetch_strategies", lambda self: [paused])
+    result = patient("--api-key", SECRET, "--account-id", 1, "--strategy-id", 2)
+    assert result.exit_code == 1
+    assert "[FAIL] strategy: strategy 2 (grid) is paused: its orders are refused" in result.stdout
+
+
+def test_a_limited_key_without_a_strategy_is_told_before_any_order(
+    oms: EmbeddedOms, patient: Callable[..., Result]
+) -> None:
+    trader = Permission(read=True, trade=True, close=True)
+    limited = Principal(key_id=5, strategies=frozenset((1, 2)), on_all=trader)
+    result = patient("--api-key", SECRET, "--account-id", 1, principal=limited)
+    assert result.exit_code == 1
+    assert "[FAIL] strategy: none is chosen, but the key is limited to some: 1, 2" in result.stdout
+    assert "Set CCXT_OMS_STRATEGY_ID=1 or give --strategy-id" in result.stdout
+    chosen = patient("--api-key", SECRET, "--account-id", 1, "--strategy-id", 2)
+    assert chosen.exit_code == 0, chosen.output
+    other = patient("--api-key", SECRET, "--account-id", 1, "--strategy-id", 3)
+    assert "there is no strategy 3 that this key may use; it may use: 1, 2" in other.stdout
+
+
+def test_without_a_strategy_that_is_said(patient: Callable[..., Result]) -> None:
+    result = patient("--api-key", SECRET, "--account-id", 1)
+    assert result.exit_code == 0, result.output
+    assert "[ ok ] strategy: none is chosen" in result.stdout
 
 
 def test_an_unknown_symbol_is_told_with_near_ones(patient: Callable[..., Result]) -> None:
