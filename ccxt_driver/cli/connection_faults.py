@@ -16,7 +16,7 @@ def explain(base_url: str, error: BaseException) -> tuple[str, str]:
     :param error: what the driver raised
     """
     if base_url.startswith("embedded:"):
-        return _of_a_file(Path(base_url.removeprefix("embedded:")), error)
+        return _of_a_file(Path(base_url.removeprefix("embedded:")).expanduser(), error)
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
