@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from ccxt_driver import OmsCcxtExchange
-from ccxt_driver.contract.endpoints import snake_case
+from ccxt_driver.contract.commands import Command, CommandName
+from ccxt_driver.contract.endpoints import ENDPOINTS, snake_case
+from ccxt_driver.contract.events import Action
 from ccxt_driver.embedded import close_embedded
 from ccxt_driver.exchange._sync.powers import Powers
 from ccxt_driver.exchange._sync.venue import Venue
 from ccxt_driver.exchange.capabilities import CAPABILITIES, Source, description
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.administration import (
+    AllowNewPositions,
+    Funds,
+    NewStrategy,
+    Reassign,
+    Reconcile,
+    Status,
+    StrategyAllowNewPositions,
+)
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -83,7 +98,14 @@ def test_every_power_and_every_method_of_the_venue_is_on_its_page() -> None:
 def test_pages_name_no_method_that_does_not_exist() -> None:
     verbs = r"(?:fetch|create|cancel|edit|close|set|merge|call|can|load|add|reduce|withdraw|borrow|repay)"
     named = {word for word in _words(*PAGES, ROOT / "README.md") if re.fullmatch(rf"{verbs}_\w+", word)}
-    others = {"cancel_all_after", "close_requested", "set_price", "create_app", "reduce_only"}
+    others = {
+        "cancel_all_after",
+        "close_requested",
+        "set_price",
+        "create_app",
+        "reduce_only",
+        "close_by_executed",
+    }
 
     assert {word for word in named - others if not hasattr(OmsCcxtExchange({}), word)} == set()
 
@@ -100,3 +122,45 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = _LINK.findall(page.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def _fields(model: type[BaseModel]) -> set[str]:
+    return {name for name in model.model_fields if not name.startswith("_")}
+
+
+def test_the_page_of_the_server_names_every_field_of_every_command_and_list() -> None:
+    payloads = {
+        name: kind.model_fields["payload"].annotation
+        for kind in get_args(get_args(Command)[0])
+        for name in get_args(kind.model_fields["command"].annotation)
+    }
+    assert set(payloads) == set(CommandName)
+    wanted = {field for payload in payloads.values() if payload for field in _fields(payload)}
+    wanted |= set(CommandName)
+    wanted |= {name for endpoint in ENDPOINTS if endpoint.method == "GET" for name in endpoint.query}
+    wanted |= {name.value for name in Action}
+
+    assert wanted - _words(DOCS / "server.md") == set()
+
+
+def test_the_page_of_the_server_names_every_route_and_every_body() -> None:
+    text = (DOCS / "server.md").read_text(encoding="utf-8")
+    bodies = (Funds, NewStrategy, AllowNewPositions, StrategyAllowNewPositions, Status, Reassign, Reconcile)
+    wanted = {field for body in bodies for field in _fields(body)}
+
+    assert [endpoint.path for endpoint in ENDPOINTS if f"/{endpoint.path}" not in text] == []
+    assert wanted - _words(DOCS / "server.md") == set()
+
+
+def test_the_order_of_the_page_of_the_server_is_taken() -> None:
+    text = (DOCS / "server.md").read_text(encoding="utf-8")
+    example = re.search(r"-d '(\{.*?\})'$", text, re.MULTILINE | re.DOTALL)
+    shown = re.search(r'^(\{"results": .*?)^```', text, re.MULTILINE | re.DOTALL)
+    assert example is not None
+    assert shown is not None
+    with EmbeddedOms(clock="manual") as oms:
+        reply = oms.handle("commands", {}, {}, json.loads(example[1]))
+    [result], [expected] = reply.body["results"], json.loads(shown[1])["results"]
+    for key, value in expected.pop("order").items():
+        assert key == "created_at" or result["order"][key] == value
+    assert expected.items() <= result.items()
