@@ -32,6 +32,7 @@ from .position_requests import PositionRequests
 from .request_parts import endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
 from .shared_markets import SharedMarkets
+from .unknown_creates import UnknownCreates
 from .venue_guard import check as check_venue_call
 
 LOGGER: Final = logging.getLogger("ccxt_driver")
@@ -62,6 +63,7 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         self._learned = False
         self._missing_routes = set()
         self._commands_in_flight = 0
+        self.unknown_creates = UnknownCreates()
         super().__init__(resolve(config, os.environ))
 
     def describe(self) -> Any:

@@ -16,6 +16,7 @@ from ccxt_driver.errors import error_from_detail, garbage
 from .host import Host
 from .request_parts import MAPPINGS
 
+_CLOCKS_APART_MS: Final = 60_000
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
@@ -83,6 +84,37 @@ class CommandOutcomes(Host):
         unknown = kind(message)
         unknown.__dict__.update(vars(error), outcome=outcome, client_order_id=client_order_id)
         raise unknown from error
+
+    def unknown_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> ccxt.BaseError:
+        """The failure of a batch as that of one of its commands, with its client order id."""
+        try:
+            self._raise_outcome(error, command)
+        except ccxt.BaseError as own:
+            return own
+
+    def lookup_timeout_ms(self) -> int:
+        """`options.lookup_timeout`: how long a command's unknown outcome is looked for; 0 for not at all."""
+        return self._milliseconds_of("lookup_timeout", 5000)
+
+    def unknown_hold_ms(self) -> int:
+        """`options.unknown_hold`: how long a command identical to an unknown one is held back."""
+        return self._milliseconds_of("unknown_hold", 60_000)
+
+    def _milliseconds_of(self, option: str, default: int) -> int:
+        value = self.options.get(option)
+        value = default if value is None else value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+            raise ccxt.BadRequest(f"{self.id} {option}: expected milliseconds from 0, got {value!r}"[:200])
+        return int(value)
+
+    def is_of_command(self, row: Mapping[str, Any], command: Mapping[str, Any], since_ms: int) -> bool:
+        """Whether a row found by its client order id is the order that a command has made.
+
+        Where the id is not unique an older order may have it too.
+        """
+        payload = command["payload"]
+        same = all(row.get(key) == payload[key] for key in ("symbol", "side") if key in payload)
+        return same and self._time_of(row, "created_at") >= since_ms - _CLOCKS_APART_MS
 
     def _results_of(self, body: Any, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
         """For each command its result, or the exception of its refusal."""

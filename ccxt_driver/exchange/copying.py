@@ -28,6 +28,7 @@ _NOT_COPIED: Final = frozenset(
         # the OMS itself is found again by its URL
         "_embedded_oms",
         "_commands_in_flight",
+        "unknown_creates",
     }
 )
 

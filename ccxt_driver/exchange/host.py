@@ -23,6 +23,7 @@ class Host:
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]
+        unknown_creates: Any
         _learned: bool
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]

@@ -9,6 +9,7 @@ import ccxt
 
 from .configuration import PAPER_NAME, sandbox_url
 from .host import Host
+from .unknown_creates import UnknownCreates
 
 
 class LiveSide(NamedTuple):
@@ -68,6 +69,7 @@ class Sandbox(Host):
         self._embedded_oms = None
         self._terms = {}
         self._known_orders.clear()
+        self.unknown_creates = UnknownCreates()
         self._learned = False
         self._missing_routes = set()
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):

@@ -13,13 +13,13 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 
-from .rows import Rows
+from .settling import Settling
 
 if TYPE_CHECKING:
     from ccxt.base.types import Order
 
 
-class Orders(Rows):
+class Orders(Settling):
     """Commands on orders."""
 
     def create_order(
@@ -49,7 +49,7 @@ class Orders(Rows):
             self.load_markets()
             features = self._features() if self.needs_features(params) else frozenset()
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
-        return self._order_of_result(command, self._command(command))
+        return self._place(command, self.client_order_id_of(None, params)[1] is None)
 
     def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Place several orders by one request, in order.
@@ -77,14 +77,7 @@ class Orders(Rows):
                 )
                 for order, each in zip(orders, each_params, strict=True)
             ]
-        outcomes = self._commands(commands)
-        for index, command in enumerate(commands):
-            if not isinstance(outcomes[index], ccxt.BaseError):
-                try:
-                    outcomes[index] = self._order_of_result(command, outcomes[index])
-                except ccxt.BaseError as error:  # of this one: the others are placed
-                    outcomes[index] = error
-        return outcomes
+        return self._placed_batch(commands)
 
     def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that a command has placed: failing here would invite the caller to place it again."""
@@ -208,7 +201,16 @@ class Orders(Rows):
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         with BEFORE_SENDING:
             self._guard_strategy(command, order_id, self._strategy_id(params))
-        return self._order_after(command, order_id, self._command(command))
+        try:
+            result = self._repeated(command)
+        except ccxt.InvalidOrder as error:
+            if getattr(error, "unsettled", None) is None or command["command"] != "cancel_order":
+                raise
+            order = self._complete_order(command["account_id"], order_id, None)
+            if order["status"] != "canceled":
+                raise
+            return order
+        return self._order_after(command, order_id, result)
 
     def _order_after(self, command: dict[str, Any], order_id: int, result: dict[str, Any]) -> Any:
         """The order as a command has left it: failing here would look as if the command had failed."""
@@ -249,7 +251,7 @@ class Orders(Rows):
             }
             strategy_id = self._strategy_id(params)
             self._guard_strategies(command, order_ids, strategy_id)
-        return self._orders_after(command, order_ids, self._command(command))
+        return self._orders_after(command, order_ids, self._cancelled(command))
 
     def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
@@ -285,7 +287,7 @@ class Orders(Rows):
         if wanted.symbol is not None:
             payload["symbol"] = wanted.symbol
         command = {"account_id": account_id, "command": "cancel_all_orders", "payload": payload}
-        result = self._command(command)
+        result = self._cancelled(command)
         return [self._order(row) for row in result.get("orders") or []]
 
     def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
@@ -294,7 +296,16 @@ class Orders(Rows):
         if not ids:
             return []
         command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
-        return self._orders_after(command, ids, self._command(command))
+        return self._orders_after(command, ids, self._cancelled(command))
+
+    def _cancelled(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a cancellation of several orders; that none is open any more is what was wanted."""
+        try:
+            return self._repeated(command)
+        except ccxt.InvalidOrder as error:
+            if getattr(error, "unsettled", None) is None:
+                raise
+            return {}
 
     def _orders_after(self, command: dict[str, Any], ids: list[int], result: dict[str, Any]) -> Any:
         """As `_order_after`, for several orders."""

@@ -16,6 +16,7 @@ from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
 from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
+from .settling import Settling
 
 if TYPE_CHECKING:
     from ccxt.base.types import Order, Position, PositionModeInfo, Trade
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _CLOSED = frozenset({"closed", "merged"})
 
 
-class Positions(Fallback):
+class Positions(Settling, Fallback):
     """Queries and commands on positions."""
 
     def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
@@ -114,7 +115,7 @@ class Positions(Fallback):
             rows = self._closable(self.market(symbol)["symbol"], side, params)
             commands = self.close_position_requests(rows, params)
         if len(commands) == 1:
-            return self._order_of_close(commands[0], self._command(commands[0]))
+            return self._close(commands[0])
         outcomes = self._commands(commands)
         failed = next((each for each in outcomes if isinstance(each, ccxt.BaseError)), None)
         orders: list[Any] = [
@@ -127,6 +128,16 @@ class Positions(Fallback):
             raise failed
         closing: Any = {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
         return closing
+
+    def _close(self, command: dict[str, Any]) -> Any:
+        """Send one closing command; its order, found again if the answer was lost."""
+        try:
+            result = self._command(command)
+        except ccxt.BaseError as error:
+            if getattr(error, "outcome", None) != "unknown":
+                raise
+            return self._settled(command, error, False)
+        return self._order_of_close(command, result)
 
     def close_all_positions(self, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Close every open position that the caller may see, or those of its strategy.
@@ -191,14 +202,15 @@ class Positions(Fallback):
         :param amount: how much of each; the smaller of both when left out
         :returns: the two deals as ccxt trade structures, as far as the server tells them
         """
-        payload: dict[str, Any] = {
-            "position_id_a": identifier("position_id_a", position_id_a),
-            "position_id_b": identifier("position_id_b", position_id_b),
-        }
-        if amount is not None:
-            payload["qty"] = self.exact_text("amount", amount)
-        self.load_markets()
-        result = self._position_command("close_by", payload, params)
+        with BEFORE_SENDING:
+            payload: dict[str, Any] = {
+                "position_id_a": identifier("position_id_a", position_id_a),
+                "position_id_b": identifier("position_id_b", position_id_b),
+            }
+            if amount is not None:
+                payload["qty"] = self.exact_text("amount", amount)
+            self.load_markets()
+            result = self._position_command("close_by", payload, params)
         return [self.parse_trade(row) for row in result.get("deals") or []]
 
     def merge_positions(
@@ -211,18 +223,19 @@ class Positions(Fallback):
         :param params: `stop_mode` (keep, clear, set) and with set `stop_loss`, `take_profit`
         :returns: the target as a ccxt position structure
         """
-        payload: dict[str, Any] = {
-            "source_position_id": identifier("source_position_id", source_position_id),
-            "target_position_id": identifier("target_position_id", target_position_id),
-        }
-        if params.get("stop_mode") is not None:
-            payload["stop_mode"] = params["stop_mode"]
-        for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
-            if params.get(name) is not None:
-                self._need_enforced_stops(name)
-                payload[key] = self.exact_text(name, params[name])
-        self.load_markets()
-        result = self._position_command("merge_positions", payload, params)
+        with BEFORE_SENDING:
+            payload: dict[str, Any] = {
+                "source_position_id": identifier("source_position_id", source_position_id),
+                "target_position_id": identifier("target_position_id", target_position_id),
+            }
+            if params.get("stop_mode") is not None:
+                payload["stop_mode"] = params["stop_mode"]
+            for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
+                if params.get(name) is not None:
+                    self._need_enforced_stops(name)
+                    payload[key] = self.exact_text(name, params[name])
+            self.load_markets()
+            result = self._position_command("merge_positions", payload, params)
         return self._changed_position(result, payload["target_position_id"], params)
 
     def set_position_stops(
@@ -242,19 +255,20 @@ class Positions(Fallback):
         :returns: the position as a ccxt position structure
         :raises NotSupported: the server keeps stops and nobody enforces them
         """
-        number = identifier("position_id", position_id)
-        payload: dict[str, Any] = {"position_id": number}
-        self.load_markets()
-        stops = {"stop_loss": stop_loss, "take_profit": take_profit}
-        if any(value is not None for value in stops.values()):
-            self._need_enforced_stops("set_position_stops()")
-            market = self.market((self._position_row(number, params))["symbol"])
-            for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
-                if stops[name] is not None:
-                    payload[key] = self.stop_price(market, name, stops[name])
-        if comment is not None:
-            payload["comment"] = comment or None
-        result = self._position_command("position_change", payload, params)
+        with BEFORE_SENDING:
+            number = identifier("position_id", position_id)
+            payload: dict[str, Any] = {"position_id": number}
+            self.load_markets()
+            stops = {"stop_loss": stop_loss, "take_profit": take_profit}
+            if any(value is not None for value in stops.values()):
+                self._need_enforced_stops("set_position_stops()")
+                market = self.market((self._position_row(number, params))["symbol"])
+                for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
+                    if stops[name] is not None:
+                        payload[key] = self.stop_price(market, name, stops[name])
+            if comment is not None:
+                payload["comment"] = comment or None
+            result = self._position_command("position_change", payload, params)
         return self._changed_position(result, number, params)
 
     def _need_enforced_stops(self, what: str) -> None:

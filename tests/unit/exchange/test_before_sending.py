@@ -20,6 +20,9 @@ COMMANDS = [
     ("cancel_all_orders", ()),
     ("close_position", ("BTC/USDT",)),
     ("close_all_positions", ()),
+    ("close_by", (1, 2)),
+    ("merge_positions", (1, 2)),
+    ("set_position_stops", (1, 90)),
 ]
 
 

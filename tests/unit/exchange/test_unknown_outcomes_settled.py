@@ -1,0 +1,224 @@
+"""What the driver does when nobody can say what became of a command: it looks, and repeats what may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from tests.helpers.gateway_stub import ALL_FEATURES, Driver, Sent
+from tests.helpers.oms_rows import deal_row, filled_row, order_row
+
+pytestmark = pytest.mark.oldest
+
+SYMBOL = "BTC/USDT"
+POST = "POST /oms/commands"
+HISTORY = "GET /oms/orders/history"
+NO_DEDUPE = tuple(name for name in ALL_FEATURES if name != "client_order_id_dedupe")
+LOST = (504, {"detail": {"code": "dispatcher_timeout", "message": "no answer"}})
+
+
+class Clock:
+    """Virtual: sleeping moves it."""
+
+    now = 1_795_140_332_000
+
+    def milliseconds(self) -> int:
+        return self.now
+
+    def sleep(self, milliseconds: float) -> None:
+        self.now += int(milliseconds)
+
+
+@pytest.fixture
+def make(make_driver: Any) -> Any:
+    def made(features: tuple[str, ...] = ALL_FEATURES, **options: Any) -> Driver:
+        driver: Driver = make_driver(features, options={"lookup_timeout": 2000, **options}).ready()
+        clock, exchange = Clock(), driver.exchange
+        exchange.clock = clock
+        exchange.milliseconds = clock.milliseconds
+        if exchange.synchronous if hasattr(exchange, "synchronous") else not exchange.asyncio_loop:
+            exchange.sleep = clock.sleep
+        else:
+
+            async def sleep(milliseconds: float) -> None:
+                clock.sleep(milliseconds)
+
+            exchange.sleep = sleep
+        return driver
+
+    return made
+
+
+def page(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"items": list(rows), "total": len(rows), "page": 1, "page_size": 1}
+
+
+def finds(driver: Driver, after: int, **columns: Any) -> None:
+    """The history knows the order from a look on."""
+    looks: list[Sent] = []
+
+    def answer(sent: Sent) -> dict[str, Any]:
+        looks.append(sent)
+        name = sent.query["client_order_id"]
+        return page(filled_row(id=11, client_order_id=name, **columns)) if len(looks) > after else page()
+
+    driver.gateway.on(HISTORY, answer)
+    driver.gateway.on("GET /oms/deals", page(deal_row(order_id=11)))
+
+
+def posts(driver: Driver) -> int:
+    return driver.gateway.routes.count(POST)
+
+
+def test_an_order_whose_answer_was_lost_is_found_and_returned(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+    finds(driver, after=2)
+
+    order = driver.call("create_order", SYMBOL, "market", "buy", 1)
+    assert (order["id"], order["status"], len(order["trades"])) == ("11", "closed", 1)
+    assert posts(driver) == 1
+
+
+def test_absence_is_no_proof_and_nothing_is_sent_again(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+    assert caught.value.outcome == "unknown"
+    assert caught.value.client_order_id == driver.gateway.payload["client_order_id"]
+    assert posts(driver) == 1
+
+
+def test_a_server_that_dedupes_is_asked_again_under_the_same_id(make: Any) -> None:
+    driver = make()
+    result = {"index": 0, "ok": True, "command_id": 5, "order_id": 11, "duplicate": True}
+    row, deal = filled_row(id=11), deal_row(order_id=11)
+    answers = [LOST, LOST, {"results": [{**result, "order": row, "deals": [deal]}]}]
+    driver.gateway.on(POST, lambda sent: answers.pop(0))
+    driver.gateway.on(HISTORY, page())
+
+    assert driver.call("create_order", SYMBOL, "market", "buy", 1)["id"] == "11"
+    sent = [each.body["payload"]["client_order_id"] for each in driver.gateway.sent if each.route == POST]
+    assert len(sent) == 3
+    assert len(set(sent)) == 1
+
+
+def test_a_refusal_of_the_second_sending_says_nothing_of_the_first(make: Any) -> None:
+    driver = make()
+    refusal = (422, {"detail": {"code": "insufficient_funds", "message": "no"}})
+    answers = [LOST]
+    driver.gateway.on(POST, lambda sent: answers.pop(0) if answers else refusal)
+    driver.gateway.on(HISTORY, page())
+
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+    assert caught.value.outcome == "unknown"
+
+
+def test_the_promise_is_read_again_before_an_order_is_sent_again(make: Any) -> None:
+    driver = make()
+    driver.gateway.on("GET /healthz", {"status": "ok", "features": list(NO_DEDUPE)})  # another server now
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+    assert posts(driver) == 1
+
+
+def test_an_identical_create_waits_for_the_unknown_one(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+    order = (SYMBOL, "limit", "buy", 1, 100)
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", *order)
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", *order)
+    assert posts(driver) == 1
+
+    finds(driver, after=0)
+    assert driver.call("create_order", *order)["id"] == "11"
+    assert posts(driver) == 1
+
+    driver.gateway.on_command(order=order_row(id=12))
+    assert driver.call("create_order", *order)["id"] == "12"
+    assert posts(driver) == 2
+
+
+@pytest.mark.parametrize("how", ["another order", "an id of its own", "after the hold", "switched off"])
+def test_what_is_not_held_back(make: Any, how: str) -> None:
+    driver = make(NO_DEDUPE, **({"guard_unknown": False} if how == "switched off" else {}))
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+
+    driver.gateway.on_command(order=order_row(id=12))
+    if how == "after the hold":
+        driver.exchange.clock.now += 61_000
+    amount = 2 if how == "another order" else 1
+    params = {"clientOrderId": "mine"} if how == "an id of its own" else {}
+    assert driver.call("create_order", SYMBOL, "market", "buy", amount, None, params)["id"] == "12"
+
+
+def test_an_older_order_of_the_callers_id_is_not_taken_for_the_new_one(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+    finds(driver, after=0, created_at="2020-01-01T00:00:00.000Z")
+
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", SYMBOL, "market", "buy", 1, None, {"clientOrderId": "every time"})
+
+
+def test_a_cancel_is_repeated_and_one_that_had_worked_is_a_success(make: Any) -> None:
+    driver = make()
+    answers = [LOST, (409, {"detail": {"code": "invalid_order_state", "message": "it is CANCELED"}})]
+    driver.gateway.on(POST, lambda sent: answers.pop(0))
+    driver.gateway.on("GET /oms/orders/11", {"items": [order_row(id=11, status="CANCELED")]})
+
+    assert driver.call("cancel_order", "11")["status"] == "canceled"
+    assert posts(driver) == 2
+
+
+def test_a_cancel_that_came_too_late_says_so(make: Any) -> None:
+    driver = make()
+    answers = [LOST, (409, {"detail": {"code": "invalid_order_state", "message": "it is FILLED"}})]
+    driver.gateway.on(POST, lambda sent: answers.pop(0))
+    driver.gateway.on("GET /oms/orders/11", {"items": [filled_row(id=11)]})
+    driver.gateway.on("GET /oms/deals", page(deal_row(order_id=11)))
+
+    with pytest.raises(ccxt.InvalidOrder, match="FILLED"):
+        driver.call("cancel_order", "11")
+
+
+def test_of_a_batch_only_what_is_unknown_is_looked_up(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    lost = {"code": "exchange_timeout", "message": "no answer"}
+    results = [
+        {"index": 0, "ok": True, "command_id": 1, "order_id": 12, "order": order_row(id=12)},
+        {"index": 1, "ok": False, "error": lost},
+        {"index": 2, "ok": False, "error": {"code": "insufficient_funds", "message": "no"}},
+    ]
+    driver.gateway.on(POST, (207, {"results": results}))
+    finds(driver, after=0)
+
+    orders = [{"symbol": SYMBOL, "type": "market", "side": "buy", "amount": 1}] * 3
+    placed, found, refused = driver.call("create_orders", orders)
+    assert (placed["id"], found["id"]) == ("12", "11")
+    assert isinstance(refused, ccxt.InsufficientFunds)
+    assert posts(driver) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", -1, True])
+def test_an_option_that_is_no_time_is_refused(make: Any, value: Any) -> None:
+    driver = make(NO_DEDUPE, lookup_timeout=value)
+    driver.gateway.on(POST, LOST)
+
+    with pytest.raises(ccxt.BadRequest, match="lookup_timeout: expected milliseconds"):
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
