@@ -65,7 +65,7 @@ class Settling(Rows):
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
         try:
             row = await self._row_by_client_order_id(account_id, client_order_id, None)
-            if not await self._promises_to_dedupe() and not self.is_of_command(row, command, since_ms):
+            if not self.is_of_command(row, command, since_ms) and not await self._promises_to_dedupe():
                 return None
             return await self._order_after(command, row["id"], {"order": row})
         except ccxt.OrderNotFound:

@@ -66,7 +66,7 @@ class Settling(Rows):
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
         try:
             row = self._row_by_client_order_id(account_id, client_order_id, None)
-            if not self._promises_to_dedupe() and not self.is_of_command(row, command, since_ms):
+            if not self.is_of_command(row, command, since_ms) and not self._promises_to_dedupe():
                 return None
             return self._order_after(command, row["id"], {"order": row})
         except ccxt.OrderNotFound:
