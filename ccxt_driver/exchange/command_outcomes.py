@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import ccxt
 
-from ccxt_driver.errors import error_from_detail, garbage
+from ccxt_driver.errors import annotate, error_from_detail, garbage
 
 from .host import Host
 from .request_parts import MAPPINGS
@@ -115,6 +115,16 @@ class CommandOutcomes(Host):
         payload = command["payload"]
         same = all(row.get(key) == payload[key] for key in ("symbol", "side") if key in payload)
         return same and self._time_of(row, "created_at") >= since_ms - _CLOCKS_APART_MS
+
+    def unless_rejected(self, order: Any) -> Any:
+        """An order that was found, unless the venue rejected it: that is a refusal, as if told at once."""
+        if order["status"] != "rejected":
+            return order
+        reason = order["info"].get("reject_reason") or "no reason given"
+        message = f"{self.id} order {order['id']} was rejected by the venue: {reason}"
+        error = annotate(ccxt.InvalidOrder(message), details=order["info"], outcome="refused")
+        error.__dict__["client_order_id"] = order["clientOrderId"]
+        raise error
 
     def _results_of(self, body: Any, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
         """For each command its result, or the exception of its refusal."""

@@ -15,9 +15,10 @@ from .request_parts import json_text
 
 
 class Pending(NamedTuple):
-    """A command that may have been carried out, and what its caller was told."""
+    """A command that may have been carried out, when it was sent, and what its caller was told."""
 
     command: dict[str, Any]
+    sent_ms: int
     error: ccxt.BaseError
 
 

@@ -12,6 +12,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
+from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
@@ -130,12 +131,13 @@ class Positions(Settling, Fallback):
 
     async def _close(self, command: dict[str, Any]) -> Any:
         """Send one closing command; its order, found again if the answer was lost."""
+        sent_ms = self.milliseconds()
         try:
             result = await self._command(command)
         except ccxt.BaseError as error:
             if getattr(error, "outcome", None) != "unknown":
                 raise
-            return await self._settled(command, error, False)
+            return await self._settled(Pending(command, sent_ms, error), hold=False)
         return await self._order_of_close(command, result)
 
     async def close_all_positions(self, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:

@@ -33,36 +33,38 @@ class Settling(Rows):
         """
         pending = self.unknown_creates.pending(command, self.milliseconds()) if made_up_id else None
         if pending is not None:
-            return self._settled(pending.command, pending.error, True)
+            return self._settled(pending, hold=True)
+        sent_ms = self.milliseconds()
         try:
             result = self._command(command)
         except ccxt.BaseError as error:
             if not _unknown(error):
                 raise
-            return self._settled(command, error, made_up_id)
+            return self._settled(Pending(command, sent_ms, error), hold=made_up_id)
         return self._order_of_result(command, result)
 
-    def _settled(self, command: dict[str, Any], error: ccxt.BaseError, hold: bool) -> Any:
+    def _settled(self, pending: Pending, hold: bool) -> Any:
         """The order of a command whose outcome is unknown.
 
+        :raises InvalidOrder: it was placed and the venue rejected it
         :raises RequestTimeout: it still is; with `hold` an identical command is held back from now on
         """
-        started = self.milliseconds()
-        deadline = started + self.lookup_timeout_ms()
+        deadline = self.milliseconds() + self.lookup_timeout_ms()
         pause = _FIRST_PAUSE_MS
         while self.milliseconds() < deadline:
-            order = self._look_up(command, started)
+            order = self._look_up(pending)
             if order is not None:
-                self.unknown_creates.forget(command)
-                return order
+                self.unknown_creates.forget(pending.command)
+                return self.unless_rejected(order)
             self.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_MS)
         if hold and self.options.get("guard_unknown", True):
-            self.unknown_creates.hold(Pending(command, error), self.milliseconds() + self.unknown_hold_ms())
-        raise error
+            self.unknown_creates.hold(pending, self.milliseconds() + self.unknown_hold_ms())
+        raise pending.error
 
-    def _look_up(self, command: dict[str, Any], since_ms: int) -> Any:
+    def _look_up(self, pending: Pending) -> Any:
         """The order that a command has made, or makes now where that is safe; None when it is not known."""
+        command, since_ms = pending.command, pending.sent_ms
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
         try:
             row = self._row_by_client_order_id(account_id, client_order_id, None)
@@ -121,6 +123,7 @@ class Settling(Rows):
 
         :returns: for each, in order, its order or the exception of its failure
         """
+        sent_ms = self.milliseconds()
         try:
             outcomes = self._commands(commands)
         except ccxt.BaseError as error:
@@ -134,7 +137,7 @@ class Settling(Rows):
                 if not isinstance(outcome, ccxt.BaseError):
                     outcomes[index] = self._order_of_result(command, outcome)
                 elif _unknown(outcome):
-                    outcomes[index] = self._settled(command, outcome, False)
+                    outcomes[index] = self._settled(Pending(command, sent_ms, outcome), hold=False)
             except ccxt.BaseError as error:  # of this one: the others are what they are
                 outcomes[index] = error
         return self._unless_all_refused(outcomes)

@@ -222,3 +222,30 @@ def test_an_option_that_is_no_time_is_refused(make: Any, value: Any) -> None:
 
     with pytest.raises(ccxt.BadRequest, match="lookup_timeout: expected milliseconds"):
         driver.call("create_order", SYMBOL, "market", "buy", 1)
+
+
+def test_an_order_that_the_venue_rejected_is_a_refusal(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+
+    def answer(sent: Sent) -> dict[str, Any]:
+        columns = {"status": "REJECTED", "reject_reason": "would_fill_immediately"}
+        return page(order_row(id=11, client_order_id=sent.query["client_order_id"], **columns))
+
+    driver.gateway.on(HISTORY, answer)
+    with pytest.raises(ccxt.InvalidOrder, match="would_fill_immediately") as caught:
+        driver.call("create_order", SYMBOL, "limit", "buy", 1, 100, {"postOnly": True})
+    assert caught.value.outcome == "refused"
+    assert caught.value.client_order_id == driver.gateway.payload["client_order_id"]
+
+
+def test_an_order_is_found_long_after_it_was_sent(make: Any) -> None:
+    driver = make(NO_DEDUPE, unknown_hold=600_000)
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+
+    driver.exchange.clock.now += 300_000
+    finds(driver, after=0)
+    assert driver.call("create_order", SYMBOL, "market", "buy", 1)["id"] == "11"
