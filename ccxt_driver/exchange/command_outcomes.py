@@ -11,7 +11,9 @@ from typing import Any, Final, NoReturn
 
 import ccxt
 
+from ccxt_driver.contract.values import parse_decimal
 from ccxt_driver.errors import annotate, error_from_detail, garbage
+from ccxt_driver.mappers.values import needed_decimal
 
 from .host import Host
 from .request_parts import MAPPINGS
@@ -100,6 +102,15 @@ class CommandOutcomes(Host):
         """`options.unknown_hold`: how long a command identical to an unknown one is held back."""
         return self._milliseconds_of("unknown_hold", 60_000)
 
+    def check_waits(self) -> None:
+        """Refuse options that make no sense before a command is sent: afterwards they would hide its outcome.
+
+        :raises BadRequest: naming the option; nothing is sent
+        """
+        with BEFORE_SENDING:
+            self.lookup_timeout_ms()
+            self.unknown_hold_ms()
+
     def _milliseconds_of(self, option: str, default: int) -> int:
         value = self.options.get(option)
         value = default if value is None else value
@@ -125,6 +136,16 @@ class CommandOutcomes(Host):
         error = annotate(ccxt.InvalidOrder(message), details=order["info"], outcome="refused")
         error.__dict__["client_order_id"] = order["clientOrderId"]
         raise error
+
+    def is_as_asked(self, row: Mapping[str, Any], command: Mapping[str, Any]) -> bool:
+        """Whether an order is as a command to cancel or to change it wants it to be."""
+        if command["command"] == "cancel_order":
+            return bool(row.get("status") == "CANCELED")
+        asked = {"price": command["payload"].get("new_price"), "qty": command["payload"].get("new_qty")}
+        return all(
+            value is None or self._mapped(needed_decimal, row, name) == parse_decimal(value)
+            for name, value in asked.items()
+        )
 
     def _results_of(self, body: Any, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
         """For each command its result, or the exception of its refusal."""

@@ -102,6 +102,7 @@ class Rows(OmsExchange):
         :returns: its result, which is ok
         :raises BaseError: refused, never sent, or unknown, as `outcome` says
         """
+        self.check_waits()
         self._commands_in_flight += 1
         try:
             body = await self.request(COMMANDS, "private", "POST", command)
@@ -126,6 +127,7 @@ class Rows(OmsExchange):
         :returns: for each, in order, its result or the exception of its refusal
         :raises BaseError: all were refused, or it is not known what became of them
         """
+        self.check_waits()
         self._commands_in_flight += 1
         try:
             body = await self.request(COMMANDS, "private", "POST", commands)

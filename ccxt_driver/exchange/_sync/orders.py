@@ -203,14 +203,29 @@ class Orders(Settling):
             self._guard_strategy(command, order_id, self._strategy_id(params))
         try:
             result = self._repeated(command)
-        except ccxt.InvalidOrder as error:
-            if getattr(error, "unsettled", None) is None or command["command"] != "cancel_order":
+        except ccxt.BaseError as refusal:
+            unsettled = vars(refusal).get("unsettled")
+            if unsettled is None:
                 raise
-            order = self._complete_order(command["account_id"], order_id, None)
-            if order["status"] != "canceled":
-                raise
-            return order
+            return self._order_in_the_end(command, order_id, refusal, unsettled)
         return self._order_after(command, order_id, result)
+
+    def _order_in_the_end(
+        self, command: dict[str, Any], order_id: int, refusal: ccxt.BaseError, unsettled: ccxt.BaseError
+    ) -> Any:
+        """The order after a command that was refused when it was sent again: the first time may have done it.
+
+        :raises RequestTimeout: it may still be on its way, or the order cannot be read
+        """
+        try:
+            row = self._order_row(command["account_id"], order_id, None)
+            done = self.is_as_asked(row, command)
+        except ccxt.BaseError as error:
+            LOGGER.debug("%s order %s could not be read: %s", self.id, order_id, error)
+            raise unsettled from error
+        if done:
+            return self._order_after(command, order_id, {"order": row})
+        raise unsettled if row.get("status") in OPEN_STATUSES else refusal
 
     def _order_after(self, command: dict[str, Any], order_id: int, result: dict[str, Any]) -> Any:
         """The order as a command has left it: failing here would look as if the command had failed."""
@@ -302,10 +317,13 @@ class Orders(Settling):
         """Carry out a cancellation of several orders; that none is open any more is what was wanted."""
         try:
             return self._repeated(command)
-        except ccxt.InvalidOrder as error:
-            if getattr(error, "unsettled", None) is None:
+        except ccxt.BaseError as refusal:
+            unsettled = vars(refusal).get("unsettled")
+            if unsettled is None:
                 raise
-            return {}
+            if isinstance(refusal, ccxt.InvalidOrder):
+                return {}
+            raise unsettled from refusal
 
     def _orders_after(self, command: dict[str, Any], ids: list[int], result: dict[str, Any]) -> Any:
         """As `_order_after`, for several orders."""

@@ -103,6 +103,7 @@ class Rows(OmsExchange):
         :returns: its result, which is ok
         :raises BaseError: refused, never sent, or unknown, as `outcome` says
         """
+        self.check_waits()
         self._commands_in_flight += 1
         try:
             body = self.request(COMMANDS, "private", "POST", command)
@@ -127,6 +128,7 @@ class Rows(OmsExchange):
         :returns: for each, in order, its result or the exception of its refusal
         :raises BaseError: all were refused, or it is not known what became of them
         """
+        self.check_waits()
         self._commands_in_flight += 1
         try:
             body = self.request(COMMANDS, "private", "POST", commands)

@@ -197,6 +197,52 @@ def test_a_cancel_that_came_too_late_says_so(make: Any) -> None:
         driver.call("cancel_order", "11")
 
 
+NOT_OPEN = (409, {"detail": {"code": "invalid_order_state", "message": "it is not open"}})
+ORDER = "GET /oms/orders/11"
+
+
+def test_a_cancel_whose_order_cannot_be_read_is_unknown(make: Any) -> None:
+    driver = make()
+    answers = [LOST, NOT_OPEN]
+    driver.gateway.on(POST, lambda sent: answers.pop(0))
+    driver.gateway.on(ORDER, (502, "<html>"))
+
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("cancel_order", "11")
+    assert caught.value.outcome == "unknown"
+
+
+def edit_refused_the_second_time(make: Any, **afterwards: Any) -> Driver:
+    """A limit order at 90 is to be changed to 100; the first answer is lost."""
+    driver: Driver = make()
+    columns = {"id": 11, "order_type": "limit", "side": "buy", "qty": "1"}
+    rows = [order_row(**columns, price="90"), order_row(**{**columns, **afterwards})]
+    driver.gateway.on(ORDER, lambda sent: {"items": [rows.pop(0)]})
+    answers = [LOST, NOT_OPEN]
+    driver.gateway.on(POST, lambda sent: answers.pop(0))
+    return driver
+
+
+def test_a_change_that_had_worked_is_a_success_though_the_order_has_closed_since(make: Any) -> None:
+    driver = edit_refused_the_second_time(make, price="100.00", status="CANCELED")
+    order = driver.call("edit_order", "11", SYMBOL, "limit", "buy", None, 100)
+    assert (order["price"], order["status"]) == (100, "canceled")
+
+
+def test_a_change_that_came_too_late_says_so(make: Any) -> None:
+    driver = edit_refused_the_second_time(make, price="90", status="CANCELED")
+    with pytest.raises(ccxt.InvalidOrder) as caught:
+        driver.call("edit_order", "11", SYMBOL, "limit", "buy", None, 100)
+    assert caught.value.outcome == "refused"
+
+
+def test_a_change_of_an_open_order_may_still_be_on_its_way(make: Any) -> None:
+    driver = edit_refused_the_second_time(make, price="90", status="SUBMITTED")
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("edit_order", "11", SYMBOL, "limit", "buy", None, 100)
+    assert caught.value.outcome == "unknown"
+
+
 def test_of_a_batch_only_what_is_unknown_is_looked_up(make: Any) -> None:
     driver = make(NO_DEDUPE)
     lost = {"code": "exchange_timeout", "message": "no answer"}
@@ -220,8 +266,10 @@ def test_an_option_that_is_no_time_is_refused(make: Any, value: Any) -> None:
     driver = make(NO_DEDUPE, lookup_timeout=value)
     driver.gateway.on(POST, LOST)
 
-    with pytest.raises(ccxt.BadRequest, match="lookup_timeout: expected milliseconds"):
+    with pytest.raises(ccxt.BadRequest, match="lookup_timeout: expected milliseconds") as caught:
         driver.call("create_order", SYMBOL, "market", "buy", 1)
+    assert caught.value.outcome == "not_sent"
+    assert posts(driver) == 0
 
 
 def test_an_order_that_the_venue_rejected_is_a_refusal(make: Any) -> None:

@@ -1,0 +1,149 @@
+"""What the caller was told of each order, held against what is at the OMS."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import ccxt
+
+_STATUSES: Final = {
+    "PENDING_SUBMIT": "open",
+    "SUBMITTED": "open",
+    "PARTIALLY_FILLED": "open",
+    "FILLED": "closed",
+    "CANCELED": "canceled",
+    "REJECTED": "rejected",
+}
+_OUTCOMES: Final = frozenset({"refused", "not_sent", "unknown"})
+Rows = dict[int, dict[str, Any]]
+
+
+class Violation(AssertionError):
+    """Something is doubled, lost, or not as the caller was told."""
+
+
+@dataclass
+class Intent:
+    """What the caller wants, by one call or several identical ones.
+
+    :param once: whether that is one order, however many calls it takes
+    """
+
+    tag: str
+    once: bool = True
+
+
+def outcome_of(error: ccxt.BaseError) -> str:
+    """What the exception of a command says of it; every one must say."""
+    outcome = vars(error).get("outcome")
+    if outcome not in _OUTCOMES:
+        raise Violation(f"no outcome in {type(error).__name__}: {error}")
+    return str(outcome)
+
+
+def _same(told: Any, true: Any) -> bool:
+    if told is None or true is None:
+        return told is None and true is None
+    return Decimal(str(told)) == Decimal(true)
+
+
+class Bookkeeper:
+    """Client order ids and order ids by what was said of them."""
+
+    def __init__(self) -> None:
+        self.intents: dict[str, Intent] = {}
+        self.returned: dict[str, str] = {}
+        """Order ids that were returned, with the intent's tag."""
+        self.unknown: dict[str, str] = {}
+        self.denied: set[str] = set()
+
+    def intent(self, tag: str, once: bool = True) -> Intent:
+        """The intent of a tag, which travels as the order's comment."""
+        return self.intents.setdefault(tag, Intent(tag, once))
+
+    def order(self, tag: str, order: Any, rows: Rows | None) -> None:
+        """An order was returned to the caller.
+
+        :param rows: the truth now; None when it may have moved on since it was read
+        """
+        if order["id"] is None:
+            raise Violation(f"{tag}: an order without an id was returned: {order}")
+        self.returned[order["id"]] = tag
+        if rows is not None:
+            self.compare(tag, order, rows)
+
+    def placed(self, tag: str, order_id: Any) -> None:
+        """The caller was told the id of an order, and no more."""
+        if type(order_id) is not int:
+            raise Violation(f"{tag}: expected an order id, got {order_id!r}")
+        self.returned[str(order_id)] = tag
+
+    def failure(self, tag: str, error: ccxt.BaseError, client_order_id: Any) -> str:
+        """A command that makes an order failed; what its exception said."""
+        outcome = outcome_of(error)
+        if outcome == "unknown":
+            if not client_order_id:
+                raise Violation(f"{tag}: unknown, and no client order id to look up: {error}")
+            self.unknown[client_order_id] = tag
+        elif client_order_id:
+            self.denied.add(client_order_id)
+        return outcome
+
+    @staticmethod
+    def compare(tag: str, order: Any, rows: Rows, whole: bool = False) -> None:
+        """An order as the caller sees it is as it is at the OMS.
+
+        :param whole: it was read over a good line: state and fills too
+        """
+        row = rows.get(int(order["id"]))
+        if row is None:
+            raise Violation(f"{tag}: order {order['id']} was returned and is not at the OMS")
+        told = {name: order[name] for name in ("clientOrderId", "symbol", "side", "type")}
+        true = {
+            "clientOrderId": row["client_order_id"],
+            "symbol": row["symbol"],
+            "side": row["side"],
+            "type": row["order_type"],
+        }
+        wrong = [name for name in told if told[name] is not None and told[name] != true[name]]
+        if order["amount"] is not None and not _same(order["amount"], row["qty"]):
+            wrong.append("amount")
+        status = _STATUSES[row["status"]]
+        if order["status"] != status and (whole or order["status"] not in (None, "open")):
+            wrong.append("status")
+        if whole and not _same(order["filled"], row["filled_qty"]):
+            wrong.append("filled")
+        if wrong:
+            raise Violation(f"{tag}: {', '.join(wrong)} of {order} is not as at the OMS: {row}")
+
+    def check(self, rows: Rows) -> None:
+        """Nothing is doubled, nothing is lost, nothing that was denied exists."""
+        names = Counter(row["client_order_id"] for row in rows.values())
+        doubled = [name for name, count in names.items() if count > 1]
+        if doubled:
+            raise Violation(f"doubled: several orders have the client order ids {doubled}")
+        for row in rows.values():
+            self._check_covered(row)
+        by_tag: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows.values():
+            if row["status"] != "REJECTED":
+                by_tag[row["comment"]].append(row)
+        for tag, made in by_tag.items():
+            if len(made) > 1 and self.intents[tag].once:
+                raise Violation(f"doubled: {tag} was wanted once, there are {made}")
+        missing = [order_id for order_id in self.returned if int(order_id) not in rows]
+        if missing:
+            raise Violation(f"lost: the orders {missing} were returned and are not at the OMS")
+
+    def _check_covered(self, row: dict[str, Any]) -> None:
+        client_order_id = row["client_order_id"]
+        if str(row["id"]) in self.returned or client_order_id in self.unknown:
+            return
+        if row["status"] == "REJECTED" and client_order_id in self.denied:
+            return
+        if client_order_id in self.denied:
+            raise Violation(f"the caller was told that this order does not exist: {row}")
+        raise Violation(f"lost: nobody was told of this order: {row}")

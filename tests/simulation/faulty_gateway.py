@@ -1,0 +1,441 @@
+"""A gateway in memory that loses, delays and garbles, by a seed; the time is virtual.
+
+It takes the place of the connection pool under the blocking class, so that everything of the driver runs
+as it does on a network: real JSON, real status codes, real exceptions of urllib3, real API keys.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import urllib3
+
+from ccxt_driver import OmsCcxtExchange
+from ccxt_driver.contract.endpoints import ENDPOINTS, Access, Endpoint
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.access import ANONYMOUS
+from ccxt_driver.oms.market.listing import DEFAULT_MARKETS
+
+SYMBOLS: Final = ("BTC/USDT", "ETH/USDT", "BTC/USDT:USDT")
+MARKETS: Final = tuple(market for market in DEFAULT_MARKETS if market.symbol in SYMBOLS)
+ACCOUNT_ID: Final = 1
+
+ALL: Final = frozenset(Feature)
+WITHOUT_DEDUPE: Final = ALL - {Feature.CLIENT_ORDER_ID_DEDUPE, Feature.ROWS_IN_RESULTS}
+NONE: Final[frozenset[Feature]] = frozenset()
+
+_MOST_REQUESTS: Final = 20_000
+_FILTERS: Final = frozenset(
+    {"symbol", "since_ms", "until_ms", "client_order_id", "order_id", "position_id", "status", "sort"}
+)
+_BEYOND_THE_PLAIN_ROW: Final = frozenset(
+    {"time_in_force", "post_only", "reduce_only", "trigger_price", "stop_price", "take_profit_price"}
+    | {"trailing_amount", "trailing_percent", "reject_reason", "fee_currency", "maker"}
+)
+
+
+class Fault(StrEnum):
+    """What happens to one request."""
+
+    NOTHING = "nothing"
+    DELAY = "delay"
+    DROPPED_BEFORE = "dropped before"
+    DROPPED_AFTER = "dropped after executing"
+    LATE = "executed long after the time-out"
+    RESET_BEFORE = "reset before"
+    RESET_AFTER = "reset after executing"
+    ERROR_BEFORE = "5xx before"
+    ERROR_AFTER = "5xx after executing"
+    GARBAGE = "garbage after executing"
+    HALF = "half an answer"
+    BROKEN = "connection broken in mid-answer"
+    RESULT_LOST = "the result of a command says time-out"
+    RATE_LIMITED = "429"
+    REFUSED = "connection refused"
+
+
+WEIGHTS: Final[dict[Fault, int]] = {
+    **dict.fromkeys(Fault, 2),
+    Fault.NOTHING: 0,
+    Fault.DROPPED_AFTER: 4,
+    Fault.ERROR_AFTER: 3,
+    Fault.LATE: 3,
+}
+_KINDS: Final = tuple(WEIGHTS)
+_WEIGHTS: Final = tuple(WEIGHTS.values())
+
+_ERRORS_AFTER: Final[tuple[tuple[int, str | None], ...]] = (
+    (500, "internal_error"),
+    (502, "dispatcher_error"),
+    (502, "exchange_error/RequestTimeout"),
+    (502, "exchange_error/NetworkError"),
+    (504, "exchange_timeout"),
+    (504, "dispatcher_timeout"),
+    (500, None),
+    (502, None),
+    (503, None),
+    (504, None),
+)
+"""What says nothing of whether the command was carried out; None is a proxy's page."""
+_ERRORS_BEFORE: Final = (*_ERRORS_AFTER, (503, "engine_unavailable"), (502, "exchange_error/OnMaintenance"))
+_GARBAGE: Final = (
+    "",
+    "<html>It works!</html>",
+    "null",
+    "[]",
+    "{}",
+    '{"results": []}',
+    '{"results": [{"index": 0}]}',
+    '{"results": [{"ok": true}, {"ok": true}, {"ok": true}, {"ok": true}, {"ok": true}]}',
+    '{"items": null}',
+    '"ok"',
+    "\x00\x01\x02",
+)
+
+_Reply = tuple[int, str, dict[str, str]]
+
+
+def _route(endpoint: Endpoint) -> tuple[Endpoint, re.Pattern[str]]:
+    pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", "/" + endpoint.path)
+    return endpoint, re.compile(pattern)
+
+
+_ROUTES: Final = tuple(_route(endpoint) for endpoint in ENDPOINTS)
+
+
+class FaultyGateway:
+    """An OMS behind a bad line, told apart from a good one only by what the driver sees.
+
+    :param random: decides everything
+    :param features: what it announces; without `client_order_id_dedupe` it really places twice
+    :param position_mode: of its one account
+    :param db: where it is kept over restarts; None keeps the OMS in memory, and restarts only its front
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        features: Iterable[Feature] = ALL,
+        position_mode: str = "netting",
+        db: Path | None = None,
+    ) -> None:
+        self.random = random
+        self.features = frozenset(features)
+        self.faulty = False
+        """Whether anything goes wrong now."""
+        self.fault_rate = 0.0
+        self.outage_rate = 0.0
+        self.downgrade: frozenset[Feature] | None = None
+        """What is announced after the next outage."""
+        self.journal: list[str] = []
+        self.requests = 0
+        self.late_executed = 0
+        self.executed = 0
+        self._mode = position_mode
+        self._db = db
+        self._prices: dict[str, tuple[str, str]] = {}
+        self._late: list[tuple[int, Callable[[], object]]] = []
+        self._outage = 0
+        self._restarts = False
+        self.oms = self._open(None)
+        self.secret = self.oms.keys.create()[1]
+
+    def _open(self, start_ms: int | None) -> EmbeddedOms:
+        balances = {"USDT": "1000000", "BTC": "10", "ETH": "100"}
+        account = {"account_id": ACCOUNT_ID, "position_mode": self._mode, "balances": balances}
+        return EmbeddedOms(
+            accounts=[account],
+            db=self._db,
+            clock="manual",
+            start_ms=start_ms,
+            markets=MARKETS,
+            strategies=[1],
+        )
+
+    # -- the world -----------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """The virtual time, milliseconds since the Unix epoch."""
+        return self.oms.now_ms()
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass; what was on its way arrives."""
+        self.oms.advance(max(0, int(milliseconds)))
+        now = self.now_ms()
+        due = [each for each in self._late if each[0] <= now]
+        if due:
+            self._late = [each for each in self._late if each[0] > now]
+            self._execute_late(due)
+
+    def deliver(self) -> None:
+        """Let everything that is still on its way arrive."""
+        due, self._late = self._late, []
+        self._execute_late(due)
+
+    def _execute_late(self, due: list[tuple[int, Callable[[], object]]]) -> None:
+        for _, execute in due:
+            self.journal.append("    a late request is executed")
+            execute()
+            self.late_executed += 1
+
+    def set_price(self, symbol: str, bid: str, ask: str) -> None:
+        """Move a market."""
+        self._prices[symbol] = bid, ask
+        self.oms.set_price(symbol, bid=bid, ask=ask, last=bid)
+
+    def restart(self) -> None:
+        """The process ends and another one takes over: what was on its way is lost."""
+        self._late.clear()
+        if self._db is None:
+            return
+        now = self.now_ms()
+        self.oms.close()
+        self.oms = self._open(now)
+        for symbol, (bid, ask) in self._prices.items():
+            self.oms.set_price(symbol, bid=bid, ask=ask, last=bid)
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong; an outage is over."""
+        self.faulty = False
+        if self._outage:
+            self._end_outage()
+
+    def order_rows(self) -> dict[int, dict[str, Any]]:
+        """The truth: every order of the OMS by id, past the line and its faults."""
+        rows: dict[int, dict[str, Any]] = {}
+        page = 1
+        while True:
+            query = {"account_ids": ACCOUNT_ID, "since_ms": 0, "page": page, "page_size": 500}
+            body = self.oms.handle("orders_history", {}, query, None).body
+            rows.update((row["id"], row) for row in body["items"])
+            if len(rows) >= body["total"] or not body["items"]:
+                return rows
+            page += 1
+
+    # -- the line ------------------------------------------------------------------------------
+
+    def take(self, method: str, url: str, headers: Any, text: str | None, timeout_ms: int) -> _Reply:
+        """One request as it comes from the driver, with what happens to it.
+
+        :param timeout_ms: how long the driver waits for an answer
+        :returns: status, text and headers of the answer
+        :raises HTTPError: of urllib3: there is none
+        """
+        self.requests += 1
+        if self.requests > _MOST_REQUESTS:
+            raise AssertionError("the driver asks without end")
+        self.advance(self.random.randint(1, 30))
+        fault = self._drawn(url)
+        path = urlsplit(url).path
+        self.journal.append(f"    {method} {path} {text or urlsplit(url).query}"[:400] + f" -> {fault}")
+        return self._happens(fault, path, lambda: self._execute(method, url, headers, text), timeout_ms)
+
+    def _drawn(self, url: str) -> Fault:
+        if not self.faulty:
+            return Fault.NOTHING
+        if self._outage:
+            self._outage -= 1
+            if not self._outage:
+                # Not between a promise and what the driver does because of it: nobody could be safe there.
+                self._end_outage()
+            return Fault.REFUSED if self._restarts else Fault.DROPPED_BEFORE
+        if self.random.random() < self.outage_rate and not url.endswith("/healthz"):
+            self._outage = self.random.randint(2, 12)
+            self._restarts = self.random.random() < 0.5
+            return Fault.RESET_AFTER
+        if self.random.random() >= self.fault_rate:
+            return Fault.NOTHING
+        return self.random.choices(_KINDS, _WEIGHTS)[0]
+
+    def _end_outage(self) -> None:
+        self._outage = 0
+        if self._restarts:
+            self.journal.append("    the server restarts")
+            self.restart()
+            if self.downgrade is not None:
+                self.features, self.downgrade = self.downgrade, None
+
+    def _happens(self, fault: Fault, path: str, execute: Callable[[], _Reply], timeout_ms: int) -> _Reply:
+        random = self.random
+        if fault is Fault.REFUSED:
+            raise urllib3.exceptions.NewConnectionError(None, "Connection refused")  # type: ignore[arg-type]
+        if fault is Fault.RATE_LIMITED:
+            body = {"detail": {"code": "rate_limited", "message": "slow down", "details": {}}}
+            text = random.choice((json.dumps(body), "Too Many Requests"))
+            return 429, text, {"Retry-After": str(random.randint(0, 3))}
+        if fault in (Fault.DROPPED_BEFORE, Fault.LATE):
+            if fault is Fault.LATE:
+                due = self.now_ms() + timeout_ms + random.choice((0, 100, 1_000, 10_000, 60_000))
+                self._late.append((due, execute))
+            self.advance(timeout_ms)
+            raise _timed_out(path)
+        if fault is Fault.RESET_BEFORE:
+            raise _reset()
+        if fault is Fault.ERROR_BEFORE:
+            return _error(*random.choice(_ERRORS_BEFORE))
+        reply = execute()
+        if fault is Fault.DROPPED_AFTER:
+            self.advance(timeout_ms)
+            raise _timed_out(path)
+        if fault is Fault.RESET_AFTER:
+            raise _reset()
+        if fault is Fault.BROKEN:
+            raise urllib3.exceptions.ProtocolError("Connection broken: IncompleteRead(17 bytes read)")
+        if fault is Fault.DELAY:
+            self.advance(random.randint(0, timeout_ms - 1))
+        return self._garbled(fault, reply)
+
+    def _garbled(self, fault: Fault, reply: _Reply) -> _Reply:
+        status, text, headers = reply
+        if fault is Fault.ERROR_AFTER:
+            return _error(*self.random.choice(_ERRORS_AFTER))
+        if fault is Fault.GARBAGE:
+            return 200, self.random.choice(_GARBAGE), {}
+        if fault is Fault.HALF:
+            return status, text[: self.random.randrange(len(text))], headers
+        if fault is Fault.RESULT_LOST:
+            return self._with_results_lost(reply)
+        return reply
+
+    def _with_results_lost(self, reply: _Reply) -> _Reply:
+        """Some results of commands that were carried out say that the venue did not answer."""
+        status, text, headers = reply
+        body = json.loads(text)
+        results = body.get("results") if isinstance(body, dict) else None
+        if status >= 300 or not results:
+            return reply
+        for result in results:
+            if result["ok"] and self.random.random() < 0.7:
+                error = {"code": "exchange_timeout", "message": "no answer", "details": {}}
+                kept = {"index": result["index"], "ok": False, "error": error}
+                result.clear()
+                result.update(kept)
+        if any(result["ok"] for result in results):
+            return 207, json.dumps(body), headers
+        error = {"code": "exchange_timeout", "message": "no answer", "details": {}, "results": results}
+        return 504, json.dumps({"detail": error}), headers
+
+    # -- the server ----------------------------------------------------------------------------
+
+    def _execute(self, method: str, url: str, headers: Any, text: str | None) -> _Reply:
+        """What the server does with a request that has reached it."""
+        self.executed += 1
+        parts = urlsplit(url)
+        found = self._endpoint(method, unquote(parts.path))
+        if found is None:
+            return 404, '{"detail": "Not Found"}', {}
+        endpoint, placeholders = found
+        principal: Any = ANONYMOUS
+        if endpoint.access is not Access.PUBLIC:
+            principal = self.oms.keys.authenticate(dict(headers).get("x-api-key", ""))
+            if principal is None:
+                return 401, '{"detail": {"code": "invalid_api_key", "message": "", "details": {}}}', {}
+        query = dict(parse_qsl(parts.query))
+        body = json.loads(text) if text else None
+        if Feature.QUERY_FILTERS not in self.features:
+            query = {name: value for name, value in query.items() if name not in _FILTERS}
+        reply = self.oms.handle(endpoint.name, placeholders, query, body, principal)
+        if Feature.CLIENT_ORDER_ID_DEDUPE not in self.features:
+            # Such a server keeps no claims: the same id makes another order.
+            self.oms._core.store._claims.clear()  # type: ignore[attr-defined]
+        return reply.status, json.dumps(self._poorer(endpoint.name, reply.body)), {}
+
+    def _endpoint(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
+        for endpoint, pattern in _ROUTES:
+            match = pattern.fullmatch(path) if endpoint.method == method else None
+            if match is not None:
+                by_id = endpoint.name.endswith("_by_id")
+                missing = by_id and Feature.BY_ID not in self.features
+                return None if missing else (endpoint, match.groupdict())
+        return None
+
+    def _poorer(self, endpoint: str, body: Any) -> Any:
+        """An answer without what is not announced."""
+        if endpoint == "health":
+            return {**body, "features": sorted(self.features)}
+        detail = body.get("detail") if isinstance(body, dict) else None
+        holder = detail if isinstance(detail, dict) else body
+        if endpoint == "commands" and "results" in holder:
+            hidden = {"duplicate"} if Feature.CLIENT_ORDER_ID_DEDUPE not in self.features else set()
+            if Feature.ROWS_IN_RESULTS not in self.features:
+                hidden |= {"order", "deals", "positions"}
+            holder["results"] = [_without(result, hidden) for result in holder["results"]]
+        elif Feature.ORDER_OPTIONS not in self.features and isinstance(body, dict) and "items" in body:
+            body = {**body, "items": [_without(row, _BEYOND_THE_PLAIN_ROW) for row in body["items"]]}
+        return body
+
+
+def _without(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _timed_out(path: str) -> urllib3.exceptions.HTTPError:
+    return urllib3.exceptions.ReadTimeoutError(None, path, "Read timed out.")  # type: ignore[arg-type]
+
+
+def _reset() -> urllib3.exceptions.HTTPError:
+    reset = ConnectionResetError(104, "Connection reset by peer")
+    return urllib3.exceptions.ProtocolError("Connection aborted.", reset)
+
+
+def _error(status: int, code: str | None) -> _Reply:
+    if code is None:
+        return status, f"<html><h1>{status}</h1></html>", {}
+    code, _, ccxt_error = code.partition("/")
+    details = {"ccxt_error": ccxt_error} if ccxt_error else {}
+    return status, json.dumps({"detail": {"code": code, "message": "no", "details": details}}), {}
+
+
+class _Pool:
+    """In place of urllib3's, which the driver sends by."""
+
+    def __init__(self, gateway: FaultyGateway) -> None:
+        self._gateway = gateway
+
+    def request(self, method: str, url: str, body: Any, headers: Any, timeout: Any, **_: Any) -> Any:
+        """Send a request as `urllib3.PoolManager.request` does."""
+        text = None if body is None else body.decode()
+        wait_ms = int(timeout.read_timeout * 1000)
+        status, answer, more = self._gateway.take(method, url, headers, text, wait_ms)
+        body = BytesIO(answer.encode())
+        return urllib3.HTTPResponse(body, headers=more, status=status, reason="", preload_content=True)
+
+    def clear(self) -> None:
+        """There are no connections to close."""
+
+
+class SimulatedExchange(OmsCcxtExchange):
+    """The blocking class on a faulty gateway; waiting takes no time of ours."""
+
+    gateway: FaultyGateway
+
+    def _connections(self) -> Any:
+        return _Pool(self.gateway)
+
+    def sleep(self, milliseconds: Any) -> None:
+        """Let virtual time pass."""
+        self.gateway.advance(milliseconds)
+
+    def milliseconds(self) -> int:
+        """The virtual time."""
+        return self.gateway.now_ms() if "gateway" in self.__dict__ else super().milliseconds()
+
+
+def connect(gateway: FaultyGateway, options: dict[str, Any]) -> SimulatedExchange:
+    """Make a driver on a gateway.
+
+    :param options: beside those that say which gateway and account it is
+    """
+    given = {"base_url": "http://oms.test", "account_id": ACCOUNT_ID, "share_markets": False, **options}
+    exchange = SimulatedExchange({"apiKey": gateway.secret, "options": given})
+    exchange.gateway = gateway
+    return exchange

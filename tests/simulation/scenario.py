@@ -1,0 +1,420 @@
+"""A random program of commands over a bad line, made and repeated by a seed."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import ccxt
+
+from .bookkeeper import Bookkeeper, Violation, outcome_of
+from .faulty_gateway import ALL, NONE, SYMBOLS, WITHOUT_DEDUPE, FaultyGateway, connect
+
+_PRICES: Final = {"BTC/USDT": 50_000, "ETH/USDT": 3_000, "BTC/USDT:USDT": 50_000}
+_AMOUNTS: Final = {"BTC/USDT": "0.01", "ETH/USDT": "0.1", "BTC/USDT:USDT": "0.01"}
+_MARGIN_MS: Final = 30_000
+"""How long before the end of a hold a program no longer relies on it."""
+
+
+class Scenario:
+    """One program, one driver, one gateway.
+
+    :param seed: of everything
+    :param folder: for an OMS that outlives its process
+    """
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.seed = seed
+        self.random = rng = Random(seed)
+        random.seed(seed)  # whatever the driver draws, jitter of its pauses for one
+        features = rng.choice((ALL, ALL, WITHOUT_DEDUPE, NONE))
+        persistent = features is ALL and rng.random() < 0.05
+        self.hedge = rng.random() < 0.3
+        self.gateway = FaultyGateway(
+            Random(rng.random()),
+            features,
+            "hedge" if self.hedge else "netting",
+            folder / "oms.sqlite" if persistent else None,
+        )
+        self.gateway.fault_rate = rng.choice((0.05, 0.2, 0.5, 0.8))
+        self.gateway.outage_rate = rng.choice((0.0, 0.02, 0.1))
+        if features is ALL and not persistent and rng.random() < 0.2:
+            self.gateway.downgrade = WITHOUT_DEDUPE
+        self.books = Bookkeeper()
+        self.exchange = connect(self.gateway, self._options())
+        self.exchange.timeout = rng.choice((1_000, 10_000))
+        self.guarded = bool(self.exchange.options.get("guard_unknown"))
+        self.prices = {symbol: Decimal(price) for symbol, price in _PRICES.items()}
+        self.orders: list[Any] = []
+        self.pending: list[tuple[int, Callable[[], Any], str]] = []
+        self.counts = dict.fromkeys(("returned", "refused", "not_sent", "unknown", "settled"), 0)
+
+    def _options(self) -> dict[str, Any]:
+        rng = self.random
+        names = Random(rng.random())
+        options: dict[str, Any] = {
+            "client_order_id_factory": lambda: f"g{names.getrandbits(80):x}"[:18],
+            "lookup_timeout": rng.choice((0, 1_000, 5_000)),
+        }
+        if rng.random() < 0.1:
+            options["guard_unknown"] = False
+        if rng.random() < 0.3:
+            options["strategy_id"] = 1
+        return options
+
+    # -- running -------------------------------------------------------------------------------
+
+    def run(self) -> dict[str, int]:
+        """Run the program, then check everything.
+
+        :returns: how often the caller was told what
+        :raises Violation: something is doubled, lost or untrue
+        """
+        try:
+            self._run()
+        except Exception as error:
+            journal = "\n".join(self.gateway.journal)
+            raise Violation(f"seed {self.seed}: {type(error).__name__}: {error}\n{journal}") from error
+        finally:
+            self.gateway.oms.close()
+        return self.counts
+
+    def _run(self) -> None:
+        for symbol in SYMBOLS:
+            self._move(symbol)
+        if self.random.random() < 0.8:  # otherwise loading the markets meets the faults, too
+            self.exchange.load_markets()
+        self.gateway.faulty = True
+        steps = (
+            (self._create, 10),
+            (self._create_several, 3),
+            (self._edit, 4),
+            (self._cancel, 4),
+            (self._cancel_several, 2),
+            (self._cancel_all, 1),
+            (self._close, 3),
+            (self._read, 2),
+            (self._come_back, 3),
+            (self._time_passes, 4),
+        )
+        kinds, weights = zip(*steps, strict=True)
+        for _ in range(self.random.randint(5, 16)):
+            self.random.choices(kinds, weights)[0]()
+        self._settle()
+
+    def _note(self, text: str) -> None:
+        self.gateway.journal.append(text)
+
+    def _told(self, text: str) -> None:
+        self.counts[text] += 1
+
+    def _call(self, name: str, *args: Any) -> tuple[Any, bool]:
+        """Call the driver.
+
+        :returns: its result or its exception, and whether what it says must still be so
+        """
+        late = self.gateway.late_executed
+        self._note(f"{name}{args!r}"[:300])
+        try:
+            result = getattr(self.exchange, name)(*args)
+        except ccxt.BaseError as error:
+            self._note(f"  {type(error).__name__} {vars(error).get('outcome')}: {error}"[:300])
+            return error, late == self.gateway.late_executed
+        self._note(f"  ok {result!r}"[:300])
+        return result, late == self.gateway.late_executed
+
+    def _order_told(self, tag: str, order: Any, fresh: bool) -> None:
+        self._told("returned")
+        self.books.order(tag, order, self.gateway.order_rows() if fresh else None)
+        self.orders.append(order)
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _move(self, symbol: str) -> None:
+        moved = self.prices[symbol] * (1 + Decimal(self.random.randint(-300, 300)) / 10_000)
+        self.prices[symbol] = price = moved.quantize(Decimal("0.1"))
+        self.gateway.set_price(symbol, str(price), str(price + 1))
+
+    def _time_passes(self) -> None:
+        self.gateway.advance(self.random.choice((10, 1_000, 15_000)))
+        self._move(self.random.choice(SYMBOLS))
+
+    def _wanted(self) -> tuple[Any, ...]:
+        """Symbol, type, side, amount and price of a new order."""
+        rng = self.random
+        symbol = rng.choice(SYMBOLS)
+        amount = float(Decimal(_AMOUNTS[symbol]) * rng.randint(1, 9))
+        if rng.random() < 0.03:
+            amount *= 100_000  # more than the account can pay
+        kind = rng.choice(("market", "limit", "limit"))
+        offset = 1 + Decimal(rng.randint(-200, 200)) / 10_000
+        price = float((self.prices[symbol] * offset).quantize(Decimal("0.1")))
+        return symbol, kind, rng.choice(("buy", "sell")), amount, None if kind == "market" else price
+
+    def _tag(self, letter: str) -> str:
+        return f"{letter}{len(self.books.intents)}"
+
+    def _dedupes(self) -> bool:
+        return "client_order_id_dedupe" in self.gateway.features and self.gateway.downgrade is None
+
+    def _create(self) -> None:
+        rng, wanted = self.random, self._wanted()
+        tag = self._tag("create")
+        params: dict[str, Any] = {"comment": tag}
+        own = rng.random() < 0.3
+        if own:
+            params["clientOrderId"] = f"own-{tag}"
+        self.books.intent(tag)
+
+        def attempt() -> Any:
+            return self._attempt(tag, wanted, params)
+
+        for _ in range(rng.randint(1, 4)):
+            result = attempt()
+            if not isinstance(result, ccxt.NetworkError):
+                return
+            unknown = outcome_of(result) == "unknown"
+            if unknown and own and not self._dedupes():
+                return  # to send it again would be the program's own mistake
+            if unknown and not own and not self.guarded:
+                return
+            if unknown and not own:
+                self.pending.append((self.gateway.now_ms(), attempt, tag))
+            self.gateway.advance(rng.choice((0, 100, 5_000)))
+
+    def _attempt(self, tag: str, wanted: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Call create_order, the same way as before if it was called before."""
+        result, fresh = self._call("create_order", *wanted, dict(params))
+        if isinstance(result, ccxt.BaseError):
+            self._told(self.books.failure(tag, result, vars(result).get("client_order_id")))
+            return result
+        expected = params.get("clientOrderId", result["clientOrderId"])
+        if result["clientOrderId"] != expected:
+            raise Violation(f"{tag}: asked for {expected}, got {result}")
+        self._order_told(tag, result, fresh)
+        self.pending = [each for each in self.pending if each[2] != tag]
+        return result
+
+    def _come_back(self) -> None:
+        """A program asks again for what it was told is unknown."""
+        if self.pending:
+            since, attempt, tag = self.random.choice(self.pending)
+            if self._still_held(since):
+                result = attempt()
+                if isinstance(result, ccxt.BaseError) and outcome_of(result) == "unknown":
+                    self.pending.append((self.gateway.now_ms(), attempt, tag))
+
+    def _still_held(self, since: int) -> bool:
+        hold = int(self.exchange.options.get("unknown_hold") or 0)
+        return self.gateway.now_ms() < since + hold - _MARGIN_MS
+
+    def _create_several(self) -> None:
+        orders, tags = [], []
+        for _ in range(self.random.randint(1, 4)):
+            symbol, kind, side, amount, price = self._wanted()
+            tag = self._tag("batch")
+            self.books.intent(tag)
+            tags.append(tag)
+            params = {"comment": tag}
+            if self.random.random() < 0.4:
+                params["clientOrderId"] = f"own-{tag}"
+            order = {"symbol": symbol, "type": kind, "side": side, "amount": amount, "price": price}
+            orders.append({**order, "params": params})
+        result, fresh = self._call("create_orders", orders)
+        for tag, each in zip(tags, self._members(result, len(orders)), strict=True):
+            if isinstance(each, ccxt.BaseError):
+                self._told(self.books.failure(tag, each, vars(each).get("client_order_id")))
+            else:
+                self._order_told(tag, each, fresh)
+
+    def _members(self, result: Any, count: int) -> list[Any]:
+        """What became of each member of a batch."""
+        if not isinstance(result, ccxt.BaseError):
+            return list(result)
+        results = vars(result).get("results")
+        if results is not None:
+            return list(results)
+        ids = vars(result).get("client_order_ids") or [None] * count
+        members = []
+        for client_order_id in ids:
+            own = type(result)(str(result))
+            own.__dict__.update(vars(result), client_order_id=client_order_id)
+            members.append(own)
+        return members
+
+    def _one_of_ours(self) -> Any:
+        return self.random.choice(self.orders) if self.orders else None
+
+    def _edit(self) -> None:
+        order = self._one_of_ours()
+        if order is None or order["type"] != "limit":
+            return
+        symbol = order["symbol"]
+        price = float((self.prices[symbol] * Decimal("0.98")).quantize(Decimal("0.1")))
+        amount = float(Decimal(_AMOUNTS[symbol]) * self.random.randint(1, 9))
+        before = self.gateway.order_rows()[int(order["id"])]
+        result, fresh = self._call("edit_order", order["id"], symbol, "limit", order["side"], amount, price)
+        if isinstance(result, ccxt.BaseError):
+            self._untouched(result, before, fresh)
+            return
+        self._order_told(self.books.returned[order["id"]], result, fresh)
+        row = self.gateway.order_rows()[int(order["id"])]
+        if fresh and (float(row["qty"]), float(row["price"])) != (amount, price):
+            raise Violation(f"the caller was told that the order was changed to {result}, it is {row}")
+
+    def _untouched(self, error: ccxt.BaseError, before: dict[str, Any], fresh: bool) -> None:
+        """A command on an order failed: unless that is unknown, it did nothing."""
+        outcome = outcome_of(error)
+        self._told(outcome)
+        row = self.gateway.order_rows()[before["id"]]
+        done = [name for name in ("qty", "price", "status") if row[name] != before[name]]
+        if fresh and outcome != "unknown" and done:
+            raise Violation(f"the caller was told {outcome}: {error}; it was {before}, it is {row}")
+
+    def _cancel(self) -> None:
+        order = self._one_of_ours()
+        if order is None:
+            return
+        by_client_id = order["clientOrderId"] is not None and self.random.random() < 0.3
+        for _ in range(self.random.choice((1, 1, 2))):
+            before = self.gateway.order_rows()[int(order["id"])]
+            if by_client_id:
+                params = {"clientOrderId": order["clientOrderId"]}
+                result, fresh = self._call("cancel_order", "", None, params)
+            else:
+                result, fresh = self._call("cancel_order", order["id"])
+            self._cancel_told(before, result, fresh)
+
+    def _cancel_told(self, before: dict[str, Any], result: Any, fresh: bool) -> None:
+        order_id = str(before["id"])
+        row = self.gateway.order_rows()[before["id"]]
+        if not isinstance(result, ccxt.BaseError):
+            if row["status"] != "CANCELED":
+                raise Violation(f"the caller was told that it is cancelled: {result}, it is {row}")
+            if result["id"] != order_id:
+                raise Violation(f"order {order_id} was to be cancelled, got {result}")
+            self._told("returned")
+            return
+        self._untouched(result, before, fresh)
+        outcome = outcome_of(result)
+        if isinstance(result, ccxt.OrderNotFound):
+            raise Violation(f"the caller was told that there is no order {order_id}: {row}")
+        closed = outcome == "refused" and vars(result).get("code") == "invalid_order_state"
+        if closed and row["closed_at"] is None:
+            raise Violation(f"the caller was told that it is not open: {result}, it is {row}")
+
+    def _cancel_several(self) -> None:
+        if not self.orders:
+            return
+        ids = sorted({self._one_of_ours()["id"] for _ in range(3)}, key=int)
+        result, _ = self._call("cancel_orders", ids)
+        if isinstance(result, ccxt.BaseError):
+            self._told(outcome_of(result))
+            return
+        if [order["id"] for order in result] != ids:
+            raise Violation(f"orders {ids} were to be cancelled, got {result}")
+        rows = self.gateway.order_rows()
+        for order in result:
+            self.books.compare("cancel_orders", order, rows)
+        still_open = [rows[int(each)] for each in ids if rows[int(each)]["closed_at"] is None]
+        if still_open:
+            raise Violation(f"the caller was told that they are cancelled, they are {still_open}")
+
+    def _cancel_all(self) -> None:
+        symbol = self.random.choice(SYMBOLS)
+        result, fresh = self._call("cancel_all_orders", symbol)
+        if isinstance(result, ccxt.BaseError):
+            self._told(outcome_of(result))
+            return
+        rows = self.gateway.order_rows().values()
+        still_open = [row for row in rows if row["symbol"] == symbol and row["closed_at"] is None]
+        if fresh and still_open:
+            raise Violation(f"the caller was told that none is open, they are {still_open}")
+
+    def _close(self) -> None:
+        symbol = self.random.choice(SYMBOLS)
+        tag = self._tag("close")
+        self.books.intent(tag, once=False)
+        result, fresh = self._call("close_position", symbol, None, {"comment": tag})
+        if not isinstance(result, ccxt.BaseError):
+            several = result["info"].get("orders")
+            for info in several or ():
+                self.books.placed(tag, info.get("id", info.get("order_id")))
+            self._order_told(tag, result, fresh)
+            return
+        results = vars(result).get("results")
+        ids = vars(result).get("client_order_ids")
+        if results is None and ids is None:
+            self._told(self.books.failure(tag, result, vars(result).get("client_order_id")))
+            return
+        self._told(outcome_of(result))
+        for each in results if results is not None else self._members(result, 0):
+            if isinstance(each, ccxt.BaseError):
+                self.books.failure(tag, each, vars(each).get("client_order_id"))
+            elif "clientOrderId" in each:
+                self._order_told(tag, each, fresh)
+            else:
+                self.books.placed(tag, each["order_id"])
+
+    def _read(self) -> None:
+        result, fresh = self._call("fetch_open_orders")
+        if isinstance(result, ccxt.BaseError) or not fresh:
+            return
+        told = {int(order["id"]) for order in result}
+        true = {row["id"] for row in self.gateway.order_rows().values() if row["closed_at"] is None}
+        if told != true:
+            raise Violation(f"open orders are {sorted(true)}, the caller was told {sorted(told)}")
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """The line is good again: everything can be found out."""
+        gateway = self.gateway
+        gateway.calm()
+        gateway.deliver()
+        self._note("the line is good again")
+        self.exchange.load_markets()
+        for since, attempt, tag in [*self.pending]:
+            if self._still_held(since) and any(each[2] == tag for each in self.pending):
+                self._ask_again(attempt, tag)
+        rows = gateway.order_rows()
+        self.books.check(rows)
+        for order_id, tag in self.books.returned.items():
+            read, _ = self._call("fetch_order", order_id)
+            if isinstance(read, ccxt.BaseError):
+                raise Violation(f"lost: {tag}, order {order_id} cannot be read: {read}") from read
+            self.books.compare(tag, read, rows, whole=True)
+        known = {row["client_order_id"]: row for row in rows.values()}
+        for client_order_id, tag in self.books.unknown.items():
+            read, _ = self._call("fetch_order", None, None, {"clientOrderId": client_order_id})
+            if isinstance(read, ccxt.OrderNotFound) and client_order_id not in known:
+                continue
+            if isinstance(read, ccxt.BaseError):
+                raise Violation(f"lost: {tag}, {client_order_id} cannot be found: {read}") from read
+            self.books.compare(tag, read, rows, whole=True)
+
+    def _ask_again(self, attempt: Callable[[], Any], tag: str) -> None:
+        """The same call over a good line gives the order, when there is one."""
+        there = [row for row in self.gateway.order_rows().values() if row["comment"] == tag]
+        result = attempt()
+        self.counts["settled"] += not isinstance(result, ccxt.BaseError)
+        looks = int(self.exchange.options.get("lookup_timeout") or 0) > 0
+        if there and looks and isinstance(result, ccxt.BaseError):
+            raise Violation(f"{tag} is at the OMS, and asking again does not find it: {result}") from result
+
+
+def run(seed: int) -> dict[str, int]:
+    """Run the scenario of a seed.
+
+    :returns: how often the caller was told what
+    :raises Violation: it says the seed, what is wrong, and everything that happened
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulation-")))
+        return Scenario(seed, folder).run()
