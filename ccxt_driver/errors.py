@@ -105,6 +105,8 @@ _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
     504: ccxt.RequestTimeout,
 }
 """The class of an answer without a code of the contract (a router's, a proxy's)."""
+_OF_THE_WHOLE_REQUEST: Final = frozenset({401, 405, 413, 429})
+"""Statuses that no single command of a list has."""
 
 _NOT_A_REFUSAL: Final = frozenset(
     {
@@ -180,8 +182,16 @@ def error_from_response(
     if status == 404:
         reason = f"{reason or 'Not Found'}: this server does not have the route"
     message = f"{exchange_id} HTTP {status} {reason}".rstrip()
-    outcome = None if command is None else ("unknown" if status >= 500 or status == 408 else "refused")
+    lost = status >= 500 or status == 408
+    if command == "batch" and body is None and _may_hide_results(status, text):
+        kind, lost = ccxt.RequestTimeout, True
+    outcome = None if command is None else ("unknown" if lost else "refused")
     return annotate(kind(message), status=status, details=body, retry_after=retry_after, outcome=outcome)
+
+
+def _may_hide_results(status: int, text: str | None) -> bool:
+    """Whether an answer that was cut off had a result of each command: its status is the first's only."""
+    return status not in _OF_THE_WHOLE_REQUEST and (text or "").strip()[:1] in ("", "{")
 
 
 def error_from_detail(

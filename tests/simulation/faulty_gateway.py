@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import urllib3
 
 from ccxt_driver import OmsCcxtExchange
+from ccxt_driver.contract.codes import HTTP_STATUS
 from ccxt_driver.contract.endpoints import ENDPOINTS, Access, Endpoint
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.oms import EmbeddedOms
@@ -134,6 +135,8 @@ class FaultyGateway:
         """Whether anything goes wrong now."""
         self.fault_rate = 0.0
         self.outage_rate = 0.0
+        self.weights = [weight * random.choice((0, 1, 1, 20)) for weight in _WEIGHTS]
+        """How likely each fault is: every scenario has weather of its own."""
         self.downgrade: frozenset[Feature] | None = None
         """What is announced after the next outage."""
         self.journal: list[str] = []
@@ -221,6 +224,11 @@ class FaultyGateway:
                 return rows
             page += 1
 
+    def open_symbols(self) -> list[str]:
+        """The truth: markets with an open position, each once for every position."""
+        body = self.oms.handle("positions_open", {}, {"account_ids": ACCOUNT_ID}, None).body
+        return [row["symbol"] for row in body["items"]]
+
     # -- the line ------------------------------------------------------------------------------
 
     def take(self, method: str, url: str, headers: Any, text: str | None, timeout_ms: int) -> _Reply:
@@ -254,7 +262,7 @@ class FaultyGateway:
             return Fault.RESET_AFTER
         if self.random.random() >= self.fault_rate:
             return Fault.NOTHING
-        return self.random.choices(_KINDS, _WEIGHTS)[0]
+        return self.random.choices(_KINDS, self.weights)[0]
 
     def _end_outage(self) -> None:
         self._outage = 0
@@ -321,8 +329,11 @@ class FaultyGateway:
                 result.update(kept)
         if any(result["ok"] for result in results):
             return 207, json.dumps(body), headers
-        error = {"code": "exchange_timeout", "message": "no answer", "details": {}, "results": results}
-        return 504, json.dumps({"detail": error}), headers
+        first = results[0]["error"]
+        text = json.dumps({"detail": {**first, "results": results}})
+        if self.random.random() < 0.3:
+            text = text[: self.random.randrange(len(text))]
+        return HTTP_STATUS[first["code"]], text, headers
 
     # -- the server ----------------------------------------------------------------------------
 

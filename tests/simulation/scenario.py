@@ -145,17 +145,22 @@ class Scenario:
         self.gateway.advance(self.random.choice((10, 1_000, 15_000)))
         self._move(self.random.choice(SYMBOLS))
 
-    def _wanted(self) -> tuple[Any, ...]:
-        """Symbol, type, side, amount and price of a new order."""
+    def _wanted(self, too_much: float = 0.03) -> tuple[Any, ...]:
+        """Symbol, type, side, amount and price of a new order.
+
+        :param too_much: how likely it is that the account cannot pay
+        """
         rng = self.random
         symbol = rng.choice(SYMBOLS)
         amount = float(Decimal(_AMOUNTS[symbol]) * rng.randint(1, 9))
-        if rng.random() < 0.03:
-            amount *= 100_000  # more than the account can pay
+        if rng.random() < too_much:
+            amount *= 1_000
         kind = rng.choice(("market", "limit", "limit"))
-        offset = 1 + Decimal(rng.randint(-200, 200)) / 10_000
+        side = rng.choice(("buy", "sell"))
+        away = Decimal(rng.randint(-50, 400)) / 10_000  # most rest in the book for a while
+        offset = 1 - away if side == "buy" else 1 + away
         price = float((self.prices[symbol] * offset).quantize(Decimal("0.1")))
-        return symbol, kind, rng.choice(("buy", "sell")), amount, None if kind == "market" else price
+        return symbol, kind, side, amount, None if kind == "market" else price
 
     def _tag(self, letter: str) -> str:
         return f"{letter}{len(self.books.intents)}"
@@ -217,7 +222,7 @@ class Scenario:
     def _create_several(self) -> None:
         orders, tags = [], []
         for _ in range(self.random.randint(1, 4)):
-            symbol, kind, side, amount, price = self._wanted()
+            symbol, kind, side, amount, price = self._wanted(0.2)
             tag = self._tag("batch")
             self.books.intent(tag)
             tags.append(tag)
@@ -249,14 +254,21 @@ class Scenario:
         return members
 
     def _one_of_ours(self) -> Any:
-        return self.random.choice(self.orders) if self.orders else None
+        """An order that was returned: one that is open, as a rule."""
+        if not self.orders:
+            return None
+        rows = self.gateway.order_rows()
+        still_open = [order for order in self.orders if rows[int(order["id"])]["closed_at"] is None]
+        choose_open = still_open and self.random.random() < 0.8
+        return self.random.choice(still_open if choose_open else self.orders)
 
     def _edit(self) -> None:
         order = self._one_of_ours()
         if order is None or order["type"] != "limit":
             return
         symbol = order["symbol"]
-        price = float((self.prices[symbol] * Decimal("0.98")).quantize(Decimal("0.1")))
+        offset = Decimal(self.random.choice(("0.97", "0.99", "1.01", "1.03")))
+        price = float((self.prices[symbol] * offset).quantize(Decimal("0.1")))
         amount = float(Decimal(_AMOUNTS[symbol]) * self.random.randint(1, 9))
         before = self.gateway.order_rows()[int(order["id"])]
         result, fresh = self._call("edit_order", order["id"], symbol, "limit", order["side"], amount, price)
@@ -338,7 +350,8 @@ class Scenario:
             raise Violation(f"the caller was told that none is open, they are {still_open}")
 
     def _close(self) -> None:
-        symbol = self.random.choice(SYMBOLS)
+        held = self.gateway.open_symbols() if self.random.random() < 0.8 else []
+        symbol = self.random.choice(held or SYMBOLS)
         tag = self._tag("close")
         self.books.intent(tag, once=False)
         result, fresh = self._call("close_position", symbol, None, {"comment": tag})

@@ -146,6 +146,21 @@ def test_a_proxys_page_leaves_the_outcome_of_a_command_unknown(status: int) -> N
     assert len(str(error)) < 300
 
 
+@pytest.mark.parametrize("status", [403, 404, 409, 422])
+@pytest.mark.parametrize("text", ["", '{"detail": {"code": "insufficient_funds", "resul'])
+def test_a_batchs_answer_that_was_cut_off_refuses_nothing(status: int, text: str) -> None:
+    # The status is that of the first failure; another command of the list may have been carried out.
+    error = error_from_response("oms", status, None, text, {}, "batch")
+    assert type(error) is ccxt.RequestTimeout
+    assert error.outcome == "unknown"
+    assert error_from_response("oms", status, None, text, {}, "send_order").outcome == "refused"
+
+
+@pytest.mark.parametrize("status, text", [(429, ""), (401, "{"), (413, ""), (403, "<html>no</html>")])
+def test_an_answer_to_a_whole_batch_refuses_it(status: int, text: str) -> None:
+    assert error_from_response("oms", status, None, text, {}, "batch").outcome == "refused"
+
+
 @pytest.mark.parametrize("command", ORDER_COMMANDS)
 @pytest.mark.parametrize("code", ["validation_error", "invalid_position_id"])
 def test_bad_input_of_an_order_is_an_invalid_order(code: str, command: str) -> None:
