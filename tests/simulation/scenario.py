@@ -99,6 +99,7 @@ class Scenario:
             (self._cancel_several, 2),
             (self._cancel_all, 1),
             (self._close, 3),
+            (self._close_all, 1),
             (self._read, 2),
             (self._come_back, 3),
             (self._time_passes, 4),
@@ -354,10 +355,15 @@ class Scenario:
         symbol = self.random.choice(held or SYMBOLS)
         tag = self._tag("close")
         self.books.intent(tag, once=False)
-        result, fresh = self._call("close_position", symbol, None, {"comment": tag})
+        for _ in range(self.random.choice((1, 1, 3))):  # a second one finds nothing left to close
+            result, fresh = self._call("close_position", symbol, None, {"comment": tag})
+            self._close_told(tag, result, fresh)
+            if not isinstance(result, ccxt.NetworkError):
+                return
+
+    def _close_told(self, tag: str, result: Any, fresh: bool) -> None:
         if not isinstance(result, ccxt.BaseError):
-            several = result["info"].get("orders")
-            for info in several or ():
+            for info in result["info"].get("orders") or ():
                 self.books.placed(tag, info.get("id", info.get("order_id")))
             self._order_told(tag, result, fresh)
             return
@@ -367,7 +373,18 @@ class Scenario:
             self._told(self.books.failure(tag, result, vars(result).get("client_order_id")))
             return
         self._told(outcome_of(result))
-        for each in results if results is not None else self._members(result, 0):
+        self._closed_each(tag, self._members(result, 0), fresh)
+
+    def _close_all(self) -> None:
+        tag = self._tag("close")
+        self.books.intent(tag, once=False)
+        result, fresh = self._call("close_all_positions", {"comment": tag})
+        if isinstance(result, ccxt.BaseError):
+            self._told(outcome_of(result))
+        self._closed_each(tag, self._members(result, 0), fresh)
+
+    def _closed_each(self, tag: str, members: list[Any], fresh: bool) -> None:
+        for each in members:
             if isinstance(each, ccxt.BaseError):
                 self.books.failure(tag, each, vars(each).get("client_order_id"))
             elif "clientOrderId" in each:
