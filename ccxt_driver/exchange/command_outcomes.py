@@ -163,9 +163,12 @@ class CommandOutcomes(Host):
 
     @staticmethod
     def _unless_all_refused(outcomes: list[Any]) -> list[Any]:
+        """What became of each command; when all failed the first is raised, or one that is unknown."""
         if outcomes and all(isinstance(outcome, ccxt.BaseError) for outcome in outcomes):
-            outcomes[0].__dict__["results"] = outcomes
-            raise outcomes[0]
+            unknown = (each for each in outcomes if vars(each).get("outcome") == "unknown")
+            failed = next(unknown, outcomes[0])
+            failed.__dict__["results"] = outcomes
+            raise failed
         return outcomes
 
     def _raise_batch_outcome(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> NoReturn:

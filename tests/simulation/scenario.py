@@ -245,6 +245,9 @@ class Scenario:
             return list(result)
         results = vars(result).get("results")
         if results is not None:
+            hidden = [each for each in results if _is_unknown(each)]
+            if hidden and outcome_of(result) != "unknown":
+                raise Violation(f"{outcome_of(result)} is raised and hides what is unknown: {hidden}")
             return list(results)
         ids = vars(result).get("client_order_ids") or [None] * count
         members = []
@@ -437,6 +440,10 @@ class Scenario:
         looks = int(self.exchange.options.get("lookup_timeout") or 0) > 0
         if there and looks and isinstance(result, ccxt.BaseError):
             raise Violation(f"{tag} is at the OMS, and asking again does not find it: {result}") from result
+
+
+def _is_unknown(result: Any) -> bool:
+    return isinstance(result, ccxt.BaseError) and outcome_of(result) == "unknown"
 
 
 def run(seed: int) -> dict[str, int]:

@@ -117,9 +117,10 @@ class Settling(Rows):
             await self.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_MS)
 
-    async def _placed_batch(self, commands: list[dict[str, Any]]) -> list[Any]:
+    async def _placed_batch(self, commands: list[dict[str, Any]], order_of: Any) -> list[Any]:
         """Send several commands that make orders by one request; only what is unknown is looked up.
 
+        :param order_of: gives the order of a command and its result
         :returns: for each, in order, its order or the exception of its failure
         """
         sent_ms = self.milliseconds()
@@ -134,7 +135,7 @@ class Settling(Rows):
             outcome = outcomes[index]
             try:
                 if not isinstance(outcome, ccxt.BaseError):
-                    outcomes[index] = await self._order_of_result(command, outcome)
+                    outcomes[index] = await order_of(command, outcome)
                 elif _unknown(outcome):
                     outcomes[index] = await self._settled(Pending(command, sent_ms, outcome), hold=False)
             except ccxt.BaseError as error:  # of this one: the others are what they are

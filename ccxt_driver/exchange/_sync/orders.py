@@ -57,7 +57,8 @@ class Orders(Settling):
         :param orders: dicts with `symbol`, `type`, `side`, `amount`, `price`, `params`
         :param params: for all of them; an order's own win
         :returns: in the order given, a ccxt order structure each, or the exception of one that was
-            refused; when all were refused the first exception is raised, with all in its `results`
+            failed; when all failed the first exception is raised, or the first that is unknown, with
+            all in its `results`
         :raises InvalidOrder, ...: one of them is bad input; then none is sent
         """
         with BEFORE_SENDING:
@@ -77,7 +78,7 @@ class Orders(Settling):
                 )
                 for order, each in zip(orders, each_params, strict=True)
             ]
-        return self._placed_batch(commands)
+        return self._placed_batch(commands, self._order_of_result)
 
     def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that a command has placed: failing here would invite the caller to place it again."""

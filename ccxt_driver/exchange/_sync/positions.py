@@ -117,16 +117,13 @@ class Positions(Settling, Fallback):
             commands = self.close_position_requests(rows, params)
         if len(commands) == 1:
             return self._close(commands[0])
-        outcomes = self._commands(commands)
-        failed = next((each for each in outcomes if isinstance(each, ccxt.BaseError)), None)
-        orders: list[Any] = [
-            self._order_of_close(command, outcome)
-            for command, outcome in zip(commands, outcomes, strict=True)
-            if not isinstance(outcome, ccxt.BaseError)
-        ]
-        if failed is not None:
+        outcomes = self._placed_batch(commands, self._order_of_close)
+        failures = [each for each in outcomes if isinstance(each, ccxt.BaseError)]
+        if failures:  # what is unknown says more than what was refused
+            failed = next((each for each in failures if vars(each).get("outcome") == "unknown"), failures[0])
             failed.__dict__["results"] = outcomes
             raise failed
+        orders: list[Any] = outcomes
         closing: Any = {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
         return closing
 
@@ -151,12 +148,7 @@ class Positions(Settling, Fallback):
             self.load_markets()
             rows = self._closable(None, None, params)
             commands = self.close_position_requests(rows, params)
-        if not commands:
-            return []
-        return [
-            outcome if isinstance(outcome, ccxt.BaseError) else self._order_of_close(command, outcome)
-            for command, outcome in zip(commands, self._commands(commands), strict=True)
-        ]
+        return self._placed_batch(commands, self._order_of_close) if commands else []
 
     def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Open position rows that are meant.

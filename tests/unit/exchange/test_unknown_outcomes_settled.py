@@ -8,7 +8,7 @@ import ccxt
 import pytest
 
 from tests.helpers.gateway_stub import ALL_FEATURES, Driver, Sent
-from tests.helpers.oms_rows import deal_row, filled_row, order_row
+from tests.helpers.oms_rows import deal_row, filled_row, order_row, position_row
 
 pytestmark = pytest.mark.oldest
 
@@ -259,6 +259,36 @@ def test_of_a_batch_only_what_is_unknown_is_looked_up(make: Any) -> None:
     assert (placed["id"], found["id"]) == ("12", "11")
     assert isinstance(refused, ccxt.InsufficientFunds)
     assert posts(driver) == 1
+
+
+def test_of_several_closing_orders_what_is_unknown_is_looked_up(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    rows = [position_row(id=number, symbol=SYMBOL) for number in (1, 2)]
+    driver.gateway.on("GET /oms/positions/open", page(*rows))
+    results = [
+        {"index": 0, "ok": True, "command_id": 1, "order_id": 12, "order": order_row(id=12)},
+        {"index": 1, "ok": False, "error": {"code": "exchange_timeout", "message": "no answer"}},
+    ]
+    driver.gateway.on(POST, (207, {"results": results}))
+    finds(driver, after=0)
+
+    closing = driver.call("close_position", SYMBOL)
+    assert [row["id"] for row in closing["info"]["orders"]] == [12, 11]
+    assert posts(driver) == 1
+
+
+def test_of_a_batch_that_failed_whole_the_exception_is_one_that_is_unknown(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    errors = [{"code": code, "message": "no"} for code in ("insufficient_funds", "exchange_timeout")]
+    results = [{"index": index, "ok": False, "error": error} for index, error in enumerate(errors)]
+    driver.gateway.on(POST, (422, {"detail": {**errors[0], "results": results}}))
+    driver.gateway.on(HISTORY, page())
+
+    orders = [{"symbol": SYMBOL, "type": "market", "side": "buy", "amount": 1}] * 2
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("create_orders", orders)
+    assert caught.value.outcome == "unknown"
+    assert [each.outcome for each in caught.value.results] == ["refused", "unknown"]
 
 
 @pytest.mark.parametrize("value", ["soon", -1, True])
