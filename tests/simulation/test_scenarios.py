@@ -45,13 +45,15 @@ def test_no_order_is_doubled_and_none_is_lost(first: int) -> None:
 
 
 def test_a_seed_repeats_itself(tmp_path: Path) -> None:
-    def journal(seed: int) -> list[str]:
-        scenario = Scenario(seed, tmp_path)
+    def journal(seed: int, folder: str) -> list[str]:
+        place = tmp_path / f"{folder}-{seed}"
+        place.mkdir()
+        scenario = Scenario(seed, place)
         scenario.run()
         return scenario.gateway.journal
 
-    for seed in range(20):
-        assert journal(seed) == journal(seed)
+    for seed in range(40):
+        assert journal(seed, "first") == journal(seed, "second")
 
 
 def _run_all(seeds: int) -> None:
