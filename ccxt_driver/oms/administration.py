@@ -145,9 +145,8 @@ def create_strategy(core: Core, principal: Principal, body: NewStrategy, now: in
         raise Refusal(ErrorCode.CONFLICT, f"client_strategy_id {client_id!r} is used already")
     strategy_id = max(core.state.strategies, default=0) + 1
     strategy = Strategy(strategy_id, body.name, client_id, account_ids=tuple(sorted(set(account_ids))))
-    tx = core.begin(now)
-    tx.changes.strategies[strategy_id] = strategy
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        tx.changes.strategies[strategy_id] = strategy
     core.state.strategies[strategy_id] = strategy
     return {"ok": True, **strategy.row()}
 
@@ -206,10 +205,9 @@ def check_amount(amount_field: str, currency_field: str, currency: str, amount: 
 def _transfer(
     core: Core, account: AccountState, currency: str, amount: Decimal, kind: LedgerKind, now: int
 ) -> Row:
-    tx = core.begin(now)
-    tx.book(account, currency, amount, kind, None)
-    entry = tx.changes.ledger[-1]
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        tx.book(account, currency, amount, kind, None)
+        entry = tx.changes.ledger[-1]
     return {"ok": True, "entry": entry.row(), "balance": core.balance_row(account, currency, now)}
 
 
@@ -242,11 +240,10 @@ def allow_new_positions(
 ) -> Row:
     """`/oms/risk/{account_id}/allow_new_positions`."""
     account = _risk_account(core, principal, account_id)
-    tx = core.begin(now)
-    tx.touch_account(account.account)
-    account.account.allow_new_positions = body.allow_new_positions
-    _log_switch(tx.changes.settings, account_id, now, body.model_dump())
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        tx.touch_account(account.account)
+        account.account.allow_new_positions = body.allow_new_positions
+        _log_switch(tx.changes.settings, account_id, now, body.model_dump())
     return {"ok": True, "account_id": account_id, "allow_new_positions": body.allow_new_positions}
 
 
@@ -262,14 +259,13 @@ def strategy_allow_new_positions(
             f"strategy {body.strategy_id} does not exist",
             {"strategy_id": body.strategy_id},
         )
-    tx = core.begin(now)
-    tx.touch_strategy(strategy)
-    blocked = {*strategy.blocked_accounts} - {account_id}
-    if not body.allow_new_positions:
-        blocked.add(account_id)
-    strategy.blocked_accounts = tuple(sorted(blocked))
-    _log_switch(tx.changes.settings, account_id, now, body.model_dump())
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        tx.touch_strategy(strategy)
+        blocked = {*strategy.blocked_accounts} - {account_id}
+        if not body.allow_new_positions:
+            blocked.add(account_id)
+        strategy.blocked_accounts = tuple(sorted(blocked))
+        _log_switch(tx.changes.settings, account_id, now, body.model_dump())
     return {
         "ok": True,
         "account_id": account_id,
@@ -281,11 +277,10 @@ def strategy_allow_new_positions(
 def set_status(core: Core, principal: Principal, account_id: int, body: Status, now: int) -> Row:
     """`/oms/risk/{account_id}/status`."""
     account = _risk_account(core, principal, account_id)
-    tx = core.begin(now)
-    tx.touch_account(account.account)
-    account.account.status = body.status
-    _log_switch(tx.changes.settings, account_id, now, body.model_dump())
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        tx.touch_account(account.account)
+        account.account.status = body.status
+        _log_switch(tx.changes.settings, account_id, now, body.model_dump())
     return {"ok": True, "account_id": account_id, "status": body.status}
 
 
@@ -314,13 +309,12 @@ def reconcile(core: Core, principal: Principal, body: Reconcile, now: int) -> Ro
         wanted = [state.account.id for state, _ in readable(core.state, principal)]
     for account_id in wanted:
         require(core.state, principal, account_id, "read")
-    tx = core.begin(now)
-    known = core.state.reconciled | dict.fromkeys(wanted, now)
-    tx.changes.settings["reconciled"] = {str(account_id): at for account_id, at in known.items()}
-    for account_id in wanted:
-        ids = {"account_id": account_id, "scope": body.scope, "trades_count": 0, "cursor": str(now)}
-        tx.note(account_id, EventName.RECONCILIATION_TICK, ids, None)
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        known = core.state.reconciled | dict.fromkeys(wanted, now)
+        tx.changes.settings["reconciled"] = {str(account_id): at for account_id, at in known.items()}
+        for account_id in wanted:
+            ids = {"account_id": account_id, "scope": body.scope, "trades_count": 0, "cursor": str(now)}
+            tx.note(account_id, EventName.RECONCILIATION_TICK, ids, None)
     core.state.reconciled = known
     return {"ok": True, "account_ids": wanted, "triggered_count": len(wanted)}
 

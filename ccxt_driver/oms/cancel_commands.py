@@ -100,8 +100,7 @@ def _cancel_all(
     now: int,
     batch: bool,
 ) -> Outcome:
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         canceled: list[Order] = []
         for order in orders:
@@ -110,10 +109,6 @@ def _cancel_all(
                 canceled.append(order)
         if batch:
             _note_batch(tx, account.account.id, command_id, canceled, skipped)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     outcome = changed(tx, principal, account.account.id, command_id, None)
     if batch:
         outcome.result = {
@@ -145,18 +140,17 @@ def cancel_all_after(core: Core, principal: Principal, command: CancelAllAfterCo
     strategies = sorted(set(payload.strategy_ids) or principal.strategies or ())
     if principal.strategies is not None and not principal.strategies.issuperset(strategies):
         raise Refusal(ErrorCode.STRATEGY_PERMISSION_DENIED, "this key may not use one of the strategies")
-    tx = core.begin(now)
-    deadline = now + payload.timeout_ms
-    scope = ",".join(map(str, strategies))
-    deadlines = core.state.deadlines
-    account_id = account.account.id
-    armed = {name: at for name, at in deadlines.get(account_id, {}).items() if name != scope}
-    if payload.timeout_ms:
-        armed[scope] = deadline
-    deadlines[account_id] = armed
-    tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items() if value}
-    command_id = tx.new_command()
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        deadline = now + payload.timeout_ms
+        scope = ",".join(map(str, strategies))
+        deadlines = core.state.deadlines
+        account_id = account.account.id
+        armed = {name: at for name, at in deadlines.get(account_id, {}).items() if name != scope}
+        if payload.timeout_ms:
+            armed[scope] = deadline
+        deadlines[account_id] = armed
+        tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items() if value}
+        command_id = tx.new_command()
     outcome = Outcome(command_id)
     outcome.result = {"cancel_at_ms": deadline if payload.timeout_ms else None}
     return outcome

@@ -29,6 +29,26 @@ LOG: Final = logging.getLogger("ccxt_driver.oms")
 _NO_VALUES: Final = PositionValues()
 
 
+class TransactionScope:
+    """The one way a transaction ends."""
+
+    # A class of its own, as `contextlib` costs several times as much and every order comes by here.
+    __slots__ = ("_core", "_tx")
+
+    def __init__(self, core: Core, tx: Transaction) -> None:
+        self._core = core
+        self._tx = tx
+
+    def __enter__(self) -> Transaction:
+        return self._tx
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            self._core.commit(self._tx)
+        elif issubclass(kind, Exception):
+            self._core.rollback(self._tx)
+
+
 class Core:
     """The heart of an OMS. Not thread-safe: the service holds its lock around it.
 
@@ -53,8 +73,16 @@ class Core:
 
     # transactions
 
+    def transaction(self, now: int) -> TransactionScope:
+        """A transaction for a `with` block: committed at its end, forgotten when the block raises.
+
+        :param now: the time of all it does
+        :raises Refusal: as `commit`
+        """
+        return TransactionScope(self, self.begin(now))
+
     def begin(self, now: int) -> Transaction:
-        """Start a transaction.
+        """Start a transaction that the caller commits or rolls back; see `transaction`.
 
         :param now: the time of all it does
         """

@@ -226,8 +226,7 @@ def place(
     :raises Refusal: see `placing.examine`; then nothing was done
     """
     intake = examine(core, account, order, now)
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         submit(core, tx, account, order, intake, command_id)
         if text is not None and order.client_order_id is not None:
@@ -235,10 +234,6 @@ def place(
                 order.account_id, order.client_order_id, order.id, command_id, text, order.strategy_id
             )
             tx.changes.claims.append(claim)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     outcome = changed(tx, principal, order.account_id, command_id, order.id)
     if intake.rejection is not None:
         outcome.error = rejection_of(order)
@@ -287,16 +282,11 @@ def change_order(core: Core, principal: Principal, command: ChangeOrderCommand, 
     price, qty = _new_terms(core, order, payload)
     symbol = core.state.symbols[order.symbol]
     _check_funds(core, account, symbol, order, price, qty, now)
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         _apply(core, tx, account, symbol, order, price, qty)
         ids = {"account_id": order.account_id, "command_id": command_id, "order_id": order.id}
         tx.note(order.account_id, EventName.ORDER_CHANGED, ids, order.strategy_id)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     return changed(tx, principal, order.account_id, command_id, order.id)
 
 

@@ -83,8 +83,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
         )
     order = _closing_order(core, account, position, payload, now)
     intake = examine(core, account, order, now)
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         lock(tx, position)
         submit(core, tx, account, order, intake, command_id)
@@ -94,10 +93,6 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
             )
         if intake.rejection is not None:
             position.state = PositionState.OPEN
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     outcome = changed(tx, principal, order.account_id, command_id, order.id)
     outcome.error = rejection_of(order)
     return outcome
@@ -150,8 +145,7 @@ def close_by(core: Core, principal: Principal, command: CloseByCommand, now: int
             raise invalid("payload.qty", f"expected at most {format_decimal(qty)}, the smaller of both")
         check_qty("payload.qty", payload.qty, market, whole=payload.qty == qty)
         qty = payload.qty
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         price = second.avg_price
         deals = [_offset(core, tx, account, market, position, qty, price) for position in (first, second)]
@@ -165,10 +159,6 @@ def close_by(core: Core, principal: Principal, command: CloseByCommand, now: int
         }
         # The other's owner sees it in the rows; a third strategy sees nothing.
         tx.note(account.account.id, EventName.CLOSE_BY_EXECUTED, ids, first.strategy_id)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     return changed(tx, principal, account.account.id, command_id, None)
 
 
@@ -245,8 +235,7 @@ def merge_positions(core: Core, principal: Principal, command: MergePositionsCom
     check_mergeable(source, target)
     if payload.stop_mode is StopMode.SET:
         _check_new_stops(core, target, payload.oms_stop_loss, payload.oms_stop_gain, now)
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         absorb(core, tx, account, source, target)
         _set_merged_stops(core, target, payload)
@@ -257,10 +246,6 @@ def merge_positions(core: Core, principal: Principal, command: MergePositionsCom
             "target_position_id": target.id,
         }
         tx.note(account.account.id, EventName.POSITIONS_MERGED, ids, target.strategy_id)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     return changed(tx, principal, account.account.id, command_id, None)
 
 
@@ -335,8 +320,7 @@ def position_change(core: Core, principal: Principal, command: PositionChangeCom
     stop_loss = payload.oms_stop_loss if "oms_stop_loss" in given else position.stop_loss
     stop_gain = payload.oms_stop_gain if "oms_stop_gain" in given else position.stop_gain
     _check_new_stops(core, position, payload.oms_stop_loss, payload.oms_stop_gain, now)
-    tx = core.begin(now)
-    try:
+    with core.transaction(now) as tx:
         command_id = tx.new_command()
         tx.touch_position(position)
         position.stop_loss, position.stop_gain = stop_loss, stop_gain
@@ -353,10 +337,6 @@ def position_change(core: Core, principal: Principal, command: PositionChangeCom
             "comment": position.comment,
         }
         tx.note(account.account.id, EventName.POSITION_CHANGED, ids, position.strategy_id)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     return changed(tx, principal, account.account.id, command_id, None)
 
 

@@ -60,9 +60,8 @@ def _move_all(
     answer: Row,
     now: int,
 ) -> None:
-    tx = core.begin(now)
     named = {order.id for order in orders}
-    try:
+    with core.transaction(now) as tx:
         for order in orders:
             stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
             deals = [tx.latest_deal(deal) for deal in stored]
@@ -81,10 +80,6 @@ def _move_all(
         if moved:
             ids = {"account_id": account.account.id, "strategy_id": strategy_id, "order_ids": moved}
             tx.note(account.account.id, EventName.REASSIGNED, ids, strategy_id)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
 
 
 def _positions(core: Core, tx: Transaction, deals: list[Deal]) -> list[Position]:

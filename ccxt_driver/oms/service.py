@@ -100,9 +100,8 @@ class EmbeddedOms:
             wanted = read_strategies(DEFAULT_STRATEGIES if strategies is None else strategies)
             populate(core, given, wanted, self._clock.now_ms())
             if "seed" not in settings:
-                tx = core.begin(self._clock.now_ms())
-                tx.changes.settings["seed"] = seed
-                core.commit(tx)
+                with core.transaction(self._clock.now_ms()) as tx:
+                    tx.changes.settings["seed"] = seed
 
     # the door
 

@@ -136,13 +136,8 @@ def step(core: Core, symbol: SymbolState, quote: Quote | None) -> None:
     """Settle one symbol at one quote, at its time."""
     if quote is None:
         return
-    tx = core.begin(quote.time_ms)
-    try:
+    with core.transaction(quote.time_ms) as tx:
         _settle_at(core, tx, symbol, quote)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
 
 
 def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
@@ -199,19 +194,14 @@ def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> N
 
 def _timed(core: Core, now: int) -> None:
     """Expiries and dead man's switches of one moment."""
-    tx = core.begin(now)
     state = core.state
-    try:
+    with core.transaction(now) as tx:
         for order in [order for order in state.expiring.values() if (order.expire_at or _NEVER) <= now]:
             if order.is_open:
                 cancel(core, tx, state.accounts[order.account_id], order, "expired")
         for account_id, scopes in [*state.deadlines.items()]:
             for scope in [scope for scope, at in scopes.items() if at <= now]:
                 _dead_man(core, tx, account_id, scope)
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
 
 
 def _dead_man(core: Core, tx: Transaction, account_id: int, scope: str) -> None:
@@ -249,13 +239,12 @@ def settle_price(
     core.market.set_price(symbol, now, bid, ask, last, size)
     core.forget_quotes()
     # One transaction: a price that is kept without what it crosses would never be looked at again.
-    tx = core.begin(now)
     rolled_back = True
     try:
-        _cross(core, tx, symbol, now)
-        if before is not None:
-            tx.changes.settings["prices"] = core.market.dump()
-        core.commit(tx)
+        with core.transaction(now) as tx:
+            _cross(core, tx, symbol, now)
+            if before is not None:
+                tx.changes.settings["prices"] = core.market.dump()
         rolled_back = False
     finally:
         if rolled_back and before is not None:
@@ -266,10 +255,5 @@ def settle_price(
 
 def _cross(core: Core, tx: Transaction, symbol: str, now: int) -> None:
     state = core.state.symbols[symbol]
-    if not state.watched:
-        return
-    try:
+    if state.watched:
         _settle_at(core, tx, state, core.quote(symbol, now))
-    except Exception:
-        core.rollback(tx)
-        raise

@@ -137,17 +137,16 @@ def populate(
 ) -> None:
     """Add what is missing; what is there already is never reset."""
     state = core.state
-    tx = core.begin(now)
-    for account, balances in accounts:
-        if account.id in state.accounts:
-            continue
-        added = AccountState(account)
-        state.add_account(added)
-        tx.changes.accounts[account.id] = account
-        for currency, amount in balances.items():
-            tx.book(added, currency, amount, LedgerKind.DEPOSIT, None)
-    for strategy in strategies:
-        if strategy.id not in state.strategies:
-            state.strategies[strategy.id] = strategy
-            tx.changes.strategies[strategy.id] = strategy
-    core.commit(tx)
+    with core.transaction(now) as tx:
+        for account, balances in accounts:
+            if account.id in state.accounts:
+                continue
+            added = AccountState(account)
+            state.add_account(added)
+            tx.changes.accounts[account.id] = account
+            for currency, amount in balances.items():
+                tx.book(added, currency, amount, LedgerKind.DEPOSIT, None)
+        for strategy in strategies:
+            if strategy.id not in state.strategies:
+                state.strategies[strategy.id] = strategy
+                tx.changes.strategies[strategy.id] = strategy

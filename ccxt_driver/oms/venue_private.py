@@ -119,8 +119,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
     if leverage_of(account.account, market) == leverage:
         return answer
     core = call.core
-    tx = core.begin(call.now)
-    try:
+    with core.transaction(call.now) as tx:
         tx.touch_account(account.account)
         account.account.leverage = account.account.leverage | {market.symbol: leverage}
         for position in account.positions_on.get(market.symbol, {}).values():
@@ -134,10 +133,6 @@ def set_leverage(call: Call) -> dict[str, Any]:
             raise venue_refusal(
                 "InsufficientFunds", "set_leverage: the margin of what is open would not be covered"
             )
-    except Exception:
-        core.rollback(tx)
-        raise
-    core.commit(tx)
     return answer
 
 
