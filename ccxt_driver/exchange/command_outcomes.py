@@ -165,11 +165,16 @@ class CommandOutcomes(Host):
     def _unless_all_refused(outcomes: list[Any]) -> list[Any]:
         """What became of each command; when all failed the first is raised, or one that is unknown."""
         if outcomes and all(isinstance(outcome, ccxt.BaseError) for outcome in outcomes):
-            unknown = (each for each in outcomes if vars(each).get("outcome") == "unknown")
-            failed = next(unknown, outcomes[0])
-            failed.__dict__["results"] = outcomes
-            raise failed
+            CommandOutcomes._raise_failure(outcomes, outcomes)
         return outcomes
+
+    @staticmethod
+    def _raise_failure(failures: list[Any], outcomes: list[Any]) -> NoReturn:
+        """Raise one of several failures, with all `results`: what is unknown before what was refused."""
+        unknown = (each for each in failures if vars(each).get("outcome") == "unknown")
+        failed = next(unknown, failures[0])
+        failed.__dict__["results"] = outcomes
+        raise failed
 
     def _raise_batch_outcome(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> NoReturn:
         """As `_raise_outcome`; an answer that refuses all carries what became of each."""

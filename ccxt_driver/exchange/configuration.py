@@ -80,12 +80,11 @@ def identifier(field: str, value: Any, or_zero: bool = False) -> int:
     :param or_zero: whether 0 means something
     :raises BadRequest: anything else
     """
-    expected = f"{field}: expected {'0 or ' if or_zero else ''}a positive integer, got {value!r}"[:200]
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < (0 if or_zero else 1):
-        raise ccxt.BadRequest(expected)
-    return value
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if isinstance(number, bool) or not isinstance(number, int) or number < (0 if or_zero else 1):
+        expected = f"{field}: expected {'0 or ' if or_zero else ''}a positive integer, got {value!r}"
+        raise ccxt.BadRequest(expected[:200])
+    return number
 
 
 def refuse_credentials(holder: Mapping[str, Any]) -> None:

@@ -100,16 +100,11 @@ class ListRequests(Host):
         self._add_filters(request, wanted, features)
         return request
 
-    def _page_request(
-        self,
-        account_id: int,
-        wanted: Wanted,
-        features: frozenset[str],
-        page: int,
-        now_ms: int,
+    def _first_page_request(
+        self, account_id: int, wanted: Wanted, features: frozenset[str], now_ms: int
     ) -> dict[str, Any]:
-        """One page of a history list; the newest first only where the server can sort."""
-        request: dict[str, Any] = {"account_ids": account_id, "page": page, "cache": "false"}
+        """The first page of a history list; the newest first only where the server can sort."""
+        request: dict[str, Any] = {"account_ids": account_id, "page": 1, "cache": "false"}
         request["page_size"] = min(wanted.limit or PAGE_SIZE, PAGE_SIZE)
         if Feature.QUERY_FILTERS in features:
             request["since_ms"] = wanted.since or 0

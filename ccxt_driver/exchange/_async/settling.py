@@ -23,9 +23,10 @@ _LONGEST_PAUSE_MS = 1000
 class Settling(Rows):
     """Commands that are not given up before it is known what they did, or `lookup_timeout` is over."""
 
-    async def _place(self, command: dict[str, Any], made_up_id: bool) -> Any:
+    async def _place(self, command: dict[str, Any], made_up_id: bool, order_of: Any) -> Any:
         """Send a command that makes an order; the order, found again if its answer was lost.
 
+        :param order_of: gives the order of a command and its result
         :param made_up_id: whether its client order id is the driver's: then an identical command is
             held back while the outcome of this one is unknown
         :raises RequestTimeout: nobody can say whether it was placed
@@ -40,7 +41,7 @@ class Settling(Rows):
             if not _unknown(error):
                 raise
             return await self._settled(Pending(command, sent_ms, error), hold=made_up_id)
-        return await self._order_of_result(command, result)
+        return await order_of(command, result)
 
     async def _settled(self, pending: Pending, hold: bool) -> Any:
         """The order of a command whose outcome is unknown.

@@ -49,7 +49,8 @@ class Orders(Settling):
             self.load_markets()
             features = self._features() if self.needs_features(params) else frozenset()
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
-        return self._place(command, self.client_order_id_of(None, params)[1] is None)
+        made_up_id = self.client_order_id_of(None, params)[1] is None
+        return self._place(command, made_up_id, self._order_of_result)
 
     def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Place several orders by one request, in order.
@@ -201,7 +202,7 @@ class Orders(Settling):
     def _order_command(self, command: dict[str, Any], order_id: int, params: dict[str, Any]) -> Any:
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         with BEFORE_SENDING:
-            self._guard_strategy(command, order_id, self._strategy_id(params))
+            self._guard_strategies(command, [order_id], self._strategy_id(params))
         try:
             result = self._repeated(command)
         except ccxt.BaseError as refusal:

@@ -13,7 +13,6 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
-from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
@@ -116,27 +115,14 @@ class Positions(Settling, Fallback):
             rows = self._closable(self.market(symbol)["symbol"], side, params)
             commands = self.close_position_requests(rows, params)
         if len(commands) == 1:
-            return self._close(commands[0])
+            return self._place(commands[0], False, self._order_of_close)
         outcomes = self._placed_batch(commands, self._order_of_close)
         failures = [each for each in outcomes if isinstance(each, ccxt.BaseError)]
-        if failures:  # what is unknown says more than what was refused
-            failed = next((each for each in failures if vars(each).get("outcome") == "unknown"), failures[0])
-            failed.__dict__["results"] = outcomes
-            raise failed
+        if failures:
+            self._raise_failure(failures, outcomes)
         orders: list[Any] = outcomes
         closing: Any = {**orders[0], "info": {"orders": [order["info"] for order in orders]}}
         return closing
-
-    def _close(self, command: dict[str, Any]) -> Any:
-        """Send one closing command; its order, found again if the answer was lost."""
-        sent_ms = self.milliseconds()
-        try:
-            result = self._command(command)
-        except ccxt.BaseError as error:
-            if getattr(error, "outcome", None) != "unknown":
-                raise
-            return self._settled(Pending(command, sent_ms, error), hold=False)
-        return self._order_of_close(command, result)
 
     def close_all_positions(self, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Close every open position that the caller may see, or those of its strategy.

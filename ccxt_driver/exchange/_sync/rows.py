@@ -88,15 +88,6 @@ class Rows(OmsExchange):
         rows = self._accounts()
         return next((row for row in rows if row.get("account_id") == account_id), {})
 
-    def _guard_strategy(self, command: dict[str, Any], order_id: int, strategy_id: Any) -> None:
-        """No command touches another strategy's order: the server checks, or the row is read first."""
-        if strategy_id is None:
-            return
-        if Feature.STRATEGY_GUARD in self._features():
-            command["payload"]["strategy_id"] = strategy_id
-        else:
-            self._order_row(command["account_id"], order_id, strategy_id)
-
     def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         """Send one command, once.
 
@@ -114,7 +105,7 @@ class Rows(OmsExchange):
             self._commands_in_flight -= 1
 
     def _guard_strategies(self, command: dict[str, Any], ids: list[int], strategy_id: Any) -> None:
-        """As `_guard_strategy`, for several orders."""
+        """No command touches another strategy's order: the server checks, or the rows are read first."""
         if strategy_id is None:
             return
         if Feature.STRATEGY_GUARD in self._features():
@@ -126,18 +117,17 @@ class Rows(OmsExchange):
         """Send several commands by one request, once.
 
         :returns: for each, in order, its result or the exception of its refusal
-        :raises BaseError: all were refused, or it is not known what became of them
+        :raises BaseError: the request failed as a whole, or it is not known what became of it
         """
         self.check_waits()
         self._commands_in_flight += 1
         try:
             body = self.request(COMMANDS, "private", "POST", commands)
-            outcomes = self._results_of(body, commands)
+            return self._results_of(body, commands)
         except ccxt.BaseError as error:
             self._raise_batch_outcome(error, commands)
         finally:
             self._commands_in_flight -= 1
-        return self._unless_all_refused(outcomes)
 
     def _order_rows(self, account_id: int, ids: list[int], strategy_id: Any) -> list[dict[str, Any]]:
         """The rows of several orders, in the order of the ids.
@@ -205,7 +195,7 @@ class Rows(OmsExchange):
         if wanted.since is None and wanted.limit is None and not wanted.everything:
             wanted = replace(wanted, limit=PAGE_SIZE)
         known = BY_NAME[endpoint].query
-        asked = self._page_request(account_id, wanted, features, 1, self.milliseconds())
+        asked = self._first_page_request(account_id, wanted, features, self.milliseconds())
         first_request = {name: value for name, value in asked.items() if name in known}
         first = self._read_list(endpoint, first_request)
         oldest = self._matching(self._items(first), wanted, time_key)
@@ -252,7 +242,7 @@ class Rows(OmsExchange):
         if len(found) >= count:
             return list(found.values())
         path = BY_NAME["orders_history"].path
-        request = self._page_request(account_id, everything, frozenset(), 1, self.milliseconds())
+        request = self._first_page_request(account_id, everything, frozenset(), self.milliseconds())
         first = self.request(path, "private", "GET", request)
         for page in self._pages_after_first(first, request["page_size"], backwards=True):
             body = self.request(path, "private", "GET", {**request, "page": page})

@@ -24,9 +24,10 @@ _LONGEST_PAUSE_MS = 1000
 class Settling(Rows):
     """Commands that are not given up before it is known what they did, or `lookup_timeout` is over."""
 
-    def _place(self, command: dict[str, Any], made_up_id: bool) -> Any:
+    def _place(self, command: dict[str, Any], made_up_id: bool, order_of: Any) -> Any:
         """Send a command that makes an order; the order, found again if its answer was lost.
 
+        :param order_of: gives the order of a command and its result
         :param made_up_id: whether its client order id is the driver's: then an identical command is
             held back while the outcome of this one is unknown
         :raises RequestTimeout: nobody can say whether it was placed
@@ -41,7 +42,7 @@ class Settling(Rows):
             if not _unknown(error):
                 raise
             return self._settled(Pending(command, sent_ms, error), hold=made_up_id)
-        return self._order_of_result(command, result)
+        return order_of(command, result)
 
     def _settled(self, pending: Pending, hold: bool) -> Any:
         """The order of a command whose outcome is unknown.
