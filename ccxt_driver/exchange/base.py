@@ -60,7 +60,6 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         self._embedded_oms = None
         self._live = None
         self._known_orders = OrderedDict()
-        self._learned = False
         self._missing_routes = set()
         self._commands_in_flight = 0
         self.unknown_creates = UnknownCreates()
@@ -170,7 +169,6 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         for name in ("fees", "limits"):
             if isinstance(venue.get(name), Mapping):
                 setattr(self, name, self.deep_extend(getattr(self, name), venue[name]))
-        self._learned = True
 
     @staticmethod
     def local_description(exchange_id: Any) -> Any:

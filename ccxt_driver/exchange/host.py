@@ -24,7 +24,6 @@ class Host:
         _embedded_oms: Any
         _terms: dict[str, Any]
         unknown_creates: Any
-        _learned: bool
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]
         _commands_in_flight: int

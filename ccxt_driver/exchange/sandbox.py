@@ -70,7 +70,6 @@ class Sandbox(Host):
         self._terms = {}
         self._known_orders.clear()
         self.unknown_creates = UnknownCreates()
-        self._learned = False
         self._missing_routes = set()
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):
             setattr(self, name, None)

@@ -48,5 +48,4 @@ class SharedMarkets(Host):
         for name in _LEARNED:
             value = getattr(source, name)
             setattr(self, name, copy.deepcopy(value))
-        self._learned = True
         return True

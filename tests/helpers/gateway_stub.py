@@ -22,7 +22,6 @@ from .oms_rows import account_row, markets
 URL = "http://oms.test"
 ALL_FEATURES = tuple(feature.value for feature in Feature)
 NO_FEATURES: tuple[str, ...] = ()
-OLDER = ["older gateway"]
 
 
 @dataclass(frozen=True)

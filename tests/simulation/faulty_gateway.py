@@ -142,7 +142,6 @@ class FaultyGateway:
         self.journal: list[str] = []
         self.requests = 0
         self.late_executed = 0
-        self.executed = 0
         self._mode = position_mode
         self._db = db
         self._prices: dict[str, tuple[str, str]] = {}
@@ -339,7 +338,6 @@ class FaultyGateway:
 
     def _execute(self, method: str, url: str, headers: Any, text: str | None) -> _Reply:
         """What the server does with a request that has reached it."""
-        self.executed += 1
         parts = urlsplit(url)
         found = self._endpoint(method, unquote(parts.path))
         if found is None:

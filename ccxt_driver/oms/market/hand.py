@@ -71,11 +71,6 @@ class HandFeed:
         """A price may be set at any millisecond."""
         return 1
 
-    @property
-    def symbols(self) -> list[str]:
-        """The symbols that have been set."""
-        return list(self._histories)
-
     def forgets(self, symbol: str) -> bool:
         """Whether a symbol was set more often than is remembered."""
         return self._history(symbol).forgotten > 0

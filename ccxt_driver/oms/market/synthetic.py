@@ -48,7 +48,6 @@ class SyntheticFeed:
     """
 
     def __init__(self, markets: Iterable[Market], seed: int) -> None:
-        self._seed = seed
         self._instruments: dict[str, _Instrument] = {}
         listed = list(markets)
         for market in sorted(listed, key=lambda market: market.kind == "swap"):

@@ -66,10 +66,6 @@ class ServedOms(Protocol):
         """Bring everything up to the present."""
         ...
 
-    def close(self) -> None:
-        """Stop; whatever comes after is refused."""
-        ...
-
 
 def error_body(
     code: ErrorCode | str, message: str, request_id: str | None = None, **details: Any

@@ -52,9 +52,6 @@ class ScriptedOms:
     def tick(self) -> None:
         self.ticks += 1
 
-    def close(self) -> None:
-        pass
-
     def write(self, *strategies: int | None, account_id: int = 1) -> list[Event]:
         """Commit one event for each strategy, and tell nobody."""
         last = self.last_seq(account_id)
