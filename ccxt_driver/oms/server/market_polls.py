@@ -15,7 +15,7 @@ from ccxt_driver.oms.json_text import dumps
 from . import frames
 from .outbox import Outbox, SlowConsumer
 from .served import ServedOms
-from .snapshots import Refused
+from .snapshots import Refused, call_venue, refused
 
 SHORTEST_INTERVAL_MS: Final = 250
 LONGEST_INTERVAL_MS: Final = 10_000
@@ -72,7 +72,7 @@ class MarketPolls:
         polls = [_poll(wanted, channel) for channel in dict.fromkeys(wanted.channels)]
         if len(self._tasks.keys() | {poll.topic for poll in polls}) > MOST_POLLS:
             message = f"a connection may follow {MOST_POLLS} channels"
-            raise Refused({"code": ErrorCode.RATE_LIMITED.value, "message": message, "details": {}})
+            raise refused(ErrorCode.RATE_LIMITED, message)
         first = [_read(self._oms, poll, principal) for poll in polls]
         interval = min(max(wanted.poll_interval_ms, SHORTEST_INTERVAL_MS), LONGEST_INTERVAL_MS)
         for poll, data in zip(polls, first, strict=True):
@@ -138,11 +138,7 @@ def _read(oms: ServedOms, poll: _Poll, principal: Principal) -> Any:
 
     :raises Refused: it, or the OMS, says no
     """
-    path = {"account_id": str(poll.topic.account_id), "func": poll.function}
-    reply = oms.handle("ccxt_call", path, {}, {"args": poll.arguments, "kwargs": {}}, principal)
-    if reply.status != 200:
-        raise Refused(reply.body["detail"])
-    return reply.body["result"]
+    return call_venue(oms, poll.topic.account_id, poll.function, poll.arguments, {}, principal)
 
 
 def _trouble(topic: _Topic, detail: dict[str, Any]) -> str:

@@ -35,6 +35,33 @@ class Refused(Exception):
         self.detail = detail
 
 
+def refused(code: ErrorCode, message: str, details: Row | None = None) -> Refused:
+    """What the server refuses by itself."""
+    return Refused({"code": code.value, "message": message, "details": details or {}})
+
+
+def ask(oms: ServedOms, endpoint: str, path: Row, query: Row, body: Any, principal: Principal) -> Any:
+    """The body of the OMS's answer.
+
+    :raises Refused: the key may not, or the OMS cannot
+    """
+    reply = oms.handle(endpoint, path, query, body, principal)
+    if reply.status != 200:
+        raise Refused(reply.body["detail"])
+    return reply.body
+
+
+def call_venue(
+    oms: ServedOms, account_id: int, function: str, args: list[Any], kwargs: Row, principal: Principal
+) -> Any:
+    """The result of a function of the venue.
+
+    :raises Refused: it, or the OMS, says no
+    """
+    path = {"account_id": str(account_id), "func": function}
+    return ask(oms, "ccxt_call", path, {}, {"args": args, "kwargs": kwargs}, principal)["result"]
+
+
 def take(oms: ServedOms, account_id: int, principal: Principal) -> Snapshot:
     """Read what is open, so that the rows and the cursor belong together.
 
@@ -49,7 +76,7 @@ def take(oms: ServedOms, account_id: int, principal: Principal) -> Snapshot:
             positions = _open_rows(oms, "positions_open", "opened_at", account_id, principal)
             if oms.last_seq(account_id) == before:
                 return Snapshot(before, orders, positions)
-    raise Refused(_detail(ErrorCode.ENGINE_UNAVAILABLE, "the account changes faster than it can be read"))
+    raise refused(ErrorCode.ENGINE_UNAVAILABLE, "the account changes faster than it can be read")
 
 
 def _open_rows(oms: ServedOms, endpoint: str, time: str, account_id: int, principal: Principal) -> list[Row]:
@@ -58,20 +85,14 @@ def _open_rows(oms: ServedOms, endpoint: str, time: str, account_id: int, princi
     query: Row = {"account_ids": str(account_id), "limit": _PAGE}
     total: int | None = None
     while total is None or len(found) < total:
-        reply = oms.handle(endpoint, {}, query, None, principal)
-        if reply.status != 200:
-            raise Refused(reply.body["detail"])
-        items = reply.body["items"]
+        body = ask(oms, endpoint, {}, query, None, principal)
+        items = body["items"]
         if total is None:
-            total = reply.body["total"]
+            total = body["total"]
         known = len(found)
         found.update((row["id"], row) for row in items)
         if len(found) == known and known < total:
-            raise Refused(_detail(ErrorCode.CONFLICT, f"more than {_PAGE} rows were made at one instant"))
+            raise refused(ErrorCode.CONFLICT, f"more than {_PAGE} rows were made at one instant")
         if items:
             query["since_ms"] = parse_time(items[-1][time])
     return list(found.values())
-
-
-def _detail(code: ErrorCode, message: str) -> Row:
-    return {"code": code.value, "message": message, "details": {}, "request_id": None}

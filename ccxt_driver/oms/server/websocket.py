@@ -32,7 +32,7 @@ from .event_hub import CursorExpired, EventHub, Feed
 from .market_polls import MarketPolls
 from .outbox import Outbox, SlowConsumer
 from .served import INVALID_KEY, MISSING_KEY, ServedOms
-from .snapshots import Refused, Snapshot, take
+from .snapshots import Refused, Snapshot, ask, call_venue, refused, take
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
 
@@ -51,10 +51,6 @@ _NAMESPACE: Final = {
 """What the answer to an action says, whatever the question said."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _refused(code: ErrorCode, message: str, details: dict[str, Any] | None = None) -> Refused:
-    return Refused({"code": code.value, "message": message, "details": details or {}})
 
 
 class Client:
@@ -114,7 +110,7 @@ class Client:
 
     def refuse(self, message: str) -> None:
         """Answer a frame of which not even the id can be read."""
-        self._error(None, "", "", _refused(ErrorCode.VALIDATION_ERROR, message).detail)
+        self._error(None, "", "", refused(ErrorCode.VALIDATION_ERROR, message).detail)
 
     async def _answer(self, frame: dict[str, Any]) -> None:
         request_id, name = frame.get("id"), frame.get("action")
@@ -122,24 +118,24 @@ class Client:
             action = Action(str(name))
         except ValueError:
             message = f"action: expected one of {', '.join(Action)}"
-            refusal = _refused(ErrorCode.VALIDATION_ERROR, message)
+            refusal = refused(ErrorCode.VALIDATION_ERROR, message)
             self._error(request_id, str(frame.get("namespace", "")), str(name)[:64], refusal.detail)
             return
         namespace = _NAMESPACE[action]
         try:
             payload = frame.get("payload") or {}
             if not isinstance(payload, dict):
-                raise _refused(ErrorCode.VALIDATION_ERROR, "payload: expected an object")
+                raise refused(ErrorCode.VALIDATION_ERROR, "payload: expected an object")
             await _ACTIONS[action](self, request_id, payload)
-        except Refused as refused:
-            self._error(request_id, namespace, action, refused.detail)
+        except Refused as said:
+            self._error(request_id, namespace, action, said.detail)
         except ValidationError as error:
             self._error(request_id, namespace, action, _invalid(error).detail)
         except SlowConsumer:
             raise
         except Exception:
             LOG.exception("a frame of /ws (%s) could not be answered", action)
-            refusal = _refused(ErrorCode.INTERNAL_ERROR, "the server could not answer this frame")
+            refusal = refused(ErrorCode.INTERNAL_ERROR, "the server could not answer this frame")
             self._error(request_id, namespace, action, refusal.detail)
 
     def _error(self, request_id: Any, namespace: str, action: str, detail: dict[str, Any]) -> None:
@@ -167,7 +163,7 @@ class Client:
     def _sign_in(self, secret: str) -> Principal:
         principal = self._oms.keys.authenticate(secret)
         if principal is None:
-            raise _refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)
+            raise refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)
         if self._digest is not None and principal.key_id != self._principal.key_id:
             self.close()  # what the former key follows is not for this one
         self._principal, self._digest = principal, digest(secret)
@@ -176,9 +172,9 @@ class Client:
     def _require_key(self) -> None:
         if self._digest is None:
             message = f"{MISSING_KEY}, and no auth frame was sent"
-            raise _refused(ErrorCode.MISSING_API_KEY, message)
+            raise refused(ErrorCode.MISSING_API_KEY, message)
         if self._oms.keys.principal(self._digest) is None:
-            raise _refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)  # `check_key` closes it soon
+            raise refused(ErrorCode.INVALID_API_KEY, INVALID_KEY)  # `check_key` closes it soon
 
     async def _auth(self, request_id: Any, payload: dict[str, Any]) -> None:
         principal = self._sign_in(Auth.model_validate(payload).api_key)
@@ -205,7 +201,7 @@ class Client:
         unknown = set(namespaces) - set(Namespace)
         if unknown:
             message = f"namespaces: expected {', '.join(Namespace)}"
-            raise _refused(ErrorCode.VALIDATION_ERROR, message)
+            raise refused(ErrorCode.VALIDATION_ERROR, message)
         accounts = list(dict.fromkeys(wanted.account_ids))
         self._require_accounts(accounts)
         self._drop_feeds()  # a new subscription takes the place of the former one
@@ -216,14 +212,12 @@ class Client:
         await self._start_feeds(request_id, accounts, wanted)
 
     def _require_accounts(self, accounts: list[int]) -> None:
-        reply = self._oms.handle("accounts", {}, {}, None, self._principal)
-        if reply.status != 200:
-            raise Refused(reply.body["detail"])
-        readable = {row["account_id"] for row in reply.body["items"] if row["can_read"]}
+        rows = ask(self._oms, "accounts", {}, {}, None, self._principal)["items"]
+        readable = {row["account_id"] for row in rows if row["can_read"]}
         for account_id in accounts:
             if account_id not in readable:
                 message = f"account_ids: there is no account {account_id} that this key may read"
-                raise _refused(ErrorCode.ACCOUNT_NOT_FOUND, message, {"account_id": account_id})
+                raise refused(ErrorCode.ACCOUNT_NOT_FOUND, message, {"account_id": account_id})
 
     async def _start_feeds(self, request_id: Any, accounts: list[int], wanted: Subscribe) -> None:
         """Snapshots first, for all accounts; then what came after the cursors; then what is new."""
@@ -299,13 +293,8 @@ class Client:
     async def _call(self, request_id: Any, payload: dict[str, Any]) -> None:
         call = CcxtCall.model_validate(payload)
         self._require_key_for(call.func)
-        path = {"account_id": str(call.account_id), "func": call.func}
-        body = {"args": call.args, "kwargs": call.kwargs}
-        reply = self._oms.handle("ccxt_call", path, {}, body, self._principal)
-        if reply.status != 200:
-            raise Refused(reply.body["detail"])
-        answer = {"result": reply.body["result"]}
-        self._respond(request_id, Action.CALL, EventName.CCXT_RESULT, answer)
+        result = call_venue(self._oms, call.account_id, call.func, call.args, call.kwargs, self._principal)
+        self._respond(request_id, Action.CALL, EventName.CCXT_RESULT, {"result": result})
 
     async def _subscribe_market(self, request_id: Any, payload: dict[str, Any]) -> None:
         wanted = SubscribeMarket.model_validate(payload)
@@ -343,7 +332,7 @@ def _invalid(error: ValidationError) -> Refused:
     ]
     first = problems[0]
     message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return _refused(ErrorCode.VALIDATION_ERROR, message, {"errors": problems})
+    return refused(ErrorCode.VALIDATION_ERROR, message, {"errors": problems})
 
 
 class WebSocketEndpoint:
