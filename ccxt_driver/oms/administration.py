@@ -17,9 +17,8 @@ from ccxt_driver.contract.values import format_decimal, format_time
 from .access import readable, require
 from .core import Core
 from .entities import Principal, Strategy
-from .matching.fees import precision_of
 from .query_parameters import Parameters, Query
-from .refusals import Refusal, invalid
+from .refusals import Refusal, insufficient, invalid
 from .state import AccountState
 from .transaction import Row
 
@@ -169,12 +168,7 @@ def withdraw(core: Core, principal: Principal, account_id: int, body: Funds, now
     _check_funds(core, principal, body)
     free = core.free(account, body.currency, now)
     if body.amount > free:
-        required, available = format_decimal(body.amount), format_decimal(max(Decimal(0), free))
-        raise Refusal(
-            ErrorCode.INSUFFICIENT_FUNDS,
-            f"required {required} {body.currency}, available {available} {body.currency}",
-            {"currency": body.currency, "required": required, "available": available},
-        )
+        raise insufficient(body.currency, body.amount, free)
     return _transfer(core, account, body.currency, -body.amount, LedgerKind.WITHDRAW, now)
 
 
@@ -197,7 +191,7 @@ def check_amount(amount_field: str, currency_field: str, currency: str, amount: 
             currency_field,
             f"expected one of {', '.join(sorted(core.market.currencies))}, got {currency[:16]!r}",
         )
-    unit = precision_of(currency)
+    unit = core.market.currencies[currency].precision
     if amount % unit:
         raise invalid(amount_field, f"expected a multiple of {format_decimal(unit)}")
 

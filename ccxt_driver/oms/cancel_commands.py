@@ -141,16 +141,23 @@ def cancel_all_after(core: Core, principal: Principal, command: CancelAllAfterCo
     if principal.strategies is not None and not principal.strategies.issuperset(strategies):
         raise Refusal(ErrorCode.STRATEGY_PERMISSION_DENIED, "this key may not use one of the strategies")
     with core.transaction(now) as tx:
-        deadline = now + payload.timeout_ms
-        scope = ",".join(map(str, strategies))
-        deadlines = core.state.deadlines
-        account_id = account.account.id
-        armed = {name: at for name, at in deadlines.get(account_id, {}).items() if name != scope}
-        if payload.timeout_ms:
-            armed[scope] = deadline
-        deadlines[account_id] = armed
-        tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items() if value}
+        deadline = now + payload.timeout_ms if payload.timeout_ms else None
+        set_deadline(core, tx, account.account.id, ",".join(map(str, strategies)), deadline)
         command_id = tx.new_command()
     outcome = Outcome(command_id)
-    outcome.result = {"cancel_at_ms": deadline if payload.timeout_ms else None}
+    outcome.result = {"cancel_at_ms": deadline}
     return outcome
+
+
+def set_deadline(core: Core, tx: Transaction, account_id: int, scope: str, at_ms: int | None) -> None:
+    """Arm one dead man's switch of an account, or take it away.
+
+    :param scope: its strategies' ids, comma separated; empty for all
+    """
+    deadlines = core.state.deadlines
+    armed = {name: known for name, known in deadlines.pop(account_id, {}).items() if name != scope}
+    if at_ms is not None:
+        armed[scope] = at_ms
+    if armed:
+        deadlines[account_id] = armed
+    tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items()}

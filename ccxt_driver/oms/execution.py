@@ -242,7 +242,7 @@ def end_order(
     if core.state.symbols[order.symbol].market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)
     if core.state.ranks.pop(order.id, None) is not None:
-        tx.changes.settings["ranks"] = ranks(core)
+        remember_ranks(core, tx)
     if order.closes_position:
         position = account.positions.get(order.position_id)
         if position is not None and position.state is PositionState.CLOSE_REQUESTED:
@@ -267,6 +267,6 @@ def cancel(
     )
 
 
-def ranks(core: Core) -> dict[str, list[int]]:
-    """Lost time priorities as settings keep them."""
-    return {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}
+def remember_ranks(core: Core, tx: Transaction) -> None:
+    """Write lost time priorities down, so that a restart keeps them."""
+    tx.changes.settings["ranks"] = {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}

@@ -31,15 +31,14 @@ from .placing import (
     REJECTIONS,
     WOULD_FILL,
     Intake,
+    accept,
     activate,
     available,
     examine,
-    insufficient,
     needed,
     plan_of,
-    wait,
 )
-from .refusals import Refusal, bad_symbol, invalid, venue_refusal
+from .refusals import Refusal, bad_symbol, insufficient, invalid, venue_refusal
 from .reserving import reserve
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
@@ -228,12 +227,7 @@ def place(
     intake = examine(core, account, order, now)
     with core.transaction(now) as tx:
         command_id = tx.new_command()
-        submit(core, tx, account, order, intake, command_id)
-        if text is not None and order.client_order_id is not None:
-            claim = Claim(
-                order.account_id, order.client_order_id, order.id, command_id, text, order.strategy_id
-            )
-            tx.changes.claims.append(claim)
+        submit(core, tx, account, order, intake, command_id, text)
     outcome = changed(tx, principal, order.account_id, command_id, order.id)
     if intake.rejection is not None:
         outcome.error = rejection_of(order)
@@ -241,33 +235,30 @@ def place(
 
 
 def submit(
-    core: Core, tx: Transaction, account: AccountState, order: Order, intake: Intake, command_id: int | None
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    intake: Intake,
+    command_id: int,
+    text: str | None,
 ) -> None:
-    """Write an examined order down and let it go."""
+    """Write an examined order down and let it go.
+
+    :param text: fingerprint under which its client order id is claimed
+    """
     order.id = core.state.next_id("order")
     order.command_id = command_id
     tx.add_order(order)
+    if text is not None and order.client_order_id is not None:
+        claim = Claim(order.account_id, order.client_order_id, order.id, command_id, text, order.strategy_id)
+        tx.changes.claims.append(claim)
     if intake.rejection is not None:
         transition(order, OrderStatus.REJECTED)
         order.reject_reason = intake.rejection
         order.closed_at = tx.now
         return
-    transition(order, OrderStatus.SUBMITTED)
-    tx.note(
-        order.account_id,
-        EventName.ORDER_SUBMITTED,
-        {
-            "account_id": order.account_id,
-            "command_id": command_id,
-            "order_id": order.id,
-            "exchange_order_id": order.exchange_order_id,
-        },
-        order.strategy_id,
-    )
-    if intake.plan is None:
-        wait(core, tx, account, order)
-    else:
-        activate(core, tx, account, order, intake.plan)
+    accept(core, tx, account, order, intake.plan)
 
 
 # ------------------------------------------------------------------ change
@@ -336,7 +327,7 @@ def _check_funds(
     if order.reserved_currency == currency:
         free += order.reserved
     if required > free and required > order.reserved:
-        raise insufficient(Intake(None, None, currency, required, free))
+        raise insufficient(currency, required, free)
     if qty > order.qty and not order.reduce_only and required:
         strategy = core.state.strategies.get(order.strategy_id)
         if risk.only_closes(account, strategy):

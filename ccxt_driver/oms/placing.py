@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import OrderStatus
-from ccxt_driver.contract.values import format_decimal
 
 from . import risk
 from .allocation import opposing, reducible
@@ -20,11 +19,13 @@ from .execution import (
     cancel,
     end_order,
     execute,
+    remember_ranks,
 )
 from .ledger.margin import initial_margin, leverage_of
 from .matching.engine import Plan
+from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires
-from .refusals import Refusal
+from .refusals import insufficient
 from .reserving import opening_qty, price_estimate, requirement, reserve, reserve_again
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
@@ -99,18 +100,8 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
     currency, required = needed(symbol, account, order, plan)
     intake = Intake(plan, rejection, currency, required, available(core, account, order, currency, now))
     if rejection is None and intake.required > intake.available:
-        raise insufficient(intake)
+        raise insufficient(currency, required, intake.available)
     return intake
-
-
-def insufficient(intake: Intake) -> Refusal:
-    """The refusal of an order that the account cannot pay for."""
-    required, free = format_decimal(intake.required), format_decimal(max(ZERO, intake.available))
-    return Refusal(
-        ErrorCode.INSUFFICIENT_FUNDS,
-        f"required {required} {intake.currency}, available {free} {intake.currency}",
-        {"currency": intake.currency, "required": required, "available": free},
-    )
 
 
 def needed(
@@ -188,16 +179,31 @@ def activate(
         core.state.rest(order)
 
 
+def accept(core: Core, tx: Transaction, account: AccountState, order: Order, plan: Plan | None) -> None:
+    """The venue has taken an order: it waits for its trigger when it has no plan, or trades by it."""
+    transition(order, OrderStatus.SUBMITTED)
+    tx.note(
+        order.account_id,
+        EventName.ORDER_SUBMITTED,
+        {
+            "account_id": order.account_id,
+            "command_id": order.command_id,
+            "order_id": order.id,
+            "exchange_order_id": order.exchange_order_id,
+        },
+        order.strategy_id,
+    )
+    if plan is None:
+        wait(core, tx, account, order)
+    else:
+        activate(core, tx, account, order, plan)
+
+
 def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
     """Let an open order wait for its trigger."""
     reserve(core.state, tx, account, order)
     core.state.add_order(order)
     core.state.symbols[order.symbol].triggers[order.id] = order
-
-
-def remember_ranks(core: Core, tx: Transaction) -> None:
-    """Write lost time priorities down, so that a restart keeps them."""
-    tx.changes.settings["ranks"] = {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}
 
 
 def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:

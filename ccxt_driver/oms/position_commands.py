@@ -22,7 +22,7 @@ from . import risk
 from .access import require, visible
 from .claims import fingerprint, rejection_of, repeated
 from .core import Core
-from .entities import ZERO, Claim, Deal, Order, Position, Principal, average, opposite
+from .entities import ZERO, Deal, Order, Position, Principal, average, opposite
 from .execution import end_position
 from .ledger.positions import close, reduce
 from .market.listing import Market
@@ -86,11 +86,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
     with core.transaction(now) as tx:
         command_id = tx.new_command()
         lock(tx, position)
-        submit(core, tx, account, order, intake, command_id)
-        if text is not None and order.client_order_id is not None:
-            tx.changes.claims.append(
-                Claim(order.account_id, order.client_order_id, order.id, command_id, text, order.strategy_id)
-            )
+        submit(core, tx, account, order, intake, command_id, text)
         if intake.rejection is not None:
             position.state = PositionState.OPEN
     outcome = changed(tx, principal, order.account_id, command_id, order.id)

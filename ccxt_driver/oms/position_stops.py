@@ -5,15 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ccxt_driver.contract.commands import Side
-from ccxt_driver.contract.events import EventName
-from ccxt_driver.contract.rows import OrderStatus, PositionState
+from ccxt_driver.contract.rows import PositionState
 
 from .core import Core
 from .entities import ZERO, Order, Position, opposite
 from .execution import cancel
 from .matching.engine import Plan
-from .matching.lifecycle import transition
-from .placing import activate
+from .placing import accept
 from .state import AccountState
 from .transaction import Transaction
 
@@ -53,21 +51,9 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
         return  # nothing can be traded now: no order that says so at every step
     order.id = core.state.next_id("order")
     tx.add_order(order)
-    transition(order, OrderStatus.SUBMITTED)
     tx.touch_position(position)
     position.state = PositionState.CLOSE_REQUESTED
-    tx.note(
-        order.account_id,
-        EventName.ORDER_SUBMITTED,
-        {
-            "account_id": order.account_id,
-            "command_id": None,
-            "order_id": order.id,
-            "exchange_order_id": order.exchange_order_id,
-        },
-        order.strategy_id,
-    )
-    activate(core, tx, account, order, plan)
+    accept(core, tx, account, order, plan)
 
 
 def _order(core: Core, position: Position, qty: Decimal, reason: str, now: int) -> Order:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.values import format_decimal
 
 
 class Refusal(Exception):
@@ -33,6 +35,16 @@ def invalid(field: str, expected: str) -> Refusal:
         ErrorCode.VALIDATION_ERROR,
         message,
         {"errors": [{"loc": field.split("."), "msg": expected, "type": "value_error"}]},
+    )
+
+
+def insufficient(currency: str, required: Decimal, free: Decimal) -> Refusal:
+    """`insufficient_funds`."""
+    needs, has = format_decimal(required), format_decimal(max(Decimal(0), free))
+    return Refusal(
+        ErrorCode.INSUFFICIENT_FUNDS,
+        f"required {needs} {currency}, available {has} {currency}",
+        {"currency": currency, "required": needs, "available": has},
     )
 
 

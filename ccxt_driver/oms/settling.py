@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from ccxt_driver.contract.commands import Side
 
+from .cancel_commands import set_deadline
 from .core import Core
 from .entities import Order, Position
 from .execution import cancel, fill_order
@@ -205,13 +206,7 @@ def _timed(core: Core, now: int) -> None:
 
 
 def _dead_man(core: Core, tx: Transaction, account_id: int, scope: str) -> None:
-    deadlines = core.state.deadlines
-    left = {name: at for name, at in deadlines[account_id].items() if name != scope}
-    if left:
-        deadlines[account_id] = left
-    else:
-        del deadlines[account_id]
-    tx.changes.settings["deadlines"] = {str(key): value for key, value in deadlines.items()}
+    set_deadline(core, tx, account_id, scope, None)
     strategies = {int(part) for part in scope.split(",") if part}
     account = core.state.accounts[account_id]
     for order in [*account.orders.values()]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
 
-from ccxt_driver.oms.market.listing import CURRENCIES, Market
+from ccxt_driver.oms.market.listing import Market, currency
 
 
 def fee_currency(market: Market) -> str:
@@ -29,13 +29,4 @@ class MakerTakerQuoteFee:
         :returns: in units of `fee_currency`
         """
         rate = market.maker if maker else market.taker
-        return (cost * rate).quantize(precision_of(fee_currency(market)), ROUND_DOWN)
-
-
-def precision_of(currency: str) -> Decimal:
-    """The smallest unit of a currency; 0.00000001 of one that is not listed."""
-    listed = CURRENCIES.get(currency)
-    return _FALLBACK if listed is None else listed.precision
-
-
-_FALLBACK = Decimal("0.00000001")
+        return (cost * rate).quantize(currency(fee_currency(market)).precision, ROUND_DOWN)
