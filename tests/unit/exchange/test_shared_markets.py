@@ -48,3 +48,13 @@ def test_objects_of_one_kind_share_markets_and_not_what_they_say_of_themselves(o
     assert other.markets is one.markets
     assert other.fees["trading"]["maker"] != 5
     assert other.has["fetchTicker"] is True
+
+
+def test_who_takes_markets_takes_all_that_was_learned_with_them(oms: Any) -> None:
+    one, other, never_asked = (made(OmsCcxtExchange, oms) for _ in range(3))
+    one.load_markets()
+    other.load_markets()
+
+    assert one.features != never_asked.features
+    assert other.features == one.features
+    assert other.features is not one.features
