@@ -27,6 +27,9 @@ What a caller catches, drawn as ccxt's tree (only the classes that the OMS leads
             ├── ExchangeNotAvailable       engine_unavailable, dispatcher_error, a gateway that is down
             └── RequestTimeout             exchange_timeout, dispatcher_timeout
 
+`dispatcher_error`, `internal_error` and `exchange_error` of gateways that lose the venue's class get
+the class that their text speaks of, by the table in `error_texts.py`.
+
 A refusal (any 4xx of the OMS but 429) is never a NetworkError. Every exception made here has
 `details` (the parsed body, or None), `code`, `http_status` and `retry_after`; one that ends a
 command also has `outcome`: "refused" when the OMS denied it, "unknown" when it may have been
@@ -42,6 +45,7 @@ from typing import Any, Final
 import ccxt
 
 from .contract.codes import ErrorCode
+from .error_texts import class_of_text
 
 _C = ErrorCode
 
@@ -87,9 +91,10 @@ _OF_ORDER_COMMANDS: Final = {
     _C.VALIDATION_ERROR: ccxt.InvalidOrder,
     _C.INVALID_POSITION_ID: ccxt.InvalidOrder,
 }
-_UNKNOWN_METHOD: Final = "unsupported ccxt method"
-"""How older gateways say that the venue does not have a function, under `dispatcher_error`."""
+_CLASS_IN_TEXT: Final = frozenset({_C.DISPATCHER_ERROR, _C.INTERNAL_ERROR, "error", "ccxt_error"})
+"""Codes under which older gateways pass on any exception: only its text says which."""
 _ORDER_COMMANDS: Final = frozenset({"send_order", "check_order", "change_order", "close_position"})
+_MAKES_ORDERS: Final = frozenset({"send_order", "close_position"})
 
 _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
     400: ccxt.BadRequest,
@@ -111,6 +116,7 @@ _OF_THE_WHOLE_REQUEST: Final = frozenset({401, 405, 413, 429})
 _NOT_A_REFUSAL: Final = frozenset(
     {
         _C.INTERNAL_ERROR,
+        _C.EXCHANGE_ERROR,  # of a class that nobody knows
         _C.EXCHANGE_TIMEOUT,
         _C.DISPATCHER_TIMEOUT,
         _C.DISPATCHER_ERROR,
@@ -212,14 +218,15 @@ def error_from_detail(
     :param retry_after: seconds, when the server said
     :returns: an exception to raise
     """
-    code, message = str(detail.get("code") or ""), str(detail.get("message") or "")
-    if code == _C.DISPATCHER_ERROR and message in CODES:
-        code = message  # some gateways put the true code where the prose belongs
+    code, message = _reason(detail)
     kind = CODES.get(code)
-    if code == _C.DISPATCHER_ERROR and message.startswith(_UNKNOWN_METHOD):
-        kind = ccxt.NotSupported
+    recovered = None
     if code == _C.EXCHANGE_ERROR:
-        kind = _venue_class(detail)
+        recovered = _venue_class(detail) or class_of_text(message)
+        kind = recovered or kind
+    elif code in _CLASS_IN_TEXT:
+        recovered = class_of_text(message)
+        kind = recovered or kind
     elif command in _ORDER_COMMANDS:
         kind = _OF_ORDER_COMMANDS.get(code, kind)  # type: ignore[call-overload]
     if kind is None:
@@ -233,7 +240,7 @@ def error_from_detail(
         parts.append(f"(request id {detail['request_id']})")
     if retry_after is None:
         retry_after = _seconds(_nested(detail, "retry_after"))
-    outcome = None if command is None else _outcome(code, kind, status)
+    outcome = None if command is None else _outcome(code, recovered, status, command)
     kept = dict(detail) if body is None else body
     return annotate(
         kind(" ".join(parts)),
@@ -245,10 +252,33 @@ def error_from_detail(
     )
 
 
-def _outcome(code: str, kind: type[ccxt.BaseError], status: int | None) -> str:
-    """What a command's failure says of the command: "refused" only where that is sure."""
-    if code == _C.EXCHANGE_ERROR:
-        lost = issubclass(kind, ccxt.OperationFailed) and not issubclass(kind, _VENUE_REFUSED)
+def _reason(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """Code and message of an error object, dug out of the results when it says nothing itself."""
+    code, message = str(detail.get("code") or ""), str(detail.get("message") or "")
+    results = detail.get("results")
+    if message in ("", code) and isinstance(results, list):
+        errors = (result.get("error") for result in results if isinstance(result, Mapping))
+        inner = next((error for error in errors if error), None)
+        if isinstance(inner, Mapping):
+            code, message = str(inner.get("code") or code), str(inner.get("message") or message)
+        elif inner is not None:
+            message = str(inner)
+    if code in _CLASS_IN_TEXT and message in CODES:
+        code = message  # some gateways put the true code where the prose belongs
+    return code, message
+
+
+def _outcome(
+    code: str, recovered: type[ccxt.BaseError] | None, status: int | None, command: str | None
+) -> str:
+    """What a command's failure says of the command: "refused" only where that is sure.
+
+    :param recovered: the class that the venue raised, when it is known
+    """
+    if recovered is not None:
+        lost = issubclass(recovered, ccxt.OperationFailed) and not issubclass(recovered, _VENUE_REFUSED)
+        # Some venues look an order up that they have just placed.
+        lost = lost or (issubclass(recovered, ccxt.OrderNotFound) and command in _MAKES_ORDERS)
     elif code in CODES:
         lost = code in _NOT_A_REFUSAL
     else:
@@ -296,13 +326,11 @@ def _nested(mapping: Any, key: str, within: str | None = "details") -> Any:
     return inner.get(key) if isinstance(inner, Mapping) else None
 
 
-def _venue_class(detail: Mapping[str, Any]) -> type[ccxt.BaseError]:
+def _venue_class(detail: Mapping[str, Any]) -> type[ccxt.BaseError] | None:
     """The venue's own ccxt class, **[feature ccxt_error]**."""
     name = _nested(detail, "ccxt_error")
     known = getattr(ccxt, name, None) if isinstance(name, str) else None
-    if isinstance(known, type) and issubclass(known, ccxt.BaseError):
-        return known
-    return ccxt.ExchangeError
+    return known if isinstance(known, type) and issubclass(known, ccxt.BaseError) else None
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float | None:

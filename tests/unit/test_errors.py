@@ -55,6 +55,7 @@ OTHER_COMMANDS = ["cancel_order", "cancel_all_orders", "close_by", "merge_positi
 UNKNOWN_OUTCOMES = {
     "internal_error",
     "dispatcher_error",
+    "exchange_error",  # of a class that nobody knows
     "exchange_timeout",
     "dispatcher_timeout",
 }

@@ -1,0 +1,96 @@
+"""Whether a server's rows tell the truth, and what was learned of orders where they do not."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.mappers.values import ZERO, decimal_of
+
+_TRUTHFUL: Final = frozenset({Feature.ROWS_IN_RESULTS, Feature.EVENT_ROWS})
+"""A server that hands out rows as they stand after a change keeps them up to date."""
+_ENOUGH: Final = 2
+"""Fills on which row and venue agree, after which a server without these features is believed."""
+_MOST_KEPT: Final = 10_000
+_QUARTER_MS: Final = 900_000
+_FARTHEST_ZONE_MS: Final = 14 * 3_600_000
+_SAME_MOMENT_MS: Final = 60_000
+
+
+class Kept(OrderedDict[Any, Any]):
+    """The last entries, by key: old ones are forgotten."""
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Keep an entry."""
+        self[key] = value
+        if len(self) > _MOST_KEPT:
+            self.popitem(last=False)  # in one step: other threads do the same
+
+
+class ServerTruth:
+    """What was learned of one server; a new one is made when the object turns to another."""
+
+    def __init__(self) -> None:
+        self.agreed = 0
+        self.lags = False
+        self.utc_offset_ms: int | None = None
+        """How far times without a zone are ahead of UTC; None while nobody can tell."""
+        self.venue_orders = Kept()
+        """The venue's orders that have ended, by row and venue id: they never change again."""
+        self.venue_trades = Kept()
+        """The venue's trades by their ids there."""
+        self.refused = Kept()
+        """Client order ids of commands that were refused."""
+        self.orders_total: dict[int, int] = {}
+        """Length of the list of orders, by account, when it was last read."""
+        self.wants_symbol = False
+        """Whether the venue lists open orders by symbol only."""
+
+    def composes(self, wanted: Any, features: frozenset[str]) -> bool:
+        """Whether rows have to be completed by what the venue says.
+
+        :param wanted: `options.truth`: auto, oms or venue
+        """
+        if wanted in ("oms", "venue"):
+            return bool(wanted == "venue")
+        return self.lags or (self.agreed < _ENOUGH and _TRUTHFUL.isdisjoint(features))
+
+    def learn(self, row: Mapping[str, Any], venue_order: Mapping[str, Any]) -> None:
+        """Compare a row with what the venue says of the same order."""
+        theirs = decimal_of(venue_order, "filled") or ZERO
+        if not theirs or not row.get("command_id") or row.get("reason") == "external":
+            return
+        if (decimal_of(row, "filled_qty") or ZERO) < theirs:
+            self.lags = True
+        else:
+            self.agreed += 1
+
+    def learn_offset(self, written_ms: int, true_ms: int) -> None:
+        """Take the difference of a time without a zone, read as UTC, and the true one for the zone.
+
+        :param written_ms: as the gateway wrote it, milliseconds
+        :param true_ms: of the same moment, milliseconds since the Unix epoch
+        """
+        difference = written_ms - true_ms
+        zone = round(difference / _QUARTER_MS) * _QUARTER_MS
+        if abs(difference - zone) < _SAME_MOMENT_MS and abs(zone) <= _FARTHEST_ZONE_MS:
+            self.utc_offset_ms = zone
+
+
+def has_zone(text: Any) -> bool:
+    """Whether a time of a row says in which zone it is."""
+    return isinstance(text, str) and (text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:])
+
+
+def may_differ(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a server that may lag has to be compared with the venue.
+
+    One that is filled whole cannot: no server says so before it is. A cancelled one may have filled
+    in part before.
+    """
+    if row.get("status") == "REJECTED":
+        return False
+    whole = row.get("status") == "FILLED" and row.get("reason") != "external"
+    return not whole or decimal_of(row, "filled_qty") != decimal_of(row, "qty")

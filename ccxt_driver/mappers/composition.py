@@ -1,0 +1,156 @@
+"""Rows of a gateway that lags behind its venue, corrected by what the venue itself says.
+
+A composed row is a row of the contract like any other. What the gateway said is kept in it under
+`gateway_row`, what the venue said under `venue_order` or `venue_trade`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from ccxt_driver.contract.values import format_decimal, format_time
+
+from .values import ZERO, Number, decimal_of, needed_decimal
+
+_ENDED: Final = {"closed": "FILLED", "canceled": "CANCELED", "expired": "CANCELED", "rejected": "REJECTED"}
+"""Order status of the contract, by ccxt's; what is not here may still change."""
+_OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
+_TYPES: Final = frozenset({"market", "limit"})
+_OPTIONS: Final = {
+    "postOnly": "post_only",
+    "reduceOnly": "reduce_only",
+    "timeInForce": "time_in_force",
+    "triggerPrice": "trigger_price",
+    "stopLossPrice": "stop_price",
+    "takeProfitPrice": "take_profit_price",
+}
+"""What older gateways pass on and do not keep: ccxt's name and the row's."""
+_LOOSE_END: Final = "the venue does not know it"
+
+
+def has_ended(venue_order: Mapping[str, Any]) -> bool:
+    """Whether an order of the venue cannot change any more."""
+    return venue_order.get("status") in _ENDED
+
+
+def never_arrived(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose order the venue refused or never got: rejected."""
+    return {**row, "status": "REJECTED", "reject_reason": row.get("reject_reason") or _LOOSE_END}
+
+
+def composed_order(
+    row: Mapping[str, Any], venue_order: Mapping[str, Any] | None, deals: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """An order row as it truly is.
+
+    :param row: as the gateway has it
+    :param venue_order: ccxt's order structure, as the venue has it; None when it was not asked
+    :param deals: deal rows of the order, as far as they are known
+    :returns: a row of the contract, whose status and filled quantity say at least what any source says
+    :raises BadRow: the row, or a deal, is not of the contract
+    """
+    venue = venue_order or {}
+    quantity = decimal_of(venue, "amount") or needed_decimal(row, "qty")
+    sums = [needed_decimal(deal, "qty") for deal in deals]
+    known = (decimal_of(row, "filled_qty"), _filled(venue, quantity), sum(sums, ZERO))
+    filled = max(each or ZERO for each in known)
+    status = _status(row, venue, filled, quantity)
+    average = _average(venue, filled) or decimal_of(row, "avg_fill_price")
+    price = decimal_of(venue, "price") if row.get("order_type") != "market" else None
+    changes: dict[str, Any] = {
+        "qty": format_decimal(quantity),
+        "status": status,
+        "filled_qty": format_decimal(filled),
+        "avg_fill_price": None if average is None else format_decimal(average),
+    }
+    if price:
+        changes["price"] = format_decimal(price)
+    moved = venue.get("lastTradeTimestamp") or venue.get("lastUpdateTimestamp")
+    if status not in _OPEN_STATUSES and row.get("closed_at") is None and isinstance(moved, int):
+        changes["closed_at"] = format_time(moved)
+    if row.get("reason") == "external" and venue.get("type") in _TYPES:  # such rows say market, always
+        changes["order_type"] = venue["type"]
+    cost, currency = _fee(venue.get("fee"))
+    if row.get("fee") is None and cost is not None:
+        changes["fee"], changes["fee_currency"] = format_decimal(cost), currency
+    for theirs, ours in _OPTIONS.items():
+        value = venue.get(theirs)
+        if row.get(ours) is None and value is not None:
+            changes[ours] = value if isinstance(value, bool | str) else _text(venue, theirs)
+    return {**row, **changes, "gateway_row": dict(row), "venue_order": venue_order}
+
+
+def finish_order(order: dict[str, Any], venue_order: Mapping[str, Any], number: Number) -> None:
+    """What a composed order has of the venue that no column of a row can say.
+
+    :param order: ccxt's order structure made of the composed row; it is changed
+    :param number: what makes a unified number of a decimal
+    """
+    if venue_order.get("status") == "expired" and order["status"] == "canceled":
+        order["status"] = "expired"
+    if order["trades"]:
+        return
+    order["lastTradeTimestamp"] = venue_order.get("lastTradeTimestamp") or order["lastTradeTimestamp"]
+    fees = [
+        (cost, currency) for cost, currency in map(_fee, venue_order.get("fees") or []) if cost is not None
+    ]
+    if len(fees) > 1:
+        order["fee"] = None
+        order["fees"] = [
+            {"currency": currency, "cost": number(cost), "rate": None} for cost, currency in fees
+        ]
+
+
+def composed_deal(row: Mapping[str, Any], venue_trade: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A deal row with the time at which the venue traded, not the one at which the gateway learned of it.
+
+    :param row: as the gateway has it
+    :param venue_trade: ccxt's trade structure, as the venue has it; None when it is not known
+    :returns: a row of the contract
+    """
+    if venue_trade is None:
+        return dict(row)
+    changes: dict[str, Any] = {}
+    if isinstance(venue_trade.get("timestamp"), int):
+        changes["executed_at"] = format_time(venue_trade["timestamp"])
+    if row.get("maker") is None and venue_trade.get("takerOrMaker") in ("maker", "taker"):
+        changes["maker"] = venue_trade["takerOrMaker"] == "maker"
+    cost, currency = _fee(venue_trade.get("fee"))
+    if not decimal_of(row, "fee") and cost and currency:
+        changes["fee"], changes["fee_currency"] = format_decimal(cost), currency
+    return {**row, **changes, "gateway_row": dict(row), "venue_trade": dict(venue_trade)}
+
+
+def _status(
+    row: Mapping[str, Any], venue: Mapping[str, Any], filled: Decimal, quantity: Decimal
+) -> str | None:
+    said = venue.get("status")
+    if said in _ENDED:
+        return "FILLED" if filled >= quantity and said != "rejected" else _ENDED[said]
+    status = "SUBMITTED" if said == "open" else row.get("status")
+    if status in _OPEN_STATUSES and filled:
+        return "FILLED" if filled >= quantity else "PARTIALLY_FILLED"
+    return status
+
+
+def _filled(venue: Mapping[str, Any], quantity: Decimal) -> Decimal | None:
+    filled = decimal_of(venue, "filled")
+    return quantity if filled is None and venue.get("status") == "closed" else filled
+
+
+def _average(venue: Mapping[str, Any], filled: Decimal) -> Decimal | None:
+    average = decimal_of(venue, "average")
+    if average or not filled:
+        return average or None
+    return decimal_of(venue, "price") or None  # of a limit order, as near as the venue tells
+
+
+def _fee(fee: Any) -> tuple[Decimal | None, Any]:
+    """Cost and currency of ccxt's fee structure."""
+    return (decimal_of(fee, "cost"), fee.get("currency")) if isinstance(fee, Mapping) else (None, None)
+
+
+def _text(venue: Mapping[str, Any], key: str) -> str:
+    return format_decimal(needed_decimal(venue, key))

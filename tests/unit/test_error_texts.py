@@ -1,0 +1,129 @@
+"""Texts as venues and gateways really send them, and the class that each speaks of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from ccxt_driver.error_texts import class_of_text
+from ccxt_driver.errors import error_from_response
+
+pytestmark = pytest.mark.oldest
+
+TEXTS: list[tuple[type[ccxt.BaseError] | None, str]] = [
+    (
+        ccxt.InsufficientFunds,
+        'binance {"code":-2010,"msg":"Account has insufficient balance for requested action."}',
+    ),
+    (ccxt.InsufficientFunds, 'binanceusdm {"code":-2019,"msg":"Margin is insufficient."}'),
+    (
+        ccxt.InsufficientFunds,
+        'okx {"code":"1","data":[{"sCode":"51008","sMsg":"Order failed. Insufficient USDT balance"}]}',
+    ),
+    (ccxt.InsufficientFunds, 'kraken {"error":["EOrder:Insufficient funds"]}'),
+    (ccxt.InsufficientFunds, 'bybit {"retCode":110007,"retMsg":"ab not enough for new order"}'),
+    (ccxt.InsufficientFunds, 'gate {"label":"BALANCE_NOT_ENOUGH","message":"Not enough balance"}'),
+    (ccxt.InsufficientFunds, 'kucoin {"code":"200004","msg":"Balance insufficient!"}'),
+    (ccxt.OrderNotFound, 'binance {"code":-2013,"msg":"Order does not exist."}'),
+    (ccxt.OrderNotFound, 'binance {"code":-2011,"msg":"Unknown order sent."}'),
+    (ccxt.OrderNotFound, "okx order 123 not found"),
+    (ccxt.OrderNotFound, 'bybit {"retCode":110001,"retMsg":"order not exists or too late to cancel"}'),
+    (ccxt.OrderNotFound, 'gate {"label":"ORDER_NOT_FOUND","message":""}'),
+    (ccxt.BadSymbol, "binance does not have market symbol NO/SUCH"),
+    (ccxt.BadSymbol, 'binance {"code":-1121,"msg":"Invalid symbol."}'),
+    (ccxt.BadSymbol, 'gate {"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair"}'),
+    (ccxt.RateLimitExceeded, 'binance {"code":-1003,"msg":"Too many requests; current limit is 1200."}'),
+    (ccxt.RateLimitExceeded, 'kraken {"error":["EAPI:Rate limit exceeded"]}'),
+    (ccxt.RateLimitExceeded, "TOO_MANY_REQUESTS"),
+    (ccxt.InvalidOrder, 'binance {"code":-1013,"msg":"Filter failure: MIN_NOTIONAL"}'),
+    (ccxt.InvalidOrder, 'binance {"code":-1013,"msg":"Filter failure: LOT_SIZE"}'),
+    (
+        ccxt.InvalidOrder,
+        "binance amount of BTC/USDT must be greater than minimum amount precision of 0.01",
+    ),
+    (ccxt.InvalidOrder, 'binanceusdm {"code":-2022,"msg":"ReduceOnly Order is rejected."}'),
+    (ccxt.InvalidOrder, "binance createOrder() requires a price argument for a limit order"),
+    (ccxt.InvalidOrder, "no orders canceled"),
+    (ccxt.InvalidOrder, "no open orders to cancel"),
+    (ccxt.OrderImmediatelyFillable, 'binance {"code":-2010,"msg":"Order would immediately match and take."}'),
+    (ccxt.DuplicateOrderId, 'binance {"code":-2010,"msg":"Duplicate order sent."}'),
+    (
+        ccxt.AuthenticationError,
+        'binance {"code":-2014,"msg":"API-key format invalid."}',
+    ),
+    (ccxt.AuthenticationError, 'okx {"msg":"Invalid Sign","code":"50113"} Invalid signature'),
+    (ccxt.InvalidNonce, "Timestamp for this request is outside of the recvWindow."),
+    (ccxt.OnMaintenance, "System is under maintenance."),
+    (ccxt.MarketClosed, "Market is closed."),
+    (ccxt.NotSupported, "unsupported ccxt method: fetch_foo"),
+    (ccxt.NotSupported, "kraken fetchPositionMode() is not supported yet"),
+    (ccxt.RequestTimeout, "binance GET https://api.binance.com/api/v3/time request timed out (10000 ms)"),
+    (ccxt.RequestTimeout, "binance POST /api/v3/order insufficient patience: timed out"),
+    (ccxt.RequestTimeout, "(1205, 'Lock wait timeout exceeded; try restarting transaction')"),
+    (ccxt.ExchangeNotAvailable, "failed to connect mysql after 20 attempts"),
+    (ccxt.ExchangeNotAvailable, "database unavailable after reconnect attempt"),
+    (ccxt.ExchangeNotAvailable, "Cannot connect to host api.binance.com:443 ssl:default"),
+    (ccxt.ExchangeNotAvailable, "Server disconnected"),
+    (ccxt.InvalidOrder, "Order quantity too small"),
+    (None, "(1048, \"Column 'qty' cannot be null\")"),
+    (None, "change_order_replace_create_failed"),
+    (None, "'NoneType' object is not subscriptable"),
+    (None, "INSUFFICIENT_LIQUIDITY"),
+    (None, ""),
+]
+
+
+@pytest.mark.parametrize("kind, text", TEXTS, ids=[text[:50] for _, text in TEXTS])
+def test_the_class_that_a_text_speaks_of(kind: Any, text: str) -> None:
+    assert class_of_text(text) is kind
+
+
+def answered(message: str, command: str, code: str = "internal_error", status: int = 400) -> Any:
+    body = {"detail": {"code": code, "message": message, "results": []}}
+    return error_from_response("oms", status, body, command=command)
+
+
+@pytest.mark.parametrize("code, status", [("internal_error", 400), ("dispatcher_error", 502)])
+@pytest.mark.parametrize(
+    "message, command, kind, outcome",
+    [
+        ("Margin is insufficient.", "send_order", ccxt.InsufficientFunds, "refused"),
+        ("Order does not exist.", "cancel_order", ccxt.OrderNotFound, "refused"),
+        ("Order does not exist.", "send_order", ccxt.OrderNotFound, "unknown"),
+        ("request timed out", "send_order", ccxt.RequestTimeout, "unknown"),
+        ("Too many requests", "send_order", ccxt.RateLimitExceeded, "refused"),
+        ("no orders canceled", "cancel_order", ccxt.InvalidOrder, "refused"),
+    ],
+)
+def test_a_class_recovered_from_text_decides_the_outcome(
+    code: str, status: int, message: str, command: str, kind: Any, outcome: str
+) -> None:
+    error = answered(message, command, code, status)
+
+    assert (type(error), error.outcome) == (kind, outcome)
+
+
+@pytest.mark.parametrize("message", ["something odd happened", "(1048, \"Column 'qty' cannot be null\")"])
+def test_a_text_that_says_nothing_leaves_the_outcome_open(message: str) -> None:
+    assert answered(message, "change_order").outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Account has insufficient balance",
+        {"code": "internal_error", "message": "Account has insufficient balance"},
+    ],
+)
+def test_the_reason_is_dug_out_of_the_results(error: Any) -> None:
+    detail = {
+        "code": "internal_error",
+        "message": "internal_error",
+        "results": [{"ok": True}, {"error": error}],
+    }
+    raised: Any = error_from_response("oms", 400, {"detail": detail}, command="send_order")
+
+    assert type(raised) is ccxt.InsufficientFunds
+    assert "insufficient balance" in str(raised)
