@@ -166,6 +166,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
 )
 
+TRADES_RAW = Endpoint("trades_raw", "GET", "ccxt/trades/raw", query=_HISTORY)
+"""Beyond the contract: what gateways have whose deals do not say when the venue traded."""
+
 BY_NAME: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 CORE_FUNCTIONS = frozenset(

@@ -6,6 +6,7 @@ the answer here.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections import OrderedDict
@@ -17,7 +18,8 @@ import ccxt
 
 from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.contract.values import format_time, parse_decimal
-from ccxt_driver.errors import annotate, command_of, error_from_response, garbage
+from ccxt_driver.errors import annotate, command_of, error_from_detail, error_from_response, garbage
+from ccxt_driver.mappers.composition import finish_order
 from ccxt_driver.mappers.order import order_from_row
 from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
@@ -31,6 +33,7 @@ from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
 from .request_parts import endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
+from .server_truth import ServerTruth
 from .shared_markets import SharedMarkets
 from .unknown_creates import UnknownCreates
 from .venue_guard import check as check_venue_call
@@ -63,6 +66,7 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         self._missing_routes = set()
         self._commands_in_flight = 0
         self.unknown_creates = UnknownCreates()
+        self._truth = ServerTruth()
         super().__init__(resolve(config, os.environ))
 
     def describe(self) -> Any:
@@ -242,9 +246,9 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         return None if given is None else identifier("strategy_id", given, or_zero=True)
 
     def _utc_offset_ms(self) -> int:
-        """`options.gateway_utc_offset`, in hours: how far a gateway's times without a zone are ahead."""
+        """How far a gateway's times without a zone are ahead: `options.gateway_utc_offset`, or as learned."""
         hours = self.options.get("gateway_utc_offset")
-        return round(float(hours) * 3_600_000) if hours else 0
+        return self._truth.utc_offset_ms or 0 if hours is None else round(float(hours) * 3_600_000)
 
     # -- answers ---------------------------------------------------------------------------------
 
@@ -299,6 +303,48 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         if not isinstance(body, Mapping) or body.get("ok") is not True or "result" not in body:
             raise garbage(self.id, f"expected ok and result, got {str(body)[:200]}", None, body)
         return body["result"]
+
+    def results_of_calls(self, body: Any, count: int) -> list[Any]:
+        """Results of calls to the venue, or the exceptions of those that failed, in order."""
+        results = body.get("results") if isinstance(body, Mapping) else None
+        if not isinstance(results, list) or len(results) != count:
+            raise garbage(self.id, f"expected {count} results, got {str(body)[:200]}", None, body)
+        return [self._outcome_of_call(result) for result in results]
+
+    def _outcome_of_call(self, result: Any) -> Any:
+        if isinstance(result, Mapping) and result.get("ok") is True:
+            return result.get("result")
+        detail = result.get("error") if isinstance(result, Mapping) else None
+        detail = detail if isinstance(detail, Mapping) else {"code": "exchange_error", "message": str(detail)}
+        return error_from_detail(self.id, detail)
+
+    def venue_order(self, answer: Any) -> dict[str, Any]:
+        """ccxt's order structure as the venue gave it, without the venue's raw answer."""
+        if not isinstance(answer, Mapping) or answer.get("id") is None:
+            raise garbage(self.id, f"expected an order of the venue, got {str(answer)[:200]}", None, answer)
+        return {key: value for key, value in answer.items() if key != "info"}
+
+    @staticmethod
+    def raw_trade(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """ccxt's trade structure that a gateway kept as the venue gave it."""
+        raw = row.get("raw_json")
+        if isinstance(raw, str):
+            try:
+                raw = json.loads(raw)
+            except ValueError:
+                LOGGER.debug("a raw trade is no JSON: %s", raw[:200])
+        return raw if isinstance(raw, Mapping) else {}
+
+    def raw_trade_id(self, row: Mapping[str, Any]) -> str:
+        """The venue's id of a trade that a gateway kept."""
+        return str(row.get("exchange_trade_id") or self.raw_trade(row).get("id"))
+
+    def total_of(self, body: Any, at_least: int) -> int:
+        """The length of a list that a page of it tells."""
+        total = body.get("total") if isinstance(body, Mapping) else None
+        if type(total) is not int or total < at_least:
+            raise garbage(self.id, f"expected a total beside the rows, got {total!r}", None, body)
+        return total
 
     def _mapped(self, mapper: Callable[..., Any], *args: Any) -> Any:
         """What a mapper makes of an answer; a row that is not of the contract is a BadResponse."""
@@ -391,6 +437,8 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         result: dict[str, Any] = self._mapped(
             order_from_row, row, self._number(), terms, self._utc_offset_ms(), deals
         )
+        if "venue_order" in row:
+            self._mapped(finish_order, result, row["venue_order"] or {}, self._number())
         self._remember(row)
         return result
 

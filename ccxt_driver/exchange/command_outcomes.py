@@ -102,6 +102,10 @@ class CommandOutcomes(Host):
         """`options.unknown_hold`: how long a command identical to an unknown one is held back."""
         return self._milliseconds_of("unknown_hold", 60_000)
 
+    def pending_timeout_ms(self) -> int:
+        """`options.pending_timeout`: how long an order may be under way to the venue."""
+        return self._milliseconds_of("pending_timeout", 60_000)
+
     def check_waits(self) -> None:
         """Refuse options that make no sense before a command is sent: afterwards they would hide its outcome.
 

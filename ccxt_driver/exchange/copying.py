@@ -29,6 +29,7 @@ _NOT_COPIED: Final = frozenset(
         "_embedded_oms",
         "_commands_in_flight",
         "unknown_creates",
+        "_truth",
     }
 )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from .server_truth import ServerTruth
+
 
 class Host:
     """ccxt's class comes later in the resolution order; its attributes are untyped."""
@@ -24,6 +27,7 @@ class Host:
         _embedded_oms: Any
         _terms: dict[str, Any]
         unknown_creates: Any
+        _truth: ServerTruth
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]
         _commands_in_flight: int

@@ -19,6 +19,7 @@ from .host import Host
 DAY_MS: Final = 86_400_000
 PAGE_SIZE: Final = 500
 _BEYOND_TIME: Final = 253_402_300_800_000  # the year 10000
+_WHOLE_SECOND_MS: Final = 1000
 MOST_OPEN_ROWS: Final = 5000
 MOST_IDS: Final = 200
 """In one by-id request: they stand in the URL, of which servers take some thousand characters."""
@@ -54,6 +55,11 @@ def is_foreign_number(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return (isinstance(value, int | float) and not isinstance(value, bool)) or is_foreign_number(value)
+
+
+def _slack_of(text: Any) -> int:
+    """By how much a time may be off: whole seconds are cut or rounded, so the edges of a window blur."""
+    return 0 if not isinstance(text, str) or "." in text else _WHOLE_SECOND_MS - 1
 
 
 class RouteMissing(ccxt.NotSupported):
@@ -174,8 +180,9 @@ class ListRequests(Host):
         if wanted.since is None and wanted.until is None:
             return True
         time = self._time_of(row, time_key)
-        return (wanted.since is None or time >= wanted.since) and (
-            wanted.until is None or time <= wanted.until
+        slack = _slack_of(row.get(time_key))
+        return (wanted.since is None or time + slack >= wanted.since) and (
+            wanted.until is None or time - slack <= wanted.until
         )
 
     def _time_of(self, row: Mapping[str, Any], time_key: str) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import ccxt
 
-from ccxt_driver.contract.endpoints import BY_NAME, ENDPOINTS, Endpoint
+from ccxt_driver.contract.endpoints import BY_NAME, ENDPOINTS, TRADES_RAW, Endpoint
 from ccxt_driver.contract.values import format_decimal
 
 COMMANDS: Final = BY_NAME["commands"].path
@@ -21,7 +21,7 @@ MAPPINGS: Final = (dict, Mapping)
 
 _ENDPOINT_OF: Final = {
     (endpoint.method, path): endpoint
-    for endpoint in ENDPOINTS
+    for endpoint in (*ENDPOINTS, TRADES_RAW)
     for path in (endpoint.path, endpoint.older_path)
     if path is not None
 }

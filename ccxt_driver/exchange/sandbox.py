@@ -9,6 +9,7 @@ import ccxt
 
 from .configuration import PAPER_NAME, sandbox_url
 from .host import Host
+from .server_truth import ServerTruth
 from .unknown_creates import UnknownCreates
 
 
@@ -70,6 +71,7 @@ class Sandbox(Host):
         self._terms = {}
         self._known_orders.clear()
         self.unknown_creates = UnknownCreates()
+        self._truth = ServerTruth()
         self._missing_routes = set()
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):
             setattr(self, name, None)

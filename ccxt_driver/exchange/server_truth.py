@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ccxt_driver.contract.features import Feature
@@ -16,7 +16,7 @@ _ENOUGH: Final = 2
 _MOST_KEPT: Final = 10_000
 _QUARTER_MS: Final = 900_000
 _FARTHEST_ZONE_MS: Final = 14 * 3_600_000
-_SAME_MOMENT_MS: Final = 60_000
+_SAME_MOMENT_MS: Final = 10_000
 
 
 class Kept(OrderedDict[Any, Any]):
@@ -42,7 +42,11 @@ class ServerTruth:
         self.venue_trades = Kept()
         """The venue's trades by their ids there."""
         self.refused = Kept()
-        """Client order ids of commands that were refused."""
+        """Client order ids of commands whose refusal we saw."""
+        self.rejected = Kept()
+        """Ids of rows that look open for ever, and whose order the venue refused or never got."""
+        self.missing_functions: set[str] = set()
+        """What the venue does not have, of the functions that tell of orders."""
         self.orders_total: dict[int, int] = {}
         """Length of the list of orders, by account, when it was last read."""
         self.wants_symbol = False
@@ -94,3 +98,38 @@ def may_differ(row: Mapping[str, Any]) -> bool:
         return False
     whole = row.get("status") == "FILLED" and row.get("reason") != "external"
     return not whole or decimal_of(row, "filled_qty") != decimal_of(row, "qty")
+
+
+def matched(
+    rows: Iterable[Mapping[str, Any]], venue_orders: Iterable[Mapping[str, Any]], since_ms: Mapping[int, int]
+) -> dict[int, Any]:
+    """Which order of the venue belongs to which row.
+
+    A row without the venue's id is found by the client order id that its order was sent with: its own, or
+    else the OMS id. Such an id may have been used before, by an order that is older than the row.
+
+    :param since_ms: by OMS id, before which an order cannot be the row's
+    :returns: the venue's orders by OMS id
+    """
+    by_id: dict[str, Mapping[str, Any]] = {}
+    by_client_id: dict[str, list[Mapping[str, Any]]] = {}
+    for order in venue_orders:
+        by_id[str(order["id"])] = order
+        by_client_id.setdefault(str(order.get("clientOrderId")), []).append(order)
+    found: dict[int, Any] = {}
+    for row in rows:
+        if row.get("exchange_order_id"):
+            named = by_id.get(str(row["exchange_order_id"]))
+            candidates = [] if named is None else [named]
+        else:
+            sent_with = by_client_id.get(str(row.get("client_order_id") or row["id"]), [])
+            candidates = [each for each in sent_with if _may_be(each, row, since_ms[row["id"]])]
+        if candidates:
+            found[row["id"]] = candidates[0]
+    return found
+
+
+def _may_be(order: Mapping[str, Any], row: Mapping[str, Any], since_ms: int) -> bool:
+    placed_ms = order.get("timestamp")
+    same = order.get("symbol") == row.get("symbol") and order.get("side") == row.get("side")
+    return same and (not isinstance(placed_ms, int) or placed_ms >= since_ms)

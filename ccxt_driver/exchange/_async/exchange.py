@@ -73,7 +73,7 @@ class OmsCcxtExchange(
         :param params: path, query and body parameters together; a list is a body
         :returns: the parsed answer
         """
-        if path.startswith("ccxt/"):
+        if method == "POST" and path.startswith("ccxt/"):
             self.guard_venue_request(params)
         if self._is_embedded:
             return self._ask_in_process(path, method, params)

@@ -50,7 +50,7 @@ class OrderReads(Fallback):
         try:
             rows = await self._all_open_orders(account_id, wanted)
         except RouteMissing:
-            return await self._venue_orders("fetch_open_orders", account_id, wanted)
+            return await self._orders_of_venue("fetch_open_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
     async def fetch_closed_orders(
@@ -100,9 +100,10 @@ class OrderReads(Fallback):
         wanted = self._wanted(symbol, since, limit, params, statuses)
         account_id = self._account_id(params)
         try:
-            rows = await self._history("orders_history", account_id, wanted, "created_at")
+            corrected = self._true_rows if await self._composes() else None
+            rows = await self._history("orders_history", account_id, wanted, "created_at", corrected)
         except RouteMissing:
-            return await self._venue_orders("fetch_orders", account_id, wanted)
+            return await self._orders_of_venue("fetch_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
     async def fetch_open_order(self, id: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
@@ -137,8 +138,9 @@ class OrderReads(Fallback):
         order_ids = self.order_ids_of(ids)
         if not order_ids:
             return []
-        rows = await self._order_rows(self._account_id(params), order_ids, self._strategy_id(params))
-        return [self._order(row) for row in rows]
+        account_id = self._account_id(params)
+        rows = await self._order_rows(account_id, order_ids, self._strategy_id(params))
+        return [self._order(row) for row in await self._true_rows(account_id, rows)]
 
     async def fetch_order_trades(
         self, id: Any, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
@@ -168,7 +170,10 @@ class OrderReads(Fallback):
         wanted = self._wanted(symbol, since, limit, params)
         account_id = self._account_id(params)
         try:
-            rows = await self._history("deals", account_id, wanted, "executed_at")
+            if await self._composes():
+                rows = await self._true_trades(account_id, wanted)
+            else:
+                rows = await self._history("deals", account_id, wanted, "executed_at")
         except RouteMissing:
-            return await self._venue_trades(account_id, wanted)
+            return await self._trades_of_venue(account_id, wanted)
         return [self.parse_trade(row) for row in rows]

@@ -155,6 +155,7 @@ class Orders(Settling):
         fill_in = Feature.ROWS_IN_RESULTS not in await self._features()
         if kept is None or fill_in:
             row = await self._order_row(command["account_id"], order_id, None)
+            row = await self._true_row(command["account_id"], row)
             kept = (row.get("order_type"), row.get("side"))
             if fill_in:
                 self._fill_in_unchanged(command, row)
@@ -220,6 +221,7 @@ class Orders(Settling):
         """
         try:
             row = await self._order_row(command["account_id"], order_id, None)
+            row = await self._true_row(command["account_id"], row)
             done = self.is_as_asked(row, command)
         except ccxt.BaseError as error:
             LOGGER.debug("%s order %s could not be read: %s", self.id, order_id, error)
@@ -329,7 +331,8 @@ class Orders(Settling):
     async def _orders_after(self, command: dict[str, Any], ids: list[int], result: dict[str, Any]) -> Any:
         """As `_order_after`, for several orders."""
         try:
-            return [self._order(row) for row in await self._order_rows(command["account_id"], ids, None)]
+            rows = await self._order_rows(command["account_id"], ids, None)
+            return [self._order(row) for row in await self._true_rows(command["account_id"], rows)]
         except ccxt.BaseError as error:
             LOGGER.warning("%s orders %s could not be read: %s", self.id, ids, error)
         return [self.order_in_short(command, order_id, result) for order_id in ids]

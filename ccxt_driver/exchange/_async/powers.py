@@ -8,7 +8,7 @@ import ccxt
 
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.errors import error_from_detail, garbage
+from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.configuration import identifier
 
 from .rows import Rows
@@ -161,14 +161,4 @@ class Powers(Rows):
         if not listed:
             return []
         body = await self.request(BY_NAME["ccxt_commands"].path, "private", "POST", listed)
-        results = body.get("results") if isinstance(body, dict) else None
-        if not isinstance(results, list) or len(results) != len(listed):
-            raise garbage(self.id, f"expected {len(listed)} results, got {str(body)[:200]}", None, body)
-        return [self._outcome_of_call(result) for result in results]
-
-    def _outcome_of_call(self, result: Any) -> Any:
-        if isinstance(result, dict) and result.get("ok") is True:
-            return result.get("result")
-        detail = result.get("error") if isinstance(result, dict) else None
-        detail = detail if isinstance(detail, dict) else {"code": "exchange_error", "message": str(detail)}
-        return error_from_detail(self.id, detail)
+        return self.results_of_calls(body, len(listed))

@@ -14,13 +14,13 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.unknown_creates import Pending
 
-from .rows import Rows
+from .truth import Truth
 
 _FIRST_PAUSE_MS = 50
 _LONGEST_PAUSE_MS = 1000
 
 
-class Settling(Rows):
+class Settling(Truth):
     """Commands that are not given up before it is known what they did, or `lookup_timeout` is over."""
 
     async def _place(self, command: dict[str, Any], made_up_id: bool, order_of: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, RouteMissing, Wanted
 
-from .rows import Rows
+from .truth import Truth
 
 _VENUE_STATUSES = {
     "open": OPEN_STATUSES,
@@ -20,10 +20,10 @@ _VENUE_STATUSES = {
 }
 
 
-class Fallback(Rows):
+class Fallback(Truth):
     """Reads of the venue in place of reads of the OMS."""
 
-    def _venue_orders(self, function: str, account_id: int, wanted: Wanted) -> Any:
+    def _orders_of_venue(self, function: str, account_id: int, wanted: Wanted) -> Any:
         """Orders as the venue has them; `id` is the OMS id, None of an order that the OMS does not know."""
         orders = self._venue_list(function, account_id, wanted)
         known = self._rows_by_venue_id(account_id)
@@ -35,7 +35,7 @@ class Fallback(Rows):
                 found.append({**order, "id": None if row is None else str(row["id"]), "info": order})
         return self._cut(found, wanted)
 
-    def _venue_trades(self, account_id: int, wanted: Wanted) -> Any:
+    def _trades_of_venue(self, account_id: int, wanted: Wanted) -> Any:
         """Trades as the venue has them; `order` is the OMS id, `id` None: the deal's id is not known."""
         trades = self._venue_list("fetch_my_trades", account_id, wanted)
         known = self._rows_by_venue_id(account_id)
@@ -47,7 +47,7 @@ class Fallback(Rows):
                 found.append({**trade, "id": None, "order": order_id, "info": trade})
         return self._cut(found, wanted)
 
-    def _venue_positions(self, account_id: int, symbols: Any) -> Any:
+    def _positions_of_venue(self, account_id: int, symbols: Any) -> Any:
         """Positions as the venue has them; `id` is None: the OMS's is not known."""
         params = {"account_id": account_id}
         positions = self._venue("fetch_positions", [symbols], params, "private")

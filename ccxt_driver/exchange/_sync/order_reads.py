@@ -51,7 +51,7 @@ class OrderReads(Fallback):
         try:
             rows = self._all_open_orders(account_id, wanted)
         except RouteMissing:
-            return self._venue_orders("fetch_open_orders", account_id, wanted)
+            return self._orders_of_venue("fetch_open_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
     def fetch_closed_orders(
@@ -101,9 +101,10 @@ class OrderReads(Fallback):
         wanted = self._wanted(symbol, since, limit, params, statuses)
         account_id = self._account_id(params)
         try:
-            rows = self._history("orders_history", account_id, wanted, "created_at")
+            corrected = self._true_rows if self._composes() else None
+            rows = self._history("orders_history", account_id, wanted, "created_at", corrected)
         except RouteMissing:
-            return self._venue_orders("fetch_orders", account_id, wanted)
+            return self._orders_of_venue("fetch_orders", account_id, wanted)
         return [self._order(row) for row in rows]
 
     def fetch_open_order(self, id: Any, symbol: Any = None, params: dict[str, Any] = {}) -> Order:
@@ -138,8 +139,9 @@ class OrderReads(Fallback):
         order_ids = self.order_ids_of(ids)
         if not order_ids:
             return []
-        rows = self._order_rows(self._account_id(params), order_ids, self._strategy_id(params))
-        return [self._order(row) for row in rows]
+        account_id = self._account_id(params)
+        rows = self._order_rows(account_id, order_ids, self._strategy_id(params))
+        return [self._order(row) for row in self._true_rows(account_id, rows)]
 
     def fetch_order_trades(
         self, id: Any, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
@@ -169,7 +171,10 @@ class OrderReads(Fallback):
         wanted = self._wanted(symbol, since, limit, params)
         account_id = self._account_id(params)
         try:
-            rows = self._history("deals", account_id, wanted, "executed_at")
+            if self._composes():
+                rows = self._true_trades(account_id, wanted)
+            else:
+                rows = self._history("deals", account_id, wanted, "executed_at")
         except RouteMissing:
-            return self._venue_trades(account_id, wanted)
+            return self._trades_of_venue(account_id, wanted)
         return [self.parse_trade(row) for row in rows]

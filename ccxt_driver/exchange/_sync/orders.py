@@ -156,6 +156,7 @@ class Orders(Settling):
         fill_in = Feature.ROWS_IN_RESULTS not in self._features()
         if kept is None or fill_in:
             row = self._order_row(command["account_id"], order_id, None)
+            row = self._true_row(command["account_id"], row)
             kept = (row.get("order_type"), row.get("side"))
             if fill_in:
                 self._fill_in_unchanged(command, row)
@@ -221,6 +222,7 @@ class Orders(Settling):
         """
         try:
             row = self._order_row(command["account_id"], order_id, None)
+            row = self._true_row(command["account_id"], row)
             done = self.is_as_asked(row, command)
         except ccxt.BaseError as error:
             LOGGER.debug("%s order %s could not be read: %s", self.id, order_id, error)
@@ -330,7 +332,8 @@ class Orders(Settling):
     def _orders_after(self, command: dict[str, Any], ids: list[int], result: dict[str, Any]) -> Any:
         """As `_order_after`, for several orders."""
         try:
-            return [self._order(row) for row in self._order_rows(command["account_id"], ids, None)]
+            rows = self._order_rows(command["account_id"], ids, None)
+            return [self._order(row) for row in self._true_rows(command["account_id"], rows)]
         except ccxt.BaseError as error:
             LOGGER.warning("%s orders %s could not be read: %s", self.id, ids, error)
         return [self.order_in_short(command, order_id, result) for order_id in ids]

@@ -50,7 +50,7 @@ class Positions(Settling, Fallback):
             try:
                 rows = self._open_rows("positions_open", account_id, wanted, "opened_at")
             except RouteMissing:
-                return self._venue_positions(account_id, names)
+                return self._positions_of_venue(account_id, names)
             if rows is None:
                 raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         mode = (self._account(account_id)).get("position_mode")

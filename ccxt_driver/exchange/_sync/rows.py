@@ -9,12 +9,14 @@ from typing import Any
 import ccxt
 
 from ccxt_driver.contract.codes import ErrorCode
-from ccxt_driver.contract.endpoints import BY_NAME
+from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
 from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
+from ccxt_driver.exchange.page_search import PageSearch
 from ccxt_driver.exchange.request_parts import COMMANDS
 
+COMMANDS_OF_VENUE = BY_NAME["ccxt_commands"].path
 _CANNOT_TELL = ErrorCode.DISPATCHER_ERROR
 """What older gateways answer when the venue's object has no such coroutine: `describe` is none."""
 
@@ -47,6 +49,31 @@ class Rows(OmsExchange):
         }
         body = self.request(BY_NAME["ccxt_call"].path, api, "POST", request)
         return self._venue_result(body)
+
+    def _venue_calls(self, account_id: int, calls: list[tuple[str, list[Any]]]) -> list[Any]:
+        """What functions of the venue answer, by one request where the server has it.
+
+        :param calls: function and arguments of each
+        :returns: for each, in order, what it returned, or the exception of one that failed
+        """
+        if len(calls) > 1 and COMMANDS_OF_VENUE not in self._missing_routes:
+            listed = [
+                {"account_id": account_id, "func": function, "args": args, "kwargs": {}}
+                for function, args in calls
+            ]
+            try:
+                return self.results_of_calls(
+                    self.request(COMMANDS_OF_VENUE, "private", "POST", listed), len(listed)
+                )
+            except ccxt.NotSupported:
+                self._missing_routes.add(COMMANDS_OF_VENUE)
+        results: list[Any] = []
+        for function, args in calls:
+            try:
+                results.append(self._venue(function, args, {"account_id": account_id}, "private"))
+            except ccxt.BaseError as error:  # of this one: the others are what they are
+                results.append(error)
+        return results
 
     def _passed_on(self, function: str, args: list[Any], params: dict[str, Any], api: str) -> Any:
         """A method of the venue that the driver adds nothing to.
@@ -137,8 +164,7 @@ class Rows(OmsExchange):
         if Feature.BY_ID in self._features():
             rows = self._rows_by_id(ids)
         else:
-            wanted = frozenset(ids)
-            rows = self._search_orders(account_id, lambda row: row.get("id") in wanted, len(wanted))
+            rows = self._orders_of_ids(account_id, ids)
         known = {
             row.get("id"): row
             for row in rows
@@ -158,25 +184,18 @@ class Rows(OmsExchange):
             rows.extend(self._items(body))
         return rows
 
-    def _all_open_orders(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
-        """Every open order that is wanted, however many there are."""
-        rows = self._open_rows("orders_open", account_id, wanted, "created_at")
-        if rows is None:
-            all_of_them = replace(wanted, everything=True)
-            rows = self._history("orders_history", account_id, all_of_them, "created_at")
-        return list(rows)
-
     def _read_list(self, endpoint: str, request: dict[str, Any]) -> Any:
         """A page of a list.
 
         :raises RouteMissing: the server does not have the list
         """
+        path = TRADES_RAW.path if endpoint == TRADES_RAW.name else BY_NAME[endpoint].path
         if endpoint not in self._missing_routes:
             try:
-                return self.request(BY_NAME[endpoint].path, "private", "GET", request)
+                return self.request(path, "private", "GET", request)
             except ccxt.NotSupported:
                 self._missing_routes.add(endpoint)
-        raise RouteMissing(f"{self.id} this server does not have {BY_NAME[endpoint].path}")
+        raise RouteMissing(f"{self.id} this server does not have {path}")
 
     def _open_rows(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> Any:
         """The rows of an open list; None when the server had more than it gives."""
@@ -186,30 +205,36 @@ class Rows(OmsExchange):
             return None
         return self._newest_or_oldest(self._matching(items, wanted, time_key), wanted, time_key)
 
-    def _history(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> list[Any]:
+    def _history(
+        self, endpoint: str, account_id: int, wanted: Wanted, time_key: str, corrected: Any = None
+    ) -> list[Any]:
         """The rows of a history list, over as many pages as it takes.
 
         Without `since` and `limit`: the newest page.
+
+        :param corrected: gives the rows of a page as they truly are, before they are chosen by status
         """
         features = self._features()
         if wanted.since is None and wanted.limit is None and not wanted.everything:
             wanted = replace(wanted, limit=PAGE_SIZE)
         known = BY_NAME[endpoint].query
-        asked = self._first_page_request(account_id, wanted, features, self.milliseconds())
-        first_request = {name: value for name, value in asked.items() if name in known}
-        first = self._read_list(endpoint, first_request)
-        oldest = self._matching(self._items(first), wanted, time_key)
+        unfiltered = wanted if corrected is None else replace(wanted, statuses=None)
+        asked = self._first_page_request(account_id, unfiltered, features, self.milliseconds())
+        request = {name: value for name, value in asked.items() if name in known}
+        first = self._read_list(endpoint, request)
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
-        rows = [] if backwards else oldest
-        for page in self._pages_after_first(first, first_request["page_size"], backwards):
+        pages = [*self._pages_after_first(first, request["page_size"], backwards)]
+        pages = [*pages, 1] if backwards else [1, *pages]
+        rows: list[Any] = []
+        for page in pages:
             # By id: what was added meanwhile has moved rows from one page to the next.
             if wanted.limit is not None and len({row.get("id") for row in rows}) >= wanted.limit:
                 break
-            request = {**first_request, "page": page}
-            items = self._items(self._read_list(endpoint, request))
-            rows.extend(self._matching(items, wanted, time_key))
-        if backwards:
-            rows.extend(oldest)
+            body = first if page == 1 else self._read_list(endpoint, {**request, "page": page})
+            chosen = self._matching(self._items(body), unfiltered, time_key)
+            if corrected is not None:
+                chosen = self._matching(corrected(account_id, chosen), wanted, time_key)
+            rows.extend(chosen)
         return self._newest_or_oldest(rows, wanted, time_key)
 
     def _order_row(self, account_id: int, order_id: int, strategy_id: Any) -> dict[str, Any]:
@@ -224,33 +249,41 @@ class Rows(OmsExchange):
                 request["strategy_id"] = strategy_id
             rows = self._items(self.request(BY_NAME["orders_by_id"].path, "private", "GET", request))
         else:
-            rows = self._search_orders(account_id, lambda row: row.get("id") == order_id)
+            rows = self._orders_of_ids(account_id, [order_id])
         for row in rows:
             mine = row.get("account_id") == account_id and self._own(row, strategy_id)
             if mine and row.get("id") == order_id:
                 return row
         raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
 
-    def _search_orders(self, account_id: int, fits: Any, count: int = 1) -> list[dict[str, Any]]:
-        """Orders of a server without by-id reads: among the open ones, then back through the history.
+    def _orders_of_ids(self, account_id: int, ids: list[int]) -> list[Any]:
+        """Orders of a server without by-id reads: pages ascend by id, so the right ones are soon found."""
+        request = self._first_page_request(account_id, Wanted(), frozenset(), self.milliseconds())
+        totals = self._truth.orders_total
+        search = PageSearch(ids, request["page_size"], totals.get(account_id))
+        while (page := search.next_page()) is not None:
+            body = self._read_list("orders_history", {**request, "page": page})
+            rows = self._items(body)
+            totals[account_id] = self.total_of(body, len(rows))
+            search.take(page, rows, totals[account_id])
+        return [*search.found.values()]
 
-        :param count: how many there are: found, the search ends
+    def _search_back(self, endpoint: str, request: dict[str, Any], fits: Any, enough: Any) -> list[Any]:
+        """Rows of a list that ascends, searched from its end.
+
+        :param fits: whether a row is wanted
+        :param enough: whether the rows found so far are all
+        :returns: ascending
         """
-        everything = Wanted()
-        rows = self._open_rows("orders_open", account_id, everything, "created_at") or []
-        found = {row.get("id"): row for row in rows if fits(row)}
-        if len(found) >= count:
-            return list(found.values())
-        path = BY_NAME["orders_history"].path
-        request = self._first_page_request(account_id, everything, frozenset(), self.milliseconds())
-        first = self.request(path, "private", "GET", request)
-        for page in self._pages_after_first(first, request["page_size"], backwards=True):
-            body = self.request(path, "private", "GET", {**request, "page": page})
-            found.update({row.get("id"): row for row in self._items(body) if fits(row)})
-            if len(found) >= count:
-                return list(found.values())
-        found.update({row.get("id"): row for row in self._items(first) if fits(row)})
-        return list(found.values())
+        first = self._read_list(endpoint, request)
+        pages = self._pages_after_first(first, request["page_size"], backwards=True)
+        found: list[Any] = []
+        for page in (*pages, 1):
+            body = first if page == 1 else self._read_list(endpoint, {**request, "page": page})
+            found = [row for row in self._items(body) if fits(row)] + found
+            if enough(found):
+                break
+        return found
 
     def _resolved_order_id(self, id: Any, params: dict[str, Any]) -> int:
         """The OMS id that a by-id method means, by its id, its client order id, or both."""
@@ -276,23 +309,12 @@ class Rows(OmsExchange):
             wanted = Wanted(client_order_id=client_order_id, strategy_id=strategy_id, limit=1)
             rows = self._history("orders_history", account_id, wanted, "created_at")
         else:
-            rows = self._search_orders(
-                account_id,
+            rows = self._search_back(
+                "orders_history",
+                self._first_page_request(account_id, Wanted(), frozenset(), self.milliseconds()),
                 lambda row: row.get("client_order_id") == client_order_id and self._own(row, strategy_id),
+                bool,
             )
         if not rows:
             raise ccxt.OrderNotFound(f"{self.id} no order has the clientOrderId {client_order_id}")
         return dict(rows[-1])
-
-    def _complete_order(self, account_id: int, order_id: int, strategy_id: Any) -> Any:
-        return self._with_deals(self._order_row(account_id, order_id, strategy_id), account_id)
-
-    def _with_deals(self, row: dict[str, Any], account_id: int) -> Any:
-        """An order with its trades: a second request, only when something filled."""
-        order = self._order(row)
-        if not order["filled"] or float(order["filled"]) == 0:
-            return order
-        since = max(order["timestamp"] - 1000, 0)  # some servers keep whole seconds
-        wanted = Wanted(order_id=row["id"], symbol=row["symbol"], since=since)
-        deals = self._history("deals", account_id, wanted, "executed_at")
-        return self._order(row, deals)

@@ -76,10 +76,10 @@ def test_a_server_without_rows_is_asked_for_the_order(make_driver: Any) -> None:
 def test_a_server_without_anything_is_searched_for_the_order(make_driver: Any) -> None:
     driver = make_driver(features=NO_FEATURES).ready()
     driver.gateway.on_command()
-    driver.gateway.on("GET /oms/orders/open", {"items": [order_row(id=10), order_row()]})
+    driver.gateway.on("GET /oms/orders/history", {"items": [order_row(id=10), order_row()], "total": 2})
     order = driver.call("create_order", *LIMIT)
 
-    assert driver.gateway.routes == ["POST /oms/commands", "GET /oms/orders/open"]
+    assert driver.gateway.routes == ["POST /oms/commands", "GET /oms/orders/history"]
     assert (order["id"], order["status"], order["amount"]) == ("11", "open", 2.0)
 
 

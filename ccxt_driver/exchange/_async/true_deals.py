@@ -1,0 +1,140 @@
+"""Deals of gateways that learn of trades, not of their times, and only when asked to reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+
+from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
+from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.list_requests import DAY_MS, RouteMissing, Wanted
+from ccxt_driver.mappers.composition import composed_deal
+from ccxt_driver.mappers.values import ZERO, decimal_of, needed_decimal
+
+from .rows import Rows
+
+FRESH_MS = 60_000
+_ONE_RECONCILE_MS = 5_000
+_RECONCILES = 3
+_TRADES_IN_ONE_RECONCILE = 200
+
+
+class TrueDeals(Rows):
+    """Deals as many as there truly are, with the times at which the venue traded."""
+
+    async def _composes(self) -> bool:
+        """Whether rows have to be completed by what the venue says."""
+        wanted = self.options.get("truth")
+        if wanted not in (None, "auto", "oms", "venue"):
+            raise ccxt.BadRequest(f"{self.id} truth: expected auto, oms or venue, got {wanted!r}"[:200])
+        return self._truth.composes(wanted, await self._features())
+
+    async def _dealt(self, account_id: int, row: dict[str, Any]) -> Decimal:
+        """How much of an order its deals say was filled."""
+        await self._reconcile_now(account_id, [row["symbol"]])
+        deals = await self._deals_of(account_id, row)
+        return self._mapped(total_of, deals)
+
+    async def _reconcile_now(self, account_id: int, symbols: Iterable[str]) -> None:
+        """Let the gateway learn of the venue's trades."""
+        request = {"account_id": account_id, "scope": "short", "symbols_hint": [*symbols]}
+        await self.request(BY_NAME["reconcile"].path, "private", "POST", request)
+
+    async def _deals_of(self, account_id: int, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The deals of one order, ascending, as the server has them."""
+        since = max(self._time_of(row, "created_at") - 1000, 0)  # some servers keep whole seconds
+        wanted = Wanted(order_id=row["id"], symbol=row["symbol"], since=since)
+        if not await self._composes():
+            return await self._history("deals", account_id, wanted, "executed_at")
+        needed = self._mapped(decimal_of, row, "filled_qty") or self._mapped(decimal_of, row, "qty")
+        return await self._search_back(
+            "deals",
+            self._first_page_request(account_id, wanted, await self._features(), self.milliseconds()),
+            lambda deal: deal.get("order_id") == row["id"],
+            lambda deals: self._mapped(total_of, deals) >= needed,
+        )
+
+    async def _true_deals_of(self, account_id: int, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """The deals of an order that has filled, as many as there must be, with their true times."""
+        filled = self._mapped(decimal_of, row, "filled_qty")
+        deals: list[dict[str, Any]] = []
+        if self.milliseconds() - self._time_of(row, "created_at") > FRESH_MS:
+            deals = await self._deals_of(account_id, row)
+        for _ in range(_RECONCILES):
+            if self._mapped(total_of, deals) >= filled:
+                break
+            await self._reconcile_now(account_id, [row["symbol"]])
+            deals = await self._deals_of(account_id, row)
+        else:
+            LOGGER.warning("%s the gateway lacks deals of order %s", self.id, row["id"])
+        for trade in (row.get("venue_order") or {}).get("trades") or []:
+            self._keep_trade(trade)
+        return await self._at_true_times(account_id, deals)
+
+    async def _true_trades(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
+        """The account's deals, after the gateway has learned of all trades, with their true times.
+
+        A gateway's own time of a deal is later than the trade's, so `until` and the limit of a window
+        are held here.
+        """
+        listed = replace(wanted, until=None, limit=None if wanted.since is not None else wanted.limit)
+        hint = [] if wanted.symbol is None else [wanted.symbol]
+        deals: list[dict[str, Any]] = []
+        for _ in range(_RECONCILES):
+            await self._reconcile_now(account_id, hint)
+            before, deals = deals, await self._history("deals", account_id, listed, "executed_at")
+            if len(deals) == len(before) or self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
+                break
+        deals = await self._at_true_times(account_id, deals)
+        return self._newest_or_oldest(self._matching(deals, wanted, "executed_at"), wanted, "executed_at")
+
+    def _newest_at_once(self, deals: list[dict[str, Any]]) -> int:
+        """How many deals the gateway learned of together with the newest."""
+        newest = max((self._time_of(deal, "executed_at") for deal in deals), default=0)
+        return sum(newest - self._time_of(deal, "executed_at") <= _ONE_RECONCILE_MS for deal in deals)
+
+    async def _at_true_times(self, account_id: int, deals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Deals with the times at which the venue traded."""
+        kept = self._truth.venue_trades
+        ids = {str(deal["exchange_trade_id"]): deal for deal in deals if deal.get("exchange_trade_id")}
+        unknown = {trade_id: deal for trade_id, deal in ids.items() if trade_id not in kept}
+        if unknown:
+            await self._read_trades(account_id, unknown)
+        return [
+            self._mapped(composed_deal, deal, kept.get(str(deal.get("exchange_trade_id")))) for deal in deals
+        ]
+
+    async def _read_trades(self, account_id: int, unknown: dict[str, dict[str, Any]]) -> None:
+        """Learn what the venue said of trades: as the gateway kept it, or else from the venue."""
+        since = min(self._time_of(deal, "executed_at") for deal in unknown.values())
+        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
+        try:
+            rows = await self._search_back(
+                TRADES_RAW.name,
+                request,
+                lambda row: self.raw_trade_id(row) in unknown,
+                lambda rows: len(rows) >= len(unknown),
+            )
+            for row in rows:
+                self._keep_trade(self.raw_trade(row))
+        except RouteMissing:
+            for symbol in dict.fromkeys(deal["symbol"] for deal in unknown.values()):
+                trades = await self._venue(
+                    "fetch_my_trades", [symbol, max(since - DAY_MS, 0)], {"account_id": account_id}, "private"
+                )
+                for trade in trades:
+                    self._keep_trade(trade)
+
+    def _keep_trade(self, trade: Any) -> None:
+        if isinstance(trade, Mapping) and trade.get("id") is not None:
+            kept = {key: value for key, value in trade.items() if key != "info"}
+            self._truth.venue_trades.keep(str(trade["id"]), kept)
+
+
+def total_of(deals: Iterable[Mapping[str, Any]]) -> Decimal:
+    """How much deals say was filled."""
+    return sum((needed_decimal(deal, "qty") for deal in deals), ZERO)

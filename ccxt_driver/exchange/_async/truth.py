@@ -1,0 +1,300 @@
+"""Orders and trades as they truly are, on gateways whose rows lag behind the venue.
+
+Some gateways never move an order's row after it was placed, and learn of fills only when they are asked
+to reconcile. There an order is composed of its row, its deals, and what the venue says of it. A server
+that keeps its rows up to date is asked nothing of this: see `server_truth.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import ccxt
+
+from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
+from ccxt_driver.exchange.server_truth import has_zone, matched, may_differ
+from ccxt_driver.mappers.composition import composed_order, has_ended, never_arrived
+from ccxt_driver.mappers.values import decimal_of
+
+from .true_deals import FRESH_MS, TrueDeals
+
+_AT_ONCE = 20
+"""Calls in one request: a gateway may need a quarter of a second for each."""
+_LISTS = ("fetch_open_orders", "fetch_orders", "fetch_closed_orders", "fetch_canceled_orders")
+_SURELY_LISTED_MS = 10_000
+"""A venue may list an order some moments after it has taken it."""
+_RECENT_MS = 3_600_000
+_SAMPLES = 2
+
+
+class Truth(TrueDeals):
+    """Order rows as they truly are."""
+
+    # -- single orders
+
+    async def _complete_order(self, account_id: int, order_id: int, strategy_id: Any) -> Any:
+        return await self._with_deals(await self._order_row(account_id, order_id, strategy_id), account_id)
+
+    async def _with_deals(self, row: dict[str, Any], account_id: int) -> Any:
+        """An order with its trades: a second request, only when something filled."""
+        composes = await self._composes()
+        if composes:
+            row = await self._true_row(account_id, row)
+        order = self._order(row)
+        if not order["filled"] or float(order["filled"]) == 0:
+            return order
+        if not composes:
+            return self._order(row, await self._deals_of(account_id, row))
+        deals = await self._true_deals_of(account_id, row)
+        again = self._mapped(composed_order, _said(row), row.get("venue_order"), deals)
+        return self._order(again, deals)
+
+    async def _true_row(self, account_id: int, row: dict[str, Any]) -> dict[str, Any]:
+        [true] = await self._true_rows(account_id, [row])
+        return dict(true)
+
+    # -- several orders
+
+    async def _true_rows(self, account_id: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Order rows as they truly are; only those that may differ cost a request."""
+        if not rows or not await self._composes():
+            return rows
+        rejected = self._truth.rejected
+        differing = [row for row in rows if row["id"] not in rejected and self._mapped(may_differ, row)]
+        if not self._truth.lags:  # as long as the server is not known, its filled orders tell
+            filled = [row for row in rows if row.get("status") == "FILLED" and row not in differing]
+            differing += filled[-_SAMPLES:]
+        known = await self._venue_orders(account_id, differing)
+        return [self._true(row, known) for row in rows]
+
+    def _true(self, row: dict[str, Any], known: Mapping[int, Any]) -> dict[str, Any]:
+        if row["id"] in self._truth.rejected:
+            return never_arrived(row)
+        if row["id"] not in known:
+            return row
+        return dict(self._mapped(composed_order, row, known[row["id"]]))
+
+    async def _venue_orders(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+        """The venue's own orders of these rows, by OMS id, as far as it knows them."""
+        kept = self._truth.venue_orders
+        known = {row["id"]: kept[_key(row)] for row in rows if _key(row) in kept}
+        left = [row for row in rows if row["id"] not in known]
+        named = [row for row in left if row.get("exchange_order_id")]
+        found = await self._asked_by_id(account_id, named)
+        found.update(await self._loose_ends(account_id, [row for row in left if row not in named]))
+        for row in left:
+            venue_order = found.get(row["id"])
+            if venue_order is not None:
+                self._learn_of(row, venue_order)
+        return {**known, **found}
+
+    def _learn_of(self, row: dict[str, Any], venue_order: Mapping[str, Any]) -> None:
+        self._mapped(self._truth.learn, row, venue_order)
+        if has_ended(venue_order):
+            self._truth.venue_orders.keep(_key(row), venue_order)
+        written, true_ms = row.get("created_at"), venue_order.get("timestamp")
+        zone_is_open = self._truth.utc_offset_ms is None and row.get("edit_replace_at") is None
+        if zone_is_open and isinstance(true_ms, int) and not has_zone(written):
+            offset = self._utc_offset_ms()
+            self._truth.learn_offset(self._time_of(row, "created_at") + offset, true_ms)
+
+    async def _asked_by_id(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+        """The venue's orders by the ids that it gave them."""
+        found: dict[int, Any] = {}
+        if len(rows) > _AT_ONCE:  # one list may tell of most
+            found = await self._in_lists(account_id, rows)
+        left = [row for row in rows if row["id"] not in found]
+        lost: list[dict[str, Any]] = []
+        for first in range(0, len(left), _AT_ONCE):
+            part = left[first : first + _AT_ONCE]
+            calls = [("fetch_order", [row["exchange_order_id"], row["symbol"]]) for row in part]
+            for row, answer in zip(part, await self._venue_calls(account_id, calls), strict=True):
+                if isinstance(answer, ccxt.OrderNotFound | ccxt.NotSupported):
+                    lost.append(row)
+                elif isinstance(answer, ccxt.BaseError):
+                    raise answer
+                else:
+                    found[row["id"]] = self.venue_order(answer)
+        if lost:
+            found.update(await self._forgotten(account_id, lost))
+        return found
+
+    async def _forgotten(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+        """Orders that the venue does not give by id: in its lists, or else by their deals.
+
+        What it does not list as open either has ended.
+        """
+        found = await self._in_lists(account_id, rows)
+        for row in rows:
+            if row["id"] not in found and self._cannot_be_under_way(row):
+                quantity = await self._dealt(account_id, row)
+                whole = quantity >= self._mapped(decimal_of, row, "qty")
+                found[row["id"]] = {"status": "closed" if whole else "canceled", "filled": str(quantity)}
+        return found
+
+    async def _loose_ends(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+        """Rows without the venue's id: the command was refused, is under way, or its answer was lost.
+
+        Rejected are those whose refusal we saw, and those that are older than `pending_timeout` and that
+        the venue does not know by client order id or OMS id.
+        """
+        for row in rows:
+            if row.get("client_order_id") in self._truth.refused:
+                self._truth.rejected.keep(row["id"], True)
+        left = [row for row in rows if row["id"] not in self._truth.rejected]
+        found = await self._in_lists(account_id, left)
+        for row in left:
+            if row["id"] in found or not self._cannot_be_under_way(row):
+                continue
+            if quantity := await self._dealt(account_id, row):
+                found[row["id"]] = {"status": "canceled", "filled": str(quantity)}
+            else:
+                self._truth.rejected.keep(row["id"], True)
+        return found
+
+    def _cannot_be_under_way(self, row: dict[str, Any]) -> bool:
+        """Whether an order that the venue's lists do not hold has ended: they were read, and it is old."""
+        old = self.milliseconds() - self._time_of(row, "created_at") > self.pending_timeout_ms()
+        missing = self._truth.missing_functions
+        return old and _LISTS[0] not in missing and not {*_LISTS[1:3]} <= missing
+
+    async def _in_lists(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+        """Orders found in the venue's lists, by its id, the client order id or the OMS id.
+
+        :raises BaseError: a list that the venue has could not be read
+        """
+        found: dict[int, Any] = {}
+        for symbol in dict.fromkeys(row["symbol"] for row in rows):
+            of_symbol = [row for row in rows if row["symbol"] == symbol]
+            since = min(self._time_of(row, "created_at") for row in of_symbol) - FRESH_MS
+            recent = self.milliseconds() - since < _RECENT_MS
+            functions = [name for name in _LISTS if name not in self._truth.missing_functions]
+            calls: list[tuple[str, list[Any]]] = [
+                (name, [symbol] if recent or name == _LISTS[0] else [symbol, max(since, 0)])
+                for name in functions
+            ]
+            listed: list[Any] = []
+            for name, answer in zip(functions, await self._venue_calls(account_id, calls), strict=True):
+                if isinstance(answer, ccxt.NotSupported):
+                    self._truth.missing_functions.add(name)
+                elif isinstance(answer, ccxt.BaseError):
+                    raise answer
+                else:
+                    listed += [self.venue_order(each) for each in answer]
+            found.update(self._matched(of_symbol, listed))
+        return found
+
+    def _matched(self, rows: list[dict[str, Any]], listed: list[dict[str, Any]]) -> dict[int, Any]:
+        since_ms = {row["id"]: self._time_of(row, "created_at") - FRESH_MS for row in rows}
+        return matched(rows, listed, since_ms)
+
+    # -- open orders
+
+    async def _all_open_orders(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
+        """Every open order that is wanted, however many there are."""
+        if await self._composes():
+            return await self._truly_open(account_id, wanted)
+        rows = await self._open_rows("orders_open", account_id, wanted, "created_at")
+        if rows is None:
+            all_of_them = replace(wanted, everything=True)
+            rows = await self._history("orders_history", account_id, all_of_them, "created_at")
+        return list(rows)
+
+    async def _truly_open(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
+        """Orders that are open at the venue and known to the OMS, whose own list may hold dead ones too."""
+        request = self._open_request(account_id, wanted, frozenset())
+        items = self._items(await self._read_list("orders_open", request))
+        chosen = replace(wanted, since=None, until=None, limit=None, statuses=None)
+        rows = self._matching(items, chosen, "created_at")
+        ended = self._truth.venue_orders
+        rows = [row for row in rows if _key(row) not in ended and row["id"] not in self._truth.rejected]
+        symbols = dict.fromkeys(row["symbol"] for row in rows)
+        listed = await self._open_at_venue(account_id, wanted.symbol, [*symbols])
+        if listed is None:
+            true = await self._true_rows(account_id, rows)
+        else:
+            if len(items) >= MOST_OPEN_ROWS:  # the oldest, of which most may be dead
+                rows += self._matching(await self._rows_of(account_id, listed, rows), chosen, "created_at")
+            true = await self._still_open(account_id, rows, listed)
+        return self._newest_or_oldest(self._matching(true, wanted, "created_at"), wanted, "created_at")
+
+    async def _open_at_venue(self, account_id: int, symbol: Any, symbols: list[str]) -> Any:
+        """The venue's open orders; None when it does not list them.
+
+        :param symbol: None for all
+        :param symbols: in which there may be open orders, for venues that list by symbol only
+        """
+        function, truth = _LISTS[0], self._truth
+        if function in truth.missing_functions:
+            return None
+        if symbol is None and not truth.wants_symbol:
+            [answer] = await self._venue_calls(account_id, [(function, [])])
+            if not isinstance(answer, ccxt.BaseError):
+                return [self.venue_order(each) for each in answer]
+            if isinstance(answer, ccxt.OperationFailed | ccxt.AuthenticationError):
+                raise answer
+            LOGGER.debug("%s %s without a symbol: %s", self.id, function, answer)
+            truth.wants_symbol = True
+        listed: list[Any] = []
+        each_symbol = symbols if symbol is None else [symbol]
+        calls: list[tuple[str, list[Any]]] = [(function, [each]) for each in each_symbol]
+        for answer in await self._venue_calls(account_id, calls):
+            if isinstance(answer, ccxt.NotSupported):
+                truth.missing_functions.add(function)
+                return None
+            if isinstance(answer, ccxt.BaseError):
+                raise answer
+            listed += [self.venue_order(each) for each in answer]
+        return listed
+
+    async def _rows_of(
+        self, account_id: int, listed: list[dict[str, Any]], rows: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Rows of the venue's open orders that the OMS's open list was too long to hold."""
+        known = {str(row.get("exchange_order_id")) for row in rows}
+        wanted = {str(order["id"]): order for order in listed if str(order["id"]) not in known}
+        if not wanted:
+            return []
+        times = [order["timestamp"] for order in wanted.values() if isinstance(order.get("timestamp"), int)]
+        since = min(times) if len(times) == len(wanted) else None
+        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
+        return await self._search_back(
+            "orders_history",
+            request,
+            lambda row: str(row.get("exchange_order_id")) in wanted,
+            lambda found: len(found) >= len(wanted),
+        )
+
+    async def _still_open(
+        self, account_id: int, rows: list[dict[str, Any]], listed: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The rows whose orders the venue lists as open, and those of which that is not sure."""
+        found = self._matched(rows, listed)
+        left = [row for row in rows if row["id"] not in found]
+        loose = [row for row in left if not row.get("exchange_order_id")]
+        just_placed = [row for row in left if row not in loose and self._is_just_placed(row)]
+        found.update(await self._venue_orders(account_id, loose + just_placed))
+        for row in rows:
+            if row["id"] in found:
+                self._learn_of(row, found[row["id"]])
+        under_way = [row for row in loose if row["id"] not in self._truth.rejected]
+        return [self._true(row, found) for row in rows if row["id"] in found or row in under_way]
+
+    def _is_just_placed(self, row: dict[str, Any]) -> bool:
+        """Whether the venue may not list an order yet."""
+        moved = max(self._time_of(row, "created_at"), self._time_of(row, "updated_at"))
+        return self.milliseconds() - moved < _SURELY_LISTED_MS
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What an order of the venue is kept under: an edit may have replaced it by another."""
+    return row["id"], row.get("exchange_order_id")
+
+
+def _said(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row as the gateway gave it."""
+    said: Mapping[str, Any] = row.get("gateway_row", row)
+    return said
