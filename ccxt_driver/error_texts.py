@@ -21,6 +21,7 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     ),
     # The gateway's own words.
     (r"no orders cancell?ed|no open orders to cancel", ccxt.InvalidOrder),
+    (r"requires (two|opposite) positions", ccxt.OperationRejected),
     (r"unsupported ccxt method|\(\) is not supported|not supported yet", ccxt.NotSupported),
     # The venue did not look at the request.
     (r"maintenance|cancel[ _-]only mode", ccxt.OnMaintenance),

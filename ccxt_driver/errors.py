@@ -28,7 +28,8 @@ What a caller catches, drawn as ccxt's tree (only the classes that the OMS leads
             └── RequestTimeout             exchange_timeout, dispatcher_timeout
 
 `dispatcher_error`, `internal_error` and `exchange_error` of gateways that lose the venue's class get
-the class that their text speaks of, by the table in `error_texts.py`.
+the class that their text speaks of, by the table in `error_texts.py`; a venue's words that it does not know
+are an ExchangeError.
 
 A refusal (any 4xx of the OMS but 429) is never a NetworkError. Every exception made here has
 `details` (the parsed body, or None), `code`, `http_status` and `retry_after`; one that ends a
@@ -91,6 +92,7 @@ _OF_ORDER_COMMANDS: Final = {
     _C.VALIDATION_ERROR: ccxt.InvalidOrder,
     _C.INVALID_POSITION_ID: ccxt.InvalidOrder,
 }
+_EXCHANGES: Final = frozenset(ccxt.exchanges)
 _CLASS_IN_TEXT: Final = frozenset({_C.DISPATCHER_ERROR, _C.INTERNAL_ERROR, "error", "ccxt_error"})
 """Codes under which older gateways pass on any exception: only its text says which."""
 _ORDER_COMMANDS: Final = frozenset({"send_order", "check_order", "change_order", "close_position"})
@@ -226,7 +228,7 @@ def error_from_detail(
         kind = recovered or kind
     elif code in _CLASS_IN_TEXT:
         recovered = class_of_text(message)
-        kind = recovered or kind
+        kind = recovered or (ccxt.ExchangeError if _said_by_venue(message) else kind)
     elif command in _ORDER_COMMANDS:
         kind = _OF_ORDER_COMMANDS.get(code, kind)  # type: ignore[call-overload]
     if kind is None:
@@ -266,6 +268,11 @@ def _reason(detail: Mapping[str, Any]) -> tuple[str, str]:
     if code in _CLASS_IN_TEXT and message in CODES:
         code = message  # some gateways put the true code where the prose belongs
     return code, message
+
+
+def _said_by_venue(message: str) -> bool:
+    """Whether a text is that of an exception of ccxt's, which begins with the exchange's id."""
+    return message.partition(" ")[0] in _EXCHANGES
 
 
 def _outcome(

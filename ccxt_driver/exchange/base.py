@@ -339,13 +339,6 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         """The venue's id of a trade that a gateway kept."""
         return str(row.get("exchange_trade_id") or self.raw_trade(row).get("id"))
 
-    def total_of(self, body: Any, at_least: int) -> int:
-        """The length of a list that a page of it tells."""
-        total = body.get("total") if isinstance(body, Mapping) else None
-        if type(total) is not int or total < at_least:
-            raise garbage(self.id, f"expected a total beside the rows, got {total!r}", None, body)
-        return total
-
     def _mapped(self, mapper: Callable[..., Any], *args: Any) -> Any:
         """What a mapper makes of an answer; a row that is not of the contract is a BadResponse."""
         try:

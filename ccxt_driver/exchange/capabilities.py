@@ -299,6 +299,6 @@ def description() -> dict[str, Any]:
             "contract": "oms",
             "allow_money_movement": False,
             "allow_venue_orders": False,
-            "gateway_utc_offset": 0,
+            "gateway_utc_offset": None,
         },
     }

@@ -75,6 +75,7 @@ class CommandOutcomes(Host):
             # Without a cause it was raised before anything was sent: by a check of ours.
             lost = error.__cause__ is not None and not _never_sent(error)
             outcome = "unknown" if lost else "not_sent"
+        self._truth.note_outcome(client_order_id, outcome)
         if outcome != "unknown":
             error.__dict__.update(outcome=outcome, client_order_id=client_order_id)
             raise error
@@ -161,7 +162,9 @@ class CommandOutcomes(Host):
             try:
                 outcomes.append(self._result_of({"results": [result]}, command))
             except ccxt.BaseError as error:
-                error.__dict__["client_order_id"] = command["payload"].get("client_order_id")
+                client_order_id = command["payload"].get("client_order_id")
+                error.__dict__["client_order_id"] = client_order_id
+                self._truth.note_outcome(client_order_id, vars(error).get("outcome"))
                 outcomes.append(error)
         return outcomes
 

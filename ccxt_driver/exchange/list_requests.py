@@ -47,6 +47,11 @@ class Wanted:
     currency: str | None = None
     everything: bool = False
 
+    def market_symbols(self) -> list[str]:
+        """The symbols that are wanted; empty for all."""
+        named = [] if self.symbol is None else [self.symbol]
+        return [*named, *sorted(self.symbols or ())]
+
 
 def is_foreign_number(value: Any) -> bool:
     """Whether a value is a number of another library's, such as numpy's int64, and none of Python's."""
@@ -147,16 +152,22 @@ class ListRequests(Host):
         """Which pages to read after page 1, in which order; the reader stops when it has enough.
 
         :param backwards: the list ascends and the newest are wanted: they are on the last page
+        """
+        last = -(-self.total_of(first, 1, page_size) // page_size)
+        yield from range(last, 1, -1) if backwards else range(2, last + 1)
+
+    def total_of(self, body: Any, page: int, page_size: int) -> int:
+        """The length of a list, as one of its pages tells it.
+
         :raises BadResponse: there may be more rows, and the server does not say how many
         """
-        items = self._items(first)
-        total = first.get("total")
-        if not isinstance(total, int):
-            if len(items) >= page_size:
-                raise garbage(self.id, f"expected a total beside a full page, got {total!r}", None, total)
-        else:
-            last = -(-total // page_size)
-            yield from range(last, 1, -1) if backwards else range(2, last + 1)
+        items = self._items(body)
+        total = body.get("total")
+        if isinstance(total, int):
+            return total
+        if len(items) >= page_size:
+            raise garbage(self.id, f"expected a total beside a full page, got {total!r}", None, total)
+        return (page - 1) * page_size + len(items)
 
     def _matching(
         self, rows: Sequence[dict[str, Any]], wanted: Wanted, time_key: str

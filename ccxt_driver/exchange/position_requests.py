@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import ccxt
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.values import format_decimal, parse_decimal
 from ccxt_driver.mappers.position import net_rows
 from ccxt_driver.mappers.trade import PLAIN
@@ -15,6 +16,7 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .order_requests import OrderRequests, sendable
 
+_OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
 _SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
 
 
@@ -43,12 +45,13 @@ class PositionRequests(OrderRequests):
         return None if removed else self._checked_price(market, field, value)
 
     def close_position_requests(
-        self, rows: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
+        self, rows: Sequence[Mapping[str, Any]], params: Mapping[str, Any], by_orders: bool = False
     ) -> list[dict[str, Any]]:
         """A `close_position` command for each position, oldest first.
 
         :param rows: open position rows
         :param params: `amount` closes no more than that in all; see `close_position`
+        :param by_orders: an opposite order that may only reduce in place of each command
         """
         left = None if params.get("amount") is None else self._exact("amount", params["amount"])
         commands = []
@@ -59,8 +62,27 @@ class PositionRequests(OrderRequests):
             if left is not None:
                 part = min(left, needed_decimal(row, "qty"))
                 left -= part
-            commands.append(self._close_request(row, part, params, alone=len(rows) == 1))
+            command = self._close_request(row, part, params, alone=len(rows) == 1)
+            commands.append(_opposite_order(command, row) if by_orders else command)
         return commands
+
+    def closing_failure(self, error: ccxt.BaseError, may_be_broken: bool) -> ccxt.BaseError:
+        """The failure of closing a position, in plain words where the gateway cannot do it at all.
+
+        :param may_be_broken: whether the gateway is of those whose command never works
+        """
+        broken = getattr(error, "code", None) == ErrorCode.INVALID_POSITION_ID or "qty is required" in str(
+            error
+        )
+        if not may_be_broken or not broken or vars(error).get("outcome") != "refused":
+            return error
+        message = (
+            f"{self.id} closePosition(): this gateway cannot close a position by its id, and in netting mode "
+            f"nothing else closes it in its books; place an opposite order with reduceOnly instead ({error})"
+        )
+        kind = ccxt.NotSupported(message)
+        kind.__dict__.update(vars(error))
+        return kind
 
     def _close_request(
         self, row: Mapping[str, Any], part: Decimal | None, params: Mapping[str, Any], alone: bool
@@ -114,6 +136,19 @@ class PositionRequests(OrderRequests):
             "contracts": number(Decimal(0)),
             "contractSize": number(parse_decimal(size)),
         }
+
+
+def _opposite_order(closing: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """An order that closes a position of a hedge account as a `close_position` command would."""
+    order = {
+        "symbol": row["symbol"],
+        "side": _OPPOSITE[row["side"]],
+        "qty": format_decimal(needed_decimal(row, "qty")),
+        "reduce_only": True,
+        "strategy_id": row.get("strategy_id") or 0,
+        **closing["payload"],
+    }
+    return {**closing, "command": "send_order", "payload": order}
 
 
 _POSITION_KEYS: Final = (

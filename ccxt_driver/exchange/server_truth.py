@@ -41,8 +41,12 @@ class ServerTruth:
         """The venue's orders that have ended, by row and venue id: they never change again."""
         self.venue_trades = Kept()
         """The venue's trades by their ids there."""
+        self.dealt = Kept()
+        """Ids of orders whose deals the gateway has learned of before."""
         self.refused = Kept()
         """Client order ids of commands whose refusal we saw."""
+        self.doubtful = Kept()
+        """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs."""
         self.rejected = Kept()
         """Ids of rows that look open for ever, and whose order the venue refused or never got."""
         self.missing_functions: set[str] = set()
@@ -71,6 +75,19 @@ class ServerTruth:
         else:
             self.agreed += 1
 
+    def note_outcome(self, client_order_id: str | None, outcome: str | None) -> None:
+        """Remember how a command that makes an order has failed.
+
+        :param outcome: refused, unknown or not_sent
+        """
+        if client_order_id is None:
+            return
+        if outcome == "unknown":
+            self.doubtful.keep(client_order_id, True)
+            self.refused.pop(client_order_id, None)
+        elif outcome == "refused" and client_order_id not in self.doubtful:
+            self.refused.keep(client_order_id, True)
+
     def learn_offset(self, written_ms: int, true_ms: int) -> None:
         """Take the difference of a time without a zone, read as UTC, and the true one for the zone.
 
@@ -86,6 +103,11 @@ class ServerTruth:
 def has_zone(text: Any) -> bool:
     """Whether a time of a row says in which zone it is."""
     return isinstance(text, str) and (text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:])
+
+
+def is_rough(text: Any) -> bool:
+    """Whether a time of a row is in whole seconds, or in a zone that nobody knows: a database's, not a venue's."""
+    return isinstance(text, str) and ("." not in text or not has_zone(text))
 
 
 def may_differ(row: Mapping[str, Any]) -> bool:

@@ -114,8 +114,8 @@ def net_rows(rows: Iterable[dict[str, Any]], across_strategies: bool = False) ->
     """Position rows netted per symbol and strategy, as a one-way account shows them.
 
     A single row is kept as it is. Several become one: its id is the oldest member's, its quantity
-    the difference of long and short, its average that of the remaining side, its member ids under
-    `member_ids`; rows that cancel out leave nothing.
+    the difference of long and short, its average as if they had been traded one after the other, its
+    member ids under `member_ids`; rows that cancel out leave nothing.
 
     :param rows: open position rows
     :param across_strategies: per symbol only
@@ -131,18 +131,15 @@ def net_rows(rows: Iterable[dict[str, Any]], across_strategies: bool = False) ->
 
 
 def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    oldest = min(members, key=lambda row: int(id_of(row, "id")))
-    sums = {side: _side_total(members, side) for side in ("buy", "sell")}
-    quantity = abs(sums["buy"][0] - sums["sell"][0])
+    by_age = sorted(members, key=lambda row: int(id_of(row, "id")))
+    quantity, average = _replayed(by_age)
     if not quantity:
         return None
-    side = "buy" if sums["buy"][0] > sums["sell"][0] else "sell"
-    side_quantity, side_cost = sums[side]
     return {
-        **oldest,
-        "side": side,
-        "qty": format_decimal(quantity),
-        "avg_price": format_decimal(side_cost / side_quantity if side_quantity else ZERO),
+        **by_age[0],
+        "side": "buy" if quantity > 0 else "sell",
+        "qty": format_decimal(abs(quantity)),
+        "avg_price": format_decimal(average),
         "unrealized_pnl": _sum(members, "unrealized_pnl"),
         "realized_pnl": _sum(members, "realized_pnl"),
         "margin": _sum(members, "margin"),
@@ -153,14 +150,23 @@ def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _side_total(members: Sequence[dict[str, Any]], side: str) -> tuple[Decimal, Decimal]:
-    quantity = cost = ZERO
-    for row in members:
-        if choice_of(row, "side", SIDES) == side:
-            size = needed_decimal(row, "qty")
-            quantity += size
-            cost += size * needed_decimal(row, "avg_price")
-    return quantity, cost
+def _replayed(rows: Iterable[dict[str, Any]]) -> tuple[Decimal, Decimal]:
+    """What a one-way account would hold, had it traded each position in turn.
+
+    :param rows: by age
+    :returns: quantity, negative when short, and average price: what reduces leaves it as it is
+    """
+    quantity = average = ZERO
+    for row in rows:
+        size, price = needed_decimal(row, "qty"), needed_decimal(row, "avg_price")
+        traded = size if choice_of(row, "side", SIDES) == "buy" else -size
+        if quantity * traded >= 0:
+            held = abs(quantity) + size
+            average = (average * abs(quantity) + price * size) / held if held else average
+        elif size > abs(quantity):
+            average = price
+        quantity += traded
+    return quantity, average
 
 
 def _sum(members: Sequence[dict[str, Any]], key: str) -> str | None:

@@ -56,7 +56,7 @@ def config() -> dict[str, Any]:
         "login": "login",
         "accountId": "12345",
         "accounts": [{"id": "myAccount", "code": "USDT"}, {"id": "myAccount", "code": "USDC"}],
-        "options": {"share_markets": False, "lookup_timeout": 0},
+        "options": {"share_markets": False, "lookup_timeout": 0, "truth": "oms"},
     }
 
 

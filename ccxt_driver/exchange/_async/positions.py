@@ -11,7 +11,7 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
-from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
 from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
@@ -26,6 +26,12 @@ _CLOSED = frozenset({"closed", "merged"})
 
 class Positions(Settling, Fallback):
     """Queries and commands on positions."""
+
+    async def _positions_now(self, account_id: int, wanted: Wanted) -> Any:
+        """Open positions, after the gateway has learned of all trades; None when there are too many."""
+        if await self._composes():
+            await self._reconcile_now(account_id, wanted.market_symbols())
+        return await self._open_rows("positions_open", account_id, wanted, "opened_at")
 
     async def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
         """Open positions, or closed ones with `params={"history": True}`.
@@ -47,13 +53,13 @@ class Positions(Settling, Fallback):
             rows = await self._history("positions_history", account_id, wanted, "opened_at")
         else:
             try:
-                rows = await self._open_rows("positions_open", account_id, wanted, "opened_at")
+                rows = await self._positions_now(account_id, wanted)
             except RouteMissing:
                 return await self._positions_of_venue(account_id, names)
             if rows is None:
                 raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         mode = (await self._account(account_id)).get("position_mode")
-        if not params.get("history") and self._view(mode, params) == "net":
+        if not params.get("history") and self._view(mode, params, await self._composes()) == "net":
             rows = self._mapped(net_rows, rows)
         hedged = None if mode is None else mode == "hedge"
         return [self._position(row, hedged) for row in rows]
@@ -112,10 +118,13 @@ class Positions(Settling, Fallback):
         with BEFORE_SENDING:
             await self.load_markets()
             rows = await self._closable(self.market(symbol)["symbol"], side, params)
-            commands = self.close_position_requests(rows, params)
+            commands = await self._closing_commands(rows, params)
         if len(commands) == 1:
-            return await self._place(commands[0], False, self._order_of_close)
-        outcomes = await self._placed_batch(commands, self._order_of_close)
+            try:
+                return await self._place(commands[0], False, self._order_of_close)
+            except ccxt.BaseError as error:
+                raise self.closing_failure(error, await self._composes()) from error
+        outcomes = await self._closed(commands)
         failures = [each for each in outcomes if isinstance(each, ccxt.BaseError)]
         if failures:
             self._raise_failure(failures, outcomes)
@@ -132,8 +141,26 @@ class Positions(Settling, Fallback):
         with BEFORE_SENDING:
             await self.load_markets()
             rows = await self._closable(None, None, params)
-            commands = self.close_position_requests(rows, params)
-        return await self._placed_batch(commands, self._order_of_close) if commands else []
+            commands = await self._closing_commands(rows, params)
+        return await self._closed(commands) if commands else []
+
+    async def _closing_commands(self, rows: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
+        """Commands that close positions: by opposite orders where the gateway's own command is broken."""
+        by_orders = False
+        if rows and await self._composes():
+            by_orders = (await self._account(self._account_id(params))).get("position_mode") == "hedge"
+        return self.close_position_requests(rows, params, by_orders)
+
+    async def _closed(self, commands: list[dict[str, Any]]) -> list[Any]:
+        try:
+            outcomes = await self._placed_batch(commands, self._order_of_close)
+        except ccxt.BaseError as error:
+            raise self.closing_failure(error, await self._composes()) from error
+        composes = await self._composes()
+        return [
+            self.closing_failure(each, composes) if isinstance(each, ccxt.BaseError) else each
+            for each in outcomes
+        ]
 
     async def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Open position rows that are meant.
@@ -143,7 +170,7 @@ class Positions(Settling, Fallback):
         wanted = self._wanted(symbol, None, None, params)
         chosen = self.position_side(side)
         position_id = params.get("position_id")
-        rows = await self._open_rows("positions_open", self._account_id(params), wanted, "opened_at")
+        rows = await self._positions_now(self._account_id(params), wanted)
         if rows is None:
             raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         meant = [
@@ -160,15 +187,16 @@ class Positions(Settling, Fallback):
         """The order that closes: failing here would look as if nothing was being closed."""
         client_order_id = command["payload"]["client_order_id"]
         account_id = command["account_id"]
-        row = result.get("order")
+        row, order_id = result.get("order"), result.get("order_id")
         try:
             if row is not None:
                 return self._order(row, result.get("deals"))
+            if type(order_id) is int and command["command"] == "send_order":
+                return await self._complete_order(account_id, order_id, None)
             found = await self._row_by_client_order_id(account_id, client_order_id, None)
             return await self._with_deals(found, account_id)
         except ccxt.BaseError as error:
             LOGGER.warning("%s the closing order %s could not be read: %s", self.id, client_order_id, error)
-        order_id = result.get("order_id")
         return self.order_in_short(command, order_id if type(order_id) is int else None, result)
 
     async def close_by(
@@ -284,14 +312,16 @@ class Positions(Settling, Fallback):
         :raises OperationRejected: there is none
         """
         wanted = self._wanted(None, None, None, params)
-        rows = await self._open_rows("positions_open", self._account_id(params), wanted, "opened_at")
+        rows = await self._positions_now(self._account_id(params), wanted)
         for row in rows or []:
             if row.get("id") == position_id:
                 return dict(row)
         raise ccxt.OperationRejected(f"{self.id} position {position_id} is not open on this account")
 
-    def _view(self, mode: Any, params: dict[str, Any]) -> str:
+    def _view(self, mode: Any, params: dict[str, Any], a_position_a_trade: bool) -> str:
+        """Raw or net: netted where the account is, and where the gateway that should do it does not."""
         given = params.get("positions") or self.options.get("positions")
         if given not in (None, "net", "raw"):
             raise ccxt.BadRequest(f"{self.id} positions: expected net or raw, got {given!r}"[:200])
-        return given or ("net" if mode == "netting" else "raw")
+        netting = ("netting", "strategy_netting") if a_position_a_trade else ("netting",)
+        return given or ("net" if mode in netting else "raw")

@@ -262,9 +262,8 @@ class Rows(OmsExchange):
         search = PageSearch(ids, request["page_size"], totals.get(account_id))
         while (page := search.next_page()) is not None:
             body = await self._read_list("orders_history", {**request, "page": page})
-            rows = self._items(body)
-            totals[account_id] = self.total_of(body, len(rows))
-            search.take(page, rows, totals[account_id])
+            totals[account_id] = self.total_of(body, page, request["page_size"])
+            search.take(page, self._items(body), totals[account_id])
         return [*search.found.values()]
 
     async def _search_back(self, endpoint: str, request: dict[str, Any], fits: Any, enough: Any) -> list[Any]:

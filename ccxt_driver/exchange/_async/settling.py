@@ -70,6 +70,8 @@ class Settling(Truth):
             row = await self._row_by_client_order_id(account_id, client_order_id, None)
             if not self.is_of_command(row, command, since_ms) and not await self._promises_to_dedupe():
                 return None
+            if await self._is_loose_end(account_id, row):
+                return None
             return await self._order_after(command, row["id"], {"order": row})
         except ccxt.OrderNotFound:
             pass  # absence is no proof: the command may still be on its way

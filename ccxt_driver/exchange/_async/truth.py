@@ -155,6 +155,12 @@ class Truth(TrueDeals):
                 self._truth.rejected.keep(row["id"], True)
         return found
 
+    async def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
+        """Whether a row says nothing of an order: the venue has given it no id and does not know it."""
+        if row.get("exchange_order_id") or not await self._composes():
+            return False
+        return row["id"] not in await self._loose_ends(account_id, [row])
+
     def _cannot_be_under_way(self, row: dict[str, Any]) -> bool:
         """Whether an order that the venue's lists do not hold has ended: they were read, and it is old."""
         old = self.milliseconds() - self._time_of(row, "created_at") > self.pending_timeout_ms()

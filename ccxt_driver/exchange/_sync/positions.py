@@ -12,7 +12,7 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
-from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
 from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
@@ -27,6 +27,12 @@ _CLOSED = frozenset({"closed", "merged"})
 
 class Positions(Settling, Fallback):
     """Queries and commands on positions."""
+
+    def _positions_now(self, account_id: int, wanted: Wanted) -> Any:
+        """Open positions, after the gateway has learned of all trades; None when there are too many."""
+        if self._composes():
+            self._reconcile_now(account_id, wanted.market_symbols())
+        return self._open_rows("positions_open", account_id, wanted, "opened_at")
 
     def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
         """Open positions, or closed ones with `params={"history": True}`.
@@ -48,13 +54,13 @@ class Positions(Settling, Fallback):
             rows = self._history("positions_history", account_id, wanted, "opened_at")
         else:
             try:
-                rows = self._open_rows("positions_open", account_id, wanted, "opened_at")
+                rows = self._positions_now(account_id, wanted)
             except RouteMissing:
                 return self._positions_of_venue(account_id, names)
             if rows is None:
                 raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         mode = (self._account(account_id)).get("position_mode")
-        if not params.get("history") and self._view(mode, params) == "net":
+        if not params.get("history") and self._view(mode, params, self._composes()) == "net":
             rows = self._mapped(net_rows, rows)
         hedged = None if mode is None else mode == "hedge"
         return [self._position(row, hedged) for row in rows]
@@ -113,10 +119,13 @@ class Positions(Settling, Fallback):
         with BEFORE_SENDING:
             self.load_markets()
             rows = self._closable(self.market(symbol)["symbol"], side, params)
-            commands = self.close_position_requests(rows, params)
+            commands = self._closing_commands(rows, params)
         if len(commands) == 1:
-            return self._place(commands[0], False, self._order_of_close)
-        outcomes = self._placed_batch(commands, self._order_of_close)
+            try:
+                return self._place(commands[0], False, self._order_of_close)
+            except ccxt.BaseError as error:
+                raise self.closing_failure(error, self._composes()) from error
+        outcomes = self._closed(commands)
         failures = [each for each in outcomes if isinstance(each, ccxt.BaseError)]
         if failures:
             self._raise_failure(failures, outcomes)
@@ -133,8 +142,26 @@ class Positions(Settling, Fallback):
         with BEFORE_SENDING:
             self.load_markets()
             rows = self._closable(None, None, params)
-            commands = self.close_position_requests(rows, params)
-        return self._placed_batch(commands, self._order_of_close) if commands else []
+            commands = self._closing_commands(rows, params)
+        return self._closed(commands) if commands else []
+
+    def _closing_commands(self, rows: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
+        """Commands that close positions: by opposite orders where the gateway's own command is broken."""
+        by_orders = False
+        if rows and self._composes():
+            by_orders = (self._account(self._account_id(params))).get("position_mode") == "hedge"
+        return self.close_position_requests(rows, params, by_orders)
+
+    def _closed(self, commands: list[dict[str, Any]]) -> list[Any]:
+        try:
+            outcomes = self._placed_batch(commands, self._order_of_close)
+        except ccxt.BaseError as error:
+            raise self.closing_failure(error, self._composes()) from error
+        composes = self._composes()
+        return [
+            self.closing_failure(each, composes) if isinstance(each, ccxt.BaseError) else each
+            for each in outcomes
+        ]
 
     def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Open position rows that are meant.
@@ -144,7 +171,7 @@ class Positions(Settling, Fallback):
         wanted = self._wanted(symbol, None, None, params)
         chosen = self.position_side(side)
         position_id = params.get("position_id")
-        rows = self._open_rows("positions_open", self._account_id(params), wanted, "opened_at")
+        rows = self._positions_now(self._account_id(params), wanted)
         if rows is None:
             raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         meant = [
@@ -161,15 +188,16 @@ class Positions(Settling, Fallback):
         """The order that closes: failing here would look as if nothing was being closed."""
         client_order_id = command["payload"]["client_order_id"]
         account_id = command["account_id"]
-        row = result.get("order")
+        row, order_id = result.get("order"), result.get("order_id")
         try:
             if row is not None:
                 return self._order(row, result.get("deals"))
+            if type(order_id) is int and command["command"] == "send_order":
+                return self._complete_order(account_id, order_id, None)
             found = self._row_by_client_order_id(account_id, client_order_id, None)
             return self._with_deals(found, account_id)
         except ccxt.BaseError as error:
             LOGGER.warning("%s the closing order %s could not be read: %s", self.id, client_order_id, error)
-        order_id = result.get("order_id")
         return self.order_in_short(command, order_id if type(order_id) is int else None, result)
 
     def close_by(
@@ -285,14 +313,16 @@ class Positions(Settling, Fallback):
         :raises OperationRejected: there is none
         """
         wanted = self._wanted(None, None, None, params)
-        rows = self._open_rows("positions_open", self._account_id(params), wanted, "opened_at")
+        rows = self._positions_now(self._account_id(params), wanted)
         for row in rows or []:
             if row.get("id") == position_id:
                 return dict(row)
         raise ccxt.OperationRejected(f"{self.id} position {position_id} is not open on this account")
 
-    def _view(self, mode: Any, params: dict[str, Any]) -> str:
+    def _view(self, mode: Any, params: dict[str, Any], a_position_a_trade: bool) -> str:
+        """Raw or net: netted where the account is, and where the gateway that should do it does not."""
         given = params.get("positions") or self.options.get("positions")
         if given not in (None, "net", "raw"):
             raise ccxt.BadRequest(f"{self.id} positions: expected net or raw, got {given!r}"[:200])
-        return given or ("net" if mode == "netting" else "raw")
+        netting = ("netting", "strategy_netting") if a_position_a_trade else ("netting",)
+        return given or ("net" if mode in netting else "raw")

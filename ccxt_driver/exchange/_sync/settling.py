@@ -71,6 +71,8 @@ class Settling(Truth):
             row = self._row_by_client_order_id(account_id, client_order_id, None)
             if not self.is_of_command(row, command, since_ms) and not self._promises_to_dedupe():
                 return None
+            if self._is_loose_end(account_id, row):
+                return None
             return self._order_after(command, row["id"], {"order": row})
         except ccxt.OrderNotFound:
             pass  # absence is no proof: the command may still be on its way

@@ -13,6 +13,7 @@ import ccxt
 from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import DAY_MS, RouteMissing, Wanted
+from ccxt_driver.exchange.server_truth import is_rough
 from ccxt_driver.mappers.composition import composed_deal
 from ccxt_driver.mappers.values import ZERO, decimal_of, needed_decimal
 
@@ -63,7 +64,8 @@ class TrueDeals(Rows):
         """The deals of an order that has filled, as many as there must be, with their true times."""
         filled = self._mapped(decimal_of, row, "filled_qty")
         deals: list[dict[str, Any]] = []
-        if self.milliseconds() - self._time_of(row, "created_at") > FRESH_MS:
+        old = self.milliseconds() - self._time_of(row, "created_at") > FRESH_MS
+        if old or row["id"] in self._truth.dealt:  # otherwise they are missing, most likely
             deals = self._deals_of(account_id, row)
         for _ in range(_RECONCILES):
             if self._mapped(total_of, deals) >= filled:
@@ -72,6 +74,7 @@ class TrueDeals(Rows):
             deals = self._deals_of(account_id, row)
         else:
             LOGGER.warning("%s the gateway lacks deals of order %s", self.id, row["id"])
+        self._truth.dealt.keep(row["id"], True)
         for trade in (row.get("venue_order") or {}).get("trades") or []:
             self._keep_trade(trade)
         return self._at_true_times(account_id, deals)
@@ -83,10 +86,9 @@ class TrueDeals(Rows):
         are held here.
         """
         listed = replace(wanted, until=None, limit=None if wanted.since is not None else wanted.limit)
-        hint = [] if wanted.symbol is None else [wanted.symbol]
         deals: list[dict[str, Any]] = []
         for _ in range(_RECONCILES):
-            self._reconcile_now(account_id, hint)
+            self._reconcile_now(account_id, wanted.market_symbols())
             before, deals = deals, self._history("deals", account_id, listed, "executed_at")
             if len(deals) == len(before) or self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
                 break
@@ -101,8 +103,13 @@ class TrueDeals(Rows):
     def _at_true_times(self, account_id: int, deals: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Deals with the times at which the venue traded."""
         kept = self._truth.venue_trades
-        ids = {str(deal["exchange_trade_id"]): deal for deal in deals if deal.get("exchange_trade_id")}
-        unknown = {trade_id: deal for trade_id, deal in ids.items() if trade_id not in kept}
+        unknown = {
+            str(deal["exchange_trade_id"]): deal
+            for deal in deals
+            if deal.get("exchange_trade_id")
+            and is_rough(deal.get("executed_at"))
+            and str(deal["exchange_trade_id"]) not in kept
+        }
         if unknown:
             self._read_trades(account_id, unknown)
         return [
@@ -123,11 +130,21 @@ class TrueDeals(Rows):
             for row in rows:
                 self._keep_trade(self.raw_trade(row))
         except RouteMissing:
-            for symbol in dict.fromkeys(deal["symbol"] for deal in unknown.values()):
-                trades = self._venue(
-                    "fetch_my_trades", [symbol, max(since - DAY_MS, 0)], {"account_id": account_id}, "private"
-                )
-                for trade in trades:
+            self._ask_for_trades(account_id, unknown, since)
+
+    def _ask_for_trades(self, account_id: int, unknown: dict[str, dict[str, Any]], since: int) -> None:
+        """Learn of trades from the venue itself."""
+        symbols = [*dict.fromkeys(deal["symbol"] for deal in unknown.values())]
+        calls: list[tuple[str, list[Any]]] = [
+            ("fetch_my_trades", [symbol, max(since - DAY_MS, 0)]) for symbol in symbols
+        ]
+        for answer in self._venue_calls(account_id, calls):
+            if isinstance(answer, ccxt.NotSupported):
+                LOGGER.debug("%s the times of trades are the gateway's: %s", self.id, answer)
+            elif isinstance(answer, ccxt.BaseError):
+                raise answer
+            else:
+                for trade in answer:
                     self._keep_trade(trade)
 
     def _keep_trade(self, trade: Any) -> None:

@@ -16,16 +16,21 @@ def brief(positions: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(each["side"], each["contracts"], each["entryPrice"]) for each in positions]
 
 
+def _position_id(order: dict[str, Any]) -> str:
+    """Of its fill: not every server tells the order of it."""
+    return str(order["trades"][0]["info"]["position_id"])
+
+
 def buy(ex: Any, amount: object = 1, **params: Any) -> str:
     """Open or add to a long of the swap; the position's id."""
     order = ex.create_order(SWAP, "market", "buy", amount, None, params)
-    return str(order["info"]["position_id"])
+    return _position_id(order)
 
 
 def sell(ex: Any, amount: object = 1, **params: Any) -> str:
     """Open or add to a short of the swap; the position's id."""
     order = ex.create_order(SWAP, "market", "sell", amount, None, params)
-    return str(order["info"]["position_id"])
+    return _position_id(order)
 
 
 # -- modes

@@ -55,7 +55,9 @@ def test_numbers_of_other_libraries_are_numbers(driver: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "amount", [Fraction(1, 3), Number64(-2), Number64(float("nan")), 2j, [2], object()], ids=str
+    "amount",
+    [Fraction(1, 3), Number64(-2), Number64(float("nan")), 2j, [2], object()],
+    ids=["fraction", "negative", "nan", "complex", "list", "object"],
 )
 def test_what_is_no_amount_is_refused(driver: Any, amount: Any) -> None:
     with pytest.raises(ccxt.InvalidOrder, match="amount"):
@@ -63,7 +65,9 @@ def test_what_is_no_amount_is_refused(driver: Any, amount: Any) -> None:
     assert driver.gateway.routes == []
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), float("nan"), b"bytes"], ids=str)
+@pytest.mark.parametrize(
+    "value", [{1, 2}, object(), float("nan"), b"bytes"], ids=lambda value: type(value).__name__
+)
 def test_what_json_cannot_hold_is_refused_in_process_too(value: Any) -> None:
     """A strategy that works on the embedded OMS works on a gateway."""
     exchange = OmsCcxtExchange({"options": {"base_url": "embedded:"}})
