@@ -106,7 +106,7 @@ def has_zone(text: Any) -> bool:
 
 
 def is_rough(text: Any) -> bool:
-    """Whether a time of a row is in whole seconds, or in a zone that nobody knows: a database's, not a venue's."""
+    """Whether a row tells a time in whole seconds or in no known zone: its database's, not the venue's."""
     return isinstance(text, str) and ("." not in text or not has_zone(text))
 
 

@@ -129,7 +129,8 @@ def _status(
     said = venue.get("status")
     if said in _ENDED:
         return "FILLED" if filled >= quantity and said != "rejected" else _ENDED[said]
-    status = "SUBMITTED" if said == "open" else row.get("status")
+    cancelled = row.get("status") == "CANCELED"  # the venue took it, and may take a moment to show it
+    status = "SUBMITTED" if said == "open" and not cancelled else row.get("status")
     if status in _OPEN_STATUSES and filled:
         return "FILLED" if filled >= quantity else "PARTIALLY_FILLED"
     return status

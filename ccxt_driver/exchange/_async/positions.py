@@ -50,6 +50,8 @@ class Positions(Settling, Fallback):
         elif names:
             wanted = replace(wanted, symbols=frozenset(names))
         if params.get("history"):
+            if await self._composes():
+                await self._reconcile_now(account_id, wanted.market_symbols())
             rows = await self._history("positions_history", account_id, wanted, "opened_at")
         else:
             try:

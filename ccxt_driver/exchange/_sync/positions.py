@@ -51,6 +51,8 @@ class Positions(Settling, Fallback):
         elif names:
             wanted = replace(wanted, symbols=frozenset(names))
         if params.get("history"):
+            if self._composes():
+                self._reconcile_now(account_id, wanted.market_symbols())
             rows = self._history("positions_history", account_id, wanted, "opened_at")
         else:
             try:

@@ -21,6 +21,15 @@ _CANNOT_TELL = ErrorCode.DISPATCHER_ERROR
 """What older gateways answer when the venue's object has no such coroutine: `describe` is none."""
 
 
+_BEYOND_ALL = 1_000_000
+"""A page that no list has: servers answer it with no rows, and the right total."""
+
+
+def _fails_on_a_row(error: ccxt.BaseError) -> bool:
+    """Whether a server has stumbled over what it was to show: a 500 without a word of why."""
+    return vars(error).get("http_status") == 500 and vars(error).get("code") is None
+
+
 class Rows(OmsExchange):
     """Asking the server, and no rule of ccxt's."""
 
@@ -197,6 +206,37 @@ class Rows(OmsExchange):
                 self._missing_routes.add(endpoint)
         raise RouteMissing(f"{self.id} this server does not have {path}")
 
+    def _read_page(self, endpoint: str, request: dict[str, Any]) -> Any:
+        """A page of a list, without rows that the server cannot show: some fail on merged positions."""
+        try:
+            return self._read_list(endpoint, request)
+        except ccxt.ExchangeNotAvailable as error:
+            if not _fails_on_a_row(error):
+                raise
+        beyond = self._read_list(endpoint, {**request, "page": _BEYOND_ALL})  # has no row to fail on
+        total = self.total_of(beyond, _BEYOND_ALL, request["page_size"])
+        return {"items": self._readable(endpoint, request, total), "total": total}
+
+    def _readable(self, endpoint: str, request: dict[str, Any], total: int) -> list[dict[str, Any]]:
+        """The rows of a page that the server can show, by smaller and smaller pages."""
+        size, page = request["page_size"], request["page"]
+        if size == 1:
+            LOGGER.warning("%s the server cannot show row %s of its list of %s", self.id, page, endpoint)
+            return []
+        parts = next(number for number in (5, 2, 3, size) if size % number == 0)
+        rows: list[dict[str, Any]] = []
+        for part in range((page - 1) * parts + 1, page * parts + 1):
+            if (part - 1) * (size // parts) >= total:
+                break
+            smaller = {**request, "page": part, "page_size": size // parts}
+            try:
+                rows += self._items(self._read_list(endpoint, smaller))
+            except ccxt.ExchangeNotAvailable as error:
+                if not _fails_on_a_row(error):
+                    raise
+                rows += self._readable(endpoint, smaller, total)
+        return rows
+
     def _open_rows(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> Any:
         """The rows of an open list; None when the server had more than it gives."""
         request = self._open_request(account_id, wanted, self._features())
@@ -221,7 +261,7 @@ class Rows(OmsExchange):
         unfiltered = wanted if corrected is None else replace(wanted, statuses=None)
         asked = self._first_page_request(account_id, unfiltered, features, self.milliseconds())
         request = {name: value for name, value in asked.items() if name in known}
-        first = self._read_list(endpoint, request)
+        first = self._read_page(endpoint, request)
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
         pages = [*self._pages_after_first(first, request["page_size"], backwards)]
         pages = [*pages, 1] if backwards else [1, *pages]
@@ -230,7 +270,7 @@ class Rows(OmsExchange):
             # By id: what was added meanwhile has moved rows from one page to the next.
             if wanted.limit is not None and len({row.get("id") for row in rows}) >= wanted.limit:
                 break
-            body = first if page == 1 else self._read_list(endpoint, {**request, "page": page})
+            body = first if page == 1 else self._read_page(endpoint, {**request, "page": page})
             chosen = self._matching(self._items(body), unfiltered, time_key)
             if corrected is not None:
                 chosen = self._matching(corrected(account_id, chosen), wanted, time_key)
