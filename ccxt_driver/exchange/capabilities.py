@@ -296,6 +296,8 @@ def description() -> dict[str, Any]:
             "lookup_timeout": 5000,
             "guard_unknown": True,
             "unknown_hold": 60_000,
+            "truth": "auto",
+            "pending_timeout": 60_000,
             "contract": "oms",
             "allow_money_movement": False,
             "allow_venue_orders": False,
