@@ -39,6 +39,8 @@ class ServerTruth:
         """How far times without a zone are ahead of UTC; None while nobody can tell."""
         self.venue_orders = Kept()
         """The venue's orders that have ended, by row and venue id: they never change again."""
+        self.not_open = Kept()
+        """Orders that the venue did not list as open, by row and venue id: they will not be open again."""
         self.venue_trades = Kept()
         """The venue's trades by their ids there."""
         self.dealt = Kept()
@@ -64,6 +66,18 @@ class ServerTruth:
         if wanted in ("oms", "venue"):
             return bool(wanted == "venue")
         return self.lags or (self.agreed < _ENOUGH and _TRUTHFUL.isdisjoint(features))
+
+    def relearn(self) -> None:
+        """Find out anew whether the server's rows tell the truth, and what the venue has."""
+        self.agreed, self.lags, self.wants_symbol = 0, False, False
+        self.missing_functions.clear()
+
+    def has_ended(self, key: tuple[Any, Any]) -> bool:
+        """Whether an order is known not to be open any more.
+
+        :param key: row and venue id
+        """
+        return key in self.venue_orders or key in self.not_open or key[0] in self.rejected
 
     def learn(self, row: Mapping[str, Any], venue_order: Mapping[str, Any]) -> None:
         """Compare a row with what the venue says of the same order."""

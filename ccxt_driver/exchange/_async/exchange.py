@@ -44,6 +44,7 @@ class OmsCcxtExchange(
         if reload:
             self._server_features = None
             self._account_rows = None
+            self._truth.relearn()
         side = self._live
         markets = await super().load_markets_helper(reload, params)
         try:

@@ -19,14 +19,17 @@ from ccxt_driver.exchange.server_truth import has_zone, matched, may_differ
 from ccxt_driver.mappers.composition import composed_order, has_ended, never_arrived
 from ccxt_driver.mappers.values import decimal_of
 
+from .rows import MOST_CALLS
 from .true_deals import FRESH_MS, TrueDeals
 
-_AT_ONCE = 20
-"""Calls in one request: a gateway may need a quarter of a second for each."""
 _LISTS = ("fetch_open_orders", "fetch_orders", "fetch_closed_orders", "fetch_canceled_orders")
 _SURELY_LISTED_MS = 10_000
 """A venue may list an order some moments after it has taken it."""
 _RECENT_MS = 3_600_000
+_MAY_BE_CUT = 20
+"""As many orders as a venue's list has that may hold only its first page."""
+_TRIGGER = {"trigger": True}
+"""ccxt's parameter for the stop orders of venues that keep them apart."""
 _SAMPLES = 2
 
 
@@ -63,10 +66,10 @@ class Truth(TrueDeals):
         if not rows or not await self._composes():
             return rows
         rejected = self._truth.rejected
-        differing = [row for row in rows if row["id"] not in rejected and self._mapped(may_differ, row)]
+        asked = [row for row in rows if row["id"] not in rejected]
+        differing = [row for row in asked if self._mapped(may_differ, row)]
         if not self._truth.lags:  # as long as the server is not known, its filled orders tell
-            filled = [row for row in rows if row.get("status") == "FILLED" and row not in differing]
-            differing += filled[-_SAMPLES:]
+            differing += [row for row in asked if not self._mapped(may_differ, row)][-_SAMPLES:]
         known = await self._venue_orders(account_id, differing)
         return [self._true(row, known) for row in rows]
 
@@ -82,9 +85,9 @@ class Truth(TrueDeals):
         kept = self._truth.venue_orders
         known = {row["id"]: kept[_key(row)] for row in rows if _key(row) in kept}
         left = [row for row in rows if row["id"] not in known]
-        named = [row for row in left if row.get("exchange_order_id")]
-        found = await self._asked_by_id(account_id, named)
-        found.update(await self._loose_ends(account_id, [row for row in left if row not in named]))
+        found = await self._asked_by_id(account_id, [row for row in left if row.get("exchange_order_id")])
+        loose = [row for row in left if not row.get("exchange_order_id")]
+        found.update(await self._loose_ends(account_id, loose))
         for row in left:
             venue_order = found.get(row["id"])
             if venue_order is not None:
@@ -104,22 +107,24 @@ class Truth(TrueDeals):
     async def _asked_by_id(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
         """The venue's orders by the ids that it gave them."""
         found: dict[int, Any] = {}
-        if len(rows) > _AT_ONCE:  # one list may tell of most
+        if len(rows) > MOST_CALLS:  # one list may tell of most
             found = await self._in_lists(account_id, rows)
         left = [row for row in rows if row["id"] not in found]
-        lost: list[dict[str, Any]] = []
-        for first in range(0, len(left), _AT_ONCE):
-            part = left[first : first + _AT_ONCE]
-            calls = [("fetch_order", [row["exchange_order_id"], row["symbol"]]) for row in part]
-            for row, answer in zip(part, await self._venue_calls(account_id, calls), strict=True):
-                if isinstance(answer, ccxt.OrderNotFound | ccxt.NotSupported):
+        for more in ([], [_TRIGGER]):  # many venues keep stop orders apart
+            calls: list[tuple[str, list[Any]]] = [
+                ("fetch_order", [row["exchange_order_id"], row["symbol"], *more]) for row in left
+            ]
+            lost: list[dict[str, Any]] = []
+            for row, answer in zip(left, await self._venue_calls(account_id, calls), strict=True):
+                if isinstance(answer, ccxt.OrderNotFound | ccxt.NotSupported) or (more and _refuses(answer)):
                     lost.append(row)
                 elif isinstance(answer, ccxt.BaseError):
                     raise answer
                 else:
                     found[row["id"]] = self.venue_order(answer)
-        if lost:
-            found.update(await self._forgotten(account_id, lost))
+            left = lost
+        if left:
+            found.update(await self._forgotten(account_id, left))
         return found
 
     async def _forgotten(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
@@ -177,21 +182,33 @@ class Truth(TrueDeals):
             of_symbol = [row for row in rows if row["symbol"] == symbol]
             since = min(self._time_of(row, "created_at") for row in of_symbol) - FRESH_MS
             recent = self.milliseconds() - since < _RECENT_MS
-            functions = [name for name in _LISTS if name not in self._truth.missing_functions]
             calls: list[tuple[str, list[Any]]] = [
                 (name, [symbol] if recent or name == _LISTS[0] else [symbol, max(since, 0)])
-                for name in functions
+                for name in _LISTS
+                if name not in self._truth.missing_functions
             ]
-            listed: list[Any] = []
-            for name, answer in zip(functions, await self._venue_calls(account_id, calls), strict=True):
-                if isinstance(answer, ccxt.NotSupported):
-                    self._truth.missing_functions.add(name)
-                elif isinstance(answer, ccxt.BaseError):
-                    raise answer
-                else:
-                    listed += [self.venue_order(each) for each in answer]
+            calls.append((_LISTS[0], [symbol, None, None, _TRIGGER]))
+            listed = await self._listed(account_id, calls)
             found.update(self._matched(of_symbol, listed))
         return found
+
+    async def _listed(self, account_id: int, calls: list[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
+        """What lists of the venue hold, as far as it has them.
+
+        :raises BaseError: one that it has could not be read
+        """
+        listed: list[dict[str, Any]] = []
+        answers = await self._venue_calls(account_id, calls)
+        for (name, arguments), answer in zip(calls, answers, strict=True):
+            if not isinstance(answer, ccxt.BaseError):
+                listed += [self.venue_order(each) for each in answer]
+            elif _TRIGGER in arguments and _refuses(answer):
+                LOGGER.debug("%s the venue lists no stop orders apart: %s", self.id, answer)
+            elif isinstance(answer, ccxt.NotSupported):
+                self._truth.missing_functions.add(name)
+            else:
+                raise answer
+        return listed
 
     def _matched(self, rows: list[dict[str, Any]], listed: list[dict[str, Any]]) -> dict[int, Any]:
         since_ms = {row["id"]: self._time_of(row, "created_at") - FRESH_MS for row in rows}
@@ -214,47 +231,33 @@ class Truth(TrueDeals):
         request = self._open_request(account_id, wanted, frozenset())
         items = self._items(await self._read_list("orders_open", request))
         chosen = replace(wanted, since=None, until=None, limit=None, statuses=None)
-        rows = self._matching(items, chosen, "created_at")
-        ended = self._truth.venue_orders
-        rows = [row for row in rows if _key(row) not in ended and row["id"] not in self._truth.rejected]
-        symbols = dict.fromkeys(row["symbol"] for row in rows)
-        listed = await self._open_at_venue(account_id, wanted.symbol, [*symbols])
-        if listed is None:
+        rows = [
+            row for row in self._matching(items, chosen, "created_at") if not self._truth.has_ended(_key(row))
+        ]
+        listed = await self._open_at_venue(account_id, wanted.symbol, rows)
+        if len(items) >= MOST_OPEN_ROWS:  # the oldest, of which most may be dead
+            rows += self._matching(await self._rows_of(account_id, listed, rows), chosen, "created_at")
+        if _LISTS[0] in self._truth.missing_functions:
             true = await self._true_rows(account_id, rows)
         else:
-            if len(items) >= MOST_OPEN_ROWS:  # the oldest, of which most may be dead
-                rows += self._matching(await self._rows_of(account_id, listed, rows), chosen, "created_at")
-            true = await self._still_open(account_id, rows, listed)
+            true = await self._still_open(account_id, rows, listed, wanted.symbol)
         return self._newest_or_oldest(self._matching(true, wanted, "created_at"), wanted, "created_at")
 
-    async def _open_at_venue(self, account_id: int, symbol: Any, symbols: list[str]) -> Any:
-        """The venue's open orders; None when it does not list them.
-
-        :param symbol: None for all
-        :param symbols: in which there may be open orders, for venues that list by symbol only
-        """
+    async def _open_at_venue(
+        self, account_id: int, symbol: Any, rows: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The venue's open orders, of a market or of all; where it lists by market only, of those of rows."""
         function, truth = _LISTS[0], self._truth
-        if function in truth.missing_functions:
-            return None
-        if symbol is None and not truth.wants_symbol:
+        if symbol is None and not truth.wants_symbol and function not in truth.missing_functions:
             [answer] = await self._venue_calls(account_id, [(function, [])])
+            if isinstance(answer, ccxt.BaseError) and not _refuses(answer):
+                raise answer
             if not isinstance(answer, ccxt.BaseError):
                 return [self.venue_order(each) for each in answer]
-            if isinstance(answer, ccxt.OperationFailed | ccxt.AuthenticationError):
-                raise answer
-            LOGGER.debug("%s %s without a symbol: %s", self.id, function, answer)
+            LOGGER.debug("%s %s of all markets: %s", self.id, function, answer)
             truth.wants_symbol = True
-        listed: list[Any] = []
-        each_symbol = symbols if symbol is None else [symbol]
-        calls: list[tuple[str, list[Any]]] = [(function, [each]) for each in each_symbol]
-        for answer in await self._venue_calls(account_id, calls):
-            if isinstance(answer, ccxt.NotSupported):
-                truth.missing_functions.add(function)
-                return None
-            if isinstance(answer, ccxt.BaseError):
-                raise answer
-            listed += [self.venue_order(each) for each in answer]
-        return listed
+        symbols = {row["symbol"] for row in rows} if symbol is None else {symbol}
+        return await self._listed(account_id, [(function, [each]) for each in sorted(symbols)])
 
     async def _rows_of(
         self, account_id: int, listed: list[dict[str, Any]], rows: list[dict[str, Any]]
@@ -275,19 +278,42 @@ class Truth(TrueDeals):
         )
 
     async def _still_open(
-        self, account_id: int, rows: list[dict[str, Any]], listed: list[dict[str, Any]]
+        self,
+        account_id: int,
+        rows: list[dict[str, Any]],
+        listed: list[dict[str, Any]],
+        symbol: Any,
     ) -> list[dict[str, Any]]:
-        """The rows whose orders the venue lists as open, and those of which that is not sure."""
+        """The rows whose orders the venue lists as open, and those of which that is not sure.
+
+        :param symbol: whose orders are listed; None for all, of which venues may mean those of one kind
+            of market only
+        """
         found = self._matched(rows, listed)
         left = [row for row in rows if row["id"] not in found]
-        loose = [row for row in left if not row.get("exchange_order_id")]
-        just_placed = [row for row in left if row not in loose and self._is_just_placed(row)]
-        found.update(await self._venue_orders(account_id, loose + just_placed))
+        cut = len(listed) >= _MAY_BE_CUT
+        unsure = [row for row in left if cut or not row.get("exchange_order_id") or self._is_just_placed(row)]
+        asked = {row["id"] for row in unsure}
+        dead = [row for row in left if row["id"] not in asked]
+        found.update(await self._listed_apart(account_id, dead, symbol))
+        for row in dead:
+            if row["id"] not in found:
+                self._truth.not_open.keep(_key(row), True)
         for row in rows:
             if row["id"] in found:
                 self._learn_of(row, found[row["id"]])
-        under_way = [row for row in loose if row["id"] not in self._truth.rejected]
-        return [self._true(row, found) for row in rows if row["id"] in found or row in under_way]
+        found.update(await self._venue_orders(account_id, unsure))
+        under_way = {row["id"] for row in unsure if not row.get("exchange_order_id")}
+        under_way -= self._truth.rejected.keys()
+        return [self._true(row, found) for row in rows if row["id"] in found or row["id"] in under_way]
+
+    async def _listed_apart(self, account_id: int, rows: list[dict[str, Any]], symbol: Any) -> dict[int, Any]:
+        """Orders that the venue lists as open in their own market only, or among its stop orders only."""
+        calls: list[tuple[str, list[Any]]] = []
+        for each in sorted({row["symbol"] for row in rows}):
+            calls += [] if symbol is not None else [(_LISTS[0], [each])]
+            calls.append((_LISTS[0], [each, None, None, _TRIGGER]))
+        return self._matched(rows, await self._listed(account_id, calls)) if calls else {}
 
     def _is_just_placed(self, row: dict[str, Any]) -> bool:
         """Whether the venue may not list an order yet."""
@@ -304,3 +330,8 @@ def _said(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row as the gateway gave it."""
     said: Mapping[str, Any] = row.get("gateway_row", row)
     return said
+
+
+def _refuses(answer: Any) -> bool:
+    """Whether the venue said that it does not answer such a question: asked again, it would say so again."""
+    return isinstance(answer, ccxt.ExchangeError) and not isinstance(answer, ccxt.AuthenticationError)

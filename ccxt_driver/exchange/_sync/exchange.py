@@ -45,6 +45,7 @@ class OmsCcxtExchange(
         if reload:
             self._server_features = None
             self._account_rows = None
+            self._truth.relearn()
         side = self._live
         markets = super().load_markets(reload, params)
         try:

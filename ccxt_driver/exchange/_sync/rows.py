@@ -16,6 +16,8 @@ from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SI
 from ccxt_driver.exchange.page_search import PageSearch
 from ccxt_driver.exchange.request_parts import COMMANDS
 
+MOST_CALLS = 20
+"""In one request: a gateway may need a quarter of a second for each."""
 COMMANDS_OF_VENUE = BY_NAME["ccxt_commands"].path
 _CANNOT_TELL = ErrorCode.DISPATCHER_ERROR
 """What older gateways answer when the venue's object has no such coroutine: `describe` is none."""
@@ -60,20 +62,25 @@ class Rows(OmsExchange):
         return self._venue_result(body)
 
     def _venue_calls(self, account_id: int, calls: list[tuple[str, list[Any]]]) -> list[Any]:
-        """What functions of the venue answer, by one request where the server has it.
+        """What functions of the venue answer, by as few requests as the server allows.
 
         :param calls: function and arguments of each
         :returns: for each, in order, what it returned, or the exception of one that failed
         """
+        results: list[Any] = []
+        for first in range(0, len(calls), MOST_CALLS):
+            results += self._calls_at_once(account_id, calls[first : first + MOST_CALLS])
+        return results
+
+    def _calls_at_once(self, account_id: int, calls: list[tuple[str, list[Any]]]) -> list[Any]:
         if len(calls) > 1 and COMMANDS_OF_VENUE not in self._missing_routes:
             listed = [
                 {"account_id": account_id, "func": function, "args": args, "kwargs": {}}
                 for function, args in calls
             ]
             try:
-                return self.results_of_calls(
-                    self.request(COMMANDS_OF_VENUE, "private", "POST", listed), len(listed)
-                )
+                body = self.request(COMMANDS_OF_VENUE, "private", "POST", listed)
+                return self.results_of_calls(body, len(listed))
             except ccxt.NotSupported:
                 self._missing_routes.add(COMMANDS_OF_VENUE)
         results: list[Any] = []
