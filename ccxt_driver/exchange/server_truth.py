@@ -13,19 +13,27 @@ _TRUTHFUL: Final = frozenset({Feature.ROWS_IN_RESULTS, Feature.EVENT_ROWS})
 """A server that hands out rows as they stand after a change keeps them up to date."""
 _ENOUGH: Final = 2
 """Fills on which row and venue agree, after which a server without these features is believed."""
-_MOST_KEPT: Final = 10_000
+_MOST_STRUCTURES: Final = 2_000
+_MOST_MARKS: Final = 20_000
 _QUARTER_MS: Final = 900_000
 _FARTHEST_ZONE_MS: Final = 14 * 3_600_000
 _SAME_MOMENT_MS: Final = 10_000
 
 
 class Kept(OrderedDict[Any, Any]):
-    """The last entries, by key: old ones are forgotten."""
+    """The last entries, by key: old ones are forgotten.
 
-    def keep(self, key: Any, value: Any) -> None:
+    :param most: how many
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def keep(self, key: Any, value: Any = True) -> None:
         """Keep an entry."""
         self[key] = value
-        if len(self) > _MOST_KEPT:
+        if len(self) > self._most:
             self.popitem(last=False)  # in one step: other threads do the same
 
 
@@ -37,19 +45,19 @@ class ServerTruth:
         self.lags = False
         self.utc_offset_ms: int | None = None
         """How far times without a zone are ahead of UTC; None while nobody can tell."""
-        self.venue_orders = Kept()
+        self.venue_orders = Kept(_MOST_STRUCTURES)
         """The venue's orders that have ended, by row and venue id: they never change again."""
-        self.not_open = Kept()
+        self.not_open = Kept(_MOST_MARKS)
         """Orders that the venue did not list as open, by row and venue id: they will not be open again."""
-        self.venue_trades = Kept()
+        self.venue_trades = Kept(_MOST_STRUCTURES)
         """The venue's trades by their ids there."""
-        self.dealt = Kept()
+        self.dealt = Kept(_MOST_MARKS)
         """Ids of orders whose deals the gateway has learned of before."""
-        self.refused = Kept()
+        self.refused = Kept(_MOST_MARKS)
         """Client order ids of commands whose refusal we saw."""
-        self.doubtful = Kept()
+        self.doubtful = Kept(_MOST_MARKS)
         """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs."""
-        self.rejected = Kept()
+        self.rejected = Kept(_MOST_MARKS)
         """Ids of rows that look open for ever, and whose order the venue refused or never got."""
         self.missing_functions: set[str] = set()
         """What the venue does not have, of the functions that tell of orders."""
@@ -97,10 +105,10 @@ class ServerTruth:
         if client_order_id is None:
             return
         if outcome == "unknown":
-            self.doubtful.keep(client_order_id, True)
+            self.doubtful.keep(client_order_id)
             self.refused.pop(client_order_id, None)
         elif outcome == "refused" and client_order_id not in self.doubtful:
-            self.refused.keep(client_order_id, True)
+            self.refused.keep(client_order_id)
 
     def learn_offset(self, written_ms: int, true_ms: int) -> None:
         """Take the difference of a time without a zone, read as UTC, and the true one for the zone.

@@ -98,6 +98,7 @@ class Truth(TrueDeals):
         self._mapped(self._truth.learn, row, venue_order)
         if has_ended(venue_order):
             self._truth.venue_orders.keep(_key(row), venue_order)
+            self._truth.not_open.keep(_key(row))
         written, true_ms = row.get("created_at"), venue_order.get("timestamp")
         zone_is_open = self._truth.utc_offset_ms is None and row.get("edit_replace_at") is None
         if zone_is_open and isinstance(true_ms, int) and not has_zone(written):
@@ -148,7 +149,7 @@ class Truth(TrueDeals):
         """
         for row in rows:
             if row.get("client_order_id") in self._truth.refused:
-                self._truth.rejected.keep(row["id"], True)
+                self._truth.rejected.keep(row["id"])
         left = [row for row in rows if row["id"] not in self._truth.rejected]
         found = await self._in_lists(account_id, left)
         for row in left:
@@ -157,7 +158,7 @@ class Truth(TrueDeals):
             if quantity := await self._dealt(account_id, row):
                 found[row["id"]] = {"status": "canceled", "filled": str(quantity)}
             else:
-                self._truth.rejected.keep(row["id"], True)
+                self._truth.rejected.keep(row["id"])
         return found
 
     async def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
@@ -298,7 +299,7 @@ class Truth(TrueDeals):
         found.update(await self._listed_apart(account_id, dead, symbol))
         for row in dead:
             if row["id"] not in found:
-                self._truth.not_open.keep(_key(row), True)
+                self._truth.not_open.keep(_key(row))
         for row in rows:
             if row["id"] in found:
                 self._learn_of(row, found[row["id"]])

@@ -74,7 +74,7 @@ class TrueDeals(Rows):
             deals = self._deals_of(account_id, row)
         else:
             LOGGER.warning("%s the gateway lacks deals of order %s", self.id, row["id"])
-        self._truth.dealt.keep(row["id"], True)
+        self._truth.dealt.keep(row["id"])
         for trade in (row.get("venue_order") or {}).get("trades") or []:
             self._keep_trade(trade)
         return self._at_true_times(account_id, deals)

@@ -99,6 +99,7 @@ class Truth(TrueDeals):
         self._mapped(self._truth.learn, row, venue_order)
         if has_ended(venue_order):
             self._truth.venue_orders.keep(_key(row), venue_order)
+            self._truth.not_open.keep(_key(row))
         written, true_ms = row.get("created_at"), venue_order.get("timestamp")
         zone_is_open = self._truth.utc_offset_ms is None and row.get("edit_replace_at") is None
         if zone_is_open and isinstance(true_ms, int) and not has_zone(written):
@@ -149,7 +150,7 @@ class Truth(TrueDeals):
         """
         for row in rows:
             if row.get("client_order_id") in self._truth.refused:
-                self._truth.rejected.keep(row["id"], True)
+                self._truth.rejected.keep(row["id"])
         left = [row for row in rows if row["id"] not in self._truth.rejected]
         found = self._in_lists(account_id, left)
         for row in left:
@@ -158,7 +159,7 @@ class Truth(TrueDeals):
             if quantity := self._dealt(account_id, row):
                 found[row["id"]] = {"status": "canceled", "filled": str(quantity)}
             else:
-                self._truth.rejected.keep(row["id"], True)
+                self._truth.rejected.keep(row["id"])
         return found
 
     def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
@@ -293,15 +294,13 @@ class Truth(TrueDeals):
         found = self._matched(rows, listed)
         left = [row for row in rows if row["id"] not in found]
         cut = len(listed) >= _MAY_BE_CUT
-        unsure = [
-            row for row in left if cut or not row.get("exchange_order_id") or self._is_just_placed(row)
-        ]
+        unsure = [row for row in left if cut or not row.get("exchange_order_id") or self._is_just_placed(row)]
         asked = {row["id"] for row in unsure}
         dead = [row for row in left if row["id"] not in asked]
         found.update(self._listed_apart(account_id, dead, symbol))
         for row in dead:
             if row["id"] not in found:
-                self._truth.not_open.keep(_key(row), True)
+                self._truth.not_open.keep(_key(row))
         for row in rows:
             if row["id"] in found:
                 self._learn_of(row, found[row["id"]])
