@@ -345,19 +345,22 @@ class Rows(OmsExchange):
         return int(row["id"])
 
     def _row_by_client_order_id(
-        self, account_id: int, client_order_id: str, strategy_id: Any
+        self, account_id: int, client_order_id: str, strategy_id: Any, since: int | None = None
     ) -> dict[str, Any]:
         """The newest order with a client order id; of a strategy, when there is one.
 
         Not every server keeps the id unique: another strategy's order of that name is not the one meant.
+
+        :param since: milliseconds since the Unix epoch, when it was placed at the earliest: fewer pages then
         """
         if Feature.QUERY_FILTERS in self._features():
             wanted = Wanted(client_order_id=client_order_id, strategy_id=strategy_id, limit=1)
             rows = self._history("orders_history", account_id, wanted, "created_at")
         else:
+            placed = Wanted(since=since)
             rows = self._search_back(
                 "orders_history",
-                self._first_page_request(account_id, Wanted(), frozenset(), self.milliseconds()),
+                self._first_page_request(account_id, placed, frozenset(), self.milliseconds()),
                 lambda row: row.get("client_order_id") == client_order_id and self._own(row, strategy_id),
                 bool,
             )
