@@ -24,6 +24,8 @@ _NEVER_SENT: Final = frozenset(
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
     | {"SSLCertVerificationError", "ClientConnectorCertificateError", "ClientConnectorSSLError"}
 )
+_ABSENT: Final = dict.fromkeys(("code", "http_status", "details", "retry_after", "client_order_id"))
+"""Every failure of a command has these."""
 
 
 class _BeforeSending:
@@ -36,8 +38,7 @@ class _BeforeSending:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, ccxt.BaseError) and getattr(error, "outcome", None) is None:
-            absent = dict.fromkeys(("code", "http_status", "details", "retry_after", "client_order_id"))
-            error.__dict__.update({**absent, **vars(error), "outcome": "not_sent"})
+            error.__dict__.update({**_ABSENT, **vars(error), "outcome": "not_sent"})
 
 
 BEFORE_SENDING: Final = _BeforeSending()
@@ -77,7 +78,8 @@ class CommandOutcomes(Host):
             outcome = "unknown" if lost else "not_sent"
         self._truth.note_outcome(client_order_id, outcome)
         if outcome != "unknown":
-            error.__dict__.update(outcome=outcome, client_order_id=client_order_id)
+            known = {**_ABSENT, **vars(error)}
+            error.__dict__.update(known, outcome=outcome, client_order_id=client_order_id)
             raise error
         hint = f"; look it up by clientOrderId {client_order_id}" if client_order_id else ""
         message = f"{self.id} {command['command']}: the outcome is unknown{hint} ({error})"
@@ -85,7 +87,8 @@ class CommandOutcomes(Host):
         answered = 300 <= status < 500 and not isinstance(error, ccxt.OperationFailed)
         kind = type(error) if answered else ccxt.RequestTimeout
         unknown = kind(message)
-        unknown.__dict__.update(vars(error), outcome=outcome, client_order_id=client_order_id)
+        known = {**_ABSENT, **vars(error)}
+        unknown.__dict__.update(known, outcome=outcome, client_order_id=client_order_id)
         raise unknown from error
 
     def unknown_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> ccxt.BaseError:
