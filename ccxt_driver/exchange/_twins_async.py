@@ -8,19 +8,25 @@ headers, last_http_response, timeouts, exceptions) is as on ccxt's way.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import ccxt
 import yarl
 from ccxt.async_support.base.exchange import Exchange as CcxtExchange
+from urllib3.util.wait import wait_for_read
 
 from .short_way import ShortWay, WithoutRedirects
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "retrying"]
 
+_NO_SESSION: Final[Any] = object()
 # Newer releases of ccxt refuse to open a session for an object that its user has closed.
 _LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters else ()
 
@@ -28,7 +34,13 @@ _LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters el
 class Exchange(ShortWay, CcxtExchange):
     """ccxt's asynchronous Exchange with a shorter way to the socket."""
 
+    def __init__(self, config: dict[str, Any] = {}) -> None:
+        self._ticker_flights = Flights()
+        super().__init__(config)
+
     if TYPE_CHECKING:  # ccxt's have no annotations
+        session: Any
+        tcp_connector: Any
 
         async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
             """Load the markets."""
@@ -39,6 +51,33 @@ class Exchange(ShortWay, CcxtExchange):
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         return self
+
+    @wraps(CcxtExchange.open)
+    def open(self, *lazily: bool) -> None:  # type: ignore[override]  # an older ccxt has no argument
+        """Make ccxt's session, if there is none, with connections that are never reused too late."""
+        if not self.own_session or self.session is not None:
+            super().open(*lazily)
+            return
+        idle_seconds = self.idle_seconds()
+        self.session = _NO_SESSION  # ccxt makes the rest: the loop and the TLS context
+        try:
+            super().open(*lazily)
+        finally:
+            self.session = None
+        self.tcp_connector = _Connector(
+            idle_seconds,
+            ssl=self.ssl_context,
+            loop=self.asyncio_loop,
+            enable_cleanup_closed=True,
+            family=socket.AF_UNSPEC,
+            happy_eyeballs_delay=0,
+        )
+        self.session = aiohttp.ClientSession(
+            loop=self.asyncio_loop,
+            connector=self.tcp_connector,
+            trust_env=self.aiohttp_trust_env,
+            response_class=_Response,
+        )
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Perform an HTTP request and return decoded JSON.
@@ -77,6 +116,77 @@ class Exchange(ShortWay, CcxtExchange):
             raise ccxt.NetworkError(self._failure(method, url, error)) from error
         except aiohttp.ClientError as error:
             raise ccxt.ExchangeError(self._failure(method, url, error)) from error
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connections that are not reused when the server has closed them, or may be about to.
+
+    aiohttp learns of a closed connection when the loop runs; a program may not have let it run since.
+    """
+
+    def __init__(self, idle_seconds: float, **settings: Any) -> None:
+        super().__init__(keepalive_timeout=idle_seconds, **settings)
+        self._descriptors: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        """Of the sockets of connections that were used before."""
+
+    async def connect(self, *request: Any, **named: Any) -> aiohttp.connector.Connection:
+        """A connection to send a request on."""
+        while True:
+            connection = await super().connect(*request, **named)
+            descriptor = self._descriptors.get(connection.protocol)
+            if descriptor is None:
+                transport = connection.transport
+                opened = None if transport is None else transport.get_extra_info("socket")
+                if opened is not None:
+                    self._descriptors[connection.protocol] = opened.fileno()
+                return connection
+            if not wait_for_read(descriptor, timeout=0):  # type: ignore[arg-type]  # select takes a number
+                return connection
+            connection.close()  # nothing was asked: what there is to read is the end
+
+
+class _Response(aiohttp.ClientResponse):
+    """After a failure of its own a server may close the connection without having said so."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Read the head of the answer."""
+        protocol = connection.protocol
+        response = await super().start(connection)
+        if protocol is not None and self.status >= 500:
+            protocol.force_close()
+            if connection.protocol is None:  # all of it was read at once: it is back in the pool already
+                protocol.close()
+        return response
+
+
+class Flights:
+    """Callers who ask for the same at the same time share one request."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def join(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """What `ask` gives, or fails with, to everyone; who is cancelled leaves the others waiting.
+
+        :param key: the same for those who ask for the same
+        """
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(ask())
+            task.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(task)
+
+    def _landed(self, key: str, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # asked for here too: all who waited may have been cancelled
+
+
+def retrying(**policy: Any) -> Any:
+    """tenacity's loop, for coroutines."""
+    from tenacity import AsyncRetrying
+
+    return AsyncRetrying(**policy)
 
 
 @lru_cache(maxsize=64)

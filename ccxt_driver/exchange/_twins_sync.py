@@ -9,6 +9,9 @@ of a request (verbose, headers, last_http_response, timeouts, exceptions) is as 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from time import monotonic
 from typing import Any, Final, Self
 
 import ccxt
@@ -17,6 +20,8 @@ import requests
 import urllib3
 from ccxt.base.exchange import Exchange as CcxtExchange
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .short_way import ShortWay, WithoutRedirects
 
@@ -39,6 +44,10 @@ _CLOSES: Final = hasattr(CcxtExchange, "close")  # an older ccxt leaves that to 
 
 class Exchange(ShortWay, CcxtExchange):
     """ccxt's synchronous Exchange with a shorter way to the socket."""
+
+    def __init__(self, config: dict[str, Any] = {}) -> None:
+        self._ticker_flights = Flights()
+        super().__init__(config)
 
     def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Perform an HTTP request and return decoded JSON.
@@ -108,11 +117,13 @@ class Exchange(ShortWay, CcxtExchange):
                 pool = self.__dict__.get("_pool")
                 if pool is None:
                     verified = self.verify and self.validateServerSsl
-                    pool = self._pool = urllib3.PoolManager(
+                    pool = urllib3.PoolManager(
                         maxsize=16,
                         cert_reqs="CERT_REQUIRED" if verified else "CERT_NONE",
                         ca_certs=certifi.where() if verified else None,
                     )
+                    pool.pool_classes_by_scheme = _pools(self.idle_seconds())
+                    self._pool = pool
         return pool
 
     def __enter__(self) -> Self:
@@ -133,3 +144,87 @@ class Exchange(ShortWay, CcxtExchange):
 
 
 _POOL_LOCK: Final = threading.Lock()
+
+
+def _pools(idle_seconds: float) -> dict[str, type[HTTPConnectionPool]]:
+    """Pools by scheme, whose connections are not reused when the server may be about to close them.
+
+    That a server has closed one urllib3 sees itself.
+    """
+
+    class Plain(_NeverStale, HTTPConnection):
+        most_idle_seconds = idle_seconds
+
+    class Secure(_NeverStale, HTTPSConnection):
+        most_idle_seconds = idle_seconds
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+class _NeverStale:
+    """A connection that says it is not connected when it was idle for too long, or after a failure."""
+
+    most_idle_seconds: float
+    _answered_at = 0.0
+    _status = 0
+
+    def getresponse(self) -> Any:
+        """The answer to a request."""
+        response: Any = super().getresponse()  # type: ignore[misc]
+        self._answered_at, self._status = monotonic(), response.status
+        return response
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may be used again."""
+        fresh = self._status < 500 and monotonic() - self._answered_at < self.most_idle_seconds
+        return fresh and bool(super().is_connected)  # type: ignore[misc]
+
+
+class Flights:
+    """Threads that ask for the same at the same time share one request."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, Future[Any]] = {}
+
+    def join(self, key: str, ask: Callable[[], Any]) -> Any:
+        """What `ask` gives, or fails with, to everyone.
+
+        :param key: the same for those who ask for the same
+        """
+        while True:
+            with self._lock:
+                answer = self._answers.get(key)
+                if answer is None:
+                    mine = self._answers[key] = Future()
+                    break
+            try:
+                return answer.result()
+            except CancelledError:  # who asked was interrupted: somebody else has to
+                continue
+        try:
+            result = ask()
+        except BaseException as error:
+            self._answers.pop(key)
+            if isinstance(error, Exception):
+                mine.set_exception(error)
+            else:
+                mine.cancel()
+            raise
+        self._answers.pop(key)
+        mine.set_result(result)
+        return result
+
+
+def retrying(**policy: Any) -> Any:
+    """tenacity's loop, for a thread that waits."""
+    from tenacity import Retrying
+
+    return Retrying(**policy)

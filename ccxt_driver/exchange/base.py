@@ -35,6 +35,8 @@ from .request_parts import endpoint_of, filled_in, json_text, parts_of, secret_h
 from .sandbox import Sandbox
 from .server_truth import ServerTruth
 from .shared_markets import SharedMarkets
+from .ticker_cache import TickerCache
+from .transport import Transport
 from .unknown_creates import UnknownCreates
 from .venue_guard import check as check_venue_call
 
@@ -44,10 +46,14 @@ _CAPABILITY_OF: Final = {snake_case(key): key for key in CAPABILITIES}
 _MOST_KNOWN_ORDERS: Final = 1000
 
 
-class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, SharedMarkets, Copying):
+class OmsExchange(
+    PositionRequests, ListRequests, CommandOutcomes, Transport, Sandbox, SharedMarkets, Copying
+):
     """The part of the OMS exchange classes that is the same for both."""
 
     quoteJsonNumbers = False  # noqa: N815  # older releases of ccxt would make texts of ids and times
+
+    fetchHistoryCacheSize = 0  # noqa: N815  # an older ccxt has no such history
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
         """Make an exchange object. No I/O.
@@ -67,6 +73,8 @@ class OmsExchange(PositionRequests, ListRequests, CommandOutcomes, Sandbox, Shar
         self._commands_in_flight = 0
         self.unknown_creates = UnknownCreates()
         self._truth = ServerTruth()
+        self._circuits = {}
+        self._tickers = TickerCache()
         super().__init__(resolve(config, os.environ))
 
     def describe(self) -> Any:

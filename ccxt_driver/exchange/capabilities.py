@@ -10,7 +10,7 @@ from ccxt.base.decimal_to_precision import TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
 
-from .configuration import DEFAULT_BASE_URL
+from .configuration import DEFAULT_BASE_URL, TRANSPORT
 
 
 class Source(StrEnum):
@@ -302,5 +302,6 @@ def description() -> dict[str, Any]:
             "allow_money_movement": False,
             "allow_venue_orders": False,
             "gateway_utc_offset": None,
+            **TRANSPORT,
         },
     }

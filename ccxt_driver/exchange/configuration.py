@@ -13,6 +13,16 @@ PAPER_NAME: Final = "OMS (PAPER)"
 _SANDBOX_KEYS: Final = frozenset({"base_url", "account_id", "apiKey"})
 _OPTIONS: Final = ("base_url", "account_id", "strategy_id", "oms")
 _CREDENTIALS_OF_A_VENUE: Final = ("secret", "password", "privateKey")
+TRANSPORT: Final = {
+    "retries": 2,
+    "retry_max_delay": 2000,
+    "circuit_failures": 3,
+    "circuit_max_delay": 5000,
+    "keep_alive": 4000,
+    "ticker_cache_ms": 0,
+}
+"""Options of the transport: numbers from 0, times in milliseconds."""
+_TOO_MUCH: Final = 1e12
 
 
 def is_embedded(url: Any) -> bool:
@@ -34,10 +44,7 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
     for name in _OPTIONS:
         if name in config:
             raise ccxt.BadRequest(f'{name}: goes under "options" of the configuration')
-    options = dict(config.get("options") or {})
-    if options.get("unenforced_stops") not in (None, "venue"):
-        given = options["unenforced_stops"]
-        raise ccxt.BadRequest(f'unenforced_stops: expected None or "venue", got {given!r}'[:200])
+    options = _checked_options(config.get("options") or {})
     resolved = {**config, "options": options}
     urls = dict(config.get("urls") or {})
     base_url, from_environment = _base_url(urls, options, environment)
@@ -64,6 +71,17 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
     return resolved
 
 
+def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the options."""
+    options = dict(given)
+    if options.get("unenforced_stops") not in (None, "venue"):
+        stops = options["unenforced_stops"]
+        raise ccxt.BadRequest(f'unenforced_stops: expected None or "venue", got {stops!r}'[:200])
+    for name, default in TRANSPORT.items():
+        whole_number(name, options.get(name), default)
+    return options
+
+
 def environment_key(base_url: Any, environment: Mapping[str, str]) -> str | None:
     """The environment's key, when it belongs to this base URL."""
     own_url = environment.get("CCXT_OMS_BASE_URL")
@@ -85,6 +103,22 @@ def identifier(field: str, value: Any, or_zero: bool = False) -> int:
         expected = f"{field}: expected {'0 or ' if or_zero else ''}a positive integer, got {value!r}"
         raise ccxt.BadRequest(expected[:200])
     return number
+
+
+def whole_number(field: str, value: Any, default: int = 0) -> int:
+    """A number of an option.
+
+    :param field: named in the error
+    :param default: what None means
+    :raises BadRequest: it is no whole number from 0
+    """
+    if value is None:
+        return default
+    if type(value) is int and 0 <= value < _TOO_MUCH:
+        return value
+    if isinstance(value, float) and value.is_integer() and 0 <= value < _TOO_MUCH:
+        return int(value)
+    raise ccxt.BadRequest(f"{field}: expected a whole number from 0, got {value!r}"[:200])
 
 
 def refuse_credentials(holder: Mapping[str, Any]) -> None:

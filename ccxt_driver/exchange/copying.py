@@ -30,6 +30,10 @@ _NOT_COPIED: Final = frozenset(
         "_commands_in_flight",
         "unknown_creates",
         "_truth",
+        # what was found out about a gateway just now
+        "_circuits",
+        "_tickers",
+        "_ticker_flights",
     }
 )
 

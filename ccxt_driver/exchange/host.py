@@ -6,7 +6,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .circuit import Circuit
     from .server_truth import ServerTruth
+    from .ticker_cache import TickerCache
 
 
 class Host:
@@ -31,12 +33,18 @@ class Host:
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]
         _commands_in_flight: int
+        _circuits: dict[str, Circuit]
+        _tickers: TickerCache
+        _ticker_flights: Any
 
         def __init__(self, config: Any) -> None:
             """ccxt's constructor."""
 
         def __getattr__(self, name: str) -> Any:
             """Anything else of ccxt's Exchange."""
+
+        def idle_seconds(self) -> float:
+            """Of the transport."""
 
         def describe(self) -> Any:
             """ccxt's own description."""

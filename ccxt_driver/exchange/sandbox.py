@@ -10,6 +10,7 @@ import ccxt
 from .configuration import PAPER_NAME, sandbox_url
 from .host import Host
 from .server_truth import ServerTruth
+from .ticker_cache import TickerCache
 from .unknown_creates import UnknownCreates
 
 
@@ -73,6 +74,8 @@ class Sandbox(Host):
         self.unknown_creates = UnknownCreates()
         self._truth = ServerTruth()
         self._missing_routes = set()
+        self._circuits = {}
+        self._tickers = TickerCache()
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies_by_id", "markets_loading"):
             setattr(self, name, None)
         for name in (

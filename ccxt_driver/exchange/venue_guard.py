@@ -62,6 +62,14 @@ def check(function: Any, options: Mapping[str, Any], exchange_id: str) -> None:
         _need("allow_venue_orders", why, options, f"{exchange_id} {function}")
 
 
+def is_read(function: Any) -> bool:
+    """Whether a function of the venue only reads: calling it twice is as calling it once.
+
+    :param function: a ccxt method name in either spelling; routes of the venue's own API are no reads here
+    """
+    return isinstance(function, str) and bool(_READS.match(snake_case(function)))
+
+
 def _need(option: str, why: str, options: Mapping[str, Any], what: str) -> None:
     if not options.get(option):
         raise ccxt.PermissionDenied(f"{what}: {why}; set options['{option}'] = True to allow it")

@@ -145,7 +145,8 @@ class Driver:
 
 def config_of(config: dict[str, Any]) -> dict[str, Any]:
     """Fill in URL, key and account where the test does not say."""
-    own = {"base_url": URL, "account_id": 1, "share_markets": False, "lookup_timeout": 0, "truth": "oms"}
+    own: dict[str, Any] = {"base_url": URL, "account_id": 1, "share_markets": False, "lookup_timeout": 0}
+    own.update(truth="oms", retries=0)
     options = {**own, **config.get("options", {})}
     return {"apiKey": "the-key", **config, "options": options}
 

@@ -38,6 +38,9 @@ class LoopbackServer:
         self.gateway = gateway
         self.connections = 0
         self.close_after_answer = False
+        self.close_after_failure = False
+        self.idle_seconds: float | None = None
+        """After so long without a request a connection is closed; None never."""
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -74,6 +77,7 @@ class LoopbackServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            connection.settimeout(self.idle_seconds)
             with connection, connection.makefile("rb") as reader:
                 while self._answer_one(connection, reader):
                     pass
@@ -106,7 +110,7 @@ class LoopbackServer:
         ]
         lines += [f"{name}: {value}" for name, value in more.items()]
         connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
-        if self.close_after_answer:
+        if self.close_after_answer or (self.close_after_failure and status >= 500):
             connection.shutdown(socket.SHUT_RDWR)
             connection.close()
             return False

@@ -20,6 +20,8 @@ _PRICES: Final = {"BTC/USDT": 50_000, "ETH/USDT": 3_000, "BTC/USDT:USDT": 50_000
 _AMOUNTS: Final = {"BTC/USDT": "0.01", "ETH/USDT": "0.1", "BTC/USDT:USDT": "0.01"}
 _MARGIN_MS: Final = 30_000
 """How long before the end of a hold a program no longer relies on it."""
+_LONGEST_CIRCUIT_MS: Final = 5_000
+"""For how long the driver may send nothing after an outage."""
 
 
 class Scenario:
@@ -411,6 +413,7 @@ class Scenario:
         gateway = self.gateway
         gateway.calm()
         gateway.deliver()
+        gateway.advance(_LONGEST_CIRCUIT_MS)
         self._note("the line is good again")
         self.exchange.load_markets()
         for since, attempt, tag in [*self.pending]:

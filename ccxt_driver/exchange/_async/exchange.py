@@ -6,9 +6,10 @@ from typing import Any
 
 import ccxt
 
-from ccxt_driver.exchange._twins_async import Exchange
+from ccxt_driver.exchange._twins_async import Exchange, retrying
 from ccxt_driver.exchange.endpoints import ImplicitApi
 from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
+from ccxt_driver.exchange.retries import Patience, taken_from
 
 from .account import AccountReads
 from .market_data import MarketData
@@ -74,14 +75,52 @@ class OmsCcxtExchange(
         :param params: path, query and body parameters together; a list is a body
         :returns: the parsed answer
         """
+        retries = None
         if method == "POST" and path.startswith("ccxt/"):
             self.guard_venue_request(params)
+            params, retries = taken_from(params)
+        elif method == "GET":
+            params, retries = taken_from(params)
         if self._is_embedded:
             return self._ask_in_process(path, method, params)
-        if speaks_older_names(self.options):
-            path, params = older_request(method, path, params)
-            return newer_answer(await self.fetch2(path, api, method, params, headers, body, config))
-        return await self.fetch2(path, api, method, params, headers, body, config)
+        older = speaks_older_names(self.options)
+        sent = older_request(method, path, params) if older else (path, params)
+        began_ms = self.milliseconds()
+        try:
+            answer = await self.fetch2(sent[0], api, method, sent[1], headers, body, config)
+        except (ccxt.NetworkError, ccxt.BadResponse) as error:
+            patience = self.patience_with(error, began_ms, method, path, params, retries)
+            if patience is None:
+                raise
+            failure: ccxt.BaseError = error
+        else:
+            return newer_answer(answer) if older else answer
+        request = (sent[0], api, method, sent[1], headers, body, config)
+        answer = await self._asked_again(failure, patience, request)
+        return newer_answer(answer) if older else answer
+
+    async def _asked_again(
+        self, failure: ccxt.BaseError, patience: Patience, request: tuple[Any, ...]
+    ) -> Any:
+        """The answer to a read that failed once.
+
+        :raises BaseError: of the last attempt
+        """
+        failures = [failure]
+
+        async def attempt() -> Any:
+            if failures:
+                raise failures.pop()  # the first attempt was made: what is left are the others
+            return await self.fetch2(*request)
+
+        return await retrying(
+            sleep=lambda seconds: self.sleep(seconds * 1000),
+            retry=patience.is_worth_it,
+            wait=patience.pause,
+            stop=patience.is_over,
+            before_sleep=patience.tell,
+            reraise=True,
+        )(attempt)
 
     async def throttle(self, cost: Any = None) -> Any:
         """ccxt's limiter, for what costs something: the OMS has limits of its own, so nothing does here."""
@@ -98,12 +137,28 @@ class OmsCcxtExchange(
         body: Any = None,
         config: Any = {},
     ) -> Any:
-        """ccxt's pipeline. What is not a GET is sent once, whatever `maxRetriesOnFailure` says."""
-        if method == "GET":
-            return await super().fetch2(path, api, method, params, config={"cost": 0, **config})
-        request = self.sign(path, api, method, params, headers, body)
-        self.lastRestRequestTimestamp = self.milliseconds()
-        self.last_request_headers = request["headers"]
-        self.last_request_body = request["body"]
-        self.last_request_url = request["url"]
-        return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
+        """Send a request once, whatever `maxRetriesOnFailure` says; not at all while the gateway is down.
+
+        :raises ExchangeNotAvailable: also where nothing was sent, see `retry_after`
+        """
+        circuit = self.circuit_of(api)
+        is_probe = circuit is not None and circuit.failures > 0 and self.admitted(circuit)
+        try:
+            if method == "GET" and (self.fetchHistoryCacheSize or config.get("cost")):
+                # By ccxt's own pipeline, which must not send it again by itself.
+                once = {**params, "maxRetriesOnFailure": 0}
+                answer = await super().fetch2(path, api, method, once, config={"cost": 0, **config})
+            else:
+                request = self.sign(path, api, method, params, headers, body)
+                self.lastRestRequestTimestamp = self.milliseconds()
+                self.last_request_headers = request["headers"]
+                self.last_request_body = request["body"]
+                self.last_request_url = url = request["url"]
+                answer = await self.fetch(url, method, request["headers"], request["body"])
+        except BaseException as error:
+            if circuit is not None:
+                self.note_failure(circuit, is_probe, error)
+            raise
+        if circuit is not None and circuit.failures:
+            circuit.answered()
+        return answer

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import ccxt
 
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.errors import garbage
+from ccxt_driver.exchange.request_parts import json_text
 from ccxt_driver.mappers import market_data
 
 from .rows import Rows
@@ -61,8 +63,27 @@ class MarketData(Rows):
         """
         await self.load_markets()
         self.need_capability("fetch_ticker")
-        result = await self._venue("fetch_ticker", [self.market(symbol)["symbol"]], params)
+        unified = self.market(symbol)["symbol"]
+        most_ms = self.setting("ticker_cache_ms")
+        if not most_ms:
+            return await self._ticker(unified, params)
+        key = json_text([self.urls["api"], self._account_id(params), unified, params])
+        known = self._tickers.get(key, self.milliseconds(), most_ms)
+        if known is None:
+            shared = await self._ticker_flights.join(key, lambda: self._kept_ticker(key, unified, params))
+            known = deepcopy(shared)
+        return known
+
+    async def _ticker(self, symbol: str, params: dict[str, Any]) -> Any:
+        result = await self._venue("fetch_ticker", [symbol], params)
         return self._mapped(market_data.ticker, result, self._number())
+
+    async def _kept_ticker(self, key: str, symbol: str, params: dict[str, Any]) -> Any:
+        """A ticker that is asked for and kept; nobody may change it."""
+        cache, asked_ms = self._tickers, self.milliseconds()
+        ticker = await self._ticker(symbol, params)
+        cache.put(key, asked_ms, ticker)
+        return ticker
 
     async def fetch_tickers(self, symbols: Any = None, params: dict[str, Any] = {}) -> Tickers:
         """Tickers by symbol.

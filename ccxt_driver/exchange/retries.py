@@ -1,0 +1,125 @@
+"""Which requests are sent again after a failure, and after what pause.
+
+A read is; whatever may place, change or move something is sent once. tenacity is imported at the first
+failure, because most programs never see one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.endpoints import BY_NAME
+
+from .circuit import was_sent
+from .request_parts import MAPPINGS
+from .venue_guard import is_read as is_venue_read
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+LOGGER: Final = logging.getLogger("ccxt_driver")
+
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_JITTER_SECONDS: Final = 0.1
+_POSTS_THAT_READ: Final = frozenset({BY_NAME["reconcile"].path, BY_NAME["cache_clear"].path})
+"""Doing these twice does them once."""
+_CCXTS_RETRIES: Final = "maxRetriesOnFailure"
+_CCXTS_PARAMS: Final = frozenset({_CCXTS_RETRIES, "maxRetriesOnFailureDelay"})
+
+
+def is_read(method: str, path: str, params: Any) -> bool:
+    """Whether a request may be sent again without any effect.
+
+    :param path: as in the contract
+    :param params: of the request; of calls to the venue each `func` is looked at
+    """
+    if method == "GET" or path in _POSTS_THAT_READ:
+        return True
+    if not path.startswith("ccxt/"):
+        return False
+    calls = params if isinstance(params, list) else [params]
+    return bool(calls) and all(
+        isinstance(call, Mapping) and is_venue_read(call.get("func")) for call in calls
+    )
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same read may be answered when it is sent again."""
+    if isinstance(error, ccxt.BadResponse):
+        return getattr(error, "code", None) is None  # with a code it is what the venue answered
+    return isinstance(error, ccxt.NetworkError) and was_sent(error)
+
+
+def taken_from(params: Any) -> tuple[Any, Any]:
+    """Parameters without ccxt's own retries, which a gateway does not know and its venue would obey.
+
+    :param params: of a GET or of a call to the venue
+    :returns: what to send, and `maxRetriesOnFailure` or None
+    """
+    if not params or not isinstance(params, MAPPINGS):
+        return params, None
+    params, retries = _split(params)
+    kwargs = params.get("kwargs")
+    inner = kwargs.get("params") if kwargs and isinstance(kwargs, MAPPINGS) else None
+    if not inner or not isinstance(inner, MAPPINGS):
+        return params, retries
+    kept, own = _split(inner)
+    if kept is inner:
+        return params, retries
+    return {**params, "kwargs": {**kwargs, "params": kept}}, own
+
+
+def _split(params: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
+    if _CCXTS_PARAMS.isdisjoint(params):
+        return params, None
+    kept = {name: value for name, value in params.items() if name not in _CCXTS_PARAMS}
+    return kept, params.get(_CCXTS_RETRIES)
+
+
+class Patience:
+    """How often a read is sent again, and when.
+
+    :param retries: further attempts after the first
+    :param longest_ms: of our own pauses; one that the server asks for may be longer
+    :param deadline_ms: no attempt begins then or later
+    :param clock: gives milliseconds
+    """
+
+    def __init__(self, retries: int, longest_ms: int, deadline_ms: int, clock: Callable[[], int]) -> None:
+        from tenacity import wait_exponential, wait_random
+
+        self._retries = retries
+        self._deadline_ms = deadline_ms
+        self._clock = clock
+        self._longest_seconds = longest_ms / 1000
+        self._own = wait_exponential(multiplier=_FIRST_PAUSE_SECONDS) + wait_random(max=_JITTER_SECONDS)
+        self._pauses: dict[int, float] = {}
+
+    def is_worth_it(self, state: RetryCallState) -> bool:
+        """Whether the failure may pass."""
+        error = state.outcome.exception() if state.outcome else None
+        return error is not None and may_pass(error)
+
+    def pause(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: our own pause, or the `Retry-After` when that is longer."""
+        attempt = state.attempt_number
+        if attempt not in self._pauses:  # drawn once: stopping depends on it, too
+            error = state.outcome.exception() if state.outcome else None
+            asked = getattr(error, "retry_after", None) or 0.0
+            self._pauses[attempt] = max(min(self._own(state), self._longest_seconds), asked)
+        return self._pauses[attempt]
+
+    def tell(self, state: RetryCallState) -> None:
+        """Log that a read is sent again."""
+        error = state.outcome.exception() if state.outcome else None
+        LOGGER.debug("asking again in %.3f s, after %s", self.pause(state), error)
+
+    def is_over(self, state: RetryCallState) -> bool:
+        """Whether there is no further attempt."""
+        if state.attempt_number > self._retries:
+            return True
+        return self._clock() + self.pause(state) * 1000 >= self._deadline_ms
