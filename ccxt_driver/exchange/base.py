@@ -31,8 +31,9 @@ from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials
 from .copying import Copying
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
-from .request_parts import endpoint_of, filled_in, json_text, parts_of, secret_header
+from .request_parts import KEY_HEADER, endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
+from .secrecy import Secrecy
 from .server_truth import ServerTruth
 from .shared_markets import SharedMarkets
 from .ticker_cache import TickerCache
@@ -47,7 +48,7 @@ _MOST_KNOWN_ORDERS: Final = 1000
 
 
 class OmsExchange(
-    PositionRequests, ListRequests, CommandOutcomes, Transport, Sandbox, SharedMarkets, Copying
+    PositionRequests, ListRequests, CommandOutcomes, Transport, Secrecy, Sandbox, SharedMarkets, Copying
 ):
     """The part of the OMS exchange classes that is the same for both."""
 
@@ -113,7 +114,7 @@ class OmsExchange(
         if api == "private" and not self.apiKey:
             self._need_key()
         if api != "public" and self.apiKey:
-            headers["x-api-key"] = secret_header("apiKey", self.apiKey)
+            headers[KEY_HEADER] = secret_header("apiKey", self.apiKey)
         return {"url": url, "method": method, "body": body, "headers": headers}
 
     def _need_key(self) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import ccxt
 
+from .request_parts import Secret
+
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8000"
 EMBEDDED: Final = "embedded:"
 PAPER_NAME: Final = "OMS (PAPER)"
@@ -68,26 +70,32 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
             options["account_id"] = 1
         resolved.setdefault("name", PAPER_NAME)
         resolved["requiredCredentials"] = {"apiKey": False, **(config.get("requiredCredentials") or {})}
+    if isinstance(resolved.get("apiKey"), str):
+        resolved["apiKey"] = Secret(resolved["apiKey"])
     return resolved
 
 
 def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the options."""
+    """A copy of the options, in which the sandbox's key does not show itself."""
     options = dict(given)
     if options.get("unenforced_stops") not in (None, "venue"):
         stops = options["unenforced_stops"]
         raise ccxt.BadRequest(f'unenforced_stops: expected None or "venue", got {stops!r}'[:200])
     for name, default in TRANSPORT.items():
         whole_number(name, options.get(name), default)
+    sandbox = options.get("sandbox")
+    if isinstance(sandbox, Mapping) and isinstance(sandbox.get("apiKey"), str):
+        options["sandbox"] = {**sandbox, "apiKey": Secret(sandbox["apiKey"])}
     return options
 
 
-def environment_key(base_url: Any, environment: Mapping[str, str]) -> str | None:
+def environment_key(base_url: Any, environment: Mapping[str, str]) -> Secret | None:
     """The environment's key, when it belongs to this base URL."""
     own_url = environment.get("CCXT_OMS_BASE_URL")
     if not own_url or own_url.rstrip("/") != base_url:
         return None
-    return environment.get("CCXT_OMS_API_KEY") or None
+    key = environment.get("CCXT_OMS_API_KEY")
+    return Secret(key) if key else None
 
 
 def identifier(field: str, value: Any, or_zero: bool = False) -> int:

@@ -30,10 +30,13 @@ _NOT_COPIED: Final = frozenset(
         "_commands_in_flight",
         "unknown_creates",
         "_truth",
-        # what was found out about a gateway just now
+        # what was found out about a gateway just now, and what was sent
         "_circuits",
         "_tickers",
         "_ticker_flights",
+        "_kept_request_headers",
+        "_kept_response_headers",
+        "fetchHistoryCache",
     }
 )
 
@@ -88,7 +91,7 @@ class Copying(Host):
     def _own_state(self) -> dict[str, Any]:
         """Everything but connections, secrets included."""
         state = {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-        state["last_request_headers"] = state["lastRequestHeaders"] = None
+        state["lastRequestHeaders"] = state["lastResponseHeaders"] = None
         return state
 
     def _take_over(self, state: dict[str, Any]) -> None:

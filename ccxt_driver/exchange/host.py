@@ -46,6 +46,12 @@ class Host:
         def idle_seconds(self) -> float:
             """Of the transport."""
 
+        def log(self, *args: Any) -> None:
+            """ccxt's."""
+
+        def add_fetch_cache(self, data: Any) -> None:
+            """ccxt's."""
+
         def describe(self) -> Any:
             """ccxt's own description."""
 

@@ -16,6 +16,8 @@ from ccxt_driver.contract.values import format_decimal
 COMMANDS: Final = BY_NAME["commands"].path
 """Path of the endpoint for commands."""
 
+KEY_HEADER: Final = "x-api-key"
+
 MAPPINGS: Final = (dict, Mapping)
 """For isinstance: nearly always it is a dict, and asking for that first is several times faster."""
 

@@ -9,6 +9,7 @@ import ccxt
 
 from .configuration import PAPER_NAME, sandbox_url
 from .host import Host
+from .request_parts import Secret
 from .server_truth import ServerTruth
 from .ticker_cache import TickerCache
 from .unknown_creates import UnknownCreates
@@ -56,7 +57,7 @@ class Sandbox(Host):
             # Not urls["test"]: options.sandbox may be set after that was filled in, with the live one.
             self.urls["api"] = sandbox_url(self.options)
             self.name = PAPER_NAME if self._is_embedded else self.name
-            self.apiKey = sandbox.get("apiKey") or ""
+            self.apiKey = Secret(sandbox.get("apiKey") or "")
             self.options["account_id"] = sandbox.get("account_id") or (1 if self._is_embedded else None)
             self._live = kept
         else:

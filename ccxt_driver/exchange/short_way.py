@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ class ShortWay(Host):
         """
         code, reason, headers = response.status, response.reason or "", response.headers
         text = self.on_rest_response(code, reason, url, method, headers, text, request_headers, request_body)
+        if code >= 400:
+            text = self.masked(text)  # a refusal may repeat the key
         parsed = self.parse_json(text)
         if self.enableLastHttpResponse:
             self.last_http_response = text
@@ -56,7 +59,9 @@ class ShortWay(Host):
         if self.verbose:
             said = (method, url, code, "ResponseHeaders:", headers, "ResponseBody:", text)
             self.log("\nfetch Response:", self.id, *said)
-        self.logger.debug("%s %s, Response: %s %s %s", method, url, code, headers, text)
+        if self.logger.isEnabledFor(logging.DEBUG):
+            shown = (self.loggable(headers), self.loggable(text))
+            self.logger.debug("%s %s, Response: %s %s %s", method, url, code, *shown)
         if parsed and self.returnResponseHeaders and not isinstance(parsed, list):
             parsed["responseHeaders"] = headers
         self.handle_errors(code, reason, url, method, headers, text, parsed, request_headers, request_body)
@@ -64,7 +69,7 @@ class ShortWay(Host):
 
 
 class WithoutRedirects:
-    """An exchange object as ccxt's own `fetch` sees it: its sessions follow no redirect.
+    """An exchange object as ccxt's own `fetch` sees it: it follows no redirect, and its logs show no key.
 
     They would post the order again, with the key, to wherever the answer points. Nothing of the object
     or of a session of the user's is changed, so several threads and tasks may do this at once.
@@ -79,10 +84,29 @@ class WithoutRedirects:
             return _without_redirects(value)
         if name == "get_socks_proxy_session":
             return lambda proxy: _without_redirects(value(proxy))
-        return value
+        if name == "on_rest_response":
+            return partial(self._read_without_key, value)
+        return _Logger(value, self._exchange) if name == "logger" else value
+
+    def _read_without_key(self, hook: Any, code: int, *answer: Any) -> Any:
+        text = hook(code, *answer)
+        return self._exchange.masked(text) if code >= 400 else text
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._exchange, name, value)
+
+
+class _Logger:
+    """A logger of an exchange object as ccxt's own `fetch` uses it."""
+
+    def __init__(self, logger: Any, exchange: Any) -> None:
+        self._logger = logger
+        self._exchange = exchange
+
+    def debug(self, text: str, *values: Any) -> None:
+        """Log without the key."""
+        if self._logger.isEnabledFor(logging.DEBUG):
+            self._logger.debug(text, *(self._exchange.loggable(value) for value in values))
 
 
 class _Session:
