@@ -56,7 +56,7 @@ class PageSearch:
         """The page on which an id may be; None when it is on none."""
         if self.total is None:
             return 1
-        last = -(-self.total // self._size)
+        last = max(1, -(-self.total // self._size))
         low = max((page for page, (_, highest) in self._bounds.items() if highest < wanted), default=0)
         high = min((page for page, (lowest, _) in self._bounds.items() if lowest > wanted), default=last + 1)
         if high - low < 2 or any(low < page < high for page in self._bounds):

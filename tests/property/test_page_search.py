@@ -54,3 +54,7 @@ def test_a_new_row_of_a_list_whose_length_is_known_takes_one_request() -> None:
 
 def test_an_empty_list_takes_one_request() -> None:
     assert search([], {5}, 500, None)[1] == 1
+
+
+def test_a_list_that_was_empty_before_may_hold_the_row_now() -> None:
+    assert search([1], {1}, 500, 0)[0].found == {1: {"id": 1}}

@@ -17,8 +17,8 @@ def brief(positions: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def _position_id(order: dict[str, Any]) -> str:
-    """Of its fill: not every server tells the order of it."""
-    return str(order["trades"][0]["info"]["position_id"])
+    """Of its last fill: not every server tells the order of it."""
+    return str(order["trades"][-1]["info"]["position_id"])
 
 
 def buy(ex: Any, amount: object = 1, **params: Any) -> str:
@@ -84,14 +84,14 @@ def p03_strategy_netting(desk: Desk) -> None:
 
 @card
 def p04_raw_and_net(desk: Desk) -> None:
-    """The net view of several rows: what is left of both sides, under the oldest's id; raw shows all."""
+    """The net view of several rows: as one-way trading leaves them, under the oldest's id; raw shows all."""
     ex = desk.exchange(HEDGE)
     first = buy(ex, 3)
     sell(ex, 1)
-    desk.price(SWAP, 120, 121)
+    desk.price(SWAP, 130, 131)
     buy(ex, 1)
     [net] = ex.fetch_positions([SWAP], {"positions": "net"})
-    assert (net["id"], net["side"], net["contracts"], net["entryPrice"]) == (first, "long", 3, 106)
+    assert (net["id"], net["side"], net["contracts"], net["entryPrice"]) == (first, "long", 3, 111)
     assert len(ex.fetch_positions([SWAP], {"positions": "raw"})) == 3
     assert [row["id"] for row in desk.exchange(HEDGE, positions="net").fetch_positions()] == [first]
     assert ex.fetch_position(SWAP)["contracts"] == 3
