@@ -45,7 +45,7 @@ class TransactionScope:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if kind is None:
             self._core.commit(self._tx)
-        elif issubclass(kind, Exception):
+        else:  # Ctrl-C in the middle too: a program may catch it and go on
             self._core.rollback(self._tx)
 
 
@@ -106,6 +106,9 @@ class Core:
             raise Refusal(
                 ErrorCode.ENGINE_UNAVAILABLE, f"the state could not be written: {type(error).__name__}"
             ) from error
+        except BaseException:
+            self.rollback(tx)
+            raise
         self.settled_at = max(self.settled_at, tx.now)
         if changes.events:
             self.publish(changes.events)

@@ -11,6 +11,7 @@ import pytest
 from ccxt_driver.oms import EmbeddedOms, order_commands, settling
 from ccxt_driver.oms.refusals import Refusal
 from ccxt_driver.oms.store import StoreError
+from ccxt_driver.oms.transaction import Transaction
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -126,6 +127,35 @@ def test_a_fault_of_our_own_is_rolled_back_and_does_not_touch_its_neighbours(
     assert "ZeroDivisionError" in caplog.text
     assert desk.positions()[0]["qty"] == "4"
     assert [row["id"] for row in desk.get("orders_history", account_ids=1, since_ms=0)["items"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["after the fill", "before the commit", "in the commit"])
+def test_an_interrupt_in_the_middle_of_a_command_leaves_nothing_half_done(
+    stored_desk: Any, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    desk = stored_desk
+    desk.send("buy", "2")
+    before = everything(desk)
+
+    def interrupted(*given: Any) -> None:
+        if place == "after the fill":
+            real(*given)
+        raise KeyboardInterrupt
+
+    real = order_commands.submit
+    owner, name = {
+        "after the fill": (order_commands, "submit"),
+        "before the commit": (Transaction, "finish"),
+        "in the commit": (desk.oms._core.store, "commit"),
+    }[place]
+    command = {"account_id": 1, "command": "send_order", "payload": desk.order("sell", "5")}
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            desk.oms.handle("commands", {}, {}, command)
+    assert everything(desk) == before
+    assert desk.send("sell", "2")["status"] == "FILLED"
+    assert desk.positions() == []
 
 
 def test_a_price_is_written_with_what_it_crosses_or_not_at_all(
