@@ -72,7 +72,7 @@ class OmsExchange(
         self._known_orders = OrderedDict()
         self._missing_routes = set()
         self._commands_in_flight = 0
-        self.unknown_creates = UnknownCreates()
+        self._unknown_creates = UnknownCreates()
         self._truth = ServerTruth()
         self._circuits = {}
         self._tickers = TickerCache()

@@ -7,6 +7,7 @@ before the first byte was written. *Unknown*: everything else; such a command is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Final, NoReturn
 
 import ccxt
@@ -17,7 +18,9 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .host import Host
 from .request_parts import MAPPINGS
+from .unknown_creates import Pending
 
+DEFAULT_HOLD_MS: Final = 60_000
 _CLOCKS_APART_MS: Final = 60_000
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
@@ -93,10 +96,12 @@ class CommandOutcomes(Host):
 
     def unknown_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> ccxt.BaseError:
         """The failure of a batch as that of one of its commands, with its client order id."""
+        own = copy(error)  # several may share it
+        own.__cause__ = error.__cause__
         try:
-            self._raise_outcome(error, command)
-        except ccxt.BaseError as own:
-            return own
+            self._raise_outcome(own, command)
+        except ccxt.BaseError as raised:
+            return raised
 
     def lookup_timeout_ms(self) -> int:
         """`options.lookup_timeout`: how long a command's unknown outcome is looked for; 0 for not at all."""
@@ -104,7 +109,7 @@ class CommandOutcomes(Host):
 
     def unknown_hold_ms(self) -> int:
         """`options.unknown_hold`: how long a command identical to an unknown one is held back."""
-        return self._milliseconds_of("unknown_hold", 60_000)
+        return self._milliseconds_of("unknown_hold", DEFAULT_HOLD_MS)
 
     def pending_timeout_ms(self) -> int:
         """`options.pending_timeout`: how long an order may be under way to the venue."""
@@ -135,15 +140,23 @@ class CommandOutcomes(Host):
         same = all(row.get(key) == payload[key] for key in ("symbol", "side") if key in payload)
         return same and self._time_of(row, "created_at") >= since_ms - _CLOCKS_APART_MS
 
-    def unless_rejected(self, order: Any) -> Any:
-        """An order that was found, unless the venue rejected it: that is a refusal, as if told at once."""
+    def refusal_of(self, order: Any) -> ccxt.BaseError | None:
+        """The refusal that an order which was found is, as if told at once: the venue rejected it."""
         if order["status"] != "rejected":
-            return order
+            return None
         reason = order["info"].get("reject_reason") or "no reason given"
         message = f"{self.id} order {order['id']} was rejected by the venue: {reason}"
         error = annotate(ccxt.InvalidOrder(message), details=order["info"], outcome="refused")
         error.__dict__["client_order_id"] = order["clientOrderId"]
-        raise error
+        return error
+
+    def being_closed(self, other: Pending) -> ccxt.BaseError:
+        """That a position is not closed again: another call has sent a command that may close it in part."""
+        message = (
+            f"{self.id} position {other.command['payload']['position_id']} is being closed already, by an "
+            f"order with clientOrderId {other.client_order_id}: look that up"
+        )
+        return annotate(ccxt.OperationRejected(message), outcome="not_sent")
 
     def is_as_asked(self, row: Mapping[str, Any], command: Mapping[str, Any]) -> bool:
         """Whether an order is as a command to cancel or to change it wants it to be."""
@@ -172,6 +185,13 @@ class CommandOutcomes(Host):
         return outcomes
 
     @staticmethod
+    def order_or_raise(outcome: Any) -> Any:
+        """What became of one command, when it is an order."""
+        if isinstance(outcome, ccxt.BaseError):
+            raise outcome
+        return outcome
+
+    @staticmethod
     def _unless_all_refused(outcomes: list[Any]) -> list[Any]:
         """What became of each command; when all failed the first is raised, or one that is unknown."""
         if outcomes and all(isinstance(outcome, ccxt.BaseError) for outcome in outcomes):
@@ -181,9 +201,11 @@ class CommandOutcomes(Host):
     @staticmethod
     def _raise_failure(failures: list[Any], outcomes: list[Any]) -> NoReturn:
         """Raise one of several failures, with all `results`: what is unknown before what was refused."""
-        unknown = (each for each in failures if vars(each).get("outcome") == "unknown")
-        failed = next(unknown, failures[0])
+        unknown = [each for each in failures if vars(each).get("outcome") == "unknown"]
+        failed = (unknown or failures)[0]
         failed.__dict__["results"] = outcomes
+        if unknown:
+            failed.__dict__["client_order_ids"] = [vars(each).get("client_order_id") for each in unknown]
         raise failed
 
     def _raise_batch_outcome(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> NoReturn:

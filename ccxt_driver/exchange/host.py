@@ -28,7 +28,7 @@ class Host:
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]
-        unknown_creates: Any
+        _unknown_creates: Any
         _truth: ServerTruth
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]

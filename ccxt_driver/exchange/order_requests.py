@@ -474,6 +474,10 @@ class OrderRequests(Host):
         listed = given if isinstance(given, Iterable) else [given]
         return [self.order_id_of(each.strip() if isinstance(each, str) else each) for each in listed]
 
+    def is_id_made_up(self, params: Mapping[str, Any]) -> bool:
+        """Whether an order gets its client order id from the driver."""
+        return self.client_order_id_of(None, params)[1] is None
+
     @staticmethod
     def client_order_id_of(id: Any, params: Mapping[str, Any]) -> tuple[Any, str | None]:
         """What a by-id method was given: id or None, client order id or None.

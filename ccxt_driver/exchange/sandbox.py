@@ -72,7 +72,7 @@ class Sandbox(Host):
         self._embedded_oms = None
         self._terms = {}
         self._known_orders.clear()
-        self.unknown_creates = UnknownCreates()
+        self._unknown_creates = UnknownCreates()
         self._truth = ServerTruth()
         self._missing_routes = set()
         self._circuits = {}

@@ -7,51 +7,139 @@ the hold is over, the same call asks for the first again and places no second.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from copy import copy
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 
 import ccxt
 
 from .request_parts import json_text
 
 
-class Pending(NamedTuple):
-    """A command that may have been carried out, when it was sent, and what its caller was told."""
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A command that makes an order, from before it is sent until its caller knows what became of it.
+
+    :param held_back: whether identical ones wait for it: not where the client order id is the caller's,
+        who tells orders apart by it
+    :param call: the call that it is a part of, where its payload does not tell: closing a position
+    :param sent_ms: when it was sent, milliseconds since the Unix epoch
+    :param error: of its failure
+    """
 
     command: dict[str, Any]
-    sent_ms: int
-    error: ccxt.BaseError
+    held_back: bool
+    call: str | None = None
+    sent_ms: int = 0
+    error: ccxt.BaseError | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it was sent and nobody can say what became of it."""
+        return self.error is not None and is_unknown(self.error)
+
+    @property
+    def client_order_id(self) -> str:
+        """Of the order that it makes."""
+        return str(self.command["payload"]["client_order_id"])
+
+    def told(self) -> ccxt.BaseError | None:
+        """The error for one more caller: what is added to it for a batch is of that batch alone."""
+        if self.error is None:
+            return None
+        own = copy(self.error)
+        own.__cause__ = self.error.__cause__
+        for name in ("results", "client_order_ids"):
+            own.__dict__.pop(name, None)
+        return own
 
 
 class UnknownCreates:
-    """By what a command asks for, whatever its client order id."""
+    """By what a command asks for, whatever its client order id: the oldest first.
 
-    __slots__ = ("_held",)
+    Who takes one gives it back as long as its outcome is unknown. Safe to use from any thread.
+    """
+
+    __slots__ = ("_held", "_lock")
 
     def __init__(self) -> None:
-        self._held: dict[str, tuple[Pending, int]] = {}
+        self._held: dict[str, list[tuple[Pending, int]]] = {}
+        self._lock = Lock()
 
-    def hold(self, pending: Pending, until_ms: int) -> None:
+    def hold(self, pending: Pending, now_ms: int, hold_ms: int) -> None:
         """Hold identical commands back.
 
-        :param until_ms: milliseconds since the Unix epoch
+        :param now_ms: milliseconds since the Unix epoch
+        :param hold_ms: for so long, in milliseconds
         """
-        self._held[_asked_for(pending.command)] = (pending, until_ms)
+        key = pending.call or _asked_for(pending.command)
+        with self._lock:
+            for each in list(self._held):  # most are never asked for again
+                self._still_held(each, now_ms)
+            others = [each for each in self._held.get(key, ()) if each[0] is not pending]
+            self._held[key] = [*others, (pending, now_ms + hold_ms)]
 
-    def pending(self, command: Mapping[str, Any], now_ms: int) -> Pending | None:
-        """The command that an identical one has to wait for, if there is one."""
+    def take(self, command: Mapping[str, Any], now_ms: int) -> Pending | None:
+        """The command that an identical one has to wait for, if there is one; the next waits for another."""
         if not self._held:
             return None
         key = _asked_for(command)
-        pending, until_ms = self._held.get(key, (None, 0))
-        if pending is not None and now_ms >= until_ms:
-            self._held.pop(key, None)
-            return None
-        return pending
+        with self._lock:
+            held = self._still_held(key, now_ms)
+            return self._taken(key, held, held[:1])[0] if held else None
 
-    def forget(self, command: Mapping[str, Any]) -> None:
-        """It is known what became of a command."""
-        if self._held:
-            self._held.pop(_asked_for(command), None)
+    def take_call(self, call: str, now_ms: int) -> list[Pending]:
+        """What is not done of an identical call of several commands, if the outcome of any is unknown."""
+        if not self._held:
+            return []
+        with self._lock:
+            held = self._still_held(call, now_ms)
+            taken = self._taken(call, held, held)
+        return taken if any(pending.is_unknown for pending in taken) else []
+
+    def take_closing(self, command: Mapping[str, Any], now_ms: int) -> Pending | None:
+        """A command of whatever call that may be closing the same position."""
+        if not self._held:
+            return None
+        with self._lock:
+            for key in list(self._held):
+                held = self._still_held(key, now_ms)
+                closing = [each for each in held if each[0].is_unknown and _closes_the_same(each[0], command)]
+                if closing:
+                    return self._taken(key, held, closing[:1])[0]
+        return None
+
+    def _still_held(self, key: str, now_ms: int) -> list[tuple[Pending, int]]:
+        """What is held under a key; what is over is dropped."""
+        held = [each for each in self._held.pop(key, ()) if now_ms < each[1]]
+        if held:
+            self._held[key] = held
+        return held
+
+    def _taken(
+        self, key: str, held: list[tuple[Pending, int]], taken: list[tuple[Pending, int]]
+    ) -> list[Pending]:
+        left = [each for each in held if each not in taken]
+        if left:
+            self._held[key] = left
+        else:
+            self._held.pop(key, None)
+        return [pending for pending, _ in taken]
+
+
+def is_unknown(error: BaseException) -> bool:
+    """Whether an exception says that nobody knows what became of its command."""
+    return bool(getattr(error, "outcome", None) == "unknown")
+
+
+def _closes_the_same(pending: Pending, command: Mapping[str, Any]) -> bool:
+    one, other = pending.command, command
+    return (
+        pending.call is not None
+        and one["account_id"] == other["account_id"]
+        and one["payload"]["position_id"] == other["payload"]["position_id"]
+    )
 
 
 def _asked_for(command: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from typing import Any
 
 from .gateway_stub import Driver
@@ -15,7 +17,8 @@ class VirtualTime:
         self.slept: list[float] = []
         exchange = driver.exchange
         exchange.milliseconds = lambda: self.now_ms
-        exchange.sleep = self._sleep if exchange.synchronous else self._sleep_in_a_coroutine
+        coroutines = inspect.iscoroutinefunction(type(exchange).sleep)
+        exchange.sleep = self._sleep_in_a_coroutine if coroutines else self._sleep
 
     def pass_by(self, milliseconds: float) -> None:
         """Let time pass."""
@@ -27,6 +30,7 @@ class VirtualTime:
 
     async def _sleep_in_a_coroutine(self, milliseconds: float) -> None:
         self._sleep(milliseconds)
+        await asyncio.sleep(0)  # where a task can be cancelled
 
 
 def answers(*each: Any) -> Any:
@@ -41,3 +45,9 @@ def answers(*each: Any) -> Any:
         return found(sent) if callable(found) else found
 
     return answer
+
+
+def with_clock(driver: Driver) -> Driver:
+    """Put a virtual clock, `exchange.clock`, under a driver of either colour."""
+    driver.exchange.clock = VirtualTime(driver)
+    return driver

@@ -75,7 +75,7 @@ def _sends_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _forgets_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UnknownCreates, "pending", lambda *_: None)
+    monkeypatch.setattr(UnknownCreates, "take", lambda *_: None)
 
 
 def _takes_lost_for_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
+from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
 from .fallback import Fallback
@@ -119,14 +120,10 @@ class Positions(Settling, Fallback):
         """
         with BEFORE_SENDING:
             await self.load_markets()
-            rows = await self._closable(self.market(symbol)["symbol"], side, params)
-            commands = await self._closing_commands(rows, params)
-        if len(commands) == 1:
-            try:
-                return await self._place(commands[0], False, self._order_of_close)
-            except ccxt.BaseError as error:
-                raise self.closing_failure(error, await self._composes()) from error
-        outcomes = await self._closed(commands)
+            name = self.market(symbol)["symbol"]
+        outcomes = await self._closed(name, side, params)
+        if len(outcomes) == 1:
+            return self.order_or_raise(outcomes[0])
         failures = [each for each in outcomes if isinstance(each, ccxt.BaseError)]
         if failures:
             self._raise_failure(failures, outcomes)
@@ -142,9 +139,7 @@ class Positions(Settling, Fallback):
         """
         with BEFORE_SENDING:
             await self.load_markets()
-            rows = await self._closable(None, None, params)
-            commands = await self._closing_commands(rows, params)
-        return await self._closed(commands) if commands else []
+        return self._unless_all_refused(await self._closed(None, None, params))
 
     async def _closing_commands(self, rows: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
         """Commands that close positions: by opposite orders where the gateway's own command is broken."""
@@ -153,16 +148,43 @@ class Positions(Settling, Fallback):
             by_orders = (await self._account(self._account_id(params))).get("position_mode") == "hedge"
         return self.close_position_requests(rows, params, by_orders)
 
-    async def _closed(self, commands: list[dict[str, Any]]) -> list[Any]:
-        try:
-            outcomes = await self._placed_batch(commands, self._order_of_close)
-        except ccxt.BaseError as error:
-            raise self.closing_failure(error, await self._composes()) from error
-        composes = await self._composes()
+    async def _closed(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[Any]:
+        """Close what is meant.
+
+        While the outcome of an identical call is unknown, that is what it has not done, and nothing
+        that was opened since. A position that another call may be closing is not closed once more.
+
+        :returns: for each position its order, or the exception of its failure
+        """
+        with self._placing() as placing:
+            with BEFORE_SENDING:
+                made_up, composes = self.is_id_made_up(params), await self._composes()
+                call = self.closing_call(symbol, side, params)
+                pendings = placing.call(call) if made_up else []
+                if not pendings:
+                    rows = await self._closable(symbol, side, params)
+                    for command in await self._closing_commands(rows, params):
+                        other = placing.closing(command) if made_up else None
+                        pendings.append(other or placing.new(command, made_up, call))
+            outcomes = await self._outcomes_of_closing(pendings, call, composes)
+            for index, pending in enumerate(pendings):
+                if pending.call != call and (pending.is_unknown or "qty" in pending.command["payload"]):
+                    outcomes[index] = self.being_closed(pending)
         return [
             self.closing_failure(each, composes) if isinstance(each, ccxt.BaseError) else each
             for each in outcomes
         ]
+
+    async def _outcomes_of_closing(self, pendings: list[Pending], call: str, composes: bool) -> list[Any]:
+        """What became of commands to close, of this call and of others."""
+        if not pendings:
+            return []
+        if len(pendings) == 1 and pendings[0].call == call:
+            return [await self._outcome(pendings[0], self._order_of_close)]
+        try:
+            return await self._placed_batch(pendings, self._order_of_close)
+        except ccxt.BaseError as error:
+            raise self.closing_failure(error, composes) from error.__cause__
 
     async def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Open position rows that are meant.

@@ -12,7 +12,8 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
-from ccxt_driver.exchange.unknown_creates import Pending
+from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.unknown_creates import Pending, is_unknown
 
 from .truth import Truth
 
@@ -23,44 +24,53 @@ _LONGEST_PAUSE_MS = 1000
 class Settling(Truth):
     """Commands that are not given up before it is known what they did, or `lookup_timeout` is over."""
 
-    async def _place(self, command: dict[str, Any], made_up_id: bool, order_of: Any) -> Any:
+    def _placing(self) -> Placing:
+        """For a `with` block around making orders, from before they are sent."""
+        return Placing(self)
+
+    async def _place(self, pending: Pending, order_of: Any) -> Any:
         """Send a command that makes an order; the order, found again if its answer was lost.
 
         :param order_of: gives the order of a command and its result
-        :param made_up_id: whether its client order id is the driver's: then an identical command is
-            held back while the outcome of this one is unknown
         :raises RequestTimeout: nobody can say whether it was placed
         """
-        pending = self.unknown_creates.pending(command, self.milliseconds()) if made_up_id else None
-        if pending is not None:
-            return await self._settled(pending, hold=True)
-        sent_ms = self.milliseconds()
-        try:
-            result = await self._command(command)
-        except ccxt.BaseError as error:
-            if not _unknown(error):
-                raise
-            return await self._settled(Pending(command, sent_ms, error), hold=made_up_id)
-        return await order_of(command, result)
+        return self.order_or_raise(await self._outcome(pending, order_of))
 
-    async def _settled(self, pending: Pending, hold: bool) -> Any:
-        """The order of a command whose outcome is unknown.
+    async def _outcome(self, pending: Pending, order_of: Any) -> Any:
+        """As `_place`, with the exception of a failure as the result."""
+        if not pending.is_unknown:
+            pending.sent_ms = self.milliseconds()
+            try:
+                return await order_of(pending.command, await self._command(pending.command))
+            except ccxt.BaseError as error:
+                pending.error = error
+                if not pending.is_unknown:
+                    return error
+        return (await self._settled([pending]))[0]
 
-        :raises InvalidOrder: it was placed and the venue rejected it
-        :raises RequestTimeout: it still is; with `hold` an identical command is held back from now on
+    async def _settled(self, pendings: list[Pending]) -> list[Any]:
+        """What became of commands whose outcome is unknown, all looked for by the same deadline.
+
+        :returns: for each its order, or an exception: RequestTimeout when it is still unknown,
+            InvalidOrder when the venue rejected it
         """
+        outcomes: dict[int, Any] = {}
         deadline = self.milliseconds() + self.lookup_timeout_ms()
         pause = _FIRST_PAUSE_MS
-        while self.milliseconds() < deadline:
-            order = await self._look_up(pending)
-            if order is not None:
-                self.unknown_creates.forget(pending.command)
-                return self.unless_rejected(order)
-            await self.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_MS)
-        if hold and self.options.get("guard_unknown", True):
-            self.unknown_creates.hold(pending, self.milliseconds() + self.unknown_hold_ms())
-        raise pending.error
+        while len(outcomes) < len(pendings) and self.milliseconds() < deadline:
+            for index, pending in enumerate(pendings):
+                if index in outcomes or self.milliseconds() >= deadline:
+                    continue
+                order = await self._look_up(pending)
+                if order is not None:
+                    outcomes[index] = order
+            if len(outcomes) < len(pendings):
+                await self.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_MS)
+        for index, order in outcomes.items():
+            pendings[index].error = None
+            outcomes[index] = self.refusal_of(order) or order
+        return [outcomes.get(index) or pending.told() for index, pending in enumerate(pendings)]
 
     async def _look_up(self, pending: Pending) -> Any:
         """The order that a command has made, or makes now where that is safe; None when it is not known."""
@@ -100,6 +110,13 @@ class Settling(Truth):
 
         :raises RequestTimeout: nobody can say, after `lookup_timeout`
         """
+        self._commands_in_flight += 1  # between two sendings too: the second has to reach the same server
+        try:
+            return await self._sent_until_known(command)
+        finally:
+            self._commands_in_flight -= 1
+
+    async def _sent_until_known(self, command: dict[str, Any]) -> dict[str, Any]:
         deadline = self.milliseconds() + self.lookup_timeout_ms()
         pause = _FIRST_PAUSE_MS
         unsettled: ccxt.BaseError | None = None
@@ -107,7 +124,7 @@ class Settling(Truth):
             try:
                 return await self._command(command)
             except ccxt.BaseError as error:
-                first_is_known = unsettled is None and not _unknown(error)
+                first_is_known = unsettled is None and not is_unknown(error)
                 refused = vars(error).get("outcome") == "refused" and not isinstance(error, ccxt.NetworkError)
                 if first_is_known:
                     raise
@@ -120,30 +137,49 @@ class Settling(Truth):
             await self.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_MS)
 
-    async def _placed_batch(self, commands: list[dict[str, Any]], order_of: Any) -> list[Any]:
+    async def _placed_batch(self, pendings: list[Pending], order_of: Any) -> list[Any]:
         """Send several commands that make orders by one request; only what is unknown is looked up.
 
+        :param pendings: those that are unknown already are not sent
         :param order_of: gives the order of a command and its result
         :returns: for each, in order, its order or the exception of its failure
         """
-        sent_ms = self.milliseconds()
+        new = [pending for pending in pendings if not pending.is_unknown]
+        alone = len(new) == len(pendings)
+        sent = dict(zip(map(id, new), await self._sent_batch(new, order_of, alone), strict=True))
+        unknown = [pending for pending in pendings if pending.is_unknown]
+        sent.update(zip(map(id, unknown), await self._settled(unknown), strict=True))
+        return [sent[id(pending)] for pending in pendings]
+
+    async def _sent_batch(self, pendings: list[Pending], order_of: Any, alone: bool) -> list[Any]:
+        """Send commands by one request.
+
+        :param alone: whether the caller asked for nothing else: a failure of the whole is then raised
+        :returns: for each, in order, its order or the exception of its failure, also in its `error`
+        """
+        if not pendings and not alone:
+            return []
+        commands = [pending.command for pending in pendings]
+        now = self.milliseconds()
+        for pending in pendings:
+            pending.sent_ms = now
         try:
             outcomes = await self._commands(commands)
         except ccxt.BaseError as error:
             results = getattr(error, "results", None)
-            if results is None and not _unknown(error):
+            if results is None and alone and not is_unknown(error):
                 raise
             outcomes = results or [self.unknown_outcome(error, command) for command in commands]
-        for index, command in enumerate(commands):
+        for index, pending in enumerate(pendings):
             outcome = outcomes[index]
             try:
-                if not isinstance(outcome, ccxt.BaseError):
-                    outcomes[index] = await order_of(command, outcome)
-                elif _unknown(outcome):
-                    outcomes[index] = await self._settled(Pending(command, sent_ms, outcome), hold=False)
+                if isinstance(outcome, ccxt.BaseError):
+                    pending.error = outcome
+                else:
+                    outcomes[index] = await order_of(pending.command, outcome)
             except ccxt.BaseError as error:  # of this one: the others are what they are
-                outcomes[index] = error
-        return self._unless_all_refused(outcomes)
+                outcomes[index] = pending.error = error
+        return outcomes
 
     async def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that a command has placed; in `orders.py`."""
@@ -152,7 +188,3 @@ class Settling(Truth):
     async def _order_after(self, command: dict[str, Any], order_id: int, result: dict[str, Any]) -> Any:
         """The order as a command has left it; in `orders.py`."""
         raise NotImplementedError
-
-
-def _unknown(error: ccxt.BaseError) -> bool:
-    return bool(getattr(error, "outcome", None) == "unknown")

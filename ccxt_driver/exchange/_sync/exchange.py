@@ -51,7 +51,7 @@ class OmsCcxtExchange(
         markets = super().load_markets(reload, params)
         try:
             self._learn()
-        except ccxt.BaseError:
+        except BaseException:  # a cancelled task too
             self.markets = None  # half of what loading means: the next call does all of it
             raise
         if self._live is not side:  # what was read is of the other side, in part at least

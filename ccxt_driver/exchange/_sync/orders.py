@@ -49,8 +49,9 @@ class Orders(Settling):
             self.load_markets()
             features = self._features() if self.needs_features(params) else frozenset()
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
-        made_up_id = self.client_order_id_of(None, params)[1] is None
-        return self._place(command, made_up_id, self._order_of_result)
+        with self._placing() as placing:
+            pending = placing.order(command, held_back=self.is_id_made_up(params))
+            return self._place(pending, self._order_of_result)
 
     def create_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order | ccxt.BaseError]:
         """Place several orders by one request, in order.
@@ -79,7 +80,13 @@ class Orders(Settling):
                 )
                 for order, each in zip(orders, each_params, strict=True)
             ]
-        return self._placed_batch(commands, self._order_of_result)
+        with self._placing() as placing:
+            pendings = [
+                placing.order(command, held_back=self.is_id_made_up(each))
+                for command, each in zip(commands, each_params, strict=True)
+            ]
+            outcomes = self._placed_batch(pendings, self._order_of_result)
+        return self._unless_all_refused(outcomes)
 
     def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that a command has placed: failing here would invite the caller to place it again."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.gateway_stub import ALL_FEATURES, Driver, Sent
 from tests.helpers.oms_rows import deal_row, filled_row, order_row, position_row
+from tests.helpers.virtual_time import with_clock
 
 pytestmark = pytest.mark.oldest
 
@@ -19,34 +20,10 @@ NO_DEDUPE = tuple(name for name in ALL_FEATURES if name != "client_order_id_dedu
 LOST = (504, {"detail": {"code": "dispatcher_timeout", "message": "no answer"}})
 
 
-class Clock:
-    """Virtual: sleeping moves it."""
-
-    now = 1_795_140_332_000
-
-    def milliseconds(self) -> int:
-        return self.now
-
-    def sleep(self, milliseconds: float) -> None:
-        self.now += int(milliseconds)
-
-
 @pytest.fixture
 def make(make_driver: Any) -> Any:
     def made(features: tuple[str, ...] = ALL_FEATURES, **options: Any) -> Driver:
-        driver: Driver = make_driver(features, options={"lookup_timeout": 2000, **options}).ready()
-        clock, exchange = Clock(), driver.exchange
-        exchange.clock = clock
-        exchange.milliseconds = clock.milliseconds
-        if exchange.synchronous if hasattr(exchange, "synchronous") else not exchange.asyncio_loop:
-            exchange.sleep = clock.sleep
-        else:
-
-            async def sleep(milliseconds: float) -> None:
-                clock.sleep(milliseconds)
-
-            exchange.sleep = sleep
-        return driver
+        return with_clock(make_driver(features, options={"lookup_timeout": 2000, **options}).ready())
 
     return made
 
@@ -161,7 +138,7 @@ def test_what_is_not_held_back(make: Any, how: str) -> None:
 
     driver.gateway.on_command(order=order_row(id=12))
     if how == "after the hold":
-        driver.exchange.clock.now += 61_000
+        driver.exchange.clock.now_ms += 61_000
     amount = 2 if how == "another order" else 1
     params = {"clientOrderId": "mine"} if how == "an id of its own" else {}
     assert driver.call("create_order", SYMBOL, "market", "buy", amount, None, params)["id"] == "12"
@@ -324,6 +301,6 @@ def test_an_order_is_found_long_after_it_was_sent(make: Any) -> None:
     with pytest.raises(ccxt.RequestTimeout):
         driver.call("create_order", SYMBOL, "market", "buy", 1)
 
-    driver.exchange.clock.now += 300_000
+    driver.exchange.clock.now_ms += 300_000
     finds(driver, after=0)
     assert driver.call("create_order", SYMBOL, "market", "buy", 1)["id"] == "11"

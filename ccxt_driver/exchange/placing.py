@@ -1,0 +1,119 @@
+"""Making orders, from before they are sent until the caller knows what became of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import ccxt
+
+from ccxt_driver.errors import annotate
+
+from .command_outcomes import DEFAULT_HOLD_MS
+from .unknown_creates import Pending
+
+_LOGGER: Final = logging.getLogger("ccxt_driver")
+
+
+class Placing:
+    """For a `with` block: whatever ends it, what is unknown then is held.
+
+    A task that is cancelled, Ctrl-C, a fault of our own: the caller is told of no order, and any of
+    the block may have been placed. The exception passes on; it only learns the client order ids.
+    """
+
+    # No generator of contextlib: every order comes by here.
+    __slots__ = ("_exchange", "_others", "_own")
+
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+        self._own: list[Pending] = []
+        self._others: list[Pending] = []
+
+    def __enter__(self) -> Placing:
+        self._exchange._commands_in_flight += 1
+        return self
+
+    def new(self, command: dict[str, Any], held_back: bool, call: str | None = None) -> Pending:
+        """A command that is going to be sent; arguments as of `Pending`."""
+        pending = Pending(command, held_back, call)
+        self._own.append(pending)
+        return pending
+
+    def order(self, command: dict[str, Any], held_back: bool) -> Pending:
+        """A new order, or the one that is unknown and that an identical command waits for."""
+        exchange = self._exchange
+        held = exchange._unknown_creates.take(command, exchange.milliseconds()) if held_back else None
+        if held is None:
+            return self.new(command, held_back)
+        self._own.append(held)
+        return held
+
+    def call(self, call: str) -> list[Pending]:
+        """What is not done of an identical call whose outcome is unknown.
+
+        What was refused of it has a new client order id, so that it can be sent again.
+        """
+        exchange = self._exchange
+        undone: list[Pending] = exchange._unknown_creates.take_call(call, exchange.milliseconds())
+        self._own += undone
+        for pending in undone:
+            if not pending.is_unknown:
+                pending.command["payload"]["client_order_id"] = exchange._client_order_id({})
+                pending.error = None
+        return undone
+
+    def closing(self, command: dict[str, Any]) -> Pending | None:
+        """The command of another call that may have closed the position of this one."""
+        exchange = self._exchange
+        other: Pending | None = exchange._unknown_creates.take_closing(command, exchange.milliseconds())
+        if other is not None:
+            self._others.append(other)
+        return other
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        exchange = self._exchange
+        exchange._commands_in_flight -= 1
+        if error is not None and not isinstance(error, ccxt.BaseError):
+            self._interrupted(error)
+        if self._others or any(pending.error is not None for pending in self._own):
+            self._hold()
+
+    def _hold(self) -> None:
+        """Hold what is unknown, and what else is not done of the same call."""
+        exchange = self._exchange
+        unknown = [pending for pending in (*self._own, *self._others) if pending.is_unknown]
+        if not unknown or not exchange.options.get("guard_unknown", True):
+            return
+        try:
+            hold_ms = exchange.unknown_hold_ms()
+        except ccxt.BadRequest:  # changed meanwhile: what the caller is told now matters more
+            hold_ms = DEFAULT_HOLD_MS
+        now = exchange.milliseconds()
+        calls = {pending.call for pending in unknown} - {None}
+        failed = [each for each in self._own if each.error is not None and each.call in calls]
+        for pending in dict.fromkeys((*unknown, *failed)):
+            if pending.held_back:
+                exchange._unknown_creates.hold(pending, now, hold_ms)
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Nobody was told anything: what was sent and not refused may be there."""
+        exchange = self._exchange
+        sent = [each for each in self._own if each.sent_ms and (each.error is None or each.is_unknown)]
+        if not sent:
+            return
+        ids = [pending.client_order_id for pending in sent]
+        for pending in sent:
+            if pending.error is None:
+                lost = ccxt.RequestTimeout(f"interrupted: {type(error).__name__}")
+                pending.error = exchange.unknown_outcome(annotate(lost, outcome="unknown"), pending.command)
+        _LOGGER.warning(
+            "%s %s came while orders were being placed, which may be at the OMS now: look them up by "
+            "clientOrderId %s",
+            exchange.id,
+            type(error).__name__,
+            ", ".join(ids),
+        )
+        # For who catches it, or the TimeoutError that asyncio makes of it (there it is the cause).
+        one = ids[0] if len(ids) == 1 else None
+        error.__dict__.update(outcome="unknown", client_order_id=one, client_order_ids=ids)
