@@ -10,6 +10,7 @@ from collections import Counter
 
 from .bookkeeper import Violation
 from .scenario import run
+from .transports import COLOURS
 
 _LINE_EVERY = 500
 
@@ -22,6 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="one scenario, with its journal when it fails")
     parser.add_argument("--seeds", type=int, default=2_000, help="how many scenarios")
+    parser.add_argument(
+        "--colour", choices=tuple(COLOURS), help="of the class; the seed decides if not given"
+    )
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.seeds) if given.seed is None else (given.seed,)
@@ -31,7 +35,7 @@ def main() -> int:
     started = time.perf_counter()
     for done, seed in enumerate(seeds, 1):
         try:
-            counts.update(run(seed))
+            counts.update(run(seed, given.colour))
         except Violation as violation:
             failed.append(seed)
             text = str(violation)

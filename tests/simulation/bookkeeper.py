@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -29,11 +30,15 @@ class Violation(AssertionError):
 class Intent:
     """What the caller wants, by one call or several identical ones.
 
-    :param once: whether that is one order, however many calls it takes
+    :param most: how many orders that is, however many calls it takes; None for any number
+    :param positions: ids of those that may be closed, each by one order
+    :param amount: how much in all may be closed
     """
 
     tag: str
-    once: bool = True
+    most: int | None = 1
+    positions: frozenset[int] | None = None
+    amount: Decimal | None = None
 
 
 def outcome_of(error: ccxt.BaseError) -> str:
@@ -60,9 +65,9 @@ class Bookkeeper:
         self.unknown: dict[str, str] = {}
         self.denied: set[str] = set()
 
-    def intent(self, tag: str, once: bool = True) -> Intent:
+    def intent(self, tag: str, most: int | None = 1) -> Intent:
         """The intent of a tag, which travels as the order's comment."""
-        return self.intents.setdefault(tag, Intent(tag, once))
+        return self.intents.setdefault(tag, Intent(tag, most))
 
     def order(self, tag: str, order: Any, rows: Rows | None) -> None:
         """An order was returned to the caller.
@@ -74,6 +79,10 @@ class Bookkeeper:
         self.returned[order["id"]] = tag
         if rows is not None:
             self.compare(tag, order, rows)
+
+    def interrupted(self, tag: str, client_order_ids: Iterable[str]) -> None:
+        """A call was interrupted; its exception says which orders may be there."""
+        self.unknown.update(dict.fromkeys(client_order_ids, tag))
 
     def placed(self, tag: str, order_id: Any) -> None:
         """The caller was told the id of an order, and no more."""
@@ -121,7 +130,8 @@ class Bookkeeper:
 
     def check(self, rows: Rows) -> None:
         """Nothing is doubled, nothing is lost, nothing that was denied exists."""
-        names = Counter(row["client_order_id"] for row in rows.values())
+        named = (row["client_order_id"] for row in rows.values())
+        names = Counter(name for name in named if name is not None)  # those of other programs have none
         doubled = [name for name, count in names.items() if count > 1]
         if doubled:
             raise Violation(f"doubled: several orders have the client order ids {doubled}")
@@ -132,13 +142,30 @@ class Bookkeeper:
             if row["status"] != "REJECTED":
                 by_tag[row["comment"]].append(row)
         for tag, made in by_tag.items():
-            if len(made) > 1 and self.intents[tag].once:
-                raise Violation(f"doubled: {tag} was wanted once, there are {made}")
+            intent = self.intents.get(tag)
+            if intent is not None:
+                self._check_intent(intent, made)
         missing = [order_id for order_id in self.returned if int(order_id) not in rows]
         if missing:
             raise Violation(f"lost: the orders {missing} were returned and are not at the OMS")
 
+    @staticmethod
+    def _check_intent(intent: Intent, made: list[dict[str, Any]]) -> None:
+        if intent.most is not None and len(made) > intent.most:
+            raise Violation(f"doubled: {intent.tag} was wanted {intent.most} times, there are {made}")
+        if intent.positions is None:
+            return
+        closed = Counter(row["position_id"] for row in made)
+        if max(closed.values()) > 1:
+            raise Violation(f"doubled: {intent.tag} closes a position twice: {made}")
+        if not closed.keys() <= intent.positions:
+            raise Violation(f"{intent.tag} was to close {sorted(intent.positions)}, it closes {made}")
+        if intent.amount is not None and sum(Decimal(row["qty"]) for row in made) > intent.amount:
+            raise Violation(f"doubled: {intent.tag} was to close {intent.amount}, it closes {made}")
+
     def _check_covered(self, row: dict[str, Any]) -> None:
+        if row["comment"] not in self.intents:
+            return  # of another program
         client_order_id = row["client_order_id"]
         if str(row["id"]) in self.returned or client_order_id in self.unknown:
             return

@@ -1,24 +1,21 @@
 """A gateway in memory that loses, delays and garbles, by a seed; the time is virtual.
 
-It takes the place of the connection pool under the blocking class, so that everything of the driver runs
-as it does on a network: real JSON, real status codes, real exceptions of urllib3, real API keys.
+It takes the place of the connections under the driver's classes, see `transports`, so that everything of the
+driver runs as it does on a network: real JSON, real status codes, real API keys.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from asyncio import Task
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import urllib3
-
-from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.contract.codes import HTTP_STATUS
 from ccxt_driver.contract.endpoints import ENDPOINTS, Access, Endpoint
 from ccxt_driver.contract.features import Feature
@@ -62,7 +59,50 @@ class Fault(StrEnum):
     RESULT_LOST = "the result of a command says time-out"
     RATE_LIMITED = "429"
     REFUSED = "connection refused"
+    INTERRUPTED_BEFORE = "caller interrupted before it is sent"
+    INTERRUPTED = "caller interrupted, executed later"
+    INTERRUPTED_AFTER = "caller interrupted after executing"
 
+
+class NoAnswer(Exception):
+    """There is no answer to a request; each class is told by an exception of its own library."""
+
+
+class ConnectionRefused(NoAnswer):
+    """Nothing was sent."""
+
+
+class TimedOut(NoAnswer):
+    """The driver has waited long enough."""
+
+
+class Reset(NoAnswer):
+    """The connection broke before an answer came."""
+
+
+class Broken(NoAnswer):
+    """The connection broke in the middle of the answer."""
+
+
+class Interrupted(NoAnswer):
+    """The task that waits is cancelled; in a blocking program, Ctrl-C."""
+
+
+_WITHOUT_ANSWER: Final[dict[Fault, type[NoAnswer]]] = {
+    Fault.REFUSED: ConnectionRefused,
+    Fault.DROPPED_BEFORE: TimedOut,
+    Fault.DROPPED_AFTER: TimedOut,
+    Fault.LATE: TimedOut,
+    Fault.RESET_BEFORE: Reset,
+    Fault.RESET_AFTER: Reset,
+    Fault.BROKEN: Broken,
+    Fault.INTERRUPTED_BEFORE: Interrupted,
+    Fault.INTERRUPTED: Interrupted,
+    Fault.INTERRUPTED_AFTER: Interrupted,
+}
+_NEVER_EXECUTED: Final = frozenset(
+    {Fault.REFUSED, Fault.DROPPED_BEFORE, Fault.RESET_BEFORE, Fault.INTERRUPTED_BEFORE}
+)
 
 WEIGHTS: Final[dict[Fault, int]] = {
     **dict.fromkeys(Fault, 2),
@@ -102,7 +142,8 @@ _GARBAGE: Final = (
     "\x00\x01\x02",
 )
 
-_Reply = tuple[int, str, dict[str, str]]
+Reply = tuple[int, str, dict[str, str]]
+"""Status, text and headers."""
 
 
 def _route(endpoint: Endpoint) -> tuple[Endpoint, re.Pattern[str]]:
@@ -140,6 +181,8 @@ class FaultyGateway:
         self.downgrade: frozenset[Feature] | None = None
         """What is announced after the next outage."""
         self.journal: list[str] = []
+        self.caller: Task[Any] | None = None
+        """Who waits for the next answer, in a program with coroutines."""
         self.requests = 0
         self.late_executed = 0
         self._mode = position_mode
@@ -223,19 +266,24 @@ class FaultyGateway:
                 return rows
             page += 1
 
-    def open_symbols(self) -> list[str]:
-        """The truth: markets with an open position, each once for every position."""
+    def position_rows(self) -> list[dict[str, Any]]:
+        """The truth: every open position."""
         body = self.oms.handle("positions_open", {}, {"account_ids": ACCOUNT_ID}, None).body
-        return [row["symbol"] for row in body["items"]]
+        return list(body["items"])
+
+    def order(self, payload: dict[str, Any]) -> None:
+        """Place an order past the line and its faults, as another program."""
+        command = {"account_id": ACCOUNT_ID, "command": "send_order", "payload": payload}
+        self.oms.handle("commands", {}, {}, command)
 
     # -- the line ------------------------------------------------------------------------------
 
-    def take(self, method: str, url: str, headers: Any, text: str | None, timeout_ms: int) -> _Reply:
+    def take(self, method: str, url: str, headers: Any, text: str | None, timeout_ms: int) -> Reply:
         """One request as it comes from the driver, with what happens to it.
 
         :param timeout_ms: how long the driver waits for an answer
         :returns: status, text and headers of the answer
-        :raises HTTPError: of urllib3: there is none
+        :raises NoAnswer: there is none
         """
         self.requests += 1
         if self.requests > _MOST_REQUESTS:
@@ -244,7 +292,14 @@ class FaultyGateway:
         fault = self._drawn(url)
         path = urlsplit(url).path
         self.journal.append(f"    {method} {path} {text or urlsplit(url).query}"[:400] + f" -> {fault}")
-        return self._happens(fault, path, lambda: self._execute(method, url, headers, text), timeout_ms)
+        return self._happens(fault, lambda: self._execute(method, url, headers, text), timeout_ms)
+
+    def interrupts_a_pause(self) -> bool:
+        """Whether the caller is interrupted while the driver waits between two requests."""
+        interrupts = self.faulty and self.random.random() < self.fault_rate / 20
+        if interrupts:
+            self.journal.append("    the caller is interrupted in a pause")
+        return interrupts
 
     def _drawn(self, url: str) -> Fault:
         if not self.faulty:
@@ -271,37 +326,32 @@ class FaultyGateway:
             if self.downgrade is not None:
                 self.features, self.downgrade = self.downgrade, None
 
-    def _happens(self, fault: Fault, path: str, execute: Callable[[], _Reply], timeout_ms: int) -> _Reply:
+    def _happens(self, fault: Fault, execute: Callable[[], Reply], timeout_ms: int) -> Reply:
         random = self.random
-        if fault is Fault.REFUSED:
-            raise urllib3.exceptions.NewConnectionError(None, "Connection refused")  # type: ignore[arg-type]
         if fault is Fault.RATE_LIMITED:
             body = {"detail": {"code": "rate_limited", "message": "slow down", "details": {}}}
             text = random.choice((json.dumps(body), "Too Many Requests"))
             return 429, text, {"Retry-After": str(random.randint(0, 3))}
-        if fault in (Fault.DROPPED_BEFORE, Fault.LATE):
-            if fault is Fault.LATE:
-                due = self.now_ms() + timeout_ms + random.choice((0, 100, 1_000, 10_000, 60_000))
-                self._late.append((due, execute))
-            self.advance(timeout_ms)
-            raise _timed_out(path)
-        if fault is Fault.RESET_BEFORE:
-            raise _reset()
         if fault is Fault.ERROR_BEFORE:
             return _error(*random.choice(_ERRORS_BEFORE))
-        reply = execute()
-        if fault is Fault.DROPPED_AFTER:
+        reply = None
+        if fault is Fault.LATE:
+            due = self.now_ms() + timeout_ms + random.choice((0, 100, 1_000, 10_000, 60_000))
+            self._late.append((due, execute))
+        elif fault is Fault.INTERRUPTED:
+            self._late.append((self.now_ms() + random.choice((1, 100, 1_000, 10_000, 60_000)), execute))
+        elif fault not in _NEVER_EXECUTED:
+            reply = execute()
+        failure = _WITHOUT_ANSWER.get(fault)
+        if failure is TimedOut:
             self.advance(timeout_ms)
-            raise _timed_out(path)
-        if fault is Fault.RESET_AFTER:
-            raise _reset()
-        if fault is Fault.BROKEN:
-            raise urllib3.exceptions.ProtocolError("Connection broken: IncompleteRead(17 bytes read)")
+        if failure is not None or reply is None:
+            raise failure or AssertionError(fault)
         if fault is Fault.DELAY:
             self.advance(random.randint(0, timeout_ms - 1))
         return self._garbled(fault, reply)
 
-    def _garbled(self, fault: Fault, reply: _Reply) -> _Reply:
+    def _garbled(self, fault: Fault, reply: Reply) -> Reply:
         status, text, headers = reply
         if fault is Fault.ERROR_AFTER:
             return _error(*self.random.choice(_ERRORS_AFTER))
@@ -313,7 +363,7 @@ class FaultyGateway:
             return self._with_results_lost(reply)
         return reply
 
-    def _with_results_lost(self, reply: _Reply) -> _Reply:
+    def _with_results_lost(self, reply: Reply) -> Reply:
         """Some results of commands that were carried out say that the venue did not answer."""
         status, text, headers = reply
         body = json.loads(text)
@@ -336,7 +386,7 @@ class FaultyGateway:
 
     # -- the server ----------------------------------------------------------------------------
 
-    def _execute(self, method: str, url: str, headers: Any, text: str | None) -> _Reply:
+    def _execute(self, method: str, url: str, headers: Any, text: str | None) -> Reply:
         """What the server does with a request that has reached it."""
         parts = urlsplit(url)
         found = self._endpoint(method, unquote(parts.path))
@@ -387,64 +437,9 @@ def _without(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def _timed_out(path: str) -> urllib3.exceptions.HTTPError:
-    return urllib3.exceptions.ReadTimeoutError(None, path, "Read timed out.")  # type: ignore[arg-type]
-
-
-def _reset() -> urllib3.exceptions.HTTPError:
-    reset = ConnectionResetError(104, "Connection reset by peer")
-    return urllib3.exceptions.ProtocolError("Connection aborted.", reset)
-
-
-def _error(status: int, code: str | None) -> _Reply:
+def _error(status: int, code: str | None) -> Reply:
     if code is None:
         return status, f"<html><h1>{status}</h1></html>", {}
     code, _, ccxt_error = code.partition("/")
     details = {"ccxt_error": ccxt_error} if ccxt_error else {}
     return status, json.dumps({"detail": {"code": code, "message": "no", "details": details}}), {}
-
-
-class _Pool:
-    """In place of urllib3's, which the driver sends by."""
-
-    def __init__(self, gateway: FaultyGateway) -> None:
-        self._gateway = gateway
-
-    def request(self, method: str, url: str, body: Any, headers: Any, timeout: Any, **_: Any) -> Any:
-        """Send a request as `urllib3.PoolManager.request` does."""
-        text = None if body is None else body.decode()
-        wait_ms = int(timeout.read_timeout * 1000)
-        status, answer, more = self._gateway.take(method, url, headers, text, wait_ms)
-        body = BytesIO(answer.encode())
-        return urllib3.HTTPResponse(body, headers=more, status=status, reason="", preload_content=True)
-
-    def clear(self) -> None:
-        """There are no connections to close."""
-
-
-class SimulatedExchange(OmsCcxtExchange):
-    """The blocking class on a faulty gateway; waiting takes no time of ours."""
-
-    gateway: FaultyGateway
-
-    def _connections(self) -> Any:
-        return _Pool(self.gateway)
-
-    def sleep(self, milliseconds: Any) -> None:
-        """Let virtual time pass."""
-        self.gateway.advance(milliseconds)
-
-    def milliseconds(self) -> int:
-        """The virtual time."""
-        return self.gateway.now_ms() if "gateway" in self.__dict__ else super().milliseconds()
-
-
-def connect(gateway: FaultyGateway, options: dict[str, Any]) -> SimulatedExchange:
-    """Make a driver on a gateway.
-
-    :param options: beside those that say which gateway and account it is
-    """
-    given = {"base_url": "http://oms.test", "account_id": ACCOUNT_ID, "share_markets": False, **options}
-    exchange = SimulatedExchange({"apiKey": gateway.secret, "options": given})
-    exchange.gateway = gateway
-    return exchange

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 
 from ccxt_driver.exchange import command_outcomes
-from ccxt_driver.exchange.unknown_creates import UnknownCreates
+from ccxt_driver.exchange._async.settling import Settling as AsyncSettling
+from ccxt_driver.exchange._sync.settling import Settling
+from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.unknown_creates import Pending, UnknownCreates
 
-from . import faulty_gateway
 from .bookkeeper import Violation
-from .faulty_gateway import SimulatedExchange
+from .faulty_gateway import FaultyGateway, NoAnswer
 from .scenario import Scenario, run
+from .transports import COLOURS
 
 SEEDS = 2_000
 CHUNK = 100
@@ -41,14 +44,14 @@ def test_no_order_is_doubled_and_none_is_lost(first: int) -> None:
     counts: Counter[str] = Counter()
     for seed in range(first, first + CHUNK):
         counts.update(run(seed))
-    assert min(counts[told] for told in ("returned", "refused", "not_sent", "unknown")) > 20
+    assert min(counts[told] for told in ("returned", "refused", "not_sent", "unknown", "interrupted")) > 20
 
 
 def test_a_seed_repeats_itself(tmp_path: Path) -> None:
     def journal(seed: int, folder: str) -> list[str]:
         place = tmp_path / f"{folder}-{seed}"
         place.mkdir()
-        scenario = Scenario(seed, place)
+        scenario = Scenario(seed, lambda: place)
         scenario.run()
         return scenario.gateway.journal
 
@@ -56,26 +59,63 @@ def test_a_seed_repeats_itself(tmp_path: Path) -> None:
         assert journal(seed, "first") == journal(seed, "second")
 
 
-def _run_all(seeds: int) -> None:
-    for seed in range(seeds):
-        run(seed)
+def test_both_classes_do_the_same() -> None:
+    for seed in range(40):
+        assert run(seed, "sync") == run(seed, "async")
 
 
 def _sends_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """A transport that retries by itself, as HTTP libraries do."""
-    request = faulty_gateway._Pool.request
+    take = FaultyGateway.take
 
-    def retrying(self: Any, *args: Any, **named: Any) -> Any:
+    def retrying(self: FaultyGateway, *args: Any) -> Any:
         try:
-            return request(self, *args, **named)
-        except faulty_gateway.urllib3.exceptions.HTTPError:
-            return request(self, *args, **named)
+            return take(self, *args)
+        except NoAnswer:
+            return take(self, *args)
 
-    monkeypatch.setattr(faulty_gateway._Pool, "request", retrying)
+    monkeypatch.setattr(FaultyGateway, "take", retrying)
 
 
 def _forgets_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UnknownCreates, "take", lambda *_: None)
+
+
+def _forgets_what_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold = UnknownCreates.hold
+
+    def forgetful(self: UnknownCreates, pending: Pending, *times: int) -> None:
+        if "interrupted" not in str(pending.error):
+            hold(self, pending, *times)
+
+    monkeypatch.setattr(UnknownCreates, "hold", forgetful)
+
+
+def _tells_nothing_of_what_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Placing, "_interrupted", lambda *_: None)
+
+
+def _does_not_hold_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for settling in (Settling, AsyncSettling):
+        monkeypatch.setattr(settling, "_placed_batch", _without_holding(settling._placed_batch))
+
+
+def _without_holding(placed_batch: Any) -> Any:
+    def unheld(self: Any, pendings: list[Pending], order_of: Any) -> Any:
+        for pending in pendings:
+            pending.held_back = pending.call is not None
+        return placed_batch(self, pendings, order_of)
+
+    return unheld
+
+
+def _closes_what_was_opened_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UnknownCreates, "take_call", lambda *_: [])
+
+
+def _closes_a_part_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    _closes_what_was_opened_since(monkeypatch)
+    monkeypatch.setattr(UnknownCreates, "take_closing", lambda *_: None)
 
 
 def _takes_lost_for_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,26 +123,41 @@ def _takes_lost_for_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _takes_absence_for_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SimulatedExchange, "_promises_to_dedupe", lambda self: True)
+    async def promises(self: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(Settling, "_promises_to_dedupe", lambda self: True)
+    monkeypatch.setattr(AsyncSettling, "_promises_to_dedupe", promises)
 
 
 def _takes_a_command_for_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SimulatedExchange, "is_as_asked", lambda *_: True)
+    monkeypatch.setattr(command_outcomes.CommandOutcomes, "is_as_asked", lambda *_: True)
 
 
+@pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize(
     "sabotage",
     [
         _sends_twice,
         _forgets_what_is_unknown,
+        _forgets_what_was_interrupted,
+        _tells_nothing_of_what_was_interrupted,
+        _does_not_hold_batches,
+        _closes_what_was_opened_since,
+        _closes_a_part_twice,
         _takes_lost_for_never_sent,
         _takes_absence_for_a_promise,
         _takes_a_command_for_done,
     ],
 )
 def test_a_driver_with_a_fault_of_its_own_is_found_out(
-    sabotage: Any, monkeypatch: pytest.MonkeyPatch
+    sabotage: Any, colour: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sabotage(monkeypatch)
-    with pytest.raises(Violation):
-        _run_all(ENOUGH)
+    with pytest.raises(Violation, match=r"^seed \d+: Violation"):  # and no error of its own
+        _run_all(colour)
+
+
+def _run_all(colour: str) -> None:
+    for seed in range(ENOUGH):
+        run(seed, colour)
