@@ -12,7 +12,7 @@ from ccxt_driver.contract.commands import Side
 
 from .allocation import reducible
 from .clock import Clock
-from .entities import ZERO, Event, Order, Position, PositionValues, opposite
+from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
 from .ledger.margin import leverage_of
 from .ledger.positions import unrealized
 from .market.feed import Level, Quote
@@ -23,7 +23,7 @@ from .refusals import Refusal
 from .reserving import reserve_again, target
 from .state import AccountState, State, SymbolState
 from .store import Store
-from .transaction import Row, Transaction, balance_row
+from .transaction import Row, Transaction
 
 LOG: Final = logging.getLogger("ccxt_driver.oms")
 _NO_VALUES: Final = PositionValues()
@@ -86,7 +86,7 @@ class Core:
 
         :param now: the time of all it does
         """
-        return Transaction(self.state, now, self.position_row, self.balance_row)
+        return Transaction(self.state, now, self.position_row, self.free)
 
     def commit(self, tx: Transaction) -> None:
         """Write a transaction and tell the subscribers; whole or not at all.
@@ -239,10 +239,9 @@ class Core:
         return total
 
     def balance_row(self, account: AccountState, currency: str, now: int) -> Row:
-        """Payload of `balance_updated`; free is never shown below zero."""
-        total = account.totals.get(currency, ZERO)
+        """Payload of `balance_updated`, as of now."""
         free = self.free(account, currency, now)
-        return balance_row(account.account.id, currency, max(ZERO, free), total)
+        return balance_row(account.account.id, currency, free, account.totals.get(currency, ZERO))
 
     def position_row(self, position: Position, now: int) -> Row:
         """The contract's row of a position with its values of this moment."""

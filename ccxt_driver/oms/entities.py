@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import (
     OPEN_STATUSES,
     DealRow,
@@ -25,6 +26,7 @@ from ccxt_driver.contract.rows import (
 from ccxt_driver.contract.values import format_decimal, format_time
 
 ZERO: Final = Decimal(0)
+_BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
 
 # Rows take `_value_` of an enum: `value` is a property in Python, and costs more than the rest of the field.
 
@@ -455,3 +457,36 @@ class Event:
     name: str
     payload: dict[str, Any]
     strategy_id: int | None
+
+
+class BalanceEvent(Event):
+    """`balance_updated`, with the figures of its time: seldom read, it is written down only then."""
+
+    __slots__ = ("_currency", "_free", "_total")
+
+    def __init__(self, account_id: int, ts_ms: int, currency: str, free: Decimal, total: Decimal) -> None:
+        self.account_id = account_id
+        self.seq = 0
+        self.ts_ms = ts_ms
+        self.name = _BALANCE_UPDATED
+        self.strategy_id = None
+        self._currency = currency
+        self._free = free
+        self._total = total
+
+    @property
+    def payload(self) -> dict[str, Any]:  # type: ignore[override]  # read like the field
+        """The wire form, anew each time."""
+        return balance_row(self.account_id, self._currency, self._free, self._total)
+
+
+def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> dict[str, Any]:
+    """The payload of `balance_updated`; free is never shown below zero."""
+    free = max(ZERO, free)
+    return {
+        "account_id": account_id,
+        "currency": currency,
+        "free": format_decimal(free),
+        "used": format_decimal(total - free),
+        "total": format_decimal(total),
+    }

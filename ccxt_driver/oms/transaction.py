@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import LedgerKind
-from ccxt_driver.contract.values import format_decimal
 
-from .entities import ZERO, Account, Deal, Event, LedgerEntry, Order, Position, Strategy
+from .entities import ZERO, Account, BalanceEvent, Deal, Event, LedgerEntry, Order, Position, Strategy
 from .matching.liquidity import Liquidity
 from .state import AccountState, State
 from .store import Changes
@@ -33,7 +32,6 @@ _FIELDS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
 _ORDER_UPDATED: Final = EventName.ORDER_UPDATED.value
 _DEAL_CREATED: Final = EventName.DEAL_CREATED.value
 _POSITION_UPDATED: Final = EventName.POSITION_UPDATED.value
-_BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
 
 
 class Transaction:
@@ -41,13 +39,13 @@ class Transaction:
 
     :param now: the time of everything in it
     :param position_row: the wire form of a position with its values of this moment
-    :param balance_row: free, used and total of a currency of an account
+    :param free: what may be spent of a currency of an account
     """
 
     __slots__ = (
-        "_balance_row",
         "_balances",
         "_commanded",
+        "_free",
         "_liquidity",
         "_moved",
         "_position_row",
@@ -67,7 +65,7 @@ class Transaction:
         state: State,
         now: int,
         position_row: Callable[[Position, int], Row],
-        balance_row: Callable[[AccountState, str, int], Row],
+        free: Callable[[AccountState, str, int], Decimal],
     ) -> None:
         self.state = state
         self.now = now
@@ -83,7 +81,7 @@ class Transaction:
         self._moved: dict[int, Deal] = {}
         self._balances: dict[tuple[int, str], None] = {}
         self._position_row = position_row
-        self._balance_row = balance_row
+        self._free = free
 
     # rows
 
@@ -259,8 +257,9 @@ class Transaction:
             events.append(Event(position.account_id, 0, now, _POSITION_UPDATED, row, position.strategy_id))
         accounts = self.state.accounts
         for account_id, currency in self._balances:
-            row = self._balance_row(accounts[account_id], currency, now)
-            events.append(Event(account_id, 0, now, _BALANCE_UPDATED, row, None))
+            account = accounts[account_id]
+            free = self._free(account, currency, now)
+            events.append(BalanceEvent(account_id, now, currency, free, account.totals.get(currency, ZERO)))
         for event in events:
             account = accounts[event.account_id]
             event.seq = account.seq = account.seq + 1
@@ -282,17 +281,3 @@ class Transaction:
                 setattr(entity, name, value)
         for liquidity, version, taken in self._liquidity:
             liquidity.taken = taken if liquidity.version == version else {}
-
-
-def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> Row:
-    """The payload of `balance_updated`."""
-    text = format_decimal(total)
-    if free is total:  # nothing is held back: the usual case
-        return {"account_id": account_id, "currency": currency, "free": text, "used": "0", "total": text}
-    return {
-        "account_id": account_id,
-        "currency": currency,
-        "free": format_decimal(free),
-        "used": format_decimal(total - free),
-        "total": text,
-    }

@@ -61,3 +61,19 @@ def test_who_subscribes_while_others_are_told_hears_what_comes_after(desk: Any) 
     orders = [{"account_id": 1, "command": "send_order", "payload": desk.order("buy", 1, "90")}] * 2
     desk.oms.handle("commands", {}, {}, [*orders, body])
     assert [event.seq for event in late] == list(range(began[0] + 1, desk.oms.last_seq(1) + 1))
+
+
+def test_an_event_says_what_was_true_when_it_happened_however_late_it_is_read(desk: Any) -> None:
+    order = desk.send("buy", 1, 90)
+    [told] = [event for event in desk.events if event.name == "balance_updated"]
+    desk.run("cancel_order", order_id=order["id"])
+    desk.send("sell", 2)
+
+    held = Decimal("90.09")  # with the fee
+    assert told.payload == {
+        "account_id": 1,
+        "currency": "USDT",
+        "free": str(100_000 - held),
+        "used": str(held),
+        "total": "100000",
+    }
