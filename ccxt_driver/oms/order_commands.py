@@ -21,9 +21,9 @@ from ccxt_driver.contract.values import format_decimal
 from . import risk
 from .access import require, usable_strategy
 from .cancel_commands import open_order
-from .claims import fingerprint, rejection_of, repeated
+from .claims import claim_of, rejection_of, repeated
 from .core import Core
-from .entities import ZERO, Claim, Order, Position, Principal
+from .entities import ZERO, Order, Position, Principal
 from .matching.lifecycle import transition
 from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
 from .outcome import Outcome, changed
@@ -50,14 +50,11 @@ def send_order(core: Core, principal: Principal, command: SendOrderCommand, now:
     """Place an order."""
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload
-    text = None
-    if payload.client_order_id is not None:
-        text = fingerprint(payload)
-        first = repeated(core, principal, command.account_id, payload.client_order_id, text)
-        if first is not None:
-            return first
+    first = repeated(core, principal, command.account_id, payload)
+    if first is not None:
+        return first
     order = _drafted(core, principal, account, payload, now)
-    return place(core, principal, account, order, text, now)
+    return place(core, principal, account, order, payload, now)
 
 
 def check_order(core: Core, principal: Principal, command: CheckOrderCommand, now: int) -> Outcome:
@@ -65,8 +62,7 @@ def check_order(core: Core, principal: Principal, command: CheckOrderCommand, no
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload
     try:
-        if payload.client_order_id is not None:
-            repeated(core, principal, command.account_id, payload.client_order_id, fingerprint(payload))
+        repeated(core, principal, command.account_id, payload)
         order = _drafted(core, principal, account, payload, now)
         intake = examine(core, account, order, now)
     except Refusal as refusal:
@@ -217,17 +213,17 @@ def _bad_position(position_id: int, why: str) -> Refusal:
 
 
 def place(
-    core: Core, principal: Principal, account: AccountState, order: Order, text: str | None, now: int
+    core: Core, principal: Principal, account: AccountState, order: Order, payload: SendOrder, now: int
 ) -> Outcome:
     """Examine a drafted order and make it real.
 
-    :param text: fingerprint under which its client order id is claimed
+    :param payload: what asked for it
     :raises Refusal: see `placing.examine`; then nothing was done
     """
     intake = examine(core, account, order, now)
     with core.transaction(now) as tx:
         command_id = tx.new_command()
-        submit(core, tx, account, order, intake, command_id, text)
+        submit(core, tx, account, order, intake, command_id, payload)
     outcome = changed(tx, principal, order.account_id, command_id, order.id)
     if intake.rejection is not None:
         outcome.error = rejection_of(order)
@@ -241,17 +237,17 @@ def submit(
     order: Order,
     intake: Intake,
     command_id: int,
-    text: str | None,
+    payload: Options,
 ) -> None:
     """Write an examined order down and let it go.
 
-    :param text: fingerprint under which its client order id is claimed
+    :param payload: what asked for it, and is to be known again under its client order id
     """
     order.id = core.state.next_id("order")
     order.command_id = command_id
     tx.add_order(order)
-    if text is not None and order.client_order_id is not None:
-        claim = Claim(order.account_id, order.client_order_id, order.id, command_id, text, order.strategy_id)
+    claim = claim_of(order, command_id, payload)
+    if claim is not None:
         tx.changes.claims.append(claim)
     if intake.rejection is not None:
         transition(order, OrderStatus.REJECTED)

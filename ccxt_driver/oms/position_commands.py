@@ -20,7 +20,7 @@ from ccxt_driver.contract.values import format_decimal
 
 from . import risk
 from .access import require, visible
-from .claims import fingerprint, rejection_of, repeated
+from .claims import rejection_of, repeated
 from .core import Core
 from .entities import ZERO, Deal, Order, Position, Principal, average, opposite
 from .execution import end_position
@@ -67,12 +67,9 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
     """Close a position, or a part of it, by an order that holds the position's lock."""
     account = require(core.state, principal, command.account_id, "trade", "close")
     payload = command.payload
-    text = None
-    if payload.client_order_id is not None:
-        text = fingerprint(payload)
-        first = repeated(core, principal, command.account_id, payload.client_order_id, text)
-        if first is not None:
-            return first
+    first = repeated(core, principal, command.account_id, payload)
+    if first is not None:
+        return first
     risk.check_account(account)
     position = open_position(core, principal, account, payload.position_id, payload.strategy_id)
     if position.state is PositionState.CLOSE_REQUESTED:
@@ -86,7 +83,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
     with core.transaction(now) as tx:
         command_id = tx.new_command()
         lock(tx, position)
-        submit(core, tx, account, order, intake, command_id, text)
+        submit(core, tx, account, order, intake, command_id, payload)
         if intake.rejection is not None:
             position.state = PositionState.OPEN
     outcome = changed(tx, principal, order.account_id, command_id, order.id)

@@ -479,6 +479,19 @@ def test_a_client_order_id_is_one_order_for_ever(desk: Any) -> None:
     desk.refuse("duplicate_client_order_id", "close_position", position_id=1, client_order_id="mine")
 
 
+def test_a_claim_is_of_what_was_asked_for_and_not_of_what_became_of_it(desk: Any) -> None:
+    parameters = {"tag": ["x"]}
+    payload = desk.order("buy", "1", "90", client_order_id="mine", params=parameters)
+    first = desk.run("send_order", **payload)
+    desk.run("change_order", order_id=first["order_id"], new_price="80", new_qty="2")
+    parameters["tag"].append("y")
+
+    asked = payload | {"params": {"tag": ["x"]}}
+    assert desk.run("send_order", **asked)["duplicate"] is True
+    desk.refuse("duplicate_client_order_id", "send_order", **payload)
+    desk.refuse("duplicate_client_order_id", "send_order", **asked | {"price": "80", "qty": "2"})
+
+
 def test_a_refusal_claims_nothing_and_a_venue_rejection_does(desk: Any) -> None:
     desk.refuse("insufficient_funds", "send_order", **desk.order("buy", "5000", client_order_id="a"))
     desk.send("buy", "1", client_order_id="a")

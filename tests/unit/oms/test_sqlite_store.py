@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ccxt_driver.contract.commands import Side
+from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.entities import (
     Account,
     ApiKey,
@@ -214,3 +215,21 @@ def test_the_start_reads_no_history(path: Path) -> None:
     )
     assert "USING INDEX positions_open" in str(plan.fetchall())
     store.close()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_claim_is_the_same_text_in_memory_and_in_a_file(tmp_path: Path, kept: bool) -> None:
+    """A file written before must know an order again."""
+    payload = {"client_order_id": "mine", "qty": "1.0", "symbol": "BTC/USDT", "side": "buy"}
+    payload |= {"order_type": "limit", "price": "9e3", "time_in_force": "GTC", "strategy_id": 0}
+    body = {"account_id": 1, "command": "send_order", "payload": payload}
+    with EmbeddedOms(db=tmp_path / "oms.sqlite" if kept else None, clock="manual") as oms:
+        oms.set_price("BTC/USDT", bid="10000")
+        assert oms.handle("commands", {}, {}, body).status == 200
+        claim = oms._core.store.claim(1, "mine")
+
+    assert claim is not None
+    assert claim.fingerprint.splitlines() == [
+        *("SendOrder", "order_type='limit'", "price=9000", "client_order_id='mine'"),
+        *("symbol='BTC/USDT'", "side=buy", "qty=1"),
+    ]
