@@ -33,14 +33,15 @@ def parse_decimal(value: object) -> Decimal:
     :raises ValueError: not a number, not finite, or beyond 30 places either side of the point
     """
     if isinstance(value, str):
-        return _decimal(value)
+        return parse_decimal_text(value)
     if isinstance(value, _NUMBERS) and not isinstance(value, bool):
-        return _decimal(str(value))
+        return parse_decimal_text(str(value))
     raise ValueError(f"expected a decimal string, got {type(value).__name__}")
 
 
 @lru_cache(maxsize=1024)  # the quantity and the price of one order come again in its deals and answers
-def _decimal(text: str) -> Decimal:
+def parse_decimal_text(text: str) -> Decimal:
+    """As `parse_decimal`, of a string."""
     if len(text) > _LONGEST_TEXT:
         raise ValueError(_TOO_MANY_PLACES)
     # Python reads more than JSON writes: underscores, blanks, digits of other scripts, NaN.
@@ -58,7 +59,8 @@ def format_decimal(value: Decimal) -> str:
     :param value: a finite Decimal
     :returns: for example "0.01" or "25000"
     """
-    # On the path of every row several times over, hence the two short ways out.
+    # On the path of every row several times over, hence the two short ways out. A cache would cost
+    # more: the hash of a decimal that was just computed takes longer than to write it.
     if not value:
         return "0"
     text = str(value)
@@ -80,11 +82,12 @@ def parse_time(value: object, utc_offset_ms: int = 0) -> int:
     """
     if not isinstance(value, str):
         raise ValueError(f"expected an ISO 8601 time, got {type(value).__name__}")
-    return _milliseconds(value, utc_offset_ms)
+    return parse_time_text(value, utc_offset_ms)
 
 
 @lru_cache(maxsize=256)  # the times of one order and its deals are mostly the same
-def _milliseconds(text: str, utc_offset_ms: int) -> int:
+def parse_time_text(text: str, utc_offset_ms: int) -> int:
+    """As `parse_time`, of a string."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from ccxt_driver.contract.values import format_time, parse_decimal_text, parse_time_text
+
 from .values import (
+    BEYOND_IDS,
     SIDES,
     ZERO,
     Number,
     choice_of,
-    datetime_of,
     decimal_of,
     flag_of,
     id_of,
@@ -96,24 +99,21 @@ class Fill(NamedTuple):
 
 def fill_from_row(row: dict[str, Any], number: Number, terms: Terms, utc_offset_ms: int) -> Fill:
     """As `trade_from_row`, with the exact figures."""
-    quantity = needed_decimal(row, "qty")
-    price = needed_decimal(row, "price")
+    columns = _read_at_once(row, utc_offset_ms) or _read_one_by_one(row, utc_offset_ms)
+    quantity, price, fee, currency, executed_at, symbol, trade_id, order_id, side, maker = columns
     cost = terms.cost(quantity, price)
-    fee, currency = decimal_of(row, "fee"), optional_text_of(row, "fee_currency")
-    executed_at = needed_time(row, "executed_at", utc_offset_ms)
-    symbol = text_of(row, "symbol")
     charged_on = None if currency is None else terms.charged_on(symbol, currency, quantity, cost)
     structure = fee_structure(fee, currency, charged_on, number)
     trade = {
         "info": row,
-        "id": id_of(row, "id"),
-        "order": reference_of(row, "order_id"),
+        "id": str(trade_id),
+        "order": str(order_id) if order_id else None,
         "timestamp": executed_at,
-        "datetime": datetime_of(executed_at),
+        "datetime": format_time(executed_at),
         "symbol": symbol,
         "type": None,
-        "side": choice_of(row, "side", SIDES),
-        "takerOrMaker": _MAKER[flag_of(row, "maker")],
+        "side": side,
+        "takerOrMaker": _MAKER[maker],
         "price": number(price),
         "amount": number(quantity),
         "cost": number(cost),
@@ -121,6 +121,59 @@ def fill_from_row(row: dict[str, Any], number: Number, terms: Terms, utc_offset_
         "fees": [] if structure is None else [dict(structure)],
     }
     return Fill(trade, quantity, cost, fee, currency, charged_on)
+
+
+_COLUMNS: Final = itemgetter(
+    *("qty", "price", "fee", "fee_currency", "executed_at", "symbol", "id", "order_id", "side", "maker"),
+)
+
+
+def _read_at_once(row: dict[str, Any], utc_offset_ms: int) -> tuple[Any, ...] | None:
+    """As the function of that name for order rows."""
+    try:
+        quantity, price, fee, currency, executed_at, symbol, deal_id, order_id, side, maker = _COLUMNS(row)
+        if (
+            type(deal_id) is not int
+            or not 0 < deal_id < BEYOND_IDS
+            or (order_id is not None and (type(order_id) is not int or not 0 <= order_id < BEYOND_IDS))
+            or type(symbol) is not str
+            or (currency is not None and type(currency) is not str)
+            or (maker is not None and type(maker) is not bool)
+        ):
+            return None
+        return (
+            parse_decimal_text(quantity),
+            parse_decimal_text(price),
+            None if fee is None else parse_decimal_text(fee),
+            currency,
+            parse_time_text(executed_at, utc_offset_ms),
+            symbol,
+            deal_id,
+            order_id,
+            SIDES[side],
+            maker,
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_one_by_one(row: dict[str, Any], utc_offset_ms: int) -> tuple[Any, ...]:
+    """As `_read_at_once`, of any row.
+
+    :raises BadRow: the row is not of the contract
+    """
+    return (
+        needed_decimal(row, "qty"),
+        needed_decimal(row, "price"),
+        decimal_of(row, "fee"),
+        optional_text_of(row, "fee_currency"),
+        needed_time(row, "executed_at", utc_offset_ms),
+        text_of(row, "symbol"),
+        id_of(row, "id"),
+        reference_of(row, "order_id"),
+        choice_of(row, "side", SIDES),
+        flag_of(row, "maker"),
+    )
 
 
 def fee_structure(

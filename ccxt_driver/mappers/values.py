@@ -13,7 +13,7 @@ Number = Callable[[Decimal], Any]
 
 ZERO: Final = Decimal(0)
 _USUAL: Final = Context(prec=28)
-_BEYOND_IDS: Final = 2**63
+BEYOND_IDS: Final = 2**63
 
 
 def in_usual_context(function: Callable[..., Any], *args: Any) -> Any:
@@ -121,7 +121,7 @@ def datetime_of(milliseconds: int | None) -> str | None:
 def id_of(row: Mapping[str, Any], key: str) -> str:
     """The row's own id, as ccxt's string."""
     value = row.get(key)
-    if type(value) is not int or not 0 < value < _BEYOND_IDS:
+    if type(value) is not int or not 0 < value < BEYOND_IDS:
         raise BadRow(f"{key}: expected a positive integer, got {value!r}"[:120])
     return str(value)
 
@@ -131,7 +131,7 @@ def reference_of(row: Mapping[str, Any], key: str) -> str | None:
     value = row.get(key)
     if value is None:
         return None
-    if type(value) is not int or not 0 <= value < _BEYOND_IDS:
+    if type(value) is not int or not 0 <= value < BEYOND_IDS:
         raise BadRow(f"{key}: expected an id or 0, got {value!r}"[:120])
     return str(value) if value else None
 

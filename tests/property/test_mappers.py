@@ -233,6 +233,11 @@ class ReadKeys(dict[str, Any]):
         self.read.add(key)
         return super().get(key, default)
 
+    def __getitem__(self, key: str) -> Any:
+        """As `get`."""
+        self.read.add(key)
+        return super().__getitem__(key)
+
 
 def used_columns(mapper: Callable[..., Any], row: dict[str, Any]) -> list[str]:
     watched = ReadKeys(row)
@@ -299,3 +304,24 @@ def test_an_offset_moves_only_times_without_a_zone(row: dict[str, Any], offset_m
     )
 
     assert (local["timestamp"], zoned["timestamp"]) == (base - offset_ms, base)
+
+
+@pytest.mark.parametrize("model", [OrderRow, DealRow])
+@given(st.data(), KINDS, TERMS)
+def test_a_row_read_at_once_is_the_row_read_column_by_column(
+    model: type[BaseModel], data: st.DataObject, kind: type, terms: Terms
+) -> None:
+    """A row without one of the columns that are read at once is read column by column."""
+    mapper = order_from_row if model is OrderRow else trade_from_row
+    row = data.draw(rows(model))
+    whole = {**dict.fromkeys(model.model_fields), **row}
+    number = number_maker(kind)
+
+    class Unusual(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            raise KeyError(key)
+
+    assert {**mapper(whole, number, terms), "info": None} == {
+        **mapper(Unusual(whole), number, terms),
+        "info": None,
+    }
