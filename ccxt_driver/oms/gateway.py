@@ -13,6 +13,7 @@ from ccxt_driver.contract.codes import HTTP_STATUS, ErrorCode
 from ccxt_driver.contract.commands import COMMAND, COMMANDS
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
+from ccxt_driver.contract.usual_order import usual_order
 
 from . import administration, queries, venue_calls
 from .cancel_commands import cancel_all_after, cancel_all_orders, cancel_order
@@ -75,13 +76,18 @@ _RUN: Final[dict[str, Callable[[Core, Principal, Any, int], Outcome]]] = {
 _validated: Final = COMMAND.validator.validate_python
 
 
+def _read(body: Any) -> Any:
+    usual = usual_order(body)
+    return _validated(body) if usual is None else usual
+
+
 def _commands(request: Request) -> Reply:
     if request.query:
         parameters = Parameters(request.query, BY_NAME["commands"].query)
         parameters.flag("parallel")
         parameters.number("request_timeout_seconds")
     body = request.body
-    commands = COMMANDS.validate_python(body) if isinstance(body, list) else [_validated(body)]
+    commands = COMMANDS.validate_python(body) if isinstance(body, list) else [_read(body)]
     results: list[dict[str, Any]] = []
     first: Refusal | None = None
     for index, command in enumerate(commands):

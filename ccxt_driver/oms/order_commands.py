@@ -16,6 +16,7 @@ from ccxt_driver.contract.commands import (
 )
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import OrderStatus
+from ccxt_driver.contract.usual_order import UsualOrder
 from ccxt_driver.contract.values import format_decimal
 
 from . import risk
@@ -46,7 +47,7 @@ from .transaction import Transaction
 # ------------------------------------------------------------------ send and check
 
 
-def send_order(core: Core, principal: Principal, command: SendOrderCommand, now: int) -> Outcome:
+def send_order(core: Core, principal: Principal, command: SendOrderCommand | UsualOrder, now: int) -> Outcome:
     """Place an order."""
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload
