@@ -126,7 +126,8 @@ class CommandOutcomes(Host):
 
     def _milliseconds_of(self, option: str, default: int) -> int:
         value = self.options.get(option)
-        value = default if value is None else value
+        if value is None:
+            return default
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
             raise ccxt.BadRequest(f"{self.id} {option}: expected milliseconds from 0, got {value!r}"[:200])
         return int(value)

@@ -106,6 +106,8 @@ def identifier(field: str, value: Any, or_zero: bool = False) -> int:
     :param or_zero: whether 0 means something
     :raises BadRequest: anything else
     """
+    if type(value) is int and value > 0:
+        return value
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
     if isinstance(number, bool) or not isinstance(number, int) or number < (0 if or_zero else 1):
         expected = f"{field}: expected {'0 or ' if or_zero else ''}a positive integer, got {value!r}"

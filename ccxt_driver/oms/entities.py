@@ -40,7 +40,9 @@ _AVERAGE_UNIT: Final = Decimal("1E-18")
 
 def average(cost: Decimal, qty: Decimal) -> Decimal:
     """A cost divided by a quantity, rounded to 18 decimals: a third has no exact decimal form."""
-    return (cost / qty).quantize(_AVERAGE_UNIT)
+    exact = cost / qty
+    rounded = exact.quantize(_AVERAGE_UNIT)
+    return exact if exact == rounded else rounded  # without 18 decimals of zeros it is soon written
 
 
 def opposite(side: Side) -> Side:

@@ -237,7 +237,8 @@ def end_order(
     order.closed_at = order.updated_at = tx.now
     if reason is not None:
         order.reject_reason = reason
-    tx.reserve(account, order, order.reserved_currency, ZERO)
+    if order.reserved:
+        tx.reserve(account, order, order.reserved_currency, ZERO)
     core.state.drop_order(order)
     if core.state.symbols[order.symbol].market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)

@@ -74,8 +74,8 @@ def changed(
         command_id,
         order_id,
         order=None if order is None else order.copy(),
-        deals=_own(tx.deal_rows, principal, account_id),
-        positions=_own(tx.position_rows, principal, account_id),
+        deals=_own(tx.deal_rows, principal, account_id) if tx.deal_rows else (),
+        positions=_own(tx.position_rows, principal, account_id) if tx.position_rows else (),
     )
 
 

@@ -72,11 +72,13 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
     """
     symbol = core.state.symbols[order.symbol]
     core.show_book(symbol, now)
-    if is_waiting(order):
+    waits = is_waiting(order)
+    if waits:
         last = core.quote(order.symbol, now).last
         arm(order, last)
         if fires(order, last):
             order.triggered_at = now
+            waits = False
     plan = rejection = None
     if order.reduce_only:
         most = reducible(account, order)
@@ -88,14 +90,14 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         strategy = core.state.strategies.get(order.strategy_id)
         if risk.only_closes(account, strategy) and opening_qty(account, order):
             raise risk.opening_blocked(account, strategy)
-    if not is_waiting(order):
+    if not waits:
         plan = plan_of(core, symbol, order)
         if order.post_only and rejection is None and (plan.fills or plan.own_order):
             rejection = WOULD_FILL
     if order.stop_loss is not None or order.stop_gain is not None:
         # Where it will be opened: at the market if it trades at once, else where it waits.
-        waits = plan is None or not plan.fills
-        reference = (price_estimate(order) if waits else None) or core.quote(order.symbol, now).last
+        rests = plan is None or not plan.fills
+        reference = (price_estimate(order) if rests else None) or core.quote(order.symbol, now).last
         check_stops(order.side, order.stop_loss, order.stop_gain, reference)
     currency, required = needed(symbol, account, order, plan)
     intake = Intake(plan, rejection, currency, required, available(core, account, order, currency, now))
@@ -112,17 +114,17 @@ def needed(
     A market order that is active needs what the walk through the book costs, to the unit.
     """
     market = symbol.market
-    price = price_estimate(order)
     if order.price is None and plan is not None:
         if market.settle is None:
             if order.side is Side.SELL:
                 return market.base, order.remaining
             return market.quote, plan.cost * (1 + market.taker)
         filled = order.remaining - plan.unfilled
-        price = plan.cost / filled if filled else ZERO
-        notional = min(opening_qty(account, order), filled) * price
+        average = plan.cost / filled if filled else ZERO
+        notional = min(opening_qty(account, order), filled) * average
         leverage = leverage_of(account.account, market)
         return market.settle, initial_margin(notional, leverage) + notional * market.taker
+    price = price_estimate(order)
     if plan is not None and price is not None and order.side is Side.SELL:
         # It may sell far above its limit, and a short position is as large as what it got.
         price = max(price, (plan.cost + plan.unfilled * price) / order.remaining)
@@ -161,9 +163,10 @@ def activate(
     if fill_or_kill and plan.unfilled:
         cancel(core, tx, account, order, "fill_or_kill")
         return
-    execute(core, tx, account, order, plan.fills)
-    if not order.is_open:
-        return
+    if plan.fills:
+        execute(core, tx, account, order, plan.fills)
+        if not order.is_open:
+            return
     if plan.own_order:
         cancel(core, tx, account, order, "self_trade_prevention")
     elif order.price is None:

@@ -17,6 +17,7 @@ from .ledger.margin import initial_margin, leverage_of
 from .market.listing import Market
 from .matching.book import Rank, RestingBook
 from .matching.liquidity import Liquidity
+from .matching.order_types import has_trigger
 from .store import Snapshot
 
 COUNTERS: Final = ("order", "deal", "position", "command", "ledger", "rank")
@@ -230,13 +231,7 @@ class State:
 
 def is_waiting(order: Order) -> bool:
     """Whether an order waits for its trigger."""
-    return order.triggered_at is None and (
-        order.trigger_price is not None
-        or order.stop_price is not None
-        or order.take_profit_price is not None
-        or order.trailing_amount is not None
-        or order.trailing_percent is not None
-    )
+    return order.triggered_at is None and has_trigger(order)
 
 
 def _row_id(row: Order | Position) -> int:

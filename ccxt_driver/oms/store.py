@@ -27,7 +27,6 @@ from .entities import (
 )
 
 
-@dataclass(slots=True)
 class Changes:
     """What one transaction writes. A row that exists is replaced.
 
@@ -35,16 +34,35 @@ class Changes:
     :param settings: JSON-ready values by name: id counters, clock, prices set by hand
     """
 
-    orders: dict[int, Order] = field(default_factory=dict)
-    deals: list[Deal] = field(default_factory=list)
-    positions: dict[int, Position] = field(default_factory=dict)
-    ledger: list[LedgerEntry] = field(default_factory=list)
-    balances: dict[tuple[int, str], Decimal] = field(default_factory=dict)
-    accounts: dict[int, Account] = field(default_factory=dict)
-    strategies: dict[int, Strategy] = field(default_factory=dict)
-    claims: list[Claim] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
+    # Not a dataclass: its factories cost twice as much, and every order makes one of these.
+    __slots__ = (
+        *("accounts", "balances", "claims", "deals", "events"),
+        *("ledger", "orders", "positions", "settings", "strategies"),
+    )
+
+    def __init__(
+        self,
+        orders: dict[int, Order] | None = None,
+        deals: list[Deal] | None = None,
+        positions: dict[int, Position] | None = None,
+        ledger: list[LedgerEntry] | None = None,
+        balances: dict[tuple[int, str], Decimal] | None = None,
+        accounts: dict[int, Account] | None = None,
+        strategies: dict[int, Strategy] | None = None,
+        claims: list[Claim] | None = None,
+        events: list[Event] | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.orders = {} if orders is None else orders
+        self.deals = [] if deals is None else deals
+        self.positions = {} if positions is None else positions
+        self.ledger = [] if ledger is None else ledger
+        self.balances = {} if balances is None else balances
+        self.accounts = {} if accounts is None else accounts
+        self.strategies = {} if strategies is None else strategies
+        self.claims = [] if claims is None else claims
+        self.events = [] if events is None else events
+        self.settings = {} if settings is None else settings
 
 
 @dataclass(slots=True)
@@ -229,12 +247,13 @@ class _Table(Generic[_Row]):
         key = self._key
         if known is not None:
             rows[bisect_left(rows, key(known), key=key)] = row
+            return False
         # Rows come in the order of their ids, so that it is nearly always the first comparison.
-        elif not rows or key(row) > key(rows[-1]):
+        if not rows or key(row) > key(rows[-1]):
             rows.append(row)
         else:
             insort(rows, row, key=key)
-        return known is None
+        return True
 
     def by_id(self, ids: Sequence[int]) -> list[_Row]:
         rows = self.rows
@@ -388,30 +407,40 @@ class MemoryStore:
             self._ledger.put(entry)
         for claim in changes.claims:
             self._claims[claim.account_id, claim.client_order_id] = claim
-        self._balances.update(changes.balances)
+        if changes.balances:
+            self._balances.update(changes.balances)
         self._accounts.update(changes.accounts)
         self._strategies.update(changes.strategies)
         self._settings.update(changes.settings)
 
     def _check_claims(self, claims: list[Claim]) -> None:
-        if len(claims) == 1 and (claims[0].account_id, claims[0].client_order_id) not in self._claims:
+        first = claims[0]
+        if len(claims) == 1 and (first.account_id, first.client_order_id) not in self._claims:
             return
         names = [(claim.account_id, claim.client_order_id) for claim in claims]
         if len(set(names)) < len(names) or not self._claims.keys().isdisjoint(names):
             raise StoreError("a client order id is claimed already")
 
     def _put_events(self, events: list[Event]) -> None:
+        account_id = events[0].account_id
+        log = self._log_of(account_id)
+        expected = log.last_seq
+        for event in events:
+            expected += 1
+            if event.seq != expected or event.account_id != account_id:
+                self._put_of_several(events)
+                return
+        log.extend(events)  # of one account, as of most transactions
+
+    def _put_of_several(self, events: list[Event]) -> None:
         by_account: dict[int, list[Event]] = {}
-        last_id, expected = None, 0
         for event in events:
             account_id = event.account_id
-            if account_id != last_id:  # most transactions are of one account
-                own = by_account.setdefault(account_id, [])
-                last_id, expected = account_id, self._log_of(account_id).last_seq + len(own) + 1
+            own = by_account.setdefault(account_id, [])
+            expected = self._log_of(account_id).last_seq + len(own) + 1
             if event.seq != expected:
                 raise StoreError(f"event {event.seq} of account {account_id} should be {expected}")
             own.append(event)
-            expected += 1
         for account_id, own in by_account.items():
             self._log_of(account_id).extend(own)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 from ccxt_driver.contract.commands import ClosePosition, SendOrder, Side, TimeInForce
@@ -21,7 +22,7 @@ def _market(options: Options) -> None:
         raise invalid("payload.post_only", "a market order cannot be post_only")
     if options.display_qty is not None:
         raise invalid("payload.display_qty", "a market order cannot be an iceberg")
-    if options.time_in_force is TimeInForce.GTD and not _triggers(options):
+    if options.time_in_force is TimeInForce.GTD and not has_trigger(options):
         raise invalid(
             "payload.time_in_force",
             "a market order without a trigger has no time to wait; expected IOC or FOK",
@@ -34,6 +35,17 @@ def _limit(options: Options) -> None:
 
 
 ORDER_TYPES: Final[dict[str, Callable[[Options], None]]] = {"market": _market, "limit": _limit}
+
+
+_TRIGGERS: Final = attrgetter(
+    "trigger_price", "stop_price", "take_profit_price", "trailing_amount", "trailing_percent"
+)
+_NO_TRIGGER: Final = (None,) * 5
+
+
+def has_trigger(order: Options | Order) -> bool:
+    """Whether an order waits for a price before it is active."""
+    return bool(_TRIGGERS(order) != _NO_TRIGGER)  # all at once: nearly no order has one
 
 
 def _triggers(options: Options) -> int:
@@ -70,9 +82,10 @@ def check_options(options: Options, market: Market, now: int) -> None:
             "or take_profit_price",
         )
     check(options)
-    for name in _NOT_HONOURED:
-        if options.params.get(name) is not None:
-            raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
+    if options.params:
+        for name in _NOT_HONOURED:
+            if options.params.get(name) is not None:
+                raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
     if options.price is not None:
         check_price("payload.price", options.price, market)
     if options.oms_stop_loss is not None:
@@ -81,13 +94,12 @@ def check_options(options: Options, market: Market, now: int) -> None:
         check_price("payload.oms_stop_gain", options.oms_stop_gain, market)
     if options.expire_at is not None and options.expire_at <= now:
         raise invalid("payload.expire_at", "expected a time in the future")
-    kinds = _triggers(options)
-    if kinds:
-        _check_trigger(options, market, kinds)
+    if has_trigger(options):
+        _check_trigger(options, market)
 
 
-def _check_trigger(options: Options, market: Market, kinds: int) -> None:
-    if kinds > 1:
+def _check_trigger(options: Options, market: Market) -> None:
+    if _triggers(options) > 1:
         raise invalid(
             "payload.trigger_price",
             "expected one kind of trigger: this, or stop_price and take_profit_price, or a trailing one",
