@@ -11,6 +11,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from decimal import getcontext, setcontext
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ from ccxt_driver.mappers.composition import finish_order
 from ccxt_driver.mappers.order import order_from_row
 from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
-from ccxt_driver.mappers.values import BadRow, Number, decimal_of, in_usual_context, number_maker
+from ccxt_driver.mappers.values import USUAL, BadRow, Number, decimal_of, number_maker
 
 from .capabilities import CAPABILITIES, Source, description, learned_features, learned_has
 from .command_outcomes import CommandOutcomes
@@ -350,11 +351,15 @@ class OmsExchange(
 
     def _mapped(self, mapper: Callable[..., Any], *args: Any) -> Any:
         """What a mapper makes of an answer; a row that is not of the contract is a BadResponse."""
+        before = getcontext()
+        setcontext(USUAL)  # as `in_usual_context` does; every answer comes by here
         try:
-            return in_usual_context(mapper, *args)
+            return mapper(*args)
         except BadRow as error:
             what = f"the server sent what is not of the contract: {error}"
             raise garbage(self.id, what, None, args[0]) from error
+        finally:
+            setcontext(before)
 
     def _number(self) -> Number:
         return number_maker(self.number)

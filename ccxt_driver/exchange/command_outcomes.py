@@ -22,6 +22,7 @@ from .unknown_creates import Pending
 
 DEFAULT_HOLD_MS: Final = 60_000
 _CLOCKS_APART_MS: Final = 60_000
+_TOO_LONG_MS: Final = 10**12
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
@@ -40,8 +41,14 @@ class _BeforeSending:
         """Nothing to prepare: one object serves all threads."""
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, ccxt.BaseError) and getattr(error, "outcome", None) is None:
-            error.__dict__.update({**_ABSENT, **vars(error), "outcome": "not_sent"})
+        if error is not None and isinstance(error, ccxt.BaseError):
+            not_sent(error)
+
+
+def not_sent(error: ccxt.BaseError) -> None:
+    """Let an exception say that the command was not sent, unless it says already what became of it."""
+    if getattr(error, "outcome", None) is None:
+        error.__dict__.update({**_ABSENT, **vars(error), "outcome": "not_sent"})
 
 
 BEFORE_SENDING: Final = _BeforeSending()
@@ -120,15 +127,20 @@ class CommandOutcomes(Host):
 
         :raises BadRequest: naming the option; nothing is sent
         """
-        with BEFORE_SENDING:
+        try:
             self.lookup_timeout_ms()
             self.unknown_hold_ms()
+        except ccxt.BaseError as error:
+            not_sent(error)
+            raise
 
     def _milliseconds_of(self, option: str, default: int) -> int:
         value = self.options.get(option)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        if type(value) is int and 0 <= value < _TOO_LONG_MS:
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _TOO_LONG_MS:
             raise ccxt.BadRequest(f"{self.id} {option}: expected milliseconds from 0, got {value!r}"[:200])
         return int(value)
 

@@ -13,12 +13,15 @@ from ccxt.base.decimal_to_precision import NO_PADDING, TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.contract.values import checked_time, format_decimal, format_time, parse_decimal, parse_time
-from ccxt_driver.mappers.values import in_usual_context
+from ccxt_driver.mappers.values import ZERO, in_usual_context
 
 from .configuration import identifier
 from .host import Host
 from .list_requests import is_foreign_number
 from .request_parts import json_text
+
+NO_FEATURES: Final[frozenset[str]] = frozenset()
+"""What an order needs to know of the server when it asks for nothing special."""
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS: Final = _ALPHABET[10:]
@@ -48,7 +51,7 @@ class OrderRequests(Host):
         amount: Any,
         price: Any = None,
         params: Mapping[str, Any] = {},
-        features: frozenset[str] = frozenset(),
+        features: frozenset[str] = NO_FEATURES,
     ) -> dict[str, Any]:
         """The `send_order` command for the arguments of `create_order`.
 
@@ -182,7 +185,7 @@ class OrderRequests(Host):
             if not is_foreign_number(value):
                 raise ccxt.InvalidOrder(f"{self.id} {field}: {error}") from None
             number = self._exact(field, str(value))
-        if number <= 0:
+        if number <= ZERO:
             raise ccxt.InvalidOrder(f"{self.id} {field}: expected a number above 0, got {value!r}"[:200])
         return number
 
@@ -191,7 +194,8 @@ class OrderRequests(Host):
         number = self._exact(field, amount)
         step = self._step_of(market, "amount")
         if step is not None:
-            rounded = _EXACT.subtract(number, _EXACT.remainder(number, step))
+            excess = _EXACT.remainder(number, step)
+            rounded = _EXACT.subtract(number, excess) if excess else number
         else:
             rounded = self._rounded_by_ccxt(self.amount_to_precision, market, "amount", number)
         return self._within_limits(market, "amount", field, number, rounded)
@@ -201,10 +205,12 @@ class OrderRequests(Host):
         number = self._exact(field, price)
         step = self._step_of(market, "price")
         if step is not None:
+            rounded = number
             excess = _EXACT.remainder(number, step)
-            rounded = _EXACT.subtract(number, excess)
-            if _EXACT.add(excess, excess) >= step:
-                rounded = _EXACT.add(rounded, step)
+            if excess:
+                rounded = _EXACT.subtract(number, excess)
+                if _EXACT.add(excess, excess) >= step:
+                    rounded = _EXACT.add(rounded, step)
         else:
             rounded = self._rounded_by_ccxt(self.price_to_precision, market, "price", number)
         return self._within_limits(market, "price", field, number, rounded)
@@ -247,11 +253,13 @@ class OrderRequests(Host):
         return format_decimal(rounded)
 
     def _check_limits(self, market: dict[str, Any], kind: str, field: str, value: Decimal) -> None:
-        limits = market["limits"].get(kind) or {}
+        limits = market["limits"].get(kind)
+        if not limits:
+            return
         lowest, highest = limits.get("min"), limits.get("max")
         if lowest is not None and value < _limit(lowest):
             self._refuse_limit(market, field, value, f"below its minimum of {lowest}")
-        if highest is not None and highest and value > _limit(highest):
+        if highest and value > _limit(highest):
             self._refuse_limit(market, field, value, f"above its maximum of {highest}")
 
     def _refuse_limit(self, market: dict[str, Any], field: str, value: Decimal, how: str) -> NoReturn:
@@ -261,7 +269,8 @@ class OrderRequests(Host):
         """Limits of the cost, where the price is known before the order is placed."""
         if payload.get("price") is not None and "qty" in payload:
             terms = self._terms_of(market["symbol"])
-            cost = in_usual_context(terms.cost, Decimal(payload["qty"]), Decimal(payload["price"]))
+            qty, price = parse_decimal(payload["qty"]), parse_decimal(payload["price"])
+            cost = in_usual_context(terms.cost, qty, price)
             self._check_limits(market, "cost", "cost", cost)
 
     def _client_order_id(self, params: dict[str, Any]) -> str:

@@ -12,14 +12,15 @@ Number = Callable[[Decimal], Any]
 """Turns an exact decimal into what `exchange.number` asks for."""
 
 ZERO: Final = Decimal(0)
-_USUAL: Final = Context(prec=28)
+USUAL: Final = Context(prec=28)
+"""Python's usual decimal context: a program may have set another in its thread."""
 BEYOND_IDS: Final = 2**63
 
 
 def in_usual_context(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function with Python's usual decimal context: a program may have set another in its thread."""
+    """Call a function in the usual context."""
     before = getcontext()
-    setcontext(_USUAL)
+    setcontext(USUAL)
     try:
         return function(*args)
     finally:

@@ -12,6 +12,7 @@ from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
+from ccxt_driver.exchange.order_requests import NO_FEATURES
 
 from .settling import Settling
 
@@ -47,7 +48,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             self.load_markets()
-            features = self._features() if self.needs_features(params) else frozenset()
+            features = self._features() if self.needs_features(params) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
         with self._placing() as placing:
             pending = placing.order(command, held_back=self.is_id_made_up(params))
