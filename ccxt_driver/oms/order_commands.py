@@ -255,7 +255,7 @@ def submit(
         order.reject_reason = intake.rejection
         order.closed_at = tx.now
         return
-    accept(core, tx, account, order, intake.plan)
+    accept(core, tx, account, order, intake.plan, intake)
 
 
 # ------------------------------------------------------------------ change
@@ -317,7 +317,7 @@ def _check_funds(
             plan = plan_of(core, symbol, order)
             if order.post_only and (plan.fills or plan.own_order):
                 raise venue_refusal(*REJECTIONS[WOULD_FILL])
-        currency, required = needed(symbol, account, order, plan)
+        currency, required, _ = needed(symbol, account, order, plan)
         free = available(core, account, order, currency, now)
     finally:
         order.price, order.qty = before

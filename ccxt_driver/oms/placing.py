@@ -26,7 +26,7 @@ from .matching.engine import Plan
 from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires
 from .refusals import insufficient
-from .reserving import opening_qty, price_estimate, requirement, reserve, reserve_again
+from .reserving import hold, opening_qty, price_estimate, requirement, reserve, reserve_again
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -48,6 +48,7 @@ class Intake:
     :param plan: what it gets at once; None while it waits for a trigger
     :param rejection: why the venue will reject it, a key of `REJECTIONS`
     :param currency: what it takes or holds back, with the amounts required and free
+    :param opening: base units of a swap that need margin; None where that was not asked
     """
 
     plan: Plan | None
@@ -55,6 +56,7 @@ class Intake:
     currency: str
     required: Decimal
     available: Decimal
+    opening: Decimal | None
 
 
 def plan_of(core: Core, symbol: SymbolState, order: Order) -> Plan:
@@ -99,17 +101,17 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         rests = plan is None or not plan.fills
         reference = (price_estimate(order) if rests else None) or core.quote(order.symbol, now).last
         check_stops(order.side, order.stop_loss, order.stop_gain, reference)
-    currency, required = needed(symbol, account, order, plan)
-    intake = Intake(plan, rejection, currency, required, available(core, account, order, currency, now))
-    if rejection is None and intake.required > intake.available:
-        raise insufficient(currency, required, intake.available)
-    return intake
+    currency, required, opening = needed(symbol, account, order, plan)
+    free = available(core, account, order, currency, now)
+    if rejection is None and required > free:
+        raise insufficient(currency, required, free)
+    return Intake(plan, rejection, currency, required, free, opening)
 
 
 def needed(
     symbol: SymbolState, account: AccountState, order: Order, plan: Plan | None
-) -> tuple[str, Decimal]:
-    """What an order takes or holds back: currency and amount.
+) -> tuple[str, Decimal, Decimal | None]:
+    """What an order takes or holds back: currency, amount, and what of it opens on a swap.
 
     A market order that is active needs what the walk through the book costs, to the unit.
     """
@@ -117,18 +119,19 @@ def needed(
     if order.price is None and plan is not None:
         if market.settle is None:
             if order.side is Side.SELL:
-                return market.base, order.remaining
-            return market.quote, plan.cost * (1 + market.taker)
+                return market.base, order.remaining, None
+            return market.quote, plan.cost * (1 + market.taker), None
         filled = order.remaining - plan.unfilled
         average = plan.cost / filled if filled else ZERO
         notional = min(opening_qty(account, order), filled) * average
         leverage = leverage_of(account.account, market)
-        return market.settle, initial_margin(notional, leverage) + notional * market.taker
+        return market.settle, initial_margin(notional, leverage) + notional * market.taker, None
     price = price_estimate(order)
-    if plan is not None and price is not None and order.side is Side.SELL:
+    if plan is not None and plan.fills and price is not None and order.side is Side.SELL:
         # It may sell far above its limit, and a short position is as large as what it got.
         price = max(price, (plan.cost + plan.unfilled * price) / order.remaining)
-    return requirement(market, account, order, ZERO if price is None else price)
+    opening = None if market.settle is None else opening_qty(account, order)
+    return *requirement(market, account, order, ZERO if price is None else price, opening), opening
 
 
 def available(core: Core, account: AccountState, order: Order, currency: str, now: int) -> Decimal:
@@ -152,11 +155,13 @@ def activate(
     order: Order,
     plan: Plan,
     *,
+    intake: Intake | None = None,
     resting_rank: bool = False,
 ) -> None:
     """Let an open order trade, then rest or end.
 
     :param plan: of this very moment
+    :param intake: of this very moment, too, where there is one
     :param resting_rank: whether it stands behind all that rest now, whatever its id
     """
     fill_or_kill = order.time_in_force is TimeInForce.FOK
@@ -174,7 +179,10 @@ def activate(
     elif fill_or_kill or order.time_in_force is TimeInForce.IOC:
         cancel(core, tx, account, order, "immediate_or_cancel")
     else:
-        reserve(core.state, tx, account, order)
+        if intake is not None and not plan.fills:  # nothing has changed since it was examined
+            hold(tx, account, order, intake.currency, intake.required, intake.opening)
+        else:
+            reserve(core.state, tx, account, order)
         if resting_rank:
             core.state.lose_priority(order)
             remember_ranks(core, tx)
@@ -182,8 +190,18 @@ def activate(
         core.state.rest(order)
 
 
-def accept(core: Core, tx: Transaction, account: AccountState, order: Order, plan: Plan | None) -> None:
-    """The venue has taken an order: it waits for its trigger when it has no plan, or trades by it."""
+def accept(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    plan: Plan | None,
+    intake: Intake | None = None,
+) -> None:
+    """The venue has taken an order: it waits for its trigger when it has no plan, or trades by it.
+
+    :param intake: as `activate` takes it
+    """
     transition(order, OrderStatus.SUBMITTED)
     tx.note(
         order.account_id,
@@ -199,7 +217,7 @@ def accept(core: Core, tx: Transaction, account: AccountState, order: Order, pla
     if plan is None:
         wait(core, tx, account, order)
     else:
-        activate(core, tx, account, order, plan)
+        activate(core, tx, account, order, plan, intake=intake)
 
 
 def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
@@ -229,7 +247,7 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
         return
     reserve_again(core.state, tx)  # what has filled before it at this very step counts
     # What it held back is its own to spend.
-    currency, required = needed(symbol, account, order, plan)
+    currency, required, _ = needed(symbol, account, order, plan)
     free = available(core, account, order, currency, tx.now)
     if order.reserved_currency == currency:
         free += order.reserved

@@ -82,11 +82,26 @@ def reserve(
     if price is None:
         return
     market = state.symbols[order.symbol].market
-    if market.settle is not None:
-        if opening is None:
-            opening = opening_qty(account, order)
-        _remember_reducing(account, order, opening)
+    if market.settle is not None and opening is None:
+        opening = opening_qty(account, order)
     currency, amount = requirement(market, account, order, price, opening)
+    hold(tx, account, order, currency, amount, opening)
+
+
+def hold(
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    currency: str,
+    amount: Decimal,
+    opening: Decimal | None,
+) -> None:
+    """As `reserve`, of an amount that was found for the order as it is now.
+
+    :param opening: what it counts on to open; None on spot
+    """
+    if opening is not None:
+        _remember_reducing(account, order, opening)
     if amount != order.reserved or currency != order.reserved_currency:
         tx.touch_order_quietly(order)
         tx.reserve(account, order, currency, amount)

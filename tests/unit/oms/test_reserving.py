@@ -78,3 +78,28 @@ def test_after_a_restart_reservations_are_made_anew(desk: Any) -> None:
     desk.send("sell", 1, symbol=SWAP)
     assert counted(desk) == {order["id"]: 1}
     assert reserved(desk, order) == Decimal(24) + Decimal("0.12")
+
+
+@pytest.mark.parametrize("account", [1, 2, 3])
+@pytest.mark.parametrize("opened", [None, "buy", "sell"])
+@pytest.mark.parametrize("more", [{}, {"post_only": True}, {"strategy_id": 1}])
+def test_an_order_that_rests_holds_back_what_it_needs_by_itself(
+    desk: Any, account: int, opened: str | None, more: dict[str, Any]
+) -> None:
+    """What was found when it was examined is not found again: it has to be the same."""
+    if opened is not None:
+        desk.send(opened, "1.7", symbol=SWAP, account=account)
+    for symbol in (SWAP, "BTC/USDT"):
+        for side, price in (("buy", "33.3"), ("sell", "333.3"), ("buy", "99.9"), ("sell", "101.1")):
+            desk.send(side, "0.7", price, symbol=symbol, account=account, **more)
+    core = desk.oms._core
+    state, now = core.state.accounts[account], desk.oms.now_ms()
+    before = {each.id: (each.reserved, each.reserved_currency) for each in state.orders.values()}
+    reducing = {symbol: {**counted} for symbol, counted in state.reducing_on.items() if counted}
+    with core.transaction(now) as tx:
+        for order in state.orders.values():
+            reserving.reserve(core.state, tx, state, order)
+
+    assert len(before) == 8
+    assert before == {each.id: (each.reserved, each.reserved_currency) for each in state.orders.values()}
+    assert reducing == {symbol: {**counted} for symbol, counted in state.reducing_on.items() if counted}
