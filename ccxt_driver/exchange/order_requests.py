@@ -485,7 +485,7 @@ class OrderRequests(Host):
 
     def is_id_made_up(self, params: Mapping[str, Any]) -> bool:
         """Whether an order gets its client order id from the driver."""
-        return self.client_order_id_of(None, params)[1] is None
+        return not params or self.client_order_id_of(None, params)[1] is None
 
     @staticmethod
     def client_order_id_of(id: Any, params: Mapping[str, Any]) -> tuple[Any, str | None]:

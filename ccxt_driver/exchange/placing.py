@@ -28,7 +28,7 @@ class Placing:
     def __init__(self, exchange: Any) -> None:
         self._exchange = exchange
         self._own: list[Pending] = []
-        self._others: list[Pending] = []
+        self._others: tuple[Pending, ...] = ()
 
     def __enter__(self) -> Placing:
         self._exchange._commands_in_flight += 1
@@ -43,11 +43,13 @@ class Placing:
     def order(self, command: dict[str, Any], held_back: bool) -> Pending:
         """A new order, or the one that is unknown and that an identical command waits for."""
         exchange = self._exchange
-        held = exchange._unknown_creates.take(command, exchange.milliseconds()) if held_back else None
-        if held is None:
-            return self.new(command, held_back)
-        self._own.append(held)
-        return held
+        pending = None
+        if held_back and exchange._unknown_creates.holds_any:
+            pending = exchange._unknown_creates.take(command, exchange.milliseconds())
+        if pending is None:
+            pending = Pending(command, held_back)
+        self._own.append(pending)
+        return pending
 
     def call(self, call: str) -> list[Pending]:
         """What is not done of an identical call whose outcome is unknown.
@@ -68,7 +70,7 @@ class Placing:
         exchange = self._exchange
         other: Pending | None = exchange._unknown_creates.take_closing(command, exchange.milliseconds())
         if other is not None:
-            self._others.append(other)
+            self._others = (*self._others, other)
         return other
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -76,8 +78,13 @@ class Placing:
         exchange._commands_in_flight -= 1
         if error is not None and not isinstance(error, ccxt.BaseError):
             self._interrupted(error)
-        if self._others or any(pending.error is not None for pending in self._own):
+        if self._others:
             self._hold()
+            return
+        for pending in self._own:
+            if pending.error is not None:
+                self._hold()
+                return
 
     def _hold(self) -> None:
         """Hold what is unknown, and what else is not done of the same call."""

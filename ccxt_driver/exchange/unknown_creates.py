@@ -67,6 +67,11 @@ class UnknownCreates:
         self._held: dict[str, list[tuple[Pending, int]]] = {}
         self._lock = Lock()
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether anything has to be asked for: mostly not."""
+        return bool(self._held)
+
     def hold(self, pending: Pending, now_ms: int, hold_ms: int) -> None:
         """Hold identical commands back.
 
@@ -82,8 +87,6 @@ class UnknownCreates:
 
     def take(self, command: Mapping[str, Any], now_ms: int) -> Pending | None:
         """The command that an identical one has to wait for, if there is one; the next waits for another."""
-        if not self._held:
-            return None
         key = _asked_for(command)
         with self._lock:
             held = self._still_held(key, now_ms)

@@ -12,6 +12,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES
 from ccxt_driver.exchange.order_requests import NO_FEATURES
+from ccxt_driver.exchange.placing import Placing
 
 from .settling import Settling
 
@@ -49,7 +50,7 @@ class Orders(Settling):
             await self.load_markets()
             features = await self._features() if self.needs_features(params) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
-        with self._placing() as placing:
+        with Placing(self) as placing:
             pending = placing.order(command, held_back=self.is_id_made_up(params))
             return await self._place(pending, self._order_of_result)
 
@@ -80,7 +81,7 @@ class Orders(Settling):
                 )
                 for order, each in zip(orders, each_params, strict=True)
             ]
-        with self._placing() as placing:
+        with Placing(self) as placing:
             pendings = [
                 placing.order(command, held_back=self.is_id_made_up(each))
                 for command, each in zip(commands, each_params, strict=True)

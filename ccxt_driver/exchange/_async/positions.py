@@ -12,6 +12,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
+from ccxt_driver.exchange.placing import Placing
 from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
@@ -156,7 +157,7 @@ class Positions(Settling, Fallback):
 
         :returns: for each position its order, or the exception of its failure
         """
-        with self._placing() as placing:
+        with Placing(self) as placing:
             with BEFORE_SENDING:
                 made_up, composes = self.is_id_made_up(params), await self._composes()
                 call = self.closing_call(symbol, side, params)

@@ -12,7 +12,6 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
-from ccxt_driver.exchange.placing import Placing
 from ccxt_driver.exchange.unknown_creates import Pending, is_unknown
 
 from .truth import Truth
@@ -24,29 +23,28 @@ _LONGEST_PAUSE_MS = 1000
 class Settling(Truth):
     """Commands that are not given up before it is known what they did, or `lookup_timeout` is over."""
 
-    def _placing(self) -> Placing:
-        """For a `with` block around making orders, from before they are sent."""
-        return Placing(self)
-
     async def _place(self, pending: Pending, order_of: Any) -> Any:
         """Send a command that makes an order; the order, found again if its answer was lost.
 
         :param order_of: gives the order of a command and its result
         :raises RequestTimeout: nobody can say whether it was placed
         """
-        return self.order_or_raise(await self._outcome(pending, order_of))
-
-    async def _outcome(self, pending: Pending, order_of: Any) -> Any:
-        """As `_place`, with the exception of a failure as the result."""
         if not pending.is_unknown:
             pending.sent_ms = self.milliseconds()
             try:
                 return await order_of(pending.command, await self._command(pending.command))
             except ccxt.BaseError as error:
                 pending.error = error
-                if not pending.is_unknown:
-                    return error
-        return (await self._settled([pending]))[0]
+                if not is_unknown(error):
+                    raise
+        return self.order_or_raise((await self._settled([pending]))[0])
+
+    async def _outcome(self, pending: Pending, order_of: Any) -> Any:
+        """As `_place`, with the exception of a failure as the result."""
+        try:
+            return await self._place(pending, order_of)
+        except ccxt.BaseError as error:
+            return error
 
     async def _settled(self, pendings: list[Pending]) -> list[Any]:
         """What became of commands whose outcome is unknown, all looked for by the same deadline.
