@@ -57,6 +57,8 @@ BEFORE_SENDING: Final = _BeforeSending()
 class CommandOutcomes(Host):
     """Reading the answer to a command, or its failure."""
 
+    _checked_waits: tuple[Any, Any] = (0, 0)
+
     def _result_of(self, body: Any, command: Mapping[str, Any]) -> dict[str, Any]:
         """The one result of the answer to a single command.
 
@@ -127,12 +129,16 @@ class CommandOutcomes(Host):
 
         :raises BadRequest: naming the option; nothing is sent
         """
+        lookup, hold = self.options.get("lookup_timeout"), self.options.get("unknown_hold")
+        if lookup is self._checked_waits[0] and hold is self._checked_waits[1]:
+            return  # as before every command but the first
         try:
             self.lookup_timeout_ms()
             self.unknown_hold_ms()
         except ccxt.BaseError as error:
             not_sent(error)
             raise
+        self._checked_waits = lookup, hold
 
     def _milliseconds_of(self, option: str, default: int) -> int:
         value = self.options.get(option)
