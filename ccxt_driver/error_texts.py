@@ -21,7 +21,7 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     ),
     # The gateway's own words.
     (r"no orders cancell?ed|no open orders to cancel", ccxt.InvalidOrder),
-    (r"requires (two|opposite) positions", ccxt.OperationRejected),
+    (r"requires (two|opposite) positions|close_by qty", ccxt.BadRequest),
     (r"unsupported ccxt method|\(\) is not supported|not supported yet", ccxt.NotSupported),
     # The venue did not look at the request.
     (r"maintenance|cancel[ _-]only mode", ccxt.OnMaintenance),
@@ -33,6 +33,7 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
         r"|api[ _-]?key.{0,20}(invalid|expired|not exist)|unauthori[sz]ed",
         ccxt.AuthenticationError,
     ),
+    (r"account .{0,30}(blocked|suspended|frozen|disabled|locked)", ccxt.AccountSuspended),
     # The venue refused it.
     (
         r"insufficient(?!.{0,3}(liquidity|depth))|(not|n't)[ _-](have[ _-])?enough|balance[ _-]not[ _-]enough"
@@ -61,10 +62,13 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     ),
     (
         r"min[ _-]?notional|minimum|maximum|lot[ _-]?size|tick[ _-]?size|price[ _-]?filter|reduce[ _-]?only"
-        r"|invalid[ _-](quantity|qty|amount|price|size|order|leverage|side|type)"
+        r"|invalid[ _-]((trigger|stop|limit)[ _-]?)?(quantity|qty|amount|price|size|order|leverage|side|type)"
         r"|(amount|quantity|qty|size|price|notional|value|cost).{0,40}"
         r"(precision|must be|should be|greater|less|larger|smaller|exceed|too |invalid|out of|below|above)"
-        r"|requires a price|order.{0,30}(rejected|already (closed|filled|cancell?ed))",
+        r"|requires a price|order.{0,30}(rejected|already (closed|filled|cancell?ed))"
+        r"|\border \S{1,60} is (filled|cancell?ed|closed|expired)"
+        r"|(invalid|illegal|unsupported|unknown)[ _-]order[ _-]?type|valid order type"
+        r"|order[ _-]?type.{0,40}(invalid|not (valid|supported|allowed)|unsupported|expected|must be)",
         ccxt.InvalidOrder,
     ),
     (r"requires? an? .{0,40}argument", ccxt.ArgumentsRequired),
