@@ -10,7 +10,7 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
-from ccxt_driver.exchange.list_requests import OPEN_STATUSES
+from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Placing
 
@@ -50,6 +50,8 @@ class Orders(Settling):
             await self.load_markets()
             features = await self._features() if self.needs_features(params) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
+            if "position_id" in command["payload"]:
+                await self._guard_position(command)
         with Placing(self) as placing:
             pending = placing.order(command, held_back=self.is_id_made_up(params))
             return await self._place(pending, self._order_of_result)
@@ -81,6 +83,8 @@ class Orders(Settling):
                 )
                 for order, each in zip(orders, each_params, strict=True)
             ]
+            for command in commands:
+                await self._guard_position(command)
         with Placing(self) as placing:
             pendings = [
                 placing.order(command, held_back=self.is_id_made_up(each))
@@ -88,6 +92,19 @@ class Orders(Settling):
             ]
             outcomes = await self._placed_batch(pendings, self._order_of_result)
         return self._unless_all_refused(outcomes)
+
+    async def _guard_position(self, command: dict[str, Any]) -> None:
+        """No order goes to another strategy's position: the server checks, or positions are read first."""
+        payload = command["payload"]
+        position_id, strategy_id = payload.get("position_id"), payload.get("strategy_id")
+        if not position_id or strategy_id is None or Feature.STRATEGY_GUARD in await self._features():
+            return
+        wanted = Wanted(strategy_id=strategy_id)
+        rows = await self._open_rows("positions_open", command["account_id"], wanted, "opened_at")
+        if all(row.get("id") != position_id for row in rows or []):
+            raise ccxt.InvalidOrder(
+                f"{self.id} position_id: position {position_id} is not an open one of strategy {strategy_id}"
+            )
 
     async def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         """The order that a command has placed: failing here would invite the caller to place it again."""
