@@ -68,7 +68,7 @@ def a05_ledger(desk: Desk) -> None:
     desk.advance(1000)
     desk.ex.create_order(SWAP, "market", "buy", 1)
     desk.price(SWAP, 110, 111)
-    desk.ex.close_position(SWAP)
+    desk.ex.create_order(SWAP, "market", "sell", 1, None, {"reduceOnly": True})
     entries = desk.ex.fetch_ledger("USDT", 0)
     assert [entry["type"] for entry in entries] == [
         "transaction",

@@ -107,7 +107,7 @@ def o07_large_order_walks_own_makers(desk: Desk) -> None:
     taker = desk.ex.create_order(SPOT, "market", "buy", 2)
     assert [trade["price"] for trade in taker["trades"]] == [100.5, 101]
     assert brief(taker) == ("closed", 2, 2, 100.75)
-    assert desk.ask("orders_by_id", ids=maker["id"])["items"][0]["status"] == "FILLED"
+    assert brief(desk.exchange(HEDGE).fetch_order(maker["id"])) == ("closed", 1, 1, 100.5)
 
 
 # -- options
@@ -307,6 +307,8 @@ def o30_by_cost(desk: Desk) -> None:
         assert order["cost"] == 999.99999
     sold = desk.ex.create_market_sell_order_with_cost(SPOT, 500)
     assert brief(sold) == ("closed", 5, 5, 100)
+    with desk.unsent(ccxt.InvalidOrder, "cost"):
+        desk.ex.create_order(SPOT, "market", "buy", None, None, {"cost": -1})
 
 
 @card
@@ -345,7 +347,8 @@ def o32_batch_with_one_refusal(desk: Desk) -> None:
     assert type(results[1]) is ccxt.InsufficientFunds
     assert brief(results[2]) == ("closed", 2, 2, 10.1)
     assert results[2]["info"]["comment"] == "third"
-    assert [order["id"] for order in desk.ex.fetch_orders()] == [results[0]["id"], results[2]["id"]]
+    placed = [order["id"] for order in desk.ex.fetch_orders() if order["status"] != "rejected"]
+    assert placed == [results[0]["id"], results[2]["id"]]
 
 
 @card
@@ -553,7 +556,6 @@ def o65_bad_input_is_not_sent(desk: Desk) -> None:
         (ccxt.InvalidOrder, "clientOrderId", (SPOT, "market", "buy", 1, None, {"clientOrderId": " "})),
         (ccxt.InvalidOrder, "comment", (SPOT, "market", "buy", 1, None, {"comment": "x" * 256})),
         (ccxt.InvalidOrder, "reason", (SPOT, "market", "buy", 1, None, {"reason": 5})),
-        (ccxt.InvalidOrder, "cost", (SPOT, "market", "buy", None, None, {"cost": -1})),
         (ccxt.BadRequest, "strategy_id", (SPOT, "market", "buy", 1, None, {"strategy_id": "abc"})),
         (ccxt.BadRequest, "position_id", (SPOT, "market", "buy", 1, None, {"position_id": -1})),
     ]

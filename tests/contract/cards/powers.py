@@ -82,6 +82,12 @@ def w05_the_guard_opened(desk: Desk) -> None:
     ex = desk.exchange(allow_venue_orders=True)
     with desk.refused(ccxt.NotSupported, "OMS"):
         ex.call_ccxt("create_order", SPOT, "market", "buy", 1)
+
+
+@card
+def w11_two_guards(desk: Desk) -> None:
+    """The option for orders does not let money be moved."""
+    ex = desk.exchange(allow_venue_orders=True)
     with desk.unsent(ccxt.PermissionDenied, "allow_money_movement"):
         ex.call_ccxt("withdraw", "USDT", 1, "somewhere")
 

@@ -101,18 +101,28 @@ def r05_since_limit_until(desk: Desk) -> None:
     orders = []
     for _ in range(6):
         orders.append(desk.ex.create_order(SPOT, "limit", "buy", 1, 90)["id"])
-        desk.advance(1000)
+        desk.advance(2000)
     for method in (desk.ex.fetch_open_orders, desk.ex.fetch_orders):
         assert ids(method()) == orders
         assert ids(method(None, None, 2)) == orders[4:]
-        assert ids(method(SPOT, start + 1000, 2)) == orders[1:3]
-        assert ids(method(None, start + 1001, 2)) == orders[2:4]
-        assert ids(method(None, start + 2000, None, {"until": start + 4000})) == orders[2:5]
-        assert ids(method(None, None, 2, {"until": start + 3999})) == orders[2:4]
+        assert ids(method(SPOT, start + 2000, 2)) == orders[1:3]
+        assert ids(method(None, start + 3000, 2)) == orders[2:4]
+        assert ids(method(None, start + 4000, None, {"until": start + 8000})) == orders[2:5]
+        assert ids(method(None, None, 2, {"until": start + 7000})) == orders[2:4]
         assert ids(method(None, start + 60_000)) == []
         assert ids(method(SPOT, 0, 1000)) == orders
         times = [order["timestamp"] for order in method()]
         assert times == sorted(times)
+
+
+@card
+def r13_edges_to_the_millisecond(desk: Desk) -> None:
+    """A millisecond after an order is after it, and a millisecond before it is before it."""
+    start = desk.oms.now_ms()
+    order = desk.ex.create_order(SPOT, "limit", "buy", 1, 90)
+    for method in (desk.ex.fetch_open_orders, desk.ex.fetch_orders):
+        assert method(None, start) == method(None, None, None, {"until": start}) == [order]
+        assert method(None, start + 1) == method(None, None, None, {"until": start - 1}) == []
 
 
 @card
@@ -158,7 +168,7 @@ def r08_more_than_a_page(desk: Desk) -> None:
     made: list[str] = []
     for _ in range(4):
         made += ids(desk.ex.create_orders([order] * 130))
-        desk.advance(1000)
+        desk.advance(660_000)
     assert ids(desk.ex.fetch_closed_orders(SPOT, start)) == made
     assert ids(desk.ex.fetch_closed_orders(SPOT, None, 510)) == made[-510:]
     assert ids(desk.ex.fetch_closed_orders(SPOT, start, 510)) == made[:510]

@@ -6,6 +6,7 @@ from typing import Any
 
 import ccxt
 
+from tests.contract.cards.positions import position_of
 from tests.helpers.contract_card import card
 from tests.helpers.contract_desk import BY_STRATEGY, HEDGE, NETTING, OTHER, SPOT, SWAP, Desk
 
@@ -71,12 +72,19 @@ def s02_by_id(desk: Desk) -> None:
 
 @card
 def s03_cancel_all(desk: Desk) -> None:
-    """cancelAllOrders and the dead man's switch of a strategy take its orders only."""
+    """cancelAllOrders of a strategy takes its orders only."""
     one, two = pair(desk)
     mine = one.create_order(SPOT, "limit", "buy", 1, 90)
     its = two.create_order(SPOT, "limit", "buy", 1, 90)
     assert ids(one.cancel_all_orders()) == [mine["id"]]
     assert ids(desk.ex.fetch_open_orders()) == [its["id"]]
+
+
+@card
+def s12_dead_mans_switch(desk: Desk) -> None:
+    """The dead man's switch of a strategy takes its orders only."""
+    one, two = pair(desk)
+    its = two.create_order(SPOT, "limit", "buy", 1, 90)
     again = one.create_order(SPOT, "limit", "buy", 1, 90)
     one.cancel_all_orders_after(1000)
     desk.advance(1000)
@@ -84,34 +92,40 @@ def s03_cancel_all(desk: Desk) -> None:
     assert two.fetch_order(its["id"])["status"] == "open"
 
 
+def close_ones(desk: Desk, account_id: int) -> None:
+    """Two strategies with a position each, of which the first one closes its own."""
+    one, two = pair(desk, account_id)
+    one.create_order(SWAP, "market", "buy", 1)
+    two.create_order(SWAP, "market", "buy", 2)
+    assert one.fetch_position(SWAP)["contracts"] == 1
+    assert len(one.close_all_positions()) == 1
+    assert one.fetch_positions() == []
+    assert one.fetch_positions_history()[0]["info"]["strategy_id"] == 1
+    with desk.unsent(ccxt.OperationRejected):
+        one.close_position(SWAP)
+    assert two.fetch_position(SWAP)["contracts"] == 2
+
+
 @card
 def s04_positions(desk: Desk) -> None:
-    """Positions and closing of a strategy are its own, in hedge and in strategy netting."""
-    for account_id in (HEDGE, BY_STRATEGY):
-        one, two = pair(desk, account_id)
-        one.create_order(SWAP, "market", "buy", 1)
-        two.create_order(SWAP, "market", "buy", 2)
-        assert one.fetch_position(SWAP)["contracts"] == 1
-        assert len(one.close_all_positions()) == 1
-        assert one.fetch_positions() == []
-        assert one.fetch_positions_history()[0]["info"]["strategy_id"] == 1
-        with desk.unsent(ccxt.OperationRejected):
-            one.close_position(SWAP)
-        assert two.fetch_position(SWAP)["contracts"] == 2
+    """Positions and closing of a strategy are its own in hedge mode."""
+    close_ones(desk, HEDGE)
+
+
+@card
+def s13_netted_positions(desk: Desk) -> None:
+    """Positions and closing of a strategy are its own in strategy netting."""
+    close_ones(desk, BY_STRATEGY)
 
 
 @card
 def s05_commands_on_positions(desk: Desk) -> None:
     """close_by, merge_positions, set_position_stops and a close by id do not reach another's position."""
     one, two = pair(desk, HEDGE)
-    position_ids = [
-        str(one.create_order(SWAP, "market", side, 1)["info"]["position_id"])
-        for side in ("buy", "sell", "buy")
-    ]
+    position_ids = [position_of(one.create_order(SWAP, "market", side, 1)) for side in ("buy", "sell", "buy")]
     for call in (
         lambda: two.close_by(position_ids[0], position_ids[1]),
         lambda: two.merge_positions(position_ids[0], position_ids[2]),
-        lambda: two.set_position_stops(position_ids[0], 90),
         lambda: two.set_position_stops(position_ids[0], comment="mine"),
         lambda: two.close_position(SWAP, None, {"position_id": position_ids[0]}),
     ):
@@ -119,7 +133,18 @@ def s05_commands_on_positions(desk: Desk) -> None:
             call()
     with desk.refused(ccxt.InvalidOrder):
         two.create_order(SWAP, "market", "sell", 1, None, {"position_id": position_ids[0]})
-    assert len(one.close_by(position_ids[0], position_ids[1])) == 2
+    one.close_by(position_ids[0], position_ids[1])
+    assert ids(one.fetch_positions()) == [position_ids[2]]
+
+
+@card
+def s14_stops_of_anothers_position(desk: Desk) -> None:
+    """Stops of a position are set by its own strategy."""
+    one, two = pair(desk, HEDGE)
+    position_id = position_of(one.create_order(SWAP, "market", "buy", 1))
+    with desk.refused(ccxt.OperationRejected):
+        two.set_position_stops(position_id, 90)
+    assert one.set_position_stops(position_id, 90)["stopLossPrice"] == 90
 
 
 @card
@@ -167,10 +192,16 @@ def s09_create_strategy(desk: Desk) -> None:
     assert [strategy["id"] for strategy in desk.ex.fetch_strategies()] == ["1", "2", "3", made["id"]]
     own = desk.exchange(strategy_id=made["id"])
     assert own.create_order(SPOT, "market", "buy", 1)["info"]["strategy_id"] == int(made["id"])
-    with desk.refused(ccxt.OperationRejected):
-        desk.ex.create_strategy("again", {"client_strategy_id": "g-1"})
     with desk.refused(ccxt.BadRequest, "name"):
         desk.ex.create_strategy(" ")
+
+
+@card
+def s15_same_strategy_twice(desk: Desk) -> None:
+    """A client's name of a strategy is given once."""
+    desk.ex.create_strategy("grid", {"client_strategy_id": "g-1"})
+    with desk.refused(ccxt.OperationRejected):
+        desk.ex.create_strategy("again", {"client_strategy_id": "g-1"})
 
 
 @card
@@ -181,6 +212,11 @@ def s10_block_of_one_strategy(desk: Desk) -> None:
     with desk.refused(ccxt.OperationRejected, "strategy 1"):
         one.create_order(SWAP, "market", "buy", 1)
     assert two.create_order(SWAP, "market", "buy", 1)["status"] == "closed"
+
+
+@card
+def s16_block_of_no_strategy(desk: Desk) -> None:
+    """A strategy that does not exist cannot be blocked."""
     with desk.refused(ccxt.BadRequest):
         desk.exchange(HEDGE, role="risk").set_allow_new_positions(False, "x", {"strategy_id": 77})
 

@@ -289,6 +289,17 @@ class LaggingGateway:
         """What the venue says itself, past the gateway, under the venue's ids: the truth."""
         return self._venue.call(account_id, function, [*args], kwargs)
 
+    def rows(self) -> dict[str, Any]:
+        """Everything that the gateway itself keeps, as it looks in its answers."""
+        tables = self._tables
+        return {
+            "orders": tables.rows(tables.orders.values()),
+            "deals": tables.rows(tables.deals.values()),
+            "positions": tables.rows(tables.positions.values()),
+            "accounts": tables.rows(tables.accounts.values()),
+            "strategies": [{"id": each, **columns} for each, columns in tables.strategies.items()],
+        }
+
     def now_ms(self) -> int:
         """The time, milliseconds since the Unix epoch."""
         return self.venue.now_ms()

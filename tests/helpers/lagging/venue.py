@@ -135,6 +135,7 @@ class Venue:
             detail = details.get("detail") if isinstance(details, dict) else None
             said = detail["message"] if isinstance(detail, dict) else str(error).removeprefix("oms ")
             words = re.sub(r"\border (\d+)", r"order x\1", said)
+            words = re.sub(r"^payload\.(?:new_)?(\w+):", r"Invalid \1:", words)
         return type(error)(f"{self._name} {words}")
 
     # -- ids
