@@ -12,6 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
+pytest.register_assert_rewrite(
+    *("tests.contract.cards", "tests.helpers.contract_desk", "tests.helpers.lagging_desk"),
+    "tests.helpers.strict_structures",
+)
 
 settings.register_profile("dev", deadline=None)
 # CI repeats itself: a red run means the change under test, and not the luck of the draw.

@@ -88,7 +88,7 @@ class CommandOutcomes(Host):
             # Without a cause it was raised before anything was sent: by a check of ours.
             lost = error.__cause__ is not None and not _never_sent(error)
             outcome = "unknown" if lost else "not_sent"
-        self._truth.note_outcome(client_order_id, outcome)
+        self._truth.note_outcome(client_order_id, outcome, self.milliseconds())
         if outcome != "unknown":
             known = {**_ABSENT, **vars(error)}
             error.__dict__.update(known, outcome=outcome, client_order_id=client_order_id)
@@ -199,7 +199,7 @@ class CommandOutcomes(Host):
             except ccxt.BaseError as error:
                 client_order_id = command["payload"].get("client_order_id")
                 error.__dict__["client_order_id"] = client_order_id
-                self._truth.note_outcome(client_order_id, vars(error).get("outcome"))
+                self._truth.note_outcome(client_order_id, vars(error).get("outcome"), self.milliseconds())
                 outcomes.append(error)
         return outcomes
 

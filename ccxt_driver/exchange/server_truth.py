@@ -16,7 +16,7 @@ _ENOUGH: Final = 2
 _MOST_STRUCTURES: Final = 2_000
 _MOST_MARKS: Final = 20_000
 _QUARTER_MS: Final = 900_000
-_FARTHEST_ZONE_MS: Final = 14 * 3_600_000
+FARTHEST_ZONE_MS: Final = 14 * 3_600_000
 _SAME_MOMENT_MS: Final = 10_000
 
 
@@ -54,11 +54,16 @@ class ServerTruth:
         self.dealt = Kept(_MOST_MARKS)
         """Ids of orders whose deals the gateway has learned of before."""
         self.refused = Kept(_MOST_MARKS)
-        """Client order ids of commands whose refusal we saw."""
+        """Client order ids of commands whose refusal we saw, and when: milliseconds."""
         self.doubtful = Kept(_MOST_MARKS)
         """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs."""
         self.rejected = Kept(_MOST_MARKS)
-        """Ids of rows that look open for ever, and whose order the venue refused or never got."""
+        """Rows without a venue id that look open for ever: the venue refused the order or never got it.
+
+        By row and venue id, as above: one that gets an id after all is none of them any more.
+        """
+        self.owned = Kept(_MOST_MARKS)
+        """Rows without a venue id, with the venue order that is surely theirs and no other row's."""
         self.missing_functions: set[str] = set()
         """What the venue does not have, of the functions that tell of orders."""
         self.orders_total: dict[int, int] = {}
@@ -85,7 +90,7 @@ class ServerTruth:
 
         :param key: row and venue id
         """
-        return key in self.venue_orders or key in self.not_open or key[0] in self.rejected
+        return key in self.venue_orders or key in self.not_open or key in self.rejected
 
     def learn(self, row: Mapping[str, Any], venue_order: Mapping[str, Any]) -> None:
         """Compare a row with what the venue says of the same order."""
@@ -97,10 +102,11 @@ class ServerTruth:
         else:
             self.agreed += 1
 
-    def note_outcome(self, client_order_id: str | None, outcome: str | None) -> None:
+    def note_outcome(self, client_order_id: str | None, outcome: str | None, now_ms: int) -> None:
         """Remember how a command that makes an order has failed.
 
         :param outcome: refused, unknown or not_sent
+        :param now_ms: milliseconds since the Unix epoch
         """
         if client_order_id is None:
             return
@@ -108,7 +114,7 @@ class ServerTruth:
             self.doubtful.keep(client_order_id)
             self.refused.pop(client_order_id, None)
         elif outcome == "refused" and client_order_id not in self.doubtful:
-            self.refused.keep(client_order_id)
+            self.refused.keep(client_order_id, now_ms)
 
     def learn_offset(self, written_ms: int, true_ms: int) -> None:
         """Take the difference of a time without a zone, read as UTC, and the true one for the zone.
@@ -118,8 +124,16 @@ class ServerTruth:
         """
         difference = written_ms - true_ms
         zone = round(difference / _QUARTER_MS) * _QUARTER_MS
-        if abs(difference - zone) < _SAME_MOMENT_MS and abs(zone) <= _FARTHEST_ZONE_MS:
+        if abs(difference - zone) < _SAME_MOMENT_MS and abs(zone) <= FARTHEST_ZONE_MS:
             self.utc_offset_ms = zone
+
+
+def youngest_age(difference_ms: int) -> int:
+    """How old something is at least, of whose time nobody knows the zone.
+
+    :param difference_ms: from its time, read as UTC, to now; zones differ by quarters of an hour
+    """
+    return max(difference_ms % _QUARTER_MS, difference_ms - FARTHEST_ZONE_MS)
 
 
 def has_zone(text: Any) -> bool:
@@ -150,26 +164,31 @@ def matched(
     """Which order of the venue belongs to which row.
 
     A row without the venue's id is found by the client order id that its order was sent with: its own, or
-    else the OMS id. Such an id may have been used before, by an order that is older than the row.
+    else the OMS id. Such an id may have been used before, by an order that is older than the row, and of
+    several rows with one id the newest goes first. No order is given to two rows.
 
     :param since_ms: by OMS id, before which an order cannot be the row's
     :returns: the venue's orders by OMS id
     """
-    by_id: dict[str, Mapping[str, Any]] = {}
-    by_client_id: dict[str, list[Mapping[str, Any]]] = {}
-    for order in venue_orders:
-        by_id[str(order["id"])] = order
-        by_client_id.setdefault(str(order.get("clientOrderId")), []).append(order)
+    left = {str(order["id"]): order for order in venue_orders}
     found: dict[int, Any] = {}
+    loose: list[Mapping[str, Any]] = []
     for row in rows:
-        if row.get("exchange_order_id"):
-            named = by_id.get(str(row["exchange_order_id"]))
-            candidates = [] if named is None else [named]
-        else:
-            sent_with = by_client_id.get(str(row.get("client_order_id") or row["id"]), [])
-            candidates = [each for each in sent_with if _may_be(each, row, since_ms[row["id"]])]
+        name = str(row.get("exchange_order_id"))
+        if not row.get("exchange_order_id"):
+            loose.append(row)
+        elif name in left:
+            found[row["id"]] = left.pop(name)
+    for row in sorted(loose, key=lambda row: int(row["id"]), reverse=True):
+        sent_as = str(row.get("client_order_id") or row["id"])
+        candidates = [
+            name
+            for name, order in left.items()
+            if str(order.get("clientOrderId")) == sent_as and _may_be(order, row, since_ms[row["id"]])
+        ]
         if candidates:
-            found[row["id"]] = candidates[0]
+            newest = max(candidates, key=lambda name: left[name].get("timestamp") or 0)
+            found[row["id"]] = left.pop(newest)
     return found
 
 

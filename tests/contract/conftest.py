@@ -1,4 +1,4 @@
-"""What the contract suites share: one event loop a module, and asserts of their helpers in full."""
+"""What the contract suites share: one event loop a module."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-
-pytest.register_assert_rewrite(
-    "tests.contract.cards", "tests.helpers.contract_desk", "tests.helpers.strict_structures"
-)
 
 
 @pytest.fixture(scope="module")

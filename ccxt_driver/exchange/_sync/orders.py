@@ -338,7 +338,7 @@ class Orders(Settling):
     def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
         """Cancel the orders of a list, where the server cannot choose them by symbol."""
         if self._composes():  # what the venue does not have yet, no such server can cancel
-            rows = [row for row in rows if row.get("exchange_order_id")]
+            rows = [row for row in rows if row.get("exchange_order_id") or row.get("venue_order")]
         ids = [row["id"] for row in rows]
         if not ids:
             return []

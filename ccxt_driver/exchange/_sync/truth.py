@@ -16,7 +16,13 @@ import ccxt
 
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
-from ccxt_driver.exchange.server_truth import has_zone, matched, may_differ
+from ccxt_driver.exchange.server_truth import (
+    FARTHEST_ZONE_MS,
+    has_zone,
+    matched,
+    may_differ,
+    youngest_age,
+)
 from ccxt_driver.mappers.composition import composed_order, has_ended, never_arrived
 from ccxt_driver.mappers.values import decimal_of
 
@@ -67,7 +73,7 @@ class Truth(TrueDeals):
         if not rows or not self._composes():
             return rows
         rejected = self._truth.rejected
-        asked = [row for row in rows if row["id"] not in rejected]
+        asked = [row for row in rows if _key(row) not in rejected]
         differing = [row for row in asked if self._mapped(may_differ, row)]
         if not self._truth.lags:  # as long as the server is not known, its filled orders tell
             differing += [row for row in asked if not self._mapped(may_differ, row)][-_SAMPLES:]
@@ -75,7 +81,7 @@ class Truth(TrueDeals):
         return [self._true(row, known) for row in rows]
 
     def _true(self, row: dict[str, Any], known: Mapping[int, Any]) -> dict[str, Any]:
-        if row["id"] in self._truth.rejected:
+        if _key(row) in self._truth.rejected:
             return never_arrived(row)
         if row["id"] not in known:
             return row
@@ -101,8 +107,10 @@ class Truth(TrueDeals):
             self._truth.venue_orders.keep(_key(row), venue_order)
             self._truth.not_open.keep(_key(row))
         written, true_ms = row.get("created_at"), venue_order.get("timestamp")
-        zone_is_open = self._truth.utc_offset_ms is None and row.get("edit_replace_at") is None
-        if zone_is_open and isinstance(true_ms, int) and not has_zone(written):
+        if row.get("edit_replace_at") is not None or not isinstance(true_ms, int) or has_zone(written):
+            return
+        # Learned anew of new orders: clocks are put forward in spring and back in autumn.
+        if self._truth.utc_offset_ms is None or self.milliseconds() - true_ms < FRESH_MS:
             offset = self._utc_offset_ms()
             self._truth.learn_offset(self._time_of(row, "created_at") + offset, true_ms)
 
@@ -149,18 +157,48 @@ class Truth(TrueDeals):
         the venue does not know by client order id or OMS id.
         """
         for row in rows:
-            if row.get("client_order_id") in self._truth.refused:
-                self._truth.rejected.keep(row["id"])
-        left = [row for row in rows if row["id"] not in self._truth.rejected]
-        found = self._in_lists(account_id, left)
+            if self._was_refused(row):
+                self._truth.rejected.keep(_key(row))
+        left = [row for row in rows if _key(row) not in self._truth.rejected]
+        found = self._owned(account_id, left, self._in_lists(account_id, left))
         for row in left:
             if row["id"] in found or not self._cannot_be_under_way(row):
                 continue
             if quantity := self._dealt(account_id, row):
                 found[row["id"]] = {"status": "canceled", "filled": str(quantity)}
             else:
-                self._truth.rejected.keep(row["id"])
+                self._truth.rejected.keep(_key(row))
         return found
+
+    def _was_refused(self, row: dict[str, Any]) -> bool:
+        """Whether a row is what a command has left behind whose refusal we saw."""
+        refused_ms = self._truth.refused.get(row.get("client_order_id"))
+        if refused_ms is None:
+            return False
+        return bool(self._age(row, "created_at") < self.milliseconds() - refused_ms + FRESH_MS)
+
+    def _owned(
+        self, account_id: int, rows: list[dict[str, Any]], found: dict[int, Any]
+    ) -> dict[int, Any]:
+        """Of the venue's orders that client order ids have led to, those that are no other row's."""
+        owned = self._truth.owned
+        named = {str(found[row["id"]]["id"]): row for row in rows if row["id"] in found}
+        unsure = {name: row for name, row in named.items() if owned.get(row["id"]) != name}
+        if not unsure:
+            return found
+        since = max(0, min(self._since(row) for row in unsure.values()))
+        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
+        others = self._search_back(
+            "orders_history",
+            request,
+            lambda row: str(row.get("exchange_order_id")) in unsure and row.get("reason") != "external",
+            lambda others: len(others) >= len(unsure),
+        )
+        taken = {str(row["exchange_order_id"]) for row in others}
+        for name, row in unsure.items():
+            if name not in taken:
+                owned.keep(row["id"], name)
+        return {order_id: order for order_id, order in found.items() if str(order["id"]) not in taken}
 
     def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
         """Whether a row says nothing of an order: the venue has given it no id and does not know it."""
@@ -170,7 +208,7 @@ class Truth(TrueDeals):
 
     def _cannot_be_under_way(self, row: dict[str, Any]) -> bool:
         """Whether an order that the venue's lists do not hold has ended: they were read, and it is old."""
-        old = self.milliseconds() - self._time_of(row, "created_at") > self.pending_timeout_ms()
+        old = self._age(row, "created_at") > self.pending_timeout_ms()
         missing = self._truth.missing_functions
         return old and _LISTS[0] not in missing and not {*_LISTS[1:3]} <= missing
 
@@ -182,7 +220,7 @@ class Truth(TrueDeals):
         found: dict[int, Any] = {}
         for symbol in dict.fromkeys(row["symbol"] for row in rows):
             of_symbol = [row for row in rows if row["symbol"] == symbol]
-            since = min(self._time_of(row, "created_at") for row in of_symbol) - FRESH_MS
+            since = min(self._since(row) for row in of_symbol)
             recent = self.milliseconds() - since < _RECENT_MS
             calls: list[tuple[str, list[Any]]] = [
                 (name, [symbol] if recent or name == _LISTS[0] else [symbol, max(since, 0)])
@@ -213,8 +251,23 @@ class Truth(TrueDeals):
         return listed
 
     def _matched(self, rows: list[dict[str, Any]], listed: list[dict[str, Any]]) -> dict[int, Any]:
-        since_ms = {row["id"]: self._time_of(row, "created_at") - FRESH_MS for row in rows}
-        return matched(rows, listed, since_ms)
+        return matched(rows, listed, {row["id"]: self._since(row) for row in rows})
+
+    # -- times, also while nobody knows the gateway's zone
+
+    def _blur(self, row: Mapping[str, Any]) -> int:
+        """By how much the time of a row may be off: its zone is not known before it is learned."""
+        known = self._truth.utc_offset_ms is not None or self.options.get("gateway_utc_offset") is not None
+        return 0 if known or has_zone(row.get("created_at")) else FARTHEST_ZONE_MS
+
+    def _since(self, row: Mapping[str, Any]) -> int:
+        """Before which the order of a row cannot have been placed."""
+        return self._time_of(row, "created_at") - FRESH_MS - self._blur(row)
+
+    def _age(self, row: Mapping[str, Any], time_key: str) -> int:
+        """How old a row is, or at least is."""
+        difference = self.milliseconds() - self._time_of(row, time_key)
+        return youngest_age(difference) if self._blur(row) else difference
 
     # -- open orders
 
@@ -305,8 +358,10 @@ class Truth(TrueDeals):
             if row["id"] in found:
                 self._learn_of(row, found[row["id"]])
         found.update(self._venue_orders(account_id, unsure))
-        under_way = {row["id"] for row in unsure if not row.get("exchange_order_id")}
-        under_way -= self._truth.rejected.keys()
+        rejected = self._truth.rejected
+        under_way = {
+            row["id"] for row in unsure if not row.get("exchange_order_id") and _key(row) not in rejected
+        }
         return [self._true(row, found) for row in rows if row["id"] in found or row["id"] in under_way]
 
     def _listed_apart(self, account_id: int, rows: list[dict[str, Any]], symbol: Any) -> dict[int, Any]:
@@ -319,8 +374,8 @@ class Truth(TrueDeals):
 
     def _is_just_placed(self, row: dict[str, Any]) -> bool:
         """Whether the venue may not list an order yet."""
-        moved = max(self._time_of(row, "created_at"), self._time_of(row, "updated_at"))
-        return self.milliseconds() - moved < _SURELY_LISTED_MS
+        moved = [key for key in ("created_at", "updated_at") if row.get(key) is not None]
+        return min(self._age(row, key) for key in moved) < _SURELY_LISTED_MS
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:

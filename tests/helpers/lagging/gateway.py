@@ -80,6 +80,8 @@ class LaggingGateway:
         self.venue = EmbeddedOms(netting, clock=clock, start_ms=start_ms, markets=markets, strategies=())
         self.requests: list[tuple[str, Any]] = []
         """What it was asked: endpoints and bodies."""
+        self.lists: list[tuple[str, dict[str, Any]]] = []
+        """The lists that it was asked for, with the parameters."""
         self.dispatcher_down = False
         """Whether the process behind the front is down: nothing is carried out."""
         self.lose_next_answer: str | None = None
@@ -130,6 +132,7 @@ class LaggingGateway:
             if self._closed or self.dispatcher_down:
                 return self._unavailable(endpoint, body)
             if endpoint in _LISTS:
+                self.lists.append((endpoint, dict(query)))
                 return self._list(endpoint, query, principal)
             own = self._handlers.get(endpoint)
             if own is not None:
@@ -280,6 +283,13 @@ class LaggingGateway:
     @venue_down.setter
     def venue_down(self, error: Exception | None) -> None:
         self._venue.down = error
+
+    def change_venue_answers(self, changed: Callable[[str, Any], Any] | None) -> None:
+        """Let the venue answer otherwise: venues differ.
+
+        :param changed: gives, or raises, the answer, of a function's name and what the venue would say
+        """
+        self._venue.changed = changed
 
     def lose_next_venue_answer(self) -> None:
         """Let the venue carry out the next order or cancellation, and the gateway never hear of it."""

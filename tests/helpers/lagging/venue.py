@@ -73,6 +73,8 @@ class Venue:
         self.oms = oms
         self.down: Exception | None = None
         """Raised by every call until it is taken away."""
+        self.changed: Callable[[str, Any], Any] | None = None
+        """Gives, or raises, what the venue answers, of a function's name and what it would have answered."""
         self.loses_next_answer = False
         """The next call that changes something is carried out, and its answer never arrives."""
         self._name = exchange_id.rpartition(".")[2]
@@ -119,7 +121,8 @@ class Venue:
         if self.loses_next_answer and changes_something(name):
             self.loses_next_answer = False
             raise ccxt.RequestTimeout(f"{self._name} POST https://api.venue.test/order request timed out")
-        return self._outwards(name, result)
+        answer = self._outwards(name, result)
+        return answer if self.changed is None else self.changed(name, answer)
 
     def _object(self, account_id: int) -> OmsCcxtExchange:
         if account_id not in self._objects:

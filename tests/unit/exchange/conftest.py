@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import responses
 
+from tests.helpers.contract_desk import Way
 from tests.helpers.gateway_stub import (
     ALL_FEATURES,
     Driver,
@@ -17,8 +19,10 @@ from tests.helpers.gateway_stub import (
     connected_driver,
     sync_driver,
 )
+from tests.helpers.lagging_desk import LaggingDesk, lagging_desk_of
 
 MakeDriver = Callable[..., Driver]
+MakeDesk = Callable[..., LaggingDesk]
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -55,3 +59,24 @@ def connect(request: pytest.FixtureRequest) -> Iterator[MakeDriver]:
         yield make
         for driver in made:
             driver.call("close")
+
+
+@pytest.fixture(params=["sync", "async"])
+def make_desk(request: pytest.FixtureRequest) -> Iterator[MakeDesk]:
+    """Make gateways that lag, with drivers on them: `make_desk(**options of the gateway)`."""
+    loop = asyncio.new_event_loop()
+    with contextlib.ExitStack() as stack:
+
+        def make(**options: Any) -> LaggingDesk:
+            way = Way(request.param == "async", None, loop)
+            return stack.enter_context(lagging_desk_of(way, **options))
+
+        yield make
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+@pytest.fixture
+def desk(make_desk: MakeDesk) -> LaggingDesk:
+    """Make a gateway that lags as the public one does."""
+    return make_desk()

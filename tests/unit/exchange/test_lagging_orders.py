@@ -1,0 +1,380 @@
+"""Orders of a gateway whose rows never move: what a program gets is what the venue has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import pytest
+
+from tests.helpers.contract_desk import HEDGE, NETTING, OTHER, SPOT
+from tests.helpers.lagging_desk import LaggingDesk
+
+pytestmark = pytest.mark.oldest
+
+MakeDesk = Callable[..., LaggingDesk]
+MINUTE_MS = 60_000
+
+
+def rest(desk: LaggingDesk, amount: float = 3, **params: Any) -> Any:
+    """A limit sale that waits above the market."""
+    return desk.ex.create_order(SPOT, "limit", "sell", amount, 105, params)
+
+
+def fill(desk: LaggingDesk, size: float) -> None:
+    """Let the market take so much at 105."""
+    desk.price(SPOT, 105, 106, size=size)
+    desk.price(SPOT, 100, 101)
+
+
+def row_of(desk: LaggingDesk, order_id: str) -> dict[str, Any]:
+    (row,) = [row for row in desk.oms.rows()["orders"] if str(row["id"]) == order_id]
+    return dict(row)
+
+
+def every_way(desk: LaggingDesk, order_id: str) -> list[Any]:
+    """The order as each of the reads gives it, by this object and by one that knows nothing yet."""
+    found: list[Any] = []
+    for ex in (desk.ex, desk.exchange()):
+        found += [ex.fetch_order(order_id), *ex.fetch_orders_by_ids([order_id])]
+        found += [order for order in ex.fetch_orders() if order["id"] == order_id]
+    assert len(found) == 6
+    return found
+
+
+# -- what became of it at the venue
+
+
+def test_filled_at_the_venue_and_submitted_in_the_row(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    fill(desk, 3)
+
+    assert row_of(desk, order["id"])["status"] == "SUBMITTED"
+    for seen in every_way(desk, order["id"]):
+        assert (seen["status"], seen["filled"], seen["remaining"]) == ("closed", 3, 0)
+        assert (seen["average"], seen["cost"]) == (105, 315)
+    assert [each["id"] for each in desk.ex.fetch_closed_orders()] == [order["id"]]
+    assert desk.ex.fetch_open_orders() == []
+
+
+def test_partially_filled_at_the_venue_and_submitted_in_the_row(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    fill(desk, 1)
+
+    for seen in (*every_way(desk, order["id"]), *desk.ex.fetch_open_orders()):
+        assert (seen["status"], seen["filled"], seen["remaining"]) == ("open", 1, 2)
+        assert (seen["average"], seen["cost"], seen["price"]) == (105, 105, 105)
+    assert desk.ex.fetch_closed_orders() == []
+
+
+def test_cancelled_by_the_venue(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    desk.oms.venue_call(NETTING, "cancel_order", row_of(desk, order["id"])["exchange_order_id"], SPOT)
+
+    for seen in every_way(desk, order["id"]):
+        assert (seen["status"], seen["filled"], seen["remaining"]) == ("canceled", 0, 3)
+    assert [each["id"] for each in desk.ex.fetch_canceled_orders()] == [order["id"]]
+    assert desk.ex.fetch_open_orders() == []
+
+
+@pytest.mark.parametrize("said", ["expired", "rejected", "canceled"])
+def test_ended_at_the_venue_after_a_part(desk: LaggingDesk, said: str) -> None:
+    order = rest(desk)
+    fill(desk, 1)
+
+    def changed(name: str, answer: Any) -> Any:
+        if name == "fetch_open_orders":
+            return []
+        return {**answer, "status": said} if name == "fetch_order" else answer
+
+    desk.oms.change_venue_answers(changed)
+    for seen in every_way(desk, order["id"]):
+        assert (seen["status"], seen["filled"]) == (said, 1)
+    desk.advance(MINUTE_MS)
+    assert desk.ex.fetch_open_orders() == []
+
+
+def test_cancelled_by_the_gateway_after_it_filled_in_part(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    fill(desk, 1)
+    canceled = desk.ex.cancel_order(order["id"])
+
+    row = row_of(desk, order["id"])
+    assert (row["status"], Decimal(row["filled_qty"])) == ("CANCELED", 0)
+    for seen in (canceled, *every_way(desk, order["id"])):
+        assert (seen["status"], seen["filled"], seen["remaining"], seen["cost"]) == ("canceled", 1, 2, 105)
+    assert [trade["amount"] for trade in canceled["trades"]] == [1]
+
+
+def test_cancelling_what_has_filled_is_refused_and_the_order_is_closed(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    fill(desk, 3)
+
+    with pytest.raises(ccxt.InvalidOrder) as info:
+        desk.ex.cancel_order(order["id"])
+    assert info.value.outcome == "refused"
+    assert desk.ex.fetch_order(order["id"])["status"] == "closed"
+
+
+# -- several fills
+
+
+@pytest.mark.parametrize("trades_in_order", [True, False])
+def test_several_fills_add_up(make_desk: MakeDesk, trades_in_order: bool) -> None:
+    desk = make_desk(trades_in_order=trades_in_order)
+    order = rest(desk)
+    times = []
+    for size in (1, 2):
+        desk.advance(7_300)
+        times.append(desk.oms.now_ms())
+        fill(desk, size)
+    desk.advance(20_000)
+
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["status"], seen["filled"], seen["average"], seen["cost"]) == ("closed", 3, 105, 315)
+    assert seen["fee"] == {"currency": "USDT", "cost": 0.315, "rate": 0.001}
+    assert [trade["timestamp"] for trade in seen["trades"]] == times
+    assert seen["lastTradeTimestamp"] == times[-1]
+    deals = desk.oms.rows()["deals"]
+    assert [trade["id"] for trade in seen["trades"]] == [str(deal["id"]) for deal in deals]
+    assert {trade["order"] for trade in seen["trades"]} == {order["id"]}
+    assert [trade["takerOrMaker"] for trade in seen["trades"]] == ["maker", "maker"]
+
+
+def test_fees_in_two_currencies_are_summed_apart(make_desk: MakeDesk) -> None:
+    desk = make_desk(trades_in_order=False)
+
+    def changed(name: str, answer: Any) -> Any:
+        if name == "fetch_my_trades":
+            for trade in answer:
+                bnb, usdt = {"currency": "BNB", "cost": 0.2}, {"currency": "USDT", "cost": 0.3}
+                trade["fee"] = bnb if trade["amount"] == 1 else usdt
+        return answer
+
+    desk.oms.change_venue_answers(changed)
+    order = rest(desk)
+    fill(desk, 1)
+    fill(desk, 2)
+
+    seen = desk.ex.fetch_order(order["id"])
+    assert [(fee["currency"], fee["cost"]) for fee in seen["fees"]] == [("BNB", 0.2), ("USDT", 0.3)]
+    assert seen["fee"] is None
+
+
+def test_an_order_without_fills_costs_no_reconcile(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    desk.ex.fetch_order(order["id"])
+
+    assert "reconcile" not in [endpoint for endpoint, _ in desk.oms.requests]
+
+
+# -- leftovers of refused commands
+
+
+def refuse(desk: LaggingDesk, **params: Any) -> int:
+    """An order that the venue refuses; the id of the row that it leaves behind."""
+    with pytest.raises(ccxt.InsufficientFunds):
+        desk.ex.create_order(SPOT, "limit", "buy", 5000, 100, params)
+    row = desk.oms.rows()["orders"][-1]
+    assert (row["status"], row["exchange_order_id"]) == ("PENDING_SUBMIT", None)
+    return int(row["id"])
+
+
+def test_a_leftover_whose_refusal_was_seen_is_rejected_at_once(desk: LaggingDesk) -> None:
+    order_id = refuse(desk)
+
+    assert desk.ex.fetch_order(order_id)["status"] == "rejected"
+    assert [order["status"] for order in desk.ex.fetch_orders()] == ["rejected"]
+    assert desk.ex.fetch_open_orders() == []
+
+
+def test_somebody_elses_leftover_is_open_until_it_must_have_arrived(desk: LaggingDesk) -> None:
+    order_id = refuse(desk)
+    other = desk.exchange()
+
+    assert [order["id"] for order in other.fetch_open_orders()] == [str(order_id)]
+    desk.advance(59_000)
+    assert other.fetch_order(order_id)["status"] == "open"
+    desk.advance(3_000)
+    assert other.fetch_order(order_id)["status"] == "rejected"
+    assert other.fetch_open_orders() == []
+
+
+def test_pending_timeout_says_when_a_leftover_is_dead(desk: LaggingDesk) -> None:
+    order_id = refuse(desk)
+    impatient, patient = desk.exchange(pending_timeout=5_000), desk.exchange(pending_timeout=600_000)
+    desk.advance(7_000)
+
+    assert impatient.fetch_order(order_id)["status"] == "rejected"
+    desk.advance(300_000)
+    assert patient.fetch_order(order_id)["status"] == "open"
+
+
+@pytest.mark.parametrize("params", [{"clientOrderId": "mine"}, {}], ids=["by client order id", "by OMS id"])
+def test_after_a_lost_answer_the_venues_order_is_found(desk: LaggingDesk, params: dict[str, Any]) -> None:
+    """The gateway never learned the venue's id: its row looks like that of a refused order."""
+    desk.oms.lose_next_venue_answer()
+    if params:
+        placed = rest(desk, **params)
+        order_id = placed["id"]
+    else:  # of a client that sends no id: the gateway's own is the venue's client order id
+        payload = {"symbol": SPOT, "side": "sell", "order_type": "limit", "qty": 3, "price": 105}
+        body = {"account_id": NETTING, "command": "send_order", "payload": payload}
+        assert desk.oms.handle("commands", {}, {}, body).status == 400
+        order_id = str(desk.oms.rows()["orders"][-1]["id"])
+    assert row_of(desk, order_id)["exchange_order_id"] is None
+
+    for seen in (*every_way(desk, order_id), *desk.ex.fetch_open_orders()):
+        assert (seen["id"], seen["status"], seen["filled"]) == (order_id, "open", 0)
+    fill(desk, 3)
+    desk.advance(2 * MINUTE_MS)
+    for seen in every_way(desk, order_id):
+        assert (seen["status"], seen["filled"]) == ("closed", 3)
+
+
+def test_a_leftover_is_not_taken_for_the_older_order_of_its_client_order_id(desk: LaggingDesk) -> None:
+    older = rest(desk, clientOrderId="mine")
+    desk.advance(10 * MINUTE_MS)
+    order_id = refuse(desk, clientOrderId="mine")
+    desk.advance(2 * MINUTE_MS)
+
+    for ex in (desk.ex, desk.exchange()):
+        assert [order["id"] for order in ex.fetch_open_orders()] == [older["id"]]
+        assert ex.fetch_order(order_id)["status"] == "rejected"
+        assert ex.fetch_order(older["id"])["status"] == "open"
+
+
+def test_a_leftover_is_not_taken_for_the_next_order_of_its_client_order_id(desk: LaggingDesk) -> None:
+    """A program that is refused and sends again under the same id has placed one order, not two."""
+    order_id = refuse(desk, clientOrderId="mine")
+    next_one = desk.ex.create_order(SPOT, "limit", "buy", 1, 90, {"clientOrderId": "mine"})
+
+    for ex in (desk.ex, desk.exchange()):
+        states = {order["id"]: (order["status"], order["amount"]) for order in ex.fetch_orders()}
+        assert states[next_one["id"]] == ("open", 1)
+        assert states[str(order_id)][1] == 5000
+        assert next_one["id"] in [order["id"] for order in ex.fetch_open_orders()]
+    desk.advance(2 * MINUTE_MS)
+    for ex in (desk.ex, desk.exchange()):
+        assert [order["id"] for order in ex.fetch_open_orders()] == [next_one["id"]]
+        assert ex.fetch_order(order_id)["status"] == "rejected"
+
+
+def test_a_row_that_was_under_way_is_no_leftover_once_the_venue_has_it(desk: LaggingDesk) -> None:
+    """Taken for dead too early, it must not stay dead."""
+    order = rest(desk)
+    number = int(order["id"])
+    named = row_of(desk, order["id"])["exchange_order_id"]
+    kept = desk.oms._tables.orders[number]
+    kept.exchange_order_id, kept.status, kept.client_order_id = None, "PENDING_SUBMIT", "otherwise"
+    other = desk.exchange(pending_timeout=0)
+    desk.advance(2_000)
+    assert other.fetch_order(number)["status"] == "rejected"
+
+    kept.exchange_order_id, kept.status = named, "SUBMITTED"
+    assert other.fetch_order(number)["status"] == "open"
+    assert [each["id"] for each in other.fetch_open_orders()] == [order["id"]]
+
+
+def test_the_older_order_of_a_refused_id_stays_what_it_is(desk: LaggingDesk) -> None:
+    """An order whose answer somebody else lost, and a command of ours of the same id that was refused."""
+    other = desk.exchange(lookup_timeout=0)
+    desk.oms.lose_next_venue_answer()
+    with pytest.raises(ccxt.RequestTimeout):
+        other.create_order(SPOT, "limit", "sell", 3, 105, {"clientOrderId": "mine"})
+    first = str(desk.oms.rows()["orders"][-1]["id"])
+    desk.advance(3 * MINUTE_MS)
+    refused = refuse(desk, clientOrderId="mine")
+
+    assert desk.ex.fetch_order(refused)["status"] == "rejected"
+    assert desk.ex.fetch_order(first)["status"] == "open"
+
+
+def test_what_the_gateway_cannot_cancel_is_told_by_cancel_all(desk: LaggingDesk) -> None:
+    """An order whose answer was lost has no id that the gateway could cancel."""
+    lost = desk.exchange(lookup_timeout=0)
+    desk.oms.lose_next_venue_answer()
+    with pytest.raises(ccxt.RequestTimeout):
+        lost.create_order(SPOT, "limit", "sell", 1, 120, {"clientOrderId": "mine"})
+    first = str(desk.oms.rows()["orders"][-1]["id"])
+    second = rest(desk)
+
+    left = {order["id"]: order["status"] for order in desk.ex.cancel_all_orders()}
+    assert left == {first: "open", second["id"]: "canceled"}
+
+
+# -- changes
+
+
+def test_an_edit_sends_price_and_quantity_always(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+    desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2)
+
+    payloads = [body["payload"] for endpoint, body in desk.oms.requests if endpoint == "commands"][1:]
+    sent = [(Decimal(each["new_price"]), Decimal(each["new_qty"])) for each in payloads]
+    assert sent == [(110, 3), (110, 2)]
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["price"], seen["amount"], seen["status"]) == (110, 2, "open")
+
+
+def test_an_edit_of_a_row_that_has_lost_its_price(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    change = {"order_id": int(order["id"]), "new_qty": 2}
+    body = {"account_id": NETTING, "command": "change_order", "payload": change}
+    reply = desk.oms.handle("commands", {}, {}, body)
+    assert (reply.status, row_of(desk, order["id"])["price"]) == (200, None)
+
+    assert desk.ex.fetch_order(order["id"])["price"] == 105
+    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 1)
+    assert (edited["price"], edited["amount"]) == (105, 1)
+
+
+def test_an_edit_by_a_new_order_of_the_venues(make_desk: MakeDesk) -> None:
+    """A venue that cannot edit: the gateway cancels and creates, under its own id of before."""
+    desk = make_desk(venue_functions={"fetch_orders", "fetch_closed_orders", "fetch_trading_fees"})
+    order = rest(desk)
+    first = row_of(desk, order["id"])["exchange_order_id"]
+    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+
+    assert row_of(desk, order["id"])["exchange_order_id"] != first
+    assert (edited["id"], edited["price"], edited["status"]) == (order["id"], 110, "open")
+    assert [each["id"] for each in desk.ex.fetch_open_orders()] == [order["id"]]
+
+
+# -- orders of others
+
+
+def test_an_order_that_the_gateway_did_not_send(desk: LaggingDesk) -> None:
+    """Reconciling writes it as a filled market order of the size of its first trade."""
+    desk.oms.venue_call(NETTING, "create_order", SPOT, "limit", "sell", 3, 105)
+    fill(desk, 1)
+    desk.ex.reconcile()
+    (row,) = desk.oms.rows()["orders"]
+    assert (row["status"], row["order_type"], Decimal(row["qty"])) == ("FILLED", "market", 1)
+
+    seen = desk.ex.fetch_order(row["id"])
+    assert (seen["status"], seen["type"], seen["amount"], seen["filled"]) == ("open", "limit", 3, 1)
+    fill(desk, 2)
+    seen = desk.ex.fetch_order(row["id"])
+    assert (seen["status"], seen["amount"], seen["filled"], len(seen["trades"])) == ("closed", 3, 3, 2)
+
+
+# -- numbers
+
+
+def test_zero_in_scientific_notation_is_zero(desk: LaggingDesk) -> None:
+    order = desk.exchange(number=str).create_order(SPOT, "limit", "sell", "3", "105")
+
+    assert row_of(desk, order["id"])["filled_qty"] == "0E-18"
+    assert (order["filled"], order["remaining"], order["cost"], order["amount"]) == ("0", "3", "0", "3")
+
+
+def test_accounts_do_not_mix(desk: LaggingDesk) -> None:
+    mine, other = rest(desk), desk.exchange(HEDGE).create_order(OTHER, "limit", "sell", 1, 12)
+
+    assert [order["id"] for order in desk.ex.fetch_open_orders()] == [mine["id"]]
+    with pytest.raises(ccxt.OrderNotFound):
+        desk.ex.fetch_order(other["id"])
