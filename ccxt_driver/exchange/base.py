@@ -35,7 +35,7 @@ from .position_requests import PositionRequests
 from .request_parts import KEY_HEADER, endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
 from .secrecy import Secrecy
-from .server_truth import ServerTruth
+from .server_truth import FARTHEST_ZONE_MS, ServerTruth, has_zone
 from .shared_markets import SharedMarkets
 from .ticker_cache import TickerCache
 from .transport import Transport
@@ -259,6 +259,11 @@ class OmsExchange(
         """How far a gateway's times without a zone are ahead: `options.gateway_utc_offset`, or as learned."""
         hours = self.options.get("gateway_utc_offset")
         return self._truth.utc_offset_ms or 0 if hours is None else round(float(hours) * 3_600_000)
+
+    def _zone_blur_ms(self, text: Any) -> int:
+        """By how much a time may be off: its zone is not known before it is learned."""
+        known = self._truth.utc_offset_ms is not None or self.options.get("gateway_utc_offset") is not None
+        return 0 if known or has_zone(text) else FARTHEST_ZONE_MS
 
     # -- answers ---------------------------------------------------------------------------------
 

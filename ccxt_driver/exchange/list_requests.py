@@ -33,6 +33,7 @@ class Wanted:
     :param symbols: several; a server filters by `symbol` only
     :param statuses: of the contract; None for all
     :param everything: without `since` and `limit`, all rows and not only the newest page
+    :param in_any_zone: also rows whose times may be inside, as long as nobody knows their zone
     """
 
     symbol: str | None = None
@@ -46,6 +47,7 @@ class Wanted:
     client_order_id: str | None = None
     currency: str | None = None
     everything: bool = False
+    in_any_zone: bool = False
 
     def market_symbols(self) -> list[str]:
         """The symbols that are wanted; empty for all."""
@@ -192,6 +194,8 @@ class ListRequests(Host):
             return True
         time = self._time_of(row, time_key)
         slack = _slack_of(row.get(time_key))
+        if wanted.in_any_zone:
+            slack += self._zone_blur_ms(row.get(time_key))
         return (wanted.since is None or time + slack >= wanted.since) and (
             wanted.until is None or time - slack <= wanted.until
         )

@@ -64,6 +64,8 @@ class ServerTruth:
         """
         self.owned = Kept(_MOST_MARKS)
         """Rows without a venue id, with the venue order that is surely theirs and no other row's."""
+        self.reconciled: set[int] = set()
+        """Accounts whose gateway has reconciled before, so that it goes on from there."""
         self.missing_functions: set[str] = set()
         """What the venue does not have, of the functions that tell of orders."""
         self.orders_total: dict[int, int] = {}

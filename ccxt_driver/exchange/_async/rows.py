@@ -259,12 +259,17 @@ class Rows(OmsExchange):
         Without `since` and `limit`: the newest page.
 
         :param corrected: gives the rows of a page as they truly are, before they are chosen by status
+            and time
         """
         features = await self._features()
         if wanted.since is None and wanted.limit is None and not wanted.everything:
             wanted = replace(wanted, limit=PAGE_SIZE)
         known = BY_NAME[endpoint].query
-        unfiltered = wanted if corrected is None else replace(wanted, statuses=None)
+        unfiltered = wanted
+        if corrected is not None:
+            # A deal is written down later than it was traded, an order when it is made.
+            until = wanted.until if time_key == "created_at" else None
+            unfiltered = replace(wanted, statuses=None, until=until, in_any_zone=True)
         asked = self._first_page_request(account_id, unfiltered, features, self.milliseconds())
         request = {name: value for name, value in asked.items() if name in known}
         first = await self._read_page(endpoint, request)

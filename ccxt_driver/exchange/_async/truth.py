@@ -16,7 +16,6 @@ import ccxt
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
 from ccxt_driver.exchange.server_truth import (
-    FARTHEST_ZONE_MS,
     has_zone,
     matched,
     may_differ,
@@ -254,19 +253,14 @@ class Truth(TrueDeals):
 
     # -- times, also while nobody knows the gateway's zone
 
-    def _blur(self, row: Mapping[str, Any]) -> int:
-        """By how much the time of a row may be off: its zone is not known before it is learned."""
-        known = self._truth.utc_offset_ms is not None or self.options.get("gateway_utc_offset") is not None
-        return 0 if known or has_zone(row.get("created_at")) else FARTHEST_ZONE_MS
-
     def _since(self, row: Mapping[str, Any]) -> int:
         """Before which the order of a row cannot have been placed."""
-        return self._time_of(row, "created_at") - FRESH_MS - self._blur(row)
+        return self._time_of(row, "created_at") - FRESH_MS - self._zone_blur_ms(row.get("created_at"))
 
     def _age(self, row: Mapping[str, Any], time_key: str) -> int:
         """How old a row is, or at least is."""
         difference = self.milliseconds() - self._time_of(row, time_key)
-        return youngest_age(difference) if self._blur(row) else difference
+        return youngest_age(difference) if self._zone_blur_ms(row.get(time_key)) else difference
 
     # -- open orders
 

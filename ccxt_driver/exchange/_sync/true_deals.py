@@ -11,6 +11,7 @@ from typing import Any
 import ccxt
 
 from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
+from ccxt_driver.contract.values import format_date
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import DAY_MS, RouteMissing, Wanted
 from ccxt_driver.exchange.server_truth import is_rough
@@ -22,6 +23,7 @@ from .rows import Rows
 FRESH_MS = 60_000
 _ONE_RECONCILE_MS = 5_000
 _RECONCILES = 3
+_MOST_RECONCILES = 10
 _TRADES_IN_ONE_RECONCILE = 200
 
 
@@ -37,14 +39,39 @@ class TrueDeals(Rows):
 
     def _dealt(self, account_id: int, row: dict[str, Any]) -> Decimal:
         """How much of an order its deals say was filled."""
-        self._reconcile_now(account_id, [row["symbol"]])
+        self._reconcile_now(account_id, [row["symbol"]], self._time_of(row, "created_at"))
         deals = self._deals_of(account_id, row)
         return self._mapped(total_of, deals)
 
-    def _reconcile_now(self, account_id: int, symbols: Iterable[str]) -> None:
-        """Let the gateway learn of the venue's trades."""
+    def _reconcile_now(self, account_id: int, symbols: Iterable[str], since: int | None = None) -> None:
+        """Let the gateway learn of the venue's trades.
+
+        It goes on where it stopped the last time; one that has never begun looks ten minutes back only.
+
+        :param since: milliseconds; the trades that are needed are not older
+        """
         request = {"account_id": account_id, "scope": "short", "symbols_hint": [*symbols]}
+        first = account_id not in self._truth.reconciled
+        if first and self._has_never_reconciled(account_id):
+            request.update(self._far_back(since))
         self.request(BY_NAME["reconcile"].path, "private", "POST", request)
+        self._truth.reconciled.add(account_id)
+
+    def _has_never_reconciled(self, account_id: int) -> bool:
+        try:
+            path = BY_NAME["reconcile_account_status"].path
+            status = self.request(path, "private", "GET", {"account_id": account_id})
+        except ccxt.ExchangeError as error:
+            LOGGER.debug("%s when it was reconciled is not known: %s", self.id, error)
+            return False
+        return isinstance(status, Mapping) and status.get("status") == "never"
+
+    def _far_back(self, since: int | None) -> dict[str, str]:
+        """What a reconcile is told to look farther back: by days of its own zone, hence with a margin."""
+        if since is None:
+            return {"scope": "long"}
+        start, end = max(since - DAY_MS, 0), self.milliseconds() + DAY_MS
+        return {"scope": "period", "start_date": format_date(start), "end_date": format_date(end)}
 
     def _deals_of(self, account_id: int, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The deals of one order, ascending, as the server has them."""
@@ -70,7 +97,7 @@ class TrueDeals(Rows):
         for _ in range(_RECONCILES):
             if self._mapped(total_of, deals) >= filled:
                 break
-            self._reconcile_now(account_id, [row["symbol"]])
+            self._reconcile_now(account_id, [row["symbol"]], self._time_of(row, "created_at"))
             deals = self._deals_of(account_id, row)
         else:
             LOGGER.warning("%s the gateway lacks deals of order %s", self.id, row["id"])
@@ -82,23 +109,24 @@ class TrueDeals(Rows):
     def _true_trades(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
         """The account's deals, after the gateway has learned of all trades, with their true times.
 
-        A gateway's own time of a deal is later than the trade's, so `until` and the limit of a window
-        are held here.
+        A gateway's own time of a deal is later than the trade's, so the limit of a window is held here.
         """
-        listed = replace(wanted, until=None, limit=None if wanted.since is not None else wanted.limit)
+        listed = wanted if wanted.since is None else replace(wanted, limit=None)
         deals: list[dict[str, Any]] = []
-        for _ in range(_RECONCILES):
-            self._reconcile_now(account_id, wanted.market_symbols())
-            before, deals = deals, self._history("deals", account_id, listed, "executed_at")
-            if len(deals) == len(before) or self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
+        newest = None
+        for _ in range(_MOST_RECONCILES):
+            self._reconcile_now(account_id, wanted.market_symbols(), wanted.since)
+            deals = self._history("deals", account_id, listed, "executed_at", self._at_true_times)
+            before, newest = newest, max((deal["id"] for deal in deals), default=None)
+            if newest == before or self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
                 break
-        deals = self._at_true_times(account_id, deals)
-        return self._newest_or_oldest(self._matching(deals, wanted, "executed_at"), wanted, "executed_at")
+        return self._newest_or_oldest(deals, wanted, "executed_at")
 
     def _newest_at_once(self, deals: list[dict[str, Any]]) -> int:
         """How many deals the gateway learned of together with the newest."""
-        newest = max((self._time_of(deal, "executed_at") for deal in deals), default=0)
-        return sum(newest - self._time_of(deal, "executed_at") <= _ONE_RECONCILE_MS for deal in deals)
+        learned = [self._time_of(deal.get("gateway_row", deal), "executed_at") for deal in deals]
+        newest = max(learned, default=0)
+        return sum(newest - time <= _ONE_RECONCILE_MS for time in learned)
 
     def _at_true_times(self, account_id: int, deals: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Deals with the times at which the venue traded."""
