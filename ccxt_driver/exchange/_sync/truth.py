@@ -352,10 +352,7 @@ class Truth(TrueDeals):
             if row["id"] in found:
                 self._learn_of(row, found[row["id"]])
         found.update(self._venue_orders(account_id, unsure))
-        rejected = self._truth.rejected
-        under_way = {
-            row["id"] for row in unsure if not row.get("exchange_order_id") and _key(row) not in rejected
-        }
+        under_way = {row["id"] for row in unsure if _key(row) not in self._truth.rejected}
         return [self._true(row, found) for row in rows if row["id"] in found or row["id"] in under_way]
 
     def _listed_apart(self, account_id: int, rows: list[dict[str, Any]], symbol: Any) -> dict[int, Any]:

@@ -1,0 +1,360 @@
+"""What reads of a gateway that lags ask, and how they cope with its lists and with its venue's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import ccxt
+import pytest
+
+from tests.helpers.contract_desk import NETTING, OTHER, SPOT, SWAP
+from tests.helpers.lagging_desk import LaggingDesk
+
+pytestmark = pytest.mark.oldest
+
+MakeDesk = Callable[..., LaggingDesk]
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+EVERY_LIST = {"fetch_orders", "fetch_closed_orders", "fetch_canceled_orders"}
+
+
+def rest(desk: LaggingDesk, symbol: str = SPOT, price: float = 90) -> Any:
+    return desk.ex.create_order(symbol, "limit", "buy", 1, price)
+
+
+def asked(desk: LaggingDesk) -> list[str]:
+    """Endpoints, with the venue's functions, since the last time."""
+    found: list[str] = []
+    for endpoint, body in desk.oms.requests:
+        calls = body if endpoint == "ccxt_commands" else [body] if endpoint == "ccxt_call" else []
+        functions = "+".join(sorted({call.get("func") or "" for call in calls}))
+        found.append(f"{endpoint} {functions}".strip() if endpoint == "ccxt_commands" else endpoint)
+    desk.oms.requests.clear()
+    return found
+
+
+def ids(rows: Iterable[dict[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+def many(desk: LaggingDesk, count: int, **columns: Any) -> None:
+    """Rows of orders that were placed and ended long ago, without the work of it."""
+    for _ in range(count):
+        own = {
+            "symbol": SPOT,
+            "side": "buy",
+            "order_type": "limit",
+            "qty": 1,
+            "status": "CANCELED",
+            **columns,
+        }
+        desk.oms._tables.add_order(account_id=NETTING, **own)
+
+
+# -- as few requests as possible: what common calls ask once everything is known
+
+
+@pytest.fixture
+def known(desk: LaggingDesk) -> LaggingDesk:
+    """A desk whose driver has placed an order before."""
+    desk.ex.create_order(SPOT, "market", "buy", 1)
+    desk.advance(5 * MINUTE_MS)
+    desk.oms.requests.clear()
+    return desk
+
+
+def test_a_market_order_costs_its_command_its_row_its_venue_and_its_deals(known: LaggingDesk) -> None:
+    known.ex.create_order(SPOT, "market", "buy", 1)
+
+    assert asked(known) == ["commands", "orders_history", "ccxt_call", "reconcile", "deals"]
+
+
+def test_a_limit_order_that_rests_costs_its_command_its_row_and_its_venue(known: LaggingDesk) -> None:
+    rest(known)
+
+    assert asked(known) == ["commands", "orders_history", "ccxt_call"]
+
+
+def test_fetch_order_of_an_open_order(known: LaggingDesk) -> None:
+    order = rest(known)
+    asked(known)
+    known.ex.fetch_order(order["id"])
+
+    assert asked(known) == ["orders_history", "ccxt_call"]
+
+
+def test_fetch_order_of_a_filled_order(known: LaggingDesk) -> None:
+    """What the venue said of an order that has ended is not asked again, nor are its deals missing."""
+    order = known.ex.create_order(SPOT, "market", "buy", 1)
+    asked(known)
+    known.ex.fetch_order(order["id"])
+
+    assert asked(known) == ["orders_history", "deals"]
+
+
+def test_fetch_order_of_a_filled_order_whose_venue_gives_no_trades(make_desk: MakeDesk) -> None:
+    desk = make_desk(trades_in_order=False)
+    order = desk.ex.create_order(SPOT, "market", "buy", 1)
+    asked(desk)
+    desk.ex.fetch_order(order["id"])
+
+    assert asked(desk) == ["orders_history", "deals"], "the times of its trades are kept"
+
+
+def test_fetch_open_orders(known: LaggingDesk) -> None:
+    """Two requests, however many orders are open or dead."""
+    orders = [rest(known), rest(known, OTHER, 9)]
+    for _ in range(3):
+        known.ex.create_order(SPOT, "market", "buy", 1)
+    known.advance(MINUTE_MS)
+    asked(known)
+
+    assert ids(known.ex.fetch_open_orders()) == ids(orders)
+    assert asked(known) == ["orders_open", "ccxt_call"]
+    known.ex.fetch_open_orders(SPOT)
+    assert asked(known) == ["orders_open", "ccxt_call"]
+
+
+def test_fetch_open_orders_of_an_object_that_knows_nothing(known: LaggingDesk) -> None:
+    """Dead orders are looked for once where the venue may list them apart, and not again."""
+    order = rest(known)
+    for _ in range(30):
+        known.ex.create_order(SPOT, "market", "buy", 0.1)
+    known.advance(MINUTE_MS)
+    other = known.exchange()
+    other.load_markets()
+    asked(known)
+
+    assert ids(other.fetch_open_orders()) == [order["id"]]
+    assert asked(known) == ["orders_open", "ccxt_call", "ccxt_commands fetch_open_orders"]
+    assert ids(other.fetch_open_orders()) == [order["id"]]
+    assert asked(known) == ["orders_open", "ccxt_call"]
+
+
+def test_fetch_closed_orders(known: LaggingDesk) -> None:
+    known.ex.create_order(SPOT, "market", "buy", 1)
+    asked(known)
+
+    assert len(known.ex.fetch_closed_orders()) == 2
+    assert asked(known) == ["orders_history"]
+    assert len(known.exchange().fetch_closed_orders()) == 2
+    assert asked(known)[-2:] == ["orders_history", "ccxt_commands fetch_order"]
+
+
+def test_fetch_closed_orders_asks_for_many_orders_by_few_requests(known: LaggingDesk) -> None:
+    for _ in range(60):
+        known.ex.create_order(SPOT, "market", "buy", 0.1)
+    other = known.exchange()
+    other.load_markets()
+    asked(known)
+
+    assert len(other.fetch_closed_orders()) == 61
+    assert len(asked(known)) <= 3
+
+
+def test_fetch_my_trades(known: LaggingDesk) -> None:
+    known.ex.fetch_my_trades()
+    asked(known)
+    known.ex.fetch_my_trades()
+
+    assert asked(known) == ["reconcile", "deals"]
+
+
+def test_fetch_positions(known: LaggingDesk) -> None:
+    known.ex.fetch_positions()
+    asked(known)
+    known.ex.fetch_positions()
+
+    assert asked(known) == ["reconcile", "positions_open"]
+
+
+def test_cancelling(known: LaggingDesk) -> None:
+    order = rest(known)
+    asked(known)
+    known.ex.cancel_order(order["id"])
+    assert asked(known) == ["commands", "orders_history", "ccxt_call"]
+    orders = [rest(known), rest(known)]
+    asked(known)
+    known.ex.cancel_all_orders()
+    assert len(orders) == 2
+    assert asked(known) == [
+        "orders_open",
+        "ccxt_call",
+        "commands",
+        "orders_history",
+        "ccxt_commands fetch_order",
+    ]
+
+
+def test_no_list_is_read_from_the_cache(known: LaggingDesk) -> None:
+    """Another program's reconcile, or the venue, may have moved what the gateway remembers."""
+    order = rest(known)
+    known.ex.create_order(SPOT, "market", "buy", 1)
+    for call in (
+        lambda: known.ex.fetch_order(order["id"]),
+        lambda: known.ex.fetch_order("", SPOT, {"clientOrderId": order["clientOrderId"]}),
+        known.ex.fetch_open_orders,
+        known.ex.fetch_orders,
+        known.ex.fetch_closed_orders,
+        known.ex.fetch_my_trades,
+        known.ex.fetch_positions,
+        known.ex.fetch_positions_history,
+        known.ex.cancel_all_orders,
+    ):
+        call()
+    assert len(known.oms.lists) > 10
+    assert {query["cache"] for _, query in known.oms.lists} == {"false"}
+
+
+# -- by id
+
+
+@pytest.mark.parametrize("count", [3, 600, 7_300])
+def test_an_order_of_any_age_takes_few_pages(desk: LaggingDesk, count: int) -> None:
+    """There is no reading by id: the pages ascend by id, so that it is found by halving."""
+    first = desk.ex.create_order(SPOT, "market", "buy", 1)
+    many(desk, count)
+    newest = desk.ex.create_order(SPOT, "market", "buy", 1)
+    pages = math.ceil((count + 2) / 500)
+    for order_id in (first["id"], 101 + count // 2, newest["id"]):
+        desk.oms.lists.clear()
+        assert desk.ex.fetch_order(order_id)["id"] == str(order_id)
+        read = [query for name, query in desk.oms.lists if name == "orders_history"]
+        assert len(read) <= 2 * math.log2(pages) + 1
+    assert len(read) == 1, "the newest is on the last page"
+
+
+def test_an_unknown_order_is_not_found_by_few_pages(desk: LaggingDesk) -> None:
+    many(desk, 5_000)
+    desk.oms.lists.clear()
+
+    with pytest.raises(ccxt.OrderNotFound):
+        desk.ex.fetch_order("999999")
+    assert len(desk.oms.lists) <= 2
+
+
+# -- page caps
+
+
+def test_an_open_list_that_is_full_of_dead_orders(desk: LaggingDesk) -> None:
+    """It gives the oldest 5000, none of which ever leaves: the live ones come after them."""
+    many(desk, 5_003, status="SUBMITTED", exchange_order_id="x999999")
+    desk.advance(DAY_MS)
+    order = rest(desk)
+    desk.advance(MINUTE_MS)
+
+    for ex in (desk.ex, desk.exchange()):
+        assert ids(ex.fetch_open_orders(SPOT)) == [order["id"]]
+        assert ids(ex.fetch_open_orders()) == [order["id"]]
+
+
+def test_the_newest_come_from_the_last_page(desk: LaggingDesk) -> None:
+    many(desk, 1_203)
+    newest = desk.ex.create_order(SPOT, "market", "buy", 1)
+    desk.oms.lists.clear()
+
+    assert ids(desk.ex.fetch_orders(None, None, 1)) == [newest["id"]]
+    assert [query["page"] for _, query in desk.oms.lists] == [1, 3]
+    assert len(desk.ex.fetch_canceled_orders(None, None, 600)) == 600
+
+
+# -- venues that lack something
+
+
+@pytest.mark.parametrize("lists", [set(), {"fetch_orders"}, {"fetch_closed_orders"}], ids=str)
+def test_a_venue_with_few_lists(make_desk: MakeDesk, lists: set[str]) -> None:
+    desk = make_desk(venue_functions=lists)
+    order = rest(desk)
+    done = desk.ex.create_order(SPOT, "market", "buy", 1)
+    desk.advance(2 * MINUTE_MS)
+    for ex in (desk.ex, desk.exchange()):
+        assert ids(ex.fetch_open_orders()) == [order["id"]]
+        assert [each["status"] for each in ex.fetch_orders()] == ["open", "closed"]
+        assert ex.fetch_order(done["id"])["filled"] == 1
+
+
+def without_fetch_order(name: str, answer: Any) -> Any:
+    if name == "fetch_order":
+        raise ccxt.NotSupported("binance fetchOrder() is not supported yet")
+    return answer
+
+
+def test_a_venue_without_fetch_order(desk: LaggingDesk) -> None:
+    desk.oms.change_venue_answers(without_fetch_order)
+    order = rest(desk)
+    done = desk.ex.create_order(SPOT, "market", "buy", 1)
+
+    assert (done["status"], done["filled"], done["average"]) == ("closed", 1, 101)
+    desk.advance(2 * MINUTE_MS)
+    for ex in (desk.ex, desk.exchange()):
+        assert ids(ex.fetch_open_orders()) == [order["id"]]
+        assert [each["status"] for each in ex.fetch_orders()] == ["open", "closed"]
+
+
+def test_a_venue_that_wants_a_symbol_for_open_orders(make_desk: MakeDesk) -> None:
+    desk = make_desk(symbol_required={"fetch_open_orders"})
+    orders = [rest(desk), rest(desk, OTHER, 9)]
+    desk.ex.create_order(SWAP, "market", "buy", 1)
+    desk.advance(MINUTE_MS)
+
+    for ex in (desk.ex, desk.exchange()):
+        assert ids(ex.fetch_open_orders()) == ids(orders)
+        assert ids(ex.fetch_open_orders(OTHER)) == ids(orders[1:])
+    asked(desk)
+    desk.ex.fetch_open_orders()
+    assert [each.split()[0] for each in asked(desk)] == ["orders_open", "ccxt_commands"]
+
+
+def forgotten(name: str, answer: Any) -> Any:
+    if name == "fetch_order":
+        raise ccxt.OrderNotFound("binance Order does not exist.")
+    return [] if name in EVERY_LIST | {"fetch_open_orders"} else answer
+
+
+@pytest.mark.parametrize("filled, expected", [(0, ("canceled", 0)), (1, ("canceled", 1)), (3, ("closed", 3))])
+def test_an_order_that_the_venue_has_forgotten(
+    desk: LaggingDesk, filled: int, expected: tuple[str, float]
+) -> None:
+    """It has ended: what it was filled, its deals say."""
+    order = desk.ex.create_order(SPOT, "limit", "sell", 3, 105)
+    if filled:
+        desk.price(SPOT, 105, 106, size=filled)
+    desk.ex.reconcile()
+    desk.oms.change_venue_answers(forgotten)
+    desk.advance(30 * DAY_MS)
+
+    for ex in (desk.ex, desk.exchange()):
+        seen = ex.fetch_order(order["id"])
+        assert (seen["status"], seen["filled"]) == expected
+        assert [(each["status"], each["filled"]) for each in ex.fetch_orders()] == [expected]
+        assert ex.fetch_open_orders() == []
+
+
+def test_an_order_that_the_venue_does_not_know_yet_is_open(desk: LaggingDesk) -> None:
+    desk.oms.change_venue_answers(forgotten)
+    order = rest(desk)
+
+    assert order["status"] == "open"
+    assert ids(desk.ex.fetch_open_orders()) == [order["id"]]
+    desk.oms.change_venue_answers(None)
+    assert desk.ex.fetch_order(order["id"])["status"] == "open"
+
+
+@pytest.mark.parametrize("text", ["binance request timed out", "Too many requests", "service unavailable"])
+def test_a_venue_that_cannot_be_asked_is_a_failure_and_no_answer(desk: LaggingDesk, text: str) -> None:
+    """Its silence must not look like an order that is open, or gone."""
+    order = rest(desk)
+    desk.price(SPOT, 80, 81)
+    desk.oms.venue_down = ccxt.ExchangeError(text)
+
+    for call in (
+        lambda: desk.ex.fetch_order(order["id"]),
+        desk.ex.fetch_open_orders,
+        desk.ex.fetch_orders,
+        lambda: desk.exchange().fetch_closed_orders(SPOT),
+    ):
+        with pytest.raises(ccxt.NetworkError):
+            call()
+    desk.oms.venue_down = None
+    assert desk.ex.fetch_order(order["id"])["status"] == "closed"
