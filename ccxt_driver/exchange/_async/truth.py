@@ -205,8 +205,12 @@ class Truth(TrueDeals):
         return row["id"] not in await self._loose_ends(account_id, [row])
 
     def _cannot_be_under_way(self, row: dict[str, Any]) -> bool:
-        """Whether an order that the venue's lists do not hold has ended: they were read, and it is old."""
-        old = self._age(row, "created_at") > self.pending_timeout_ms()
+        """Whether an order that the venue's lists do not hold has ended: they were read, and it is old.
+
+        While the gateway's zone is not known that is UTC. A row that was taken for old too early is
+        looked at again when it gets the venue's id.
+        """
+        old = self.milliseconds() - self._time_of(row, "created_at") > self.pending_timeout_ms()
         missing = self._truth.missing_functions
         return old and _LISTS[0] not in missing and not {*_LISTS[1:3]} <= missing
 
