@@ -35,7 +35,7 @@ from .position_requests import PositionRequests
 from .request_parts import KEY_HEADER, endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
 from .secrecy import Secrecy
-from .server_truth import FARTHEST_ZONE_MS, ServerTruth, has_zone
+from .server_truth import FARTHEST_ZONE_MS, ServerTruth, has_zone, youngest_age
 from .shared_markets import SharedMarkets
 from .ticker_cache import TickerCache
 from .transport import Transport
@@ -46,6 +46,8 @@ LOGGER: Final = logging.getLogger("ccxt_driver")
 
 _CAPABILITY_OF: Final = {snake_case(key): key for key in CAPABILITIES}
 _MOST_KNOWN_ORDERS: Final = 1000
+_HOUR_MS: Final = 3_600_000
+_FARTHEST_HOURS: Final = FARTHEST_ZONE_MS // _HOUR_MS
 
 
 class OmsExchange(
@@ -258,12 +260,23 @@ class OmsExchange(
     def _utc_offset_ms(self) -> int:
         """How far a gateway's times without a zone are ahead: `options.gateway_utc_offset`, or as learned."""
         hours = self.options.get("gateway_utc_offset")
-        return self._truth.utc_offset_ms or 0 if hours is None else round(float(hours) * 3_600_000)
+        if hours is None:
+            return self._truth.utc_offset_ms or 0
+        if isinstance(hours, bool) or not isinstance(hours, int | float) or not abs(hours) <= _FARTHEST_HOURS:
+            raise ccxt.BadRequest(
+                f"{self.id} gateway_utc_offset: expected hours from -14 to 14, got {hours!r}"[:200]
+            )
+        return round(hours * _HOUR_MS)
 
     def _zone_blur_ms(self, text: Any) -> int:
         """By how much a time may be off: its zone is not known before it is learned."""
         known = self._truth.utc_offset_ms is not None or self.options.get("gateway_utc_offset") is not None
         return 0 if known or has_zone(text) else FARTHEST_ZONE_MS
+
+    def _age_ms(self, row: Mapping[str, Any], time_key: str) -> int:
+        """How old a row is, or at least is while the zone of its time is not known."""
+        difference: int = self.milliseconds() - self._time_of(row, time_key)
+        return youngest_age(difference) if self._zone_blur_ms(row.get(time_key)) else difference
 
     # -- answers ---------------------------------------------------------------------------------
 

@@ -23,6 +23,9 @@ from .unknown_creates import Pending
 DEFAULT_HOLD_MS: Final = 60_000
 _CLOCKS_APART_MS: Final = 60_000
 _TOO_LONG_MS: Final = 10**12
+_TRUTHS: Final = frozenset({"auto", "oms", "venue"})
+_OF_OUTCOMES: Final = ("lookup_timeout", "unknown_hold", "pending_timeout", "truth", "gateway_utc_offset")
+"""Options that say what a command's outcome is, and how its order is read."""
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
@@ -57,7 +60,7 @@ BEFORE_SENDING: Final = _BeforeSending()
 class CommandOutcomes(Host):
     """Reading the answer to a command, or its failure."""
 
-    _checked_waits: tuple[Any, Any] = (0, 0)
+    _checked_options: tuple[Any, ...] = ()
 
     def _result_of(self, body: Any, command: Mapping[str, Any]) -> dict[str, Any]:
         """The one result of the answer to a single command.
@@ -124,21 +127,31 @@ class CommandOutcomes(Host):
         """`options.pending_timeout`: how long an order may be under way to the venue."""
         return self._milliseconds_of("pending_timeout", 60_000)
 
-    def check_waits(self) -> None:
+    def truth_option(self) -> Any:
+        """`options.truth`: whether rows are completed by what the venue says: auto, oms, venue or None."""
+        wanted = self.options.get("truth")
+        if wanted is not None and (not isinstance(wanted, str) or wanted not in _TRUTHS):
+            raise ccxt.BadRequest(f"{self.id} truth: expected auto, oms or venue, got {wanted!r}"[:200])
+        return wanted
+
+    def check_options(self) -> None:
         """Refuse options that make no sense before a command is sent: afterwards they would hide its outcome.
 
         :raises BadRequest: naming the option; nothing is sent
         """
-        lookup, hold = self.options.get("lookup_timeout"), self.options.get("unknown_hold")
-        if lookup is self._checked_waits[0] and hold is self._checked_waits[1]:
+        values = tuple(map(self.options.get, _OF_OUTCOMES))
+        if values == self._checked_options:
             return  # as before every command but the first
         try:
             self.lookup_timeout_ms()
             self.unknown_hold_ms()
+            self.pending_timeout_ms()
+            self.truth_option()
+            self._utc_offset_ms()
         except ccxt.BaseError as error:
             not_sent(error)
             raise
-        self._checked_waits = lookup, hold
+        self._checked_options = values
 
     def _milliseconds_of(self, option: str, default: int) -> int:
         value = self.options.get(option)
@@ -157,7 +170,7 @@ class CommandOutcomes(Host):
         """
         payload = command["payload"]
         same = all(row.get(key) == payload[key] for key in ("symbol", "side") if key in payload)
-        return same and self._time_of(row, "created_at") >= since_ms - _CLOCKS_APART_MS
+        return same and self._age_ms(row, "created_at") <= self.milliseconds() - since_ms + _CLOCKS_APART_MS
 
     def refusal_of(self, order: Any) -> ccxt.BaseError | None:
         """The refusal that an order which was found is, as if told at once: the venue rejected it."""

@@ -136,7 +136,7 @@ class Rows(OmsExchange):
         :returns: its result, which is ok
         :raises BaseError: refused, never sent, or unknown, as `outcome` says
         """
-        self.check_waits()
+        self.check_options()
         self._commands_in_flight += 1
         try:
             body = await self.request(COMMANDS, "private", "POST", command)
@@ -161,7 +161,7 @@ class Rows(OmsExchange):
         :returns: for each, in order, its result or the exception of its refusal
         :raises BaseError: the request failed as a whole, or it is not known what became of it
         """
-        self.check_waits()
+        self.check_options()
         self._commands_in_flight += 1
         try:
             body = await self.request(COMMANDS, "private", "POST", commands)

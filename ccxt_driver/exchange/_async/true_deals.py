@@ -31,10 +31,7 @@ class TrueDeals(Rows):
 
     async def _composes(self) -> bool:
         """Whether rows have to be completed by what the venue says."""
-        wanted = self.options.get("truth")
-        if wanted not in (None, "auto", "oms", "venue"):
-            raise ccxt.BadRequest(f"{self.id} truth: expected auto, oms or venue, got {wanted!r}"[:200])
-        return self._truth.composes(wanted, await self._features())
+        return self._truth.composes(self.truth_option(), await self._features())
 
     async def _dealt(self, account_id: int, row: dict[str, Any]) -> Decimal:
         """How much of an order its deals say was filled."""

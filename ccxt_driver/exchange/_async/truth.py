@@ -15,12 +15,7 @@ import ccxt
 
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
-from ccxt_driver.exchange.server_truth import (
-    has_zone,
-    matched,
-    may_differ,
-    youngest_age,
-)
+from ccxt_driver.exchange.server_truth import has_zone, matched, may_differ
 from ccxt_driver.mappers.composition import composed_order, has_ended, never_arrived
 from ccxt_driver.mappers.values import decimal_of
 
@@ -173,7 +168,7 @@ class Truth(TrueDeals):
         refused_ms = self._truth.refused.get(row.get("client_order_id"))
         if refused_ms is None:
             return False
-        return bool(self._age(row, "created_at") < self.milliseconds() - refused_ms + FRESH_MS)
+        return bool(self._age_ms(row, "created_at") < self.milliseconds() - refused_ms + FRESH_MS)
 
     async def _owned(
         self, account_id: int, rows: list[dict[str, Any]], found: dict[int, Any]
@@ -260,11 +255,6 @@ class Truth(TrueDeals):
     def _since(self, row: Mapping[str, Any]) -> int:
         """Before which the order of a row cannot have been placed."""
         return self._time_of(row, "created_at") - FRESH_MS - self._zone_blur_ms(row.get("created_at"))
-
-    def _age(self, row: Mapping[str, Any], time_key: str) -> int:
-        """How old a row is, or at least is."""
-        difference = self.milliseconds() - self._time_of(row, time_key)
-        return youngest_age(difference) if self._zone_blur_ms(row.get(time_key)) else difference
 
     # -- open orders
 
@@ -369,7 +359,7 @@ class Truth(TrueDeals):
     def _is_just_placed(self, row: dict[str, Any]) -> bool:
         """Whether the venue may not list an order yet."""
         moved = [key for key in ("created_at", "updated_at") if row.get(key) is not None]
-        return min(self._age(row, key) for key in moved) < _SURELY_LISTED_MS
+        return min(self._age_ms(row, key) for key in moved) < _SURELY_LISTED_MS
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -32,10 +32,7 @@ class TrueDeals(Rows):
 
     def _composes(self) -> bool:
         """Whether rows have to be completed by what the venue says."""
-        wanted = self.options.get("truth")
-        if wanted not in (None, "auto", "oms", "venue"):
-            raise ccxt.BadRequest(f"{self.id} truth: expected auto, oms or venue, got {wanted!r}"[:200])
-        return self._truth.composes(wanted, self._features())
+        return self._truth.composes(self.truth_option(), self._features())
 
     def _dealt(self, account_id: int, row: dict[str, Any]) -> Decimal:
         """How much of an order its deals say was filled."""

@@ -65,15 +65,13 @@ def connect(request: pytest.FixtureRequest) -> Iterator[MakeDriver]:
 def make_desk(request: pytest.FixtureRequest) -> Iterator[MakeDesk]:
     """Make gateways that lag, with drivers on them: `make_desk(**options of the gateway)`."""
     loop = asyncio.new_event_loop()
-    with contextlib.ExitStack() as stack:
+    with contextlib.closing(loop), contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> LaggingDesk:
             way = Way(request.param == "async", None, loop)
             return stack.enter_context(lagging_desk_of(way, **options))
 
         yield make
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
 
 
 @pytest.fixture
