@@ -27,6 +27,8 @@ _OPTIONS: Final = {
     "takeProfitPrice": "take_profit_price",
 }
 """What older gateways pass on and do not keep: ccxt's name and the row's."""
+_LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
+_LEAST: Final = 1e-12
 _LOOSE_END: Final = "the venue does not know it"
 
 
@@ -52,13 +54,13 @@ def composed_order(
     :raises BadRow: the row, or a deal, is not of the contract
     """
     venue = venue_order or {}
-    quantity = decimal_of(venue, "amount") or needed_decimal(row, "qty")
+    quantity = _said(venue, "amount") or needed_decimal(row, "qty")
     sums = [needed_decimal(deal, "qty") for deal in deals]
     known = (decimal_of(row, "filled_qty"), _filled(venue, quantity), sum(sums, ZERO))
     filled = max(each or ZERO for each in known)
     status = _status(row, venue, filled, quantity)
     average = _average(venue, filled) or decimal_of(row, "avg_fill_price")
-    price = decimal_of(venue, "price") if row.get("order_type") != "market" else None
+    price = _said(venue, "price") if row.get("order_type") != "market" else None
     changes: dict[str, Any] = {
         "qty": format_decimal(quantity),
         "status": status,
@@ -67,8 +69,8 @@ def composed_order(
     }
     if price:
         changes["price"] = format_decimal(price)
-    moved = venue.get("lastTradeTimestamp") or venue.get("lastUpdateTimestamp")
-    if status not in _OPEN_STATUSES and row.get("closed_at") is None and isinstance(moved, int):
+    moved = _moment(venue, "lastTradeTimestamp") or _moment(venue, "lastUpdateTimestamp")
+    if status not in _OPEN_STATUSES and row.get("closed_at") is None and moved is not None:
         changes["closed_at"] = format_time(moved)
     if row.get("reason") == "external" and venue.get("type") in _TYPES:  # such rows say market, always
         changes["order_type"] = venue["type"]
@@ -92,7 +94,7 @@ def finish_order(order: dict[str, Any], venue_order: Mapping[str, Any], number: 
         order["status"] = "expired"
     if order["trades"]:
         return
-    order["lastTradeTimestamp"] = venue_order.get("lastTradeTimestamp") or order["lastTradeTimestamp"]
+    order["lastTradeTimestamp"] = _moment(venue_order, "lastTradeTimestamp") or order["lastTradeTimestamp"]
     fees = [
         (cost, currency) for cost, currency in map(_fee, venue_order.get("fees") or []) if cost is not None
     ]
@@ -113,8 +115,9 @@ def composed_deal(row: Mapping[str, Any], venue_trade: Mapping[str, Any] | None)
     if venue_trade is None:
         return dict(row)
     changes: dict[str, Any] = {}
-    if isinstance(venue_trade.get("timestamp"), int):
-        changes["executed_at"] = format_time(venue_trade["timestamp"])
+    traded = _moment(venue_trade, "timestamp")
+    if traded is not None:
+        changes["executed_at"] = format_time(traded)
     if row.get("maker") is None and venue_trade.get("takerOrMaker") in ("maker", "taker"):
         changes["maker"] = venue_trade["takerOrMaker"] == "maker"
     cost, currency = _fee(venue_trade.get("fee"))
@@ -137,21 +140,35 @@ def _status(
 
 
 def _filled(venue: Mapping[str, Any], quantity: Decimal) -> Decimal | None:
-    filled = decimal_of(venue, "filled")
+    filled = _said(venue, "filled")
     return quantity if filled is None and venue.get("status") == "closed" else filled
 
 
 def _average(venue: Mapping[str, Any], filled: Decimal) -> Decimal | None:
-    average = decimal_of(venue, "average")
+    average = _said(venue, "average")
     if average or not filled:
         return average or None
-    return decimal_of(venue, "price") or None  # of a limit order, as near as the venue tells
+    return _said(venue, "price") or None  # of a limit order, as near as the venue tells
 
 
 def _fee(fee: Any) -> tuple[Decimal | None, Any]:
     """Cost and currency of ccxt's fee structure."""
-    return (decimal_of(fee, "cost"), fee.get("currency")) if isinstance(fee, Mapping) else (None, None)
+    return (_said(fee, "cost"), fee.get("currency")) if isinstance(fee, Mapping) else (None, None)
+
+
+def _said(venue: Mapping[str, Any], key: str) -> Decimal | None:
+    """A number of the venue's; what is left of a float's rounding has more places than any amount."""
+    value = venue.get(key)
+    if isinstance(value, float) and 0 < abs(value) < _LEAST:
+        value = f"{value:.30f}"
+    return decimal_of({key: value}, key)
+
+
+def _moment(venue: Mapping[str, Any], key: str) -> int | None:
+    """A time of the venue's, milliseconds; None when it is not there, or is none: 0, or in microseconds."""
+    value = venue.get(key)
+    return value if isinstance(value, int) and 0 < value <= _LAST_MS else None
 
 
 def _text(venue: Mapping[str, Any], key: str) -> str:
-    return format_decimal(needed_decimal(venue, key))
+    return format_decimal(_said(venue, key) or ZERO)
