@@ -13,11 +13,16 @@ from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.unknown_creates import is_unknown
+from ccxt_driver.mappers.values import decimal_of
 
 from .settling import Settling
 
 if TYPE_CHECKING:
     from ccxt.base.types import Order
+
+
+_CHANGE_PAUSE_MS = 500
 
 
 class Orders(Settling):
@@ -185,12 +190,28 @@ class Orders(Settling):
             kept = (row.get("order_type"), row.get("side"))
             if fill_in:
                 self._fill_in_unchanged(command, row)
+                await self._check_not_replaced(command["account_id"], row)
         for name, given, has in (("type", type, kept[0]), ("side", side, kept[1])):
             if given is not None and str(given).lower() != has:
                 raise ccxt.InvalidOrder(
                     f"{self.id} editOrder() {name}: order {order_id} is {has} and stays so, got {given!r}; "
                     "cancel it and create another"
                 )
+
+    async def _check_not_replaced(self, account_id: int, row: dict[str, Any]) -> None:
+        """No order that filled in part is replaced by one of the whole amount: it would fill more than that.
+
+        :raises NotSupported: the venue cannot change it in place, and the gateway knows of no fills
+        """
+        if not self._truth.lags or not self._mapped(decimal_of, row, "filled_qty"):
+            return
+        exchange_id = (await self._account(account_id)).get("exchange_id")
+        described = self.local_description(exchange_id) or {}
+        if described.get("has", {}).get("editOrder") is not True:  # "emulated" is a cancel and a new order
+            raise ccxt.NotSupported(
+                f"{self.id} editOrder(): order {row['id']} has filled in part, and would be replaced by one "
+                "of the whole amount; cancel it and create another for the rest"
+            )
 
     @staticmethod
     def _fill_in_unchanged(command: dict[str, Any], row: dict[str, Any]) -> None:
@@ -229,14 +250,37 @@ class Orders(Settling):
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         with BEFORE_SENDING:
             await self._guard_strategies(command, [order_id], self._strategy_id(params))
+        replaces = command["command"] == "change_order" and await self._composes()
         try:
-            result = await self._repeated(command)
+            result = await (self._changed_once(command, order_id) if replaces else self._repeated(command))
         except ccxt.BaseError as refusal:
             unsettled = vars(refusal).get("unsettled")
             if unsettled is None:
                 raise
             return await self._order_in_the_end(command, order_id, refusal, unsettled)
         return await self._order_after(command, order_id, result)
+
+    async def _changed_once(self, command: dict[str, Any], order_id: int) -> dict[str, Any]:
+        """Change an order by a gateway that may replace it: the second time would replace the new one.
+
+        :raises RequestTimeout: nobody can say whether it was changed, after `lookup_timeout`
+        """
+        try:
+            return await self._command(command)
+        except ccxt.BaseError as error:
+            if not is_unknown(error):
+                raise
+            unknown = error
+        deadline = self.milliseconds() + self.lookup_timeout_ms()
+        while self.milliseconds() < deadline:
+            try:
+                row = await self._order_row(command["account_id"], order_id, None)
+                if self.is_as_asked(row, command):
+                    return {"order": row}
+            except ccxt.BaseError as error:
+                LOGGER.debug("%s order %s could not be read: %s", self.id, order_id, error)
+            await self.sleep(_CHANGE_PAUSE_MS)
+        raise unknown
 
     async def _order_in_the_end(
         self, command: dict[str, Any], order_id: int, refusal: ccxt.BaseError, unsettled: ccxt.BaseError

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from ccxt_driver.oms import Reply
 from tests.helpers.contract_desk import HEDGE, NETTING, OTHER, SPOT
 from tests.helpers.lagging_desk import LaggingDesk
 
@@ -378,3 +379,59 @@ def test_accounts_do_not_mix(desk: LaggingDesk) -> None:
     assert [order["id"] for order in desk.ex.fetch_open_orders()] == [mine["id"]]
     with pytest.raises(ccxt.OrderNotFound):
         desk.ex.fetch_order(other["id"])
+
+
+REPLACES = {"venue_functions": {"fetch_orders", "fetch_closed_orders"}, "exchange_id": "ccxtpro.htx"}
+"""A venue that cannot change an order: a new one takes its place, of the whole amount again."""
+
+
+def test_no_order_that_filled_in_part_is_replaced_by_one_of_the_whole_amount(make_desk: MakeDesk) -> None:
+    """It would trade what has filled a second time."""
+    desk = make_desk(**REPLACES)
+    order = rest(desk)
+    fill(desk, 1)
+    desk.oms.requests.clear()
+
+    with pytest.raises(ccxt.NotSupported, match="filled in part") as info:
+        desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+    assert info.value.outcome == "not_sent"
+    assert "commands" not in [endpoint for endpoint, _ in desk.oms.requests]
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["status"], seen["amount"], seen["filled"]) == ("open", 3, 1)
+
+
+def test_an_order_that_filled_in_part_is_changed_where_the_venue_can(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    fill(desk, 1)
+    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2, 110)
+
+    assert (edited["amount"], edited["filled"], edited["remaining"], edited["price"]) == (2, 1, 1, 110)
+
+
+@pytest.mark.parametrize("options", [{}, REPLACES], ids=["in place", "by a new order"])
+def test_a_change_whose_answer_was_lost_is_not_sent_again(make_desk: MakeDesk, options: Any) -> None:
+    """The second one would replace what the first has placed."""
+    desk = make_desk(**options)
+    order = rest(desk)
+    desk.oms.requests.clear()
+    desk.oms.lose_next_answer = "dispatcher_timeout"
+    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+
+    assert (edited["price"], edited["status"], edited["id"]) == (110, "open", order["id"])
+    assert [endpoint for endpoint, _ in desk.oms.requests].count("commands") == 1
+
+
+def test_a_change_that_was_never_carried_out_is_unknown_in_the_end(make_desk: MakeDesk) -> None:
+    desk = make_desk()
+    order = rest(desk)
+    handle = desk.oms.handle
+
+    def lose(endpoint: str, *arguments: Any, **named: Any) -> Any:
+        if endpoint == "commands":
+            return Reply(400, {"detail": {"code": "dispatcher_timeout"}})
+        return handle(endpoint, *arguments, **named)
+
+    desk.oms.handle = lose
+    with pytest.raises(ccxt.RequestTimeout) as info:
+        desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+    assert info.value.outcome == "unknown"
