@@ -51,9 +51,37 @@ class Truth(TrueDeals):
             return order
         if not composes:
             return self._order(row, await self._deals_of(account_id, row))
-        deals = await self._true_deals_of(account_id, row)
-        again = self._mapped(composed_order, _said(row), row.get("venue_order"), deals)
-        return self._order(again, deals)
+        deals = (await self._true_deals_of(account_id, [row]))[row["id"]]
+        return self._order(self._with_its_deals(row, deals), deals)
+
+    def _with_its_deals(self, row: dict[str, Any], deals: list[dict[str, Any]]) -> dict[str, Any]:
+        composed: dict[str, Any] = self._mapped(composed_order, _said(row), row.get("venue_order"), deals)
+        return composed
+
+    async def _read_placed(self, commands: list[dict[str, Any]], results: list[Any]) -> None:
+        """Complete the results of several commands that made orders, by requests for all of them together.
+
+        Where that fails they stay as they are, and each order is read by itself.
+        """
+        placed: dict[int, dict[int, dict[str, Any]]] = {}
+        for command, result in zip(commands, results, strict=True):
+            if isinstance(result, dict) and result.get("order") is None and result.get("order_id"):
+                placed.setdefault(command["account_id"], {})[result["order_id"]] = result
+        for account_id, of_account in placed.items():
+            try:
+                if len(of_account) > 1 and await self._composes():
+                    await self._complete_results(account_id, of_account)
+            except ccxt.BaseError as error:
+                LOGGER.debug("%s orders %s could not be read at once: %s", self.id, [*of_account], error)
+
+    async def _complete_results(self, account_id: int, results: dict[int, dict[str, Any]]) -> None:
+        rows = await self._true_rows(account_id, await self._order_rows(account_id, [*results], None))
+        filled = [row for row in rows if self._mapped(decimal_of, row, "filled_qty")]
+        deals = await self._true_deals_of(account_id, filled) if filled else {}
+        for row in rows:
+            own = deals.get(row["id"], [])
+            order = self._with_its_deals(row, own) if own else row
+            results[row["id"]].update(order=order, deals=own)
 
     async def _true_row(self, account_id: int, row: dict[str, Any]) -> dict[str, Any]:
         [true] = await self._true_rows(account_id, [row])

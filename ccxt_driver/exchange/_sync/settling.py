@@ -169,6 +169,7 @@ class Settling(Truth):
             if results is None and alone and not is_unknown(error):
                 raise
             outcomes = results or [self.unknown_outcome(error, command) for command in commands]
+        self._read_placed(commands, outcomes)
         for index, pending in enumerate(pendings):
             outcome = outcomes[index]
             try:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import ccxt
@@ -23,6 +24,8 @@ from .rows import Rows
 FRESH_MS = 60_000
 _ONE_RECONCILE_MS = 5_000
 _RECONCILES = 3
+_WHOLE_SECOND_MS = 1000
+"""Some servers keep no part of a second."""
 _MOST_RECONCILES = 10
 _TRADES_IN_ONE_RECONCILE = 200
 
@@ -72,36 +75,68 @@ class TrueDeals(Rows):
 
     def _deals_of(self, account_id: int, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The deals of one order, ascending, as the server has them."""
-        since = max(self._time_of(row, "created_at") - 1000, 0)  # some servers keep whole seconds
+        if self._composes():
+            return (self._deals_by_order(account_id, [row]))[row["id"]]
+        since = max(self._time_of(row, "created_at") - _WHOLE_SECOND_MS, 0)
         wanted = Wanted(order_id=row["id"], symbol=row["symbol"], since=since)
-        if not self._composes():
-            return self._history("deals", account_id, wanted, "executed_at")
-        needed = self._mapped(decimal_of, row, "filled_qty") or self._mapped(decimal_of, row, "qty")
-        return self._search_back(
-            "deals",
-            self._first_page_request(account_id, wanted, self._features(), self.milliseconds()),
-            lambda deal: deal.get("order_id") == row["id"],
-            lambda deals: self._mapped(total_of, deals) >= needed,
-        )
+        return self._history("deals", account_id, wanted, "executed_at")
 
-    def _true_deals_of(self, account_id: int, row: dict[str, Any]) -> list[dict[str, Any]]:
-        """The deals of an order that has filled, as many as there must be, with their true times."""
-        filled = self._mapped(decimal_of, row, "filled_qty")
-        deals: list[dict[str, Any]] = []
-        old = self.milliseconds() - self._time_of(row, "created_at") > FRESH_MS
-        if old or row["id"] in self._truth.dealt:  # otherwise they are missing, most likely
-            deals = self._deals_of(account_id, row)
+    def _deals_by_order(
+        self, account_id: int, rows: Sequence[Mapping[str, Any]]
+    ) -> dict[int, list[dict[str, Any]]]:
+        """The deals of orders, by OMS id, ascending, as a server has them that filters none."""
+        since = max(min(self._time_of(row, "created_at") for row in rows) - _WHOLE_SECOND_MS, 0)
+        needed = {
+            row["id"]: self._mapped(decimal_of, row, "filled_qty") or self._mapped(decimal_of, row, "qty")
+            for row in rows
+        }
+        deals = self._search_back(
+            "deals",
+            self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds()),
+            lambda deal: deal.get("order_id") in needed,
+            lambda deals: not self._lacking(needed, deals),
+        )
+        return {order_id: [deal for deal in deals if deal["order_id"] == order_id] for order_id in needed}
+
+    def _lacking(self, needed: Mapping[int, Decimal], deals: Iterable[Mapping[str, Any]]) -> list[int]:
+        """The orders of which deals are missing.
+
+        :param needed: how much was filled, by OMS id
+        """
+        sums = dict.fromkeys(needed, ZERO)
+        for deal in deals:
+            sums[deal["order_id"]] += self._mapped(needed_decimal, deal, "qty")
+        return [order_id for order_id, filled in needed.items() if sums[order_id] < filled]
+
+    def _true_deals_of(
+        self, account_id: int, rows: Sequence[dict[str, Any]]
+    ) -> dict[int, list[dict[str, Any]]]:
+        """The deals of orders that have filled, as many as there must be, at their true times; by OMS id."""
+        filled = {row["id"]: self._mapped(decimal_of, row, "filled_qty") for row in rows}
+        found: dict[int, list[dict[str, Any]]] = {}
+        if all(self._may_be_dealt(row) for row in rows):  # otherwise they are missing, most likely
+            found = self._deals_by_order(account_id, rows)
+        lacking = self._lacking(filled, chain(*found.values()))
         for _ in range(_RECONCILES):
-            if self._mapped(total_of, deals) >= filled:
+            if not lacking:
                 break
-            self._reconcile_now(account_id, [row["symbol"]], self._time_of(row, "created_at"))
-            deals = self._deals_of(account_id, row)
-        else:
-            LOGGER.warning("%s the gateway lacks deals of order %s", self.id, row["id"])
-        self._truth.dealt.keep(row["id"])
-        for trade in (row.get("venue_order") or {}).get("trades") or []:
-            self._keep_trade(trade)
-        return self._at_true_times(account_id, deals)
+            missing = [row for row in rows if row["id"] in lacking]
+            since = min(self._time_of(row, "created_at") for row in missing)
+            self._reconcile_now(account_id, dict.fromkeys(row["symbol"] for row in missing), since)
+            found.update(self._deals_by_order(account_id, missing))
+            lacking = self._lacking(filled, chain(*found.values()))
+        if lacking:
+            LOGGER.warning("%s the gateway lacks deals of orders %s", self.id, lacking)
+        for row in rows:
+            self._truth.dealt.keep(row["id"])
+            for trade in (row.get("venue_order") or {}).get("trades") or []:
+                self._keep_trade(trade)
+        deals = self._at_true_times(account_id, [*chain(*found.values())])
+        return {order_id: [deal for deal in deals if deal["order_id"] == order_id] for order_id in filled}
+
+    def _may_be_dealt(self, row: Mapping[str, Any]) -> bool:
+        """Whether the gateway may know of an order's trades already."""
+        return row["id"] in self._truth.dealt or self._age_ms(row, "created_at") > FRESH_MS
 
     def _true_trades(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:
         """The account's deals, after the gateway has learned of all trades, with their true times.

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from ccxt_driver.oms import Reply
 from tests.helpers.contract_desk import NETTING, OTHER, SPOT, SWAP
 from tests.helpers.lagging_desk import LaggingDesk
 
@@ -68,6 +69,38 @@ def test_a_market_order_costs_its_command_its_row_its_venue_and_its_deals(known:
     known.ex.create_order(SPOT, "market", "buy", 1)
 
     assert asked(known) == ["commands", "orders_history", "ccxt_call", "reconcile", "deals"]
+
+
+def test_a_batch_of_orders_costs_no_more_than_one(known: LaggingDesk) -> None:
+    filled = {"symbol": SPOT, "type": "market", "side": "buy", "amount": 1}
+    resting = {"symbol": OTHER, "type": "limit", "side": "buy", "amount": 1, "price": 9}
+    refused = {"symbol": SPOT, "type": "market", "side": "sell", "amount": 500}
+    results = known.ex.create_orders([filled, resting, refused, *[filled] * 10])
+
+    assert asked(known) == [
+        *("commands", "orders_history", "ccxt_commands fetch_order"),
+        *("reconcile", "deals"),
+    ]
+    assert type(results.pop(2)) is ccxt.InsufficientFunds
+    assert [order["status"] for order in results] == ["closed", "open", *["closed"] * 10]
+    assert [len(order["trades"]) for order in results] == [1, 0, *[1] * 10]
+    assert [order["average"] for order in results] == [101, None, *[101] * 10]
+    assert [known.ex.fetch_order(order["id"]) for order in results] == results
+
+
+def test_a_batch_that_cannot_be_read_at_once_is_read_one_by_one(known: LaggingDesk) -> None:
+    handle = known.oms.handle
+
+    def no_several_calls(endpoint: str, *arguments: Any, **named: Any) -> Any:
+        if endpoint == "ccxt_commands":
+            return Reply(502, {"detail": {"code": "dispatcher_error", "message": "request timed out"}})
+        return handle(endpoint, *arguments, **named)
+
+    known.oms.handle = no_several_calls
+    order = {"symbol": SPOT, "type": "market", "side": "buy", "amount": 1}
+    results = known.ex.create_orders([order, order])
+
+    assert [(each["status"], len(each["trades"])) for each in results] == [("closed", 1)] * 2
 
 
 def test_a_limit_order_that_rests_costs_its_command_its_row_and_its_venue(known: LaggingDesk) -> None:
