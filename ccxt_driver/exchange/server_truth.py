@@ -64,6 +64,8 @@ class ServerTruth:
         """
         self.owned = Kept(_MOST_MARKS)
         """Rows without a venue id, with the venue order that is surely theirs and no other row's."""
+        self.doubles = Kept(_MOST_MARKS)
+        """Rows that reconciling made of an order which another row stands for, with that row's id."""
         self.reconciled: set[int] = set()
         """Accounts whose gateway has reconciled before, so that it goes on from there."""
         self.missing_functions: set[str] = set()

@@ -100,7 +100,7 @@ class OrderReads(Fallback):
         wanted = self._wanted(symbol, since, limit, params, statuses)
         account_id = self._account_id(params)
         try:
-            corrected = self._true_rows if await self._composes() else None
+            corrected = self._true_page if await self._composes() else None
             rows = await self._history("orders_history", account_id, wanted, "created_at", corrected)
         except RouteMissing:
             return await self._orders_of_venue("fetch_orders", account_id, wanted)

@@ -93,10 +93,15 @@ class TrueDeals(Rows):
         deals = self._search_back(
             "deals",
             self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds()),
-            lambda deal: deal.get("order_id") in needed,
+            lambda deal: self._order_id_of(deal) in needed,
             lambda deals: not self._lacking(needed, deals),
         )
-        return {order_id: [deal for deal in deals if deal["order_id"] == order_id] for order_id in needed}
+        return {each: [deal for deal in deals if self._order_id_of(deal) == each] for each in needed}
+
+    def _order_id_of(self, deal: Mapping[str, Any]) -> Any:
+        """Which order a deal is of: that which stands for it, where reconciling made a second row."""
+        order_id = deal.get("order_id")
+        return self._truth.doubles.get(order_id, order_id)
 
     def _lacking(self, needed: Mapping[int, Decimal], deals: Iterable[Mapping[str, Any]]) -> list[int]:
         """The orders of which deals are missing.
@@ -105,7 +110,7 @@ class TrueDeals(Rows):
         """
         sums = dict.fromkeys(needed, ZERO)
         for deal in deals:
-            sums[deal["order_id"]] += self._mapped(needed_decimal, deal, "qty")
+            sums[self._order_id_of(deal)] += self._mapped(needed_decimal, deal, "qty")
         return [order_id for order_id, filled in needed.items() if sums[order_id] < filled]
 
     def _true_deals_of(
@@ -123,6 +128,7 @@ class TrueDeals(Rows):
             missing = [row for row in rows if row["id"] in lacking]
             since = min(self._time_of(row, "created_at") for row in missing)
             self._reconcile_now(account_id, dict.fromkeys(row["symbol"] for row in missing), since)
+            self._find_doubles(account_id, missing)
             found.update(self._deals_by_order(account_id, missing))
             lacking = self._lacking(filled, chain(*found.values()))
         if lacking:
@@ -133,6 +139,25 @@ class TrueDeals(Rows):
                 self._keep_trade(trade)
         deals = self._at_true_times(account_id, [*chain(*found.values())])
         return {order_id: [deal for deal in deals if deal["order_id"] == order_id] for order_id in filled}
+
+    def _find_doubles(self, account_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Find the rows that reconciling made of orders whose venue id the gateway never learned."""
+        venue_ids = {
+            str((row.get("venue_order") or {}).get("id")): row
+            for row in rows
+            if not row.get("exchange_order_id")
+        }
+        if not venue_ids:
+            return
+        since = max(min(self._time_of(row, "created_at") for row in rows) - DAY_MS, 0)
+        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
+        for double in self._search_back(
+            "orders_history",
+            request,
+            lambda row: str(row.get("exchange_order_id")) in venue_ids,
+            lambda found: len(found) >= len(venue_ids),
+        ):
+            self._truth.doubles.keep(double["id"], venue_ids[str(double["exchange_order_id"])]["id"])
 
     def _may_be_dealt(self, row: Mapping[str, Any]) -> bool:
         """Whether the gateway may know of an order's trades already."""
@@ -172,9 +197,10 @@ class TrueDeals(Rows):
         }
         if unknown:
             self._read_trades(account_id, unknown)
-        return [
+        true = [
             self._mapped(composed_deal, deal, kept.get(str(deal.get("exchange_trade_id")))) for deal in deals
         ]
+        return [{**deal, "order_id": self._order_id_of(deal)} for deal in true]
 
     def _read_trades(self, account_id: int, unknown: dict[str, dict[str, Any]]) -> None:
         """Learn what the venue said of trades: as the gateway kept it, or else from the venue."""

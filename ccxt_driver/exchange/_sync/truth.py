@@ -102,6 +102,17 @@ class Truth(TrueDeals):
         known = self._venue_orders(account_id, differing)
         return [self._true(row, known) for row in rows]
 
+    def _true_page(self, account_id: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Order rows of a list as they truly are: one for each order."""
+        true = self._true_rows(account_id, rows)
+        owners = {name: order_id for order_id, name in self._truth.owned.items()}
+        doubles = self._truth.doubles
+        for row in true:
+            owner = owners.get(row.get("exchange_order_id"))
+            if owner is not None and owner != row["id"]:
+                doubles.keep(row["id"], owner)
+        return [row for row in true if row["id"] not in doubles]
+
     def _true(self, row: dict[str, Any], known: Mapping[int, Any]) -> dict[str, Any]:
         if _key(row) in self._truth.rejected:
             return never_arrived(row)

@@ -435,3 +435,24 @@ def test_a_change_that_was_never_carried_out_is_unknown_in_the_end(make_desk: Ma
     with pytest.raises(ccxt.RequestTimeout) as info:
         desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
     assert info.value.outcome == "unknown"
+
+
+def test_an_order_whose_answer_was_lost_is_not_seen_twice_when_it_has_filled(
+    desk: LaggingDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Reconciling does not know the venue's id: it writes the order down once more, as somebody else's."""
+    desk.oms.lose_next_venue_answer()
+    order = rest(desk, clientOrderId="mine")
+    fill(desk, 3)
+    desk.advance(2 * MINUTE_MS)
+    desk.ex.reconcile()
+    assert [row["reason"] for row in desk.oms.rows()["orders"]] == ["api", "external"]
+
+    for ex in (desk.ex, desk.exchange()):
+        seen = ex.fetch_order(order["id"])
+        assert (seen["status"], seen["filled"], len(seen["trades"])) == ("closed", 3, 1)
+        assert [each["id"] for each in ex.fetch_closed_orders()] == [order["id"]]
+        assert [each["id"] for each in ex.fetch_orders()] == [order["id"]]
+        assert [trade["order"] for trade in ex.fetch_my_trades()] == [order["id"]]
+        assert seen["trades"] == ex.fetch_my_trades()
+    assert "lacks deals" not in caplog.text
