@@ -142,8 +142,10 @@ class Truth(TrueDeals):
         written, true_ms = row.get("created_at"), venue_order.get("timestamp")
         if row.get("edit_replace_at") is not None or not isinstance(true_ms, int) or has_zone(written):
             return
-        # Learned anew of new orders: clocks are put forward in spring and back in autumn.
-        if self._truth.utc_offset_ms is None or self.milliseconds() - true_ms < FRESH_MS:
+        # Learned anew of new orders: clocks are put forward in spring and back in autumn. Not of those that
+        # have filled: some venues give the time of the last fill.
+        is_new = self.milliseconds() - true_ms < FRESH_MS and not venue_order.get("filled")
+        if self._truth.utc_offset_ms is None or is_new:
             offset = self._utc_offset_ms()
             self._truth.learn_offset(self._time_of(row, "created_at") + offset, true_ms)
 

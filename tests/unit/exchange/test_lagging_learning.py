@@ -228,6 +228,21 @@ def test_the_zone_is_learned_anew_when_clocks_are_changed(desk: LaggingDesk) -> 
     assert desk.ex.fetch_order(order["id"])["timestamp"] == desk.oms.now_ms()
 
 
+def test_the_zone_is_not_learned_of_the_time_of_a_fill(desk: LaggingDesk) -> None:
+    """Some venues give an order that time: an hour after it was placed it looks like a zone."""
+    desk.ex.create_order(SPOT, "limit", "buy", 1, 80)
+    order = desk.ex.create_order(SPOT, "limit", "sell", 3, 105)
+    desk.advance(HOUR_MS)
+    desk.price(SPOT, 105, 106, size=1)
+    now = desk.oms.now_ms()
+    desk.oms.change_venue_answers(
+        lambda name, answer: {**answer, "timestamp": now} if name == "fetch_order" else answer
+    )
+    desk.ex.fetch_order(order["id"])
+
+    assert desk.ex._truth.utc_offset_ms == 0
+
+
 @pytest.mark.parametrize("hours", ZONES)
 def test_an_order_whose_answer_was_lost_is_found_in_any_zone(make_desk: MakeDesk, hours: float) -> None:
     desk = make_desk(utc_offset_hours=hours)
