@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import ccxt
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.contract.values import format_time, parse_decimal
 from ccxt_driver.errors import annotate, command_of, error_from_detail, error_from_response, garbage
@@ -126,7 +127,10 @@ class OmsExchange(
             self.check_required_credentials()
         except ccxt.AuthenticationError as error:
             if not os.environ.get("CCXT_OMS_API_KEY"):
-                raise
+                raise ccxt.AuthenticationError(
+                    f"{error}: set apiKey, or CCXT_OMS_API_KEY together with CCXT_OMS_BASE_URL; "
+                    "ccxt-driver serve prints a key when it makes one, --new-key makes another"
+                ) from None
             raise ccxt.AuthenticationError(
                 f"{error}; CCXT_OMS_API_KEY is set, and used only where CCXT_OMS_BASE_URL gives the base "
                 "URL: leave base_url out, or give the apiKey too"
@@ -331,6 +335,15 @@ class OmsExchange(
         if not isinstance(body, Mapping) or body.get("ok") is not True or "result" not in body:
             raise garbage(self.id, f"expected ok and result, got {str(body)[:200]}", None, body)
         return body["result"]
+
+    def order_not_found(self, account_id: int, order_id: int, strategy_id: int | None) -> ccxt.OrderNotFound:
+        """The exception for an order that is not there, or is not the strategy's."""
+        whom = f"account {account_id}"
+        if strategy_id is not None:
+            whom = f"strategy {strategy_id} on {whom}"
+        error = ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to {whom}")
+        annotate(error, code=ErrorCode.ORDER_NOT_FOUND)
+        return error
 
     def results_of_calls(self, body: Any, count: int) -> list[Any]:
         """Results of calls to the venue, or the exceptions of those that failed, in order."""

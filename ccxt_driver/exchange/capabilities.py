@@ -10,7 +10,7 @@ from ccxt.base.decimal_to_precision import TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
 
-from .configuration import DEFAULT_BASE_URL, TRANSPORT
+from .configuration import DEFAULT_BASE_URL, OPTIONS
 
 
 class Source(StrEnum):
@@ -287,21 +287,5 @@ def description() -> dict[str, Any]:
         },
         "precisionMode": TICK_SIZE,
         "features": _features(),
-        "options": {
-            "account_id": None,
-            "strategy_id": None,
-            "positions": None,
-            "client_order_id_factory": None,
-            "unenforced_stops": None,
-            "lookup_timeout": 5000,
-            "guard_unknown": True,
-            "unknown_hold": 60_000,
-            "truth": "auto",
-            "pending_timeout": 60_000,
-            "contract": "oms",
-            "allow_money_movement": False,
-            "allow_venue_orders": False,
-            "gateway_utc_offset": None,
-            **TRANSPORT,
-        },
+        "options": dict(OPTIONS),
     }

@@ -83,10 +83,15 @@ class Circuit:
             self._probing = True
             return _AS_PROBE
 
-    def answered(self) -> None:
-        """A call was answered, be it by a refusal: the gateway is there."""
+    def answered(self) -> bool:
+        """A call was answered, be it by a refusal: the gateway is there.
+
+        :returns: whether calls were stopped until now
+        """
         with self._lock:
+            was_open = self._open_until_ms is not None
             self._close()
+        return was_open
 
     def failed(self, is_probe: bool, now_ms: int) -> int:
         """A call found the gateway down.

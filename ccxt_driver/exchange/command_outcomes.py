@@ -18,7 +18,7 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .host import Host
 from .request_parts import MAPPINGS
-from .unknown_creates import Pending
+from .unknown_creates import Pending, what_it_changes
 
 DEFAULT_HOLD_MS: Final = 60_000
 _CLOCKS_APART_MS: Final = 60_000
@@ -32,7 +32,7 @@ _NEVER_SENT: Final = frozenset(
     | {"SSLCertVerificationError", "ClientConnectorCertificateError", "ClientConnectorSSLError"}
 )
 _ABSENT: Final = dict.fromkeys(("code", "http_status", "details", "retry_after", "client_order_id"))
-"""Every failure of a command has these."""
+"""Every exception of a request has these."""
 
 
 class _BeforeSending:
@@ -52,6 +52,12 @@ def not_sent(error: ccxt.BaseError) -> None:
     """Let an exception say that the command was not sent, unless it says already what became of it."""
     if getattr(error, "outcome", None) is None:
         error.__dict__.update({**_ABSENT, **vars(error), "outcome": "not_sent"})
+
+
+def fill_in_absent(error: BaseException) -> None:
+    """Let a failed request have every attribute that an answer of the OMS would give it."""
+    if isinstance(error, ccxt.BaseError):
+        error.__dict__.update({**_ABSENT, **vars(error)})
 
 
 BEFORE_SENDING: Final = _BeforeSending()
@@ -96,8 +102,10 @@ class CommandOutcomes(Host):
             known = {**_ABSENT, **vars(error)}
             error.__dict__.update(known, outcome=outcome, client_order_id=client_order_id)
             raise error
+        order_id = command["payload"].get("order_id")
+        what = command["command"] if order_id is None else f"{command['command']} of order {order_id}"
         hint = f"; look it up by clientOrderId {client_order_id}" if client_order_id else ""
-        message = f"{self.id} {command['command']}: the outcome is unknown{hint} ({error})"
+        message = f"{self.id} {what}: the outcome is unknown{hint} ({error})"
         status = getattr(error, "http_status", None) or 0
         answered = 300 <= status < 500 and not isinstance(error, ccxt.OperationFailed)
         kind = type(error) if answered else ccxt.RequestTimeout
@@ -105,6 +113,10 @@ class CommandOutcomes(Host):
         known = {**_ABSENT, **vars(error)}
         unknown.__dict__.update(known, outcome=outcome, client_order_id=client_order_id)
         raise unknown from error
+
+    def was_unsure(self, refusal: ccxt.BaseError, command: Mapping[str, Any]) -> bool:
+        """Whether a refused command was sent before by somebody who was not told what became of it."""
+        return vars(refusal).get("outcome") == "refused" and what_it_changes(command) in self._truth.unsure
 
     def unknown_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> ccxt.BaseError:
         """The failure of a batch as that of one of its commands, with its client order id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,6 +26,27 @@ TRANSPORT: Final = {
 }
 """Options of the transport: numbers from 0, times in milliseconds."""
 _TOO_MUCH: Final = 1e12
+OPTIONS: Final = {
+    "account_id": None,
+    "strategy_id": None,
+    "positions": None,
+    "client_order_id_factory": None,
+    "unenforced_stops": None,
+    "lookup_timeout": 5000,
+    "guard_unknown": True,
+    "unknown_hold": 60_000,
+    "truth": "auto",
+    "pending_timeout": 60_000,
+    "contract": "oms",
+    "allow_money_movement": False,
+    "allow_venue_orders": False,
+    "gateway_utc_offset": None,
+    **TRANSPORT,
+}
+"""Options with their defaults; see docs/configuration.md."""
+OWN_OPTIONS: Final = frozenset({*OPTIONS, "base_url", "oms", "sandbox", "share_markets"})
+_ALIKE: Final = 0.75
+_LOGGER: Final = logging.getLogger("ccxt_driver")
 
 
 def is_embedded(url: Any) -> bool:
@@ -47,6 +69,7 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
         if name in config:
             raise ccxt.BadRequest(f'{name}: goes under "options" of the configuration')
     options = _checked_options(config.get("options") or {})
+    _warn_of_slips(options)
     resolved = {**config, "options": options}
     urls = dict(config.get("urls") or {})
     base_url, from_environment = _base_url(urls, options, environment)
@@ -87,6 +110,17 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(sandbox, Mapping) and isinstance(sandbox.get("apiKey"), str):
         options["sandbox"] = {**sandbox, "apiKey": Secret(sandbox["apiKey"])}
     return options
+
+
+def _warn_of_slips(options: Mapping[str, Any]) -> None:
+    """Warn of an option that nothing reads and that looks like one of ours; others may be ccxt's."""
+    for name in options:
+        if name in OWN_OPTIONS or not isinstance(name, str):
+            continue
+        from difflib import get_close_matches
+
+        for meant in get_close_matches(name, OWN_OPTIONS, 1, _ALIKE):
+            _LOGGER.warning("options.%s is not an option of this class: is %s meant?", name, meant)
 
 
 def environment_key(base_url: Any, environment: Mapping[str, str]) -> Secret | None:

@@ -10,7 +10,7 @@ import ccxt
 from ccxt_driver.errors import annotate
 
 from .command_outcomes import DEFAULT_HOLD_MS
-from .unknown_creates import Pending
+from .unknown_creates import Pending, is_unknown, what_it_changes
 
 _LOGGER: Final = logging.getLogger("ccxt_driver")
 
@@ -124,3 +124,35 @@ class Placing:
         # For who catches it, or the TimeoutError that asyncio makes of it (there it is the cause).
         one = ids[0] if len(ids) == 1 else None
         error.__dict__.update(outcome="unknown", client_order_id=one, client_order_ids=ids)
+
+
+class Changing:
+    """For a `with` block around a command on what is there already, from before it is sent.
+
+    Whoever was not told what became of it may ask again: that it is done by then is what was wanted.
+    """
+
+    __slots__ = ("_command", "_exchange")
+
+    def __init__(self, exchange: Any, command: dict[str, Any]) -> None:
+        self._exchange = exchange
+        self._command = command
+
+    def __enter__(self) -> Changing:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None or (isinstance(error, ccxt.BaseError) and not is_unknown(error)):
+            return
+        exchange, payload = self._exchange, self._command["payload"]
+        exchange._truth.unsure.keep(what_it_changes(self._command))
+        if isinstance(error, ccxt.BaseError):
+            return
+        _LOGGER.warning(
+            "%s %s came while %s of %s was being carried out, which may be done now",
+            exchange.id,
+            type(error).__name__,
+            self._command["command"],
+            payload,
+        )
+        error.__dict__.update(outcome="unknown", client_order_id=None, client_order_ids=[])

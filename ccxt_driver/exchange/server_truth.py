@@ -57,6 +57,8 @@ class ServerTruth:
         """Client order ids of commands whose refusal we saw, and when: milliseconds."""
         self.doubtful = Kept(_MOST_MARKS)
         """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs."""
+        self.unsure = Kept(_MOST_MARKS)
+        """Commands on orders of which nobody knows what they did: asked again, they may be done."""
         self.rejected = Kept(_MOST_MARKS)
         """Rows without a venue id that look open for ever: the venue refused the order or never got it.
 

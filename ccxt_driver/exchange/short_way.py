@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ _PROXY_SETTINGS: Final = tuple(
 )
 
 
+_ITS_OWN_NAME: Final = re.compile(r"^\w*\(host=[^)]*\): ")
+"""urllib3 puts the connection or the pool, as it prints itself, before what it says."""
+
+
 class ShortWay(Host):
     """Logging, remembering and reading a response."""
 
@@ -28,7 +33,8 @@ class ShortWay(Host):
 
     def _failure(self, method: str, url: str, error: BaseException) -> str:
         """What a failed request says: ccxt's text, and why."""
-        return f"{self.id} {method} {url}: {str(error) or type(error).__name__}"[:500]
+        why = _ITS_OWN_NAME.sub("", str(error)) or type(error).__name__
+        return f"{self.id} {method} {url}: {why}"[:500]
 
     def _log_request(self, url: str, method: str, headers: Any, body: Any) -> None:
         if self.verbose:

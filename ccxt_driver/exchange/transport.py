@@ -95,6 +95,11 @@ class Transport(Host):
                     "%s the gateway is down, nothing is sent for %d ms: %s", self.id, pause_ms, error
                 )
         elif was_sent(error):
-            circuit.answered()
+            self.note_answer(circuit)
         else:
             circuit.abandoned(is_probe)
+
+    def note_answer(self, circuit: Circuit) -> None:
+        """Tell the circuit that the gateway is there."""
+        if circuit.answered():
+            LOGGER.warning("%s the gateway is back", self.id)

@@ -148,3 +148,8 @@ def _closes_the_same(pending: Pending, command: Mapping[str, Any]) -> bool:
 def _asked_for(command: Mapping[str, Any]) -> str:
     payload = {key: value for key, value in command["payload"].items() if key != "client_order_id"}
     return json_text([command["account_id"], command["command"], sorted(payload.items())])
+
+
+def what_it_changes(command: Mapping[str, Any]) -> str:
+    """What a command on orders or positions that are there is remembered by."""
+    return json_text([command["account_id"], command["command"], sorted(command["payload"].items())])

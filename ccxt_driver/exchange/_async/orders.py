@@ -12,7 +12,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
-from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.placing import Changing, Placing
 from ccxt_driver.exchange.unknown_creates import is_unknown
 from ccxt_driver.mappers.values import decimal_of
 
@@ -251,14 +251,20 @@ class Orders(Settling):
         with BEFORE_SENDING:
             await self._guard_strategies(command, [order_id], self._strategy_id(params))
         replaces = command["command"] == "change_order" and await self._composes()
-        try:
-            result = await (self._changed_once(command, order_id) if replaces else self._repeated(command))
-        except ccxt.BaseError as refusal:
-            unsettled = vars(refusal).get("unsettled")
-            if unsettled is None:
-                raise
-            return await self._order_in_the_end(command, order_id, refusal, unsettled)
-        return await self._order_after(command, order_id, result)
+        with Changing(self, command):
+            try:
+                if replaces:
+                    result = await self._changed_once(command, order_id)
+                else:
+                    result = await self._repeated(command)
+            except ccxt.BaseError as refusal:
+                unsettled = vars(refusal).get("unsettled")
+                if unsettled is None and self.was_unsure(refusal, command):
+                    unsettled = refusal
+                if unsettled is None:
+                    raise
+                return await self._order_in_the_end(command, order_id, refusal, unsettled)
+            return await self._order_after(command, order_id, result)
 
     async def _changed_once(self, command: dict[str, Any], order_id: int) -> dict[str, Any]:
         """Change an order by a gateway that may replace it: the second time would replace the new one.
@@ -339,7 +345,8 @@ class Orders(Settling):
             }
             strategy_id = self._strategy_id(params)
             await self._guard_strategies(command, order_ids, strategy_id)
-        return await self._orders_after(command, order_ids, await self._cancelled(command))
+        with Changing(self, command):
+            return await self._orders_after(command, order_ids, await self._cancelled(command))
 
     async def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
@@ -375,7 +382,8 @@ class Orders(Settling):
         if wanted.symbol is not None:
             payload["symbol"] = wanted.symbol
         command = {"account_id": account_id, "command": "cancel_all_orders", "payload": payload}
-        result = await self._cancelled(command)
+        with Changing(self, command):
+            result = await self._cancelled(command)
         return [self._order(row) for row in result.get("orders") or []]
 
     async def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
@@ -386,7 +394,8 @@ class Orders(Settling):
         if not ids:
             return []
         command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
-        return await self._orders_after(command, ids, await self._cancelled(command))
+        with Changing(self, command):
+            return await self._orders_after(command, ids, await self._cancelled(command))
 
     async def _cancelled(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out a cancellation of several orders; that none is open any more is what was wanted."""

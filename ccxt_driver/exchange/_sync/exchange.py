@@ -8,6 +8,7 @@ from typing import Any
 import ccxt
 
 from ccxt_driver.exchange._twins_sync import Exchange, retrying
+from ccxt_driver.exchange.command_outcomes import fill_in_absent
 from ccxt_driver.exchange.endpoints import ImplicitApi
 from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
 from ccxt_driver.exchange.retries import Patience, taken_from
@@ -159,7 +160,8 @@ class OmsCcxtExchange(
         except BaseException as error:
             if circuit is not None:
                 self.note_failure(circuit, is_probe, error)
+            fill_in_absent(error)
             raise
         if circuit is not None and circuit.failures:
-            circuit.answered()
+            self.note_answer(circuit)
         return answer

@@ -13,7 +13,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
-from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.placing import Changing, Placing
 from ccxt_driver.exchange.unknown_creates import is_unknown
 from ccxt_driver.mappers.values import decimal_of
 
@@ -252,14 +252,20 @@ class Orders(Settling):
         with BEFORE_SENDING:
             self._guard_strategies(command, [order_id], self._strategy_id(params))
         replaces = command["command"] == "change_order" and self._composes()
-        try:
-            result = (self._changed_once(command, order_id) if replaces else self._repeated(command))
-        except ccxt.BaseError as refusal:
-            unsettled = vars(refusal).get("unsettled")
-            if unsettled is None:
-                raise
-            return self._order_in_the_end(command, order_id, refusal, unsettled)
-        return self._order_after(command, order_id, result)
+        with Changing(self, command):
+            try:
+                if replaces:
+                    result = self._changed_once(command, order_id)
+                else:
+                    result = self._repeated(command)
+            except ccxt.BaseError as refusal:
+                unsettled = vars(refusal).get("unsettled")
+                if unsettled is None and self.was_unsure(refusal, command):
+                    unsettled = refusal
+                if unsettled is None:
+                    raise
+                return self._order_in_the_end(command, order_id, refusal, unsettled)
+            return self._order_after(command, order_id, result)
 
     def _changed_once(self, command: dict[str, Any], order_id: int) -> dict[str, Any]:
         """Change an order by a gateway that may replace it: the second time would replace the new one.
@@ -340,7 +346,8 @@ class Orders(Settling):
             }
             strategy_id = self._strategy_id(params)
             self._guard_strategies(command, order_ids, strategy_id)
-        return self._orders_after(command, order_ids, self._cancelled(command))
+        with Changing(self, command):
+            return self._orders_after(command, order_ids, self._cancelled(command))
 
     def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
@@ -376,7 +383,8 @@ class Orders(Settling):
         if wanted.symbol is not None:
             payload["symbol"] = wanted.symbol
         command = {"account_id": account_id, "command": "cancel_all_orders", "payload": payload}
-        result = self._cancelled(command)
+        with Changing(self, command):
+            result = self._cancelled(command)
         return [self._order(row) for row in result.get("orders") or []]
 
     def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
@@ -387,7 +395,8 @@ class Orders(Settling):
         if not ids:
             return []
         command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
-        return self._orders_after(command, ids, self._cancelled(command))
+        with Changing(self, command):
+            return self._orders_after(command, ids, self._cancelled(command))
 
     def _cancelled(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out a cancellation of several orders; that none is open any more is what was wanted."""

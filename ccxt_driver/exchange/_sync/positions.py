@@ -13,7 +13,7 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
-from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.placing import Changing, Placing
 from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
@@ -323,7 +323,9 @@ class Positions(Settling, Fallback):
                 for key, position_id in payload.items():
                     if "position_id" in key:
                         self._position_row(position_id, params)
-        return self._command({"account_id": account_id, "command": name, "payload": payload})
+        command = {"account_id": account_id, "command": name, "payload": payload}
+        with Changing(self, command):
+            return self._command(command)
 
     def _changed_position(
         self, result: dict[str, Any], position_id: int, params: dict[str, Any]

@@ -188,7 +188,7 @@ class Rows(OmsExchange):
         }
         for order_id in ids:
             if order_id not in known:
-                raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
+                raise self.order_not_found(account_id, order_id, strategy_id)
         return [known[order_id] for order_id in ids]
 
     def _rows_by_id(self, ids: list[int]) -> list[dict[str, Any]]:
@@ -306,7 +306,7 @@ class Rows(OmsExchange):
             mine = row.get("account_id") == account_id and self._own(row, strategy_id)
             if mine and row.get("id") == order_id:
                 return row
-        raise ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to account {account_id}")
+        raise self.order_not_found(account_id, order_id, strategy_id)
 
     def _orders_of_ids(self, account_id: int, ids: list[int]) -> list[Any]:
         """Orders of a server without by-id reads: pages ascend by id, so the right ones are soon found."""

@@ -65,3 +65,11 @@ def test_a_key_of_the_environment_that_is_not_used_is_mentioned(monkeypatch: pyt
     with pytest.raises(ccxt.AuthenticationError, match="CCXT_OMS_API_KEY is set") as caught:
         exchange.private_get_oms_accounts()
     assert "of-another-url" not in str(caught.value)
+
+
+@pytest.mark.parametrize("slip, meant", [("retrys", "retries"), ("lookup_timout", "lookup_timeout")])
+def test_a_misspelt_option_is_told_of(slip: str, meant: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", logger="ccxt_driver"):
+        OmsCcxtExchange({"options": {slip: 1, "defaultType": "swap", "account_id": 1}})
+
+    assert caplog.messages == [f"options.{slip} is not an option of this class: is {meant} meant?"]
