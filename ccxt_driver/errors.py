@@ -191,14 +191,18 @@ def error_from_response(
         reason = f"{reason or 'Not Found'}: this server does not have the route"
     message = f"{exchange_id} HTTP {status} {reason}".rstrip()
     lost = status >= 500 or status == 408
-    if command == "batch" and body is None and _may_hide_results(status, text):
+    hides = body is None and (command == "batch" or (command is not None and status == 400))
+    if hides and _may_hide_results(status, text):
         kind, lost = ccxt.RequestTimeout, True
     outcome = None if command is None else ("unknown" if lost else "refused")
     return annotate(kind(message), status=status, details=body, retry_after=retry_after, outcome=outcome)
 
 
 def _may_hide_results(status: int, text: str | None) -> bool:
-    """Whether an answer that was cut off had a result of each command: its status is the first's only."""
+    """Whether an answer that was cut off had results, or the reason of an older gateway's 400.
+
+    The status of a list is the first result's only, and such a gateway answers 400 to nearly everything.
+    """
     return status not in _OF_THE_WHOLE_REQUEST and (text or "").strip()[:1] in ("", "{")
 
 

@@ -157,6 +157,15 @@ def test_a_batchs_answer_that_was_cut_off_refuses_nothing(status: int, text: str
     assert error_from_response("oms", status, None, text, {}, "send_order").outcome == "refused"
 
 
+@pytest.mark.parametrize("text", ["", '{"detail": {"code": "dispatcher_time'])
+def test_a_400_that_was_cut_off_refuses_no_command(text: str) -> None:
+    """Older gateways answer 400 to what they refuse, and to what they may have carried out."""
+    error = error_from_response("oms", 400, None, text, {}, "send_order")
+    assert type(error) is ccxt.RequestTimeout
+    assert error.outcome == "unknown"
+    assert error_from_response("oms", 400, None, "<html>no</html>", {}, "send_order").outcome == "refused"
+
+
 @pytest.mark.parametrize("status, text", [(429, ""), (401, "{"), (413, ""), (403, "<html>no</html>")])
 def test_an_answer_to_a_whole_batch_refuses_it(status: int, text: str) -> None:
     assert error_from_response("oms", status, None, text, {}, "batch").outcome == "refused"
