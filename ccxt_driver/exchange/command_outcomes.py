@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 import ccxt
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.values import parse_decimal
 from ccxt_driver.errors import annotate, error_from_detail, garbage
 from ccxt_driver.mappers.values import needed_decimal
@@ -201,6 +202,17 @@ class CommandOutcomes(Host):
             f"order with clientOrderId {other.client_order_id}: look that up"
         )
         return annotate(ccxt.OperationRejected(message), outcome="not_sent")
+
+    @staticmethod
+    def is_vague(refusal: ccxt.BaseError, command: Mapping[str, Any]) -> bool:
+        """Whether a refusal to cancel may have any reason: older gateways tell an outage of the venue so."""
+        cancels = command["command"] == "cancel_order" and isinstance(refusal, ccxt.InvalidOrder)
+        return cancels and getattr(refusal, "code", None) == ErrorCode.INTERNAL_ERROR
+
+    def left_open(self, refusal: ccxt.BaseError, command: Mapping[str, Any]) -> ccxt.BaseError:
+        """That a cancellation was refused, in words that say nothing, and that orders of it may be open."""
+        what = f"an order may be open still ({refusal})"
+        return garbage(self.id, what, command["command"], getattr(refusal, "details", None))
 
     def is_as_asked(self, row: Mapping[str, Any], command: Mapping[str, Any]) -> bool:
         """Whether an order is as a command to cancel or to change it wants it to be."""

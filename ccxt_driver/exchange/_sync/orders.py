@@ -259,12 +259,11 @@ class Orders(Settling):
                 else:
                     result = self._repeated(command)
             except ccxt.BaseError as refusal:
-                unsettled = vars(refusal).get("unsettled")
-                if unsettled is None and self.was_unsure(refusal, command):
-                    unsettled = refusal
-                if unsettled is None:
+                if self.was_unsure(refusal, command):
+                    refusal.__dict__.setdefault("unsettled", refusal)
+                if vars(refusal).get("unsettled") is None and not self.is_vague(refusal, command):
                     raise
-                return self._order_in_the_end(command, order_id, refusal, unsettled)
+                return self._order_in_the_end(command, order_id, refusal)
             return self._order_after(command, order_id, result)
 
     def _changed_once(self, command: dict[str, Any], order_id: int) -> dict[str, Any]:
@@ -289,13 +288,15 @@ class Orders(Settling):
             self.sleep(_CHANGE_PAUSE_MS)
         raise unknown
 
-    def _order_in_the_end(
-        self, command: dict[str, Any], order_id: int, refusal: ccxt.BaseError, unsettled: ccxt.BaseError
-    ) -> Any:
+    def _order_in_the_end(self, command: dict[str, Any], order_id: int, refusal: ccxt.BaseError) -> Any:
         """The order after a command that was refused when it was sent again: the first time may have done it.
+
+        So may have one whose refusal says nothing of the order.
 
         :raises RequestTimeout: it may still be on its way, or the order cannot be read
         """
+        lost = vars(refusal).get("unsettled")
+        unsettled = lost or self.left_open(refusal, command)
         try:
             row = self._order_row(command["account_id"], order_id, None)
             row = self._true_row(command["account_id"], row)
@@ -303,7 +304,8 @@ class Orders(Settling):
         except ccxt.BaseError as error:
             LOGGER.debug("%s order %s could not be read: %s", self.id, order_id, error)
             raise unsettled from error
-        if done:
+        was_done = lost is None and row.get("gateway_row", row).get("status") == "CANCELED"
+        if done and not was_done:
             return self._order_after(command, order_id, {"order": row})
         raise unsettled if row.get("status") in OPEN_STATUSES else refusal
 
@@ -404,11 +406,23 @@ class Orders(Settling):
             return self._repeated(command)
         except ccxt.BaseError as refusal:
             unsettled = vars(refusal).get("unsettled")
+            if self.is_vague(refusal, command) and self._are_open(command):
+                raise unsettled or self.left_open(refusal, command) from refusal
             if unsettled is None:
                 raise
             if isinstance(refusal, ccxt.InvalidOrder):
                 return {}
             raise unsettled from refusal
+
+    def _are_open(self, command: dict[str, Any]) -> bool:
+        """Whether an order of a cancellation is open, or may be as far as one can read."""
+        account_id, ids = command["account_id"], command["payload"]["order_ids"]
+        try:
+            rows = self._true_rows(account_id, self._order_rows(account_id, ids, None))
+        except ccxt.BaseError as error:
+            LOGGER.debug("%s orders %s could not be read: %s", self.id, ids, error)
+            return True
+        return any(row.get("status") in OPEN_STATUSES for row in rows)
 
     def _orders_after(self, command: dict[str, Any], ids: list[int], result: dict[str, Any]) -> Any:
         """As `_order_after`, for several orders."""
