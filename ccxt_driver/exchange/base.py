@@ -354,10 +354,22 @@ class OmsExchange(
 
     def _outcome_of_call(self, result: Any) -> Any:
         if isinstance(result, Mapping) and result.get("ok") is True:
-            return result.get("result")
+            return result["result"] if "result" in result else self._no_answer(result)
         detail = result.get("error") if isinstance(result, Mapping) else None
         detail = detail if isinstance(detail, Mapping) else {"code": "exchange_error", "message": str(detail)}
         return error_from_detail(self.id, detail)
+
+    def _no_answer(self, result: Any) -> ccxt.BaseError:
+        return garbage(self.id, f"expected a result, got {str(result)[:200]}", None, result)
+
+    def venue_list(self, answer: Any) -> list[Any]:
+        """A list that the venue gave.
+
+        :raises BadResponse: it is none
+        """
+        if not isinstance(answer, list):
+            raise garbage(self.id, f"expected a list of the venue, got {str(answer)[:200]}", None, answer)
+        return answer
 
     def venue_order(self, answer: Any) -> dict[str, Any]:
         """ccxt's order structure as the venue gave it, without the venue's raw answer."""

@@ -45,6 +45,8 @@ class ServerTruth:
         self.lags = False
         self.utc_offset_ms: int | None = None
         """How far times without a zone are ahead of UTC; None while nobody can tell."""
+        self.zone_is_hidden = False
+        """Whether even a reconcile has not shown it: then it is taken for UTC."""
         self.venue_orders = Kept(_MOST_STRUCTURES)
         """The venue's orders that have ended, by row and venue id: they never change again."""
         self.not_open = Kept(_MOST_MARKS)

@@ -100,7 +100,9 @@ class OrderReads(Fallback):
         wanted = self._wanted(symbol, since, limit, params, statuses)
         account_id = self._account_id(params)
         try:
-            corrected = self._true_page if await self._composes() else None
+            dated = wanted.since is not None or wanted.until is not None
+            composed = self._dated_page if dated else self._true_page
+            corrected = composed if await self._composes() else None
             rows = await self._history("orders_history", account_id, wanted, "created_at", corrected)
         except RouteMissing:
             return await self._orders_of_venue("fetch_orders", account_id, wanted)

@@ -14,7 +14,7 @@ from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
 from ccxt_driver.contract.values import format_date
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import DAY_MS, RouteMissing, Wanted
-from ccxt_driver.exchange.server_truth import is_rough
+from ccxt_driver.exchange.server_truth import has_zone, is_rough
 from ccxt_driver.mappers.composition import composed_deal
 from ccxt_driver.mappers.values import ZERO, decimal_of, needed_decimal
 
@@ -22,6 +22,7 @@ from .rows import Rows
 
 FRESH_MS = 60_000
 _ONE_RECONCILE_MS = 5_000
+_NEXT_SECOND_MS = 1_100
 _RECONCILES = 3
 _WHOLE_SECOND_MS = 1000
 """Some servers keep no part of a second."""
@@ -58,12 +59,48 @@ class TrueDeals(Rows):
 
     async def _has_never_reconciled(self, account_id: int) -> bool:
         try:
-            path = BY_NAME["reconcile_account_status"].path
-            status = await self.request(path, "private", "GET", {"account_id": account_id})
+            return (await self._reconcile_status(account_id)).get("status") == "never"
         except ccxt.ExchangeError as error:
             LOGGER.debug("%s when it was reconciled is not known: %s", self.id, error)
             return False
-        return isinstance(status, Mapping) and status.get("status") == "never"
+
+    async def _reconcile_status(self, account_id: int) -> Mapping[str, Any]:
+        """When the gateway has last reconciled."""
+        path = BY_NAME["reconcile_account_status"].path
+        status = await self.request(path, "private", "GET", {"account_id": account_id})
+        return status if isinstance(status, Mapping) else {}
+
+    async def _know_zone(self, account_id: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Learn of which zone the times of rows are, if nothing has shown it yet: by a reconcile of now."""
+        truth = self._truth
+        if truth.zone_is_hidden or not any(self._zone_blur_ms(row.get("created_at")) for row in rows):
+            return
+        try:
+            await self._learn_zone(account_id)
+        except (ccxt.NotSupported, ccxt.AuthenticationError) as error:
+            LOGGER.debug("%s its zone is not known: %s", self.id, error)
+            truth.zone_is_hidden = True
+        except ccxt.ExchangeError as error:
+            LOGGER.debug("%s its zone is not known yet: %s", self.id, error)
+
+    async def _learn_zone(self, account_id: int) -> None:
+        before = (await self._reconcile_status(account_id)).get("updated_at")
+        for pause in (0, _NEXT_SECOND_MS):  # it tells whole seconds, and may have reconciled in this one
+            if pause:
+                await self.sleep(pause)
+            started = self.milliseconds()
+            await self._reconcile_now(account_id, [])
+            status = await self._reconcile_status(account_id)
+            after = status.get("updated_at")
+            if after is None or after != before:
+                break
+        else:
+            return
+        if isinstance(after, str) and not has_zone(after):
+            written = self._time_of({"updated_at": after}, "updated_at") + self._utc_offset_ms()
+            self._truth.learn_offset(written, self.milliseconds())
+        if "status" in status and self.milliseconds() - started < _ONE_RECONCILE_MS:
+            self._truth.zone_is_hidden = self._truth.utc_offset_ms is None
 
     def _far_back(self, since: int | None) -> dict[str, str]:
         """What a reconcile is told to look farther back: by days of its own zone, hence with a margin."""
@@ -229,7 +266,7 @@ class TrueDeals(Rows):
             elif isinstance(answer, ccxt.BaseError):
                 raise answer
             else:
-                for trade in answer:
+                for trade in self.venue_list(answer):
                     self._keep_trade(trade)
 
     def _keep_trade(self, trade: Any) -> None:

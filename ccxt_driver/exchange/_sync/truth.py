@@ -113,6 +113,12 @@ class Truth(TrueDeals):
                 doubles.keep(row["id"], owner)
         return [row for row in true if row["id"] not in doubles]
 
+    def _dated_page(self, account_id: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """As `_true_page`, to be chosen by time."""
+        true = self._true_page(account_id, rows)
+        self._know_zone(account_id, true)
+        return true
+
     def _true(self, row: dict[str, Any], known: Mapping[int, Any]) -> dict[str, Any]:
         if _key(row) in self._truth.rejected:
             return never_arrived(row)
@@ -177,6 +183,7 @@ class Truth(TrueDeals):
 
         What it does not list as open either has ended.
         """
+        self._know_zone(account_id, rows)
         found = self._in_lists(account_id, rows)
         for row in rows:
             if row["id"] not in found and self._cannot_be_under_way(row):
@@ -191,6 +198,7 @@ class Truth(TrueDeals):
         Rejected are those whose refusal we saw, and those that are older than `pending_timeout` and that
         the venue does not know by client order id or OMS id.
         """
+        self._know_zone(account_id, rows)
         for row in rows:
             if self._was_refused(row):
                 self._truth.rejected.keep(_key(row))
@@ -244,10 +252,12 @@ class Truth(TrueDeals):
     def _cannot_be_under_way(self, row: dict[str, Any]) -> bool:
         """Whether an order that the venue's lists do not hold has ended: they were read, and it is old.
 
-        While the gateway's zone is not known that is UTC. A row that was taken for old too early is
-        looked at again when it gets the venue's id.
+        Where even a reconcile does not show the gateway's zone that is UTC. A row that was taken for old
+        too early is looked at again when it gets the venue's id.
         """
-        old = self.milliseconds() - self._time_of(row, "created_at") > self.pending_timeout_ms()
+        as_utc = self.milliseconds() - self._time_of(row, "created_at")
+        age = as_utc if self._truth.zone_is_hidden else self._age_ms(row, "created_at")
+        old = age > self.pending_timeout_ms()
         missing = self._truth.missing_functions
         return old and _LISTS[0] not in missing and not {*_LISTS[1:3]} <= missing
 
@@ -280,7 +290,7 @@ class Truth(TrueDeals):
         answers = self._venue_calls(account_id, calls)
         for (name, arguments), answer in zip(calls, answers, strict=True):
             if not isinstance(answer, ccxt.BaseError):
-                listed += [self.venue_order(each) for each in answer]
+                listed += [self.venue_order(each) for each in self.venue_list(answer)]
             elif _TRIGGER in arguments and _refuses(answer):
                 LOGGER.debug("%s the venue lists no stop orders apart: %s", self.id, answer)
             elif isinstance(answer, ccxt.NotSupported):
@@ -325,6 +335,8 @@ class Truth(TrueDeals):
             true = self._true_rows(account_id, rows)
         else:
             true = self._still_open(account_id, rows, listed, wanted.symbol)
+        if wanted.since is not None or wanted.until is not None:
+            self._know_zone(account_id, true)
         return self._newest_or_oldest(self._matching(true, wanted, "created_at"), wanted, "created_at")
 
     def _open_at_venue(
@@ -337,7 +349,7 @@ class Truth(TrueDeals):
             if isinstance(answer, ccxt.BaseError) and not _refuses(answer):
                 raise answer
             if not isinstance(answer, ccxt.BaseError):
-                return [self.venue_order(each) for each in answer]
+                return [self.venue_order(each) for each in self.venue_list(answer)]
             LOGGER.debug("%s %s of all markets: %s", self.id, function, answer)
             truth.wants_symbol = True
         symbols = {row["symbol"] for row in rows} if symbol is None else {symbol}

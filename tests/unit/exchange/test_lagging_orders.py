@@ -306,6 +306,60 @@ def test_what_the_gateway_cannot_cancel_is_told_by_cancel_all(desk: LaggingDesk)
     assert left == {first: "open", second["id"]: "canceled"}
 
 
+@pytest.mark.parametrize("hours", [-5, 5.5])
+def test_a_lost_answer_is_found_where_no_zone_is_known(make_desk: MakeDesk, hours: float) -> None:
+    desk = make_desk(utc_offset_hours=hours)
+    desk.oms.lose_next_answer = "dispatcher_timeout"
+
+    assert rest(desk)["status"] == "open"
+    assert len(desk.oms.rows()["orders"]) == 1
+
+
+@pytest.mark.parametrize("hours", [-5, 5.5])
+def test_the_age_of_a_leftover_where_no_zone_is_known(make_desk: MakeDesk, hours: float) -> None:
+    desk = make_desk(utc_offset_hours=hours)
+    order_id = refuse(desk)
+    desk.advance(30_000)
+
+    assert desk.exchange().fetch_order(order_id)["status"] == "open"
+    desk.advance(32_000)
+    assert desk.exchange().fetch_order(order_id)["status"] == "rejected"
+
+
+def test_cancelled_and_the_venues_answer_was_lost(desk: LaggingDesk) -> None:
+    """The gateway says that nothing was cancelled, as it does of an order that has filled."""
+    order = rest(desk)
+    desk.oms.lose_next_venue_answer()
+
+    assert desk.ex.cancel_order(order["id"])["status"] == "canceled"
+
+
+def test_several_cancelled_and_the_venues_answer_was_lost(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    desk.oms.lose_next_venue_answer()
+
+    with pytest.raises(ccxt.InvalidOrder) as info:  # none of them is open any more
+        desk.ex.cancel_orders([order["id"]])
+    assert info.value.outcome == "refused"
+    assert desk.ex.fetch_order(order["id"])["status"] == "canceled"
+
+
+@pytest.mark.parametrize("name", ["cancel_order", "cancel_orders"])
+def test_not_cancelled_because_the_venue_is_down(desk: LaggingDesk, name: str) -> None:
+    """That is no word of the order: a program that takes it for closed leaves it in the market."""
+    order = rest(desk)
+    desk.oms.venue_down = ccxt.NetworkError("binance GET https://api.venue.test Connection reset by peer")
+
+    with pytest.raises(ccxt.RequestTimeout) as info:
+        getattr(desk.ex, name)(order["id"])
+    assert info.value.outcome == "unknown"
+    desk.oms.venue_down = None
+    assert desk.ex.cancel_order(order["id"])["status"] == "canceled"
+    with pytest.raises(ccxt.InvalidOrder) as info:
+        desk.ex.cancel_order(order["id"])
+    assert info.value.outcome == "refused"
+
+
 # -- changes
 
 

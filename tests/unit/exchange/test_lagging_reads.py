@@ -391,3 +391,26 @@ def test_a_venue_that_cannot_be_asked_is_a_failure_and_no_answer(desk: LaggingDe
             call()
     desk.oms.venue_down = None
     assert desk.ex.fetch_order(order["id"])["status"] == "closed"
+
+
+@pytest.mark.parametrize("hours", [-5, 5.5])
+def test_orders_since_of_other_programs_where_no_zone_is_known(make_desk: MakeDesk, hours: float) -> None:
+    """Their rows are made when they are found: no time of the venue's shows the zone."""
+    desk = make_desk(utc_offset_hours=hours)
+    since = desk.oms.now_ms()
+    desk.oms.venue_call(1, "create_order", SPOT, "market", "buy", 1)
+    desk.advance(100_000)
+    trades = desk.ex.fetch_my_trades(SPOT, since)
+    orders = desk.ex.fetch_orders(SPOT, since)
+
+    assert [trade["timestamp"] for trade in trades] == [since]
+    assert [order["id"] for order in orders] == [trade["order"] for trade in trades]
+    assert since <= orders[0]["timestamp"] <= since + 100_000
+
+
+@pytest.mark.parametrize("answer", [{"ok": True}, {"ok": True, "result": None}])
+def test_an_answer_of_the_venue_that_is_no_list(desk: LaggingDesk, answer: Any) -> None:
+    (result,) = desk.ex.results_of_calls({"results": [answer]}, 1)
+    if not isinstance(result, ccxt.BadResponse):
+        with pytest.raises(ccxt.BadResponse):
+            desk.ex.venue_list(result)
