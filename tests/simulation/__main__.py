@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from .bookkeeper import Violation
-from .scenario import run
+from .scenario import GATEWAYS, run
 from .transports import COLOURS
 
 _LINE_EVERY = 500
@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument(
         "--colour", choices=tuple(COLOURS), help="of the class; the seed decides if not given"
     )
+    parser.add_argument("--gateway", choices=GATEWAYS, help="the seed decides if not given")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.seeds) if given.seed is None else (given.seed,)
@@ -35,7 +36,7 @@ def main() -> int:
     started = time.perf_counter()
     for done, seed in enumerate(seeds, 1):
         try:
-            counts.update(run(seed, given.colour))
+            counts.update(run(seed, given.colour, given.gateway))
         except Violation as violation:
             failed.append(seed)
             text = str(violation)

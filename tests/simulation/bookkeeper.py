@@ -6,9 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isclose
 from typing import Any, Final
 
 import ccxt
+
+from ccxt_driver.contract.values import parse_time
 
 _STATUSES: Final = {
     "PENDING_SUBMIT": "open",
@@ -55,6 +58,11 @@ def _same(told: Any, true: Any) -> bool:
     return Decimal(str(told)) == Decimal(true)
 
 
+def _nearly(told: Any, true: Any) -> bool:
+    """An average may have more places than a float."""
+    return (told is None) == (true is None) and (told is None or isclose(told, float(true), rel_tol=1e-9))
+
+
 class Bookkeeper:
     """Client order ids and order ids by what was said of them."""
 
@@ -64,6 +72,9 @@ class Bookkeeper:
         """Order ids that were returned, with the intent's tag."""
         self.unknown: dict[str, str] = {}
         self.denied: set[str] = set()
+        self._interrupted: set[str] = set()
+        self.taken_again: Counter[str] = Counter()
+        """How often the program has used a client order id for another order, once the first had ended."""
 
     def intent(self, tag: str, most: int | None = 1) -> Intent:
         """The intent of a tag, which travels as the order's comment."""
@@ -83,6 +94,7 @@ class Bookkeeper:
     def interrupted(self, tag: str, client_order_ids: Iterable[str]) -> None:
         """A call was interrupted; its exception says which orders may be there."""
         self.unknown.update(dict.fromkeys(client_order_ids, tag))
+        self._interrupted.add(tag)
 
     def placed(self, tag: str, order_id: Any) -> None:
         """The caller was told the id of an order, and no more."""
@@ -118,13 +130,18 @@ class Bookkeeper:
             "type": row["order_type"],
         }
         wrong = [name for name in told if told[name] is not None and told[name] != true[name]]
-        if order["amount"] is not None and not _same(order["amount"], row["qty"]):
+        # A venue may make less of an order that only reduces; unread, it is told as it was asked for.
+        amounts = [row["qty"]] if whole else [row["qty"], row.get("asked_qty", row["qty"])]
+        if order["amount"] is not None and not any(_same(order["amount"], each) for each in amounts):
             wrong.append("amount")
         status = _STATUSES[row["status"]]
         if order["status"] != status and (whole or order["status"] not in (None, "open")):
             wrong.append("status")
-        if whole and not _same(order["filled"], row["filled_qty"]):
-            wrong.append("filled")
+        if whole:
+            left = Decimal(row["qty"]) - Decimal(row["filled_qty"])
+            wrong += [] if _same(order["filled"], row["filled_qty"]) else ["filled"]
+            wrong += [] if _same(order["remaining"], left) else ["remaining"]
+            wrong += [] if _nearly(order["average"], row["avg_fill_price"]) else ["average"]
         if wrong:
             raise Violation(f"{tag}: {', '.join(wrong)} of {order} is not as at the OMS: {row}")
 
@@ -132,7 +149,7 @@ class Bookkeeper:
         """Nothing is doubled, nothing is lost, nothing that was denied exists."""
         named = (row["client_order_id"] for row in rows.values())
         names = Counter(name for name in named if name is not None)  # those of other programs have none
-        doubled = [name for name, count in names.items() if count > 1]
+        doubled = [name for name, count in names.items() if count > 1 + self.taken_again[name]]
         if doubled:
             raise Violation(f"doubled: several orders have the client order ids {doubled}")
         for row in rows.values():
@@ -148,6 +165,62 @@ class Bookkeeper:
         missing = [order_id for order_id in self.returned if int(order_id) not in rows]
         if missing:
             raise Violation(f"lost: the orders {missing} were returned and are not at the OMS")
+
+    def check_listed(self, told: Iterable[Any], rows: Rows) -> None:
+        """Every order was told once, as it is."""
+        ids = Counter(int(order["id"]) for order in told)
+        if ids != Counter(rows.keys()):
+            raise Violation(f"orders {sorted(rows)} were to be listed, the caller was told {sorted(ids)}")
+        for order in told:
+            self.compare("listed", order, rows, whole=True)
+
+    @staticmethod
+    def check_trades(told: Iterable[Any], true: Iterable[dict[str, Any]], deal_ids: set[str]) -> None:
+        """Every trade was told once, under an id of the OMS, as it was at the venue."""
+        told = [*told]
+        ids = Counter(trade["id"] for trade in told)
+        strange = [each for each, count in ids.items() if count > 1 or each not in deal_ids]
+        if strange:
+            raise Violation(f"trades with the ids {strange} are told twice, or are not the OMS's")
+
+        def key(symbol: str, side: str, qty: Any, price: Any, at_ms: int) -> Any:
+            return symbol, side, Decimal(str(qty)).normalize(), Decimal(str(price)).normalize(), at_ms
+
+        names = ("symbol", "side", "amount", "price", "timestamp")
+        as_told = Counter(key(*(trade[name] for name in names)) for trade in told)
+        truly = Counter(
+            key(row["symbol"], row["side"], row["qty"], row["price"], parse_time(row["executed_at"]))
+            for row in true
+        )
+        if as_told != truly:
+            raise Violation(f"trades: told and not there {as_told - truly}, not told {truly - as_told}")
+
+    @staticmethod
+    def check_positions(told: Iterable[Any], true: Iterable[dict[str, Any]]) -> None:
+        """What is held of each market, long less short, is what the caller is told."""
+        told_nets: dict[str, Decimal] = defaultdict(Decimal)
+        true_nets: dict[str, Decimal] = defaultdict(Decimal)
+        for position in told:
+            amount = Decimal(str(position["contracts"]))
+            told_nets[position["symbol"]] += amount if position["side"] == "long" else -amount
+        for row in true:
+            true_nets[row["symbol"]] += Decimal(row["qty"]) if row["side"] == "buy" else -Decimal(row["qty"])
+        for symbol in {*told_nets, *true_nets}:
+            if told_nets[symbol] != true_nets[symbol]:
+                raise Violation(
+                    f"{true_nets[symbol]} {symbol} are held, the caller was told {told_nets[symbol]}"
+                )
+
+    @staticmethod
+    def check_open(told: Iterable[Any], rows: Rows, perhaps: set[int]) -> None:
+        """The open orders are those that the caller is told of.
+
+        :param perhaps: ids of orders of which nobody can know
+        """
+        ids = {int(order["id"]) for order in told} - perhaps
+        true = {row["id"] for row in rows.values() if row["closed_at"] is None} - perhaps
+        if ids != true:
+            raise Violation(f"open orders are {sorted(true)}, the caller was told {sorted(ids)}")
 
     @staticmethod
     def _check_intent(intent: Intent, made: list[dict[str, Any]]) -> None:
@@ -169,7 +242,8 @@ class Bookkeeper:
         client_order_id = row["client_order_id"]
         if str(row["id"]) in self.returned or client_order_id in self.unknown:
             return
-        if row["status"] == "REJECTED" and client_order_id in self.denied:
+        denied = client_order_id in self.denied or row["comment"] in self._interrupted
+        if row["status"] == "REJECTED" and denied:
             return
         if client_order_id in self.denied:
             raise Violation(f"the caller was told that this order does not exist: {row}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from asyncio import Task
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ccxt_driver.contract.codes import HTTP_STATUS
-from ccxt_driver.contract.endpoints import ENDPOINTS, Access, Endpoint
+from ccxt_driver.contract.endpoints import ENDPOINTS, TRADES_RAW, Access, Endpoint
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.access import ANONYMOUS
@@ -114,7 +114,10 @@ WEIGHTS: Final[dict[Fault, int]] = {
 _KINDS: Final = tuple(WEIGHTS)
 _WEIGHTS: Final = tuple(WEIGHTS.values())
 
-_ERRORS_AFTER: Final[tuple[tuple[int, str | None], ...]] = (
+Error = tuple[int, str | None]
+"""Status and code; without a code it is a proxy's page."""
+
+_ERRORS_AFTER: Final[tuple[Error, ...]] = (
     (500, "internal_error"),
     (502, "dispatcher_error"),
     (502, "exchange_error/RequestTimeout"),
@@ -126,8 +129,12 @@ _ERRORS_AFTER: Final[tuple[tuple[int, str | None], ...]] = (
     (503, None),
     (504, None),
 )
-"""What says nothing of whether the command was carried out; None is a proxy's page."""
-_ERRORS_BEFORE: Final = (*_ERRORS_AFTER, (503, "engine_unavailable"), (502, "exchange_error/OnMaintenance"))
+"""What says nothing of whether the command was carried out."""
+_ERRORS_BEFORE: Final[tuple[Error, ...]] = (
+    *_ERRORS_AFTER,
+    (503, "engine_unavailable"),
+    (502, "exchange_error/OnMaintenance"),
+)
 _GARBAGE: Final = (
     "",
     "<html>It works!</html>",
@@ -152,16 +159,36 @@ def _route(endpoint: Endpoint) -> tuple[Endpoint, re.Pattern[str]]:
 
 
 _ROUTES: Final = tuple(_route(endpoint) for endpoint in ENDPOINTS)
+LAGGING_ROUTES: Final = (*_ROUTES, _route(TRADES_RAW))
 
 
 class FaultyGateway:
     """An OMS behind a bad line, told apart from a good one only by what the driver sees.
+
+    Where an OMS of another kind differs by nature is said here, under *the truth* and *its nature*.
 
     :param random: decides everything
     :param features: what it announces; without `client_order_id_dedupe` it really places twice
     :param position_mode: of its one account
     :param db: where it is kept over restarts; None keeps the OMS in memory, and restarts only its front
     """
+
+    # -- its nature
+
+    fault_rates = (0.05, 0.2, 0.5, 0.8)
+    """How likely it is that a request fails: of a whole scenario."""
+    _routes: Sequence[tuple[Endpoint, re.Pattern[str]]] = _ROUTES
+    errors_before: Sequence[Error] = _ERRORS_BEFORE
+    errors_after: Sequence[Error] = _ERRORS_AFTER
+    lost_result: Mapping[str, Any] = {"code": "exchange_timeout", "message": "no answer", "details": {}}
+    """Of a command that was carried out and whose answer the venue owes."""
+    lost_status = HTTP_STATUS["exchange_timeout"]
+    takes_ids_again = False
+    """Whether a client order id may be used for another order, once its first has ended."""
+    cancels_all_or_none = True
+    """Whether orders that a cancellation of several leaves open are its failure."""
+    leftovers_for_ms = 0
+    """How long it may take until it is known of a refused order that it was refused."""
 
     def __init__(
         self,
@@ -191,14 +218,17 @@ class FaultyGateway:
         self._late: list[tuple[int, Callable[[], object]]] = []
         self._outage = 0
         self._restarts = False
-        self.oms = self._open(None)
+        self.oms: Any = self._open(None)
         self.secret = self.oms.keys.create()[1]
+        self.start_ms = self.now_ms()
 
-    def _open(self, start_ms: int | None) -> EmbeddedOms:
+    def _account(self) -> dict[str, Any]:
         balances = {"USDT": "1000000", "BTC": "10", "ETH": "100"}
-        account = {"account_id": ACCOUNT_ID, "position_mode": self._mode, "balances": balances}
+        return {"account_id": ACCOUNT_ID, "position_mode": self._mode, "balances": balances}
+
+    def _open(self, start_ms: int | None) -> Any:
         return EmbeddedOms(
-            accounts=[account],
+            accounts=[self._account()],
             db=self._db,
             clock="manual",
             start_ms=start_ms,
@@ -210,7 +240,7 @@ class FaultyGateway:
 
     def now_ms(self) -> int:
         """The virtual time, milliseconds since the Unix epoch."""
-        return self.oms.now_ms()
+        return int(self.oms.now_ms())
 
     def advance(self, milliseconds: int) -> None:
         """Let time pass; what was on its way arrives."""
@@ -223,10 +253,11 @@ class FaultyGateway:
 
     def deliver(self) -> None:
         """Let everything that is still on its way arrive."""
-        due, self._late = self._late, []
-        self._execute_late(due)
+        while self._late:  # a late request may have others follow
+            due, self._late = self._late, []
+            self._execute_late(due)
 
-    def _execute_late(self, due: list[tuple[int, Callable[[], object]]]) -> None:
+    def _execute_late(self, due: Iterable[tuple[int, Callable[[], object]]]) -> None:
         for _, execute in due:
             self.journal.append("    a late request is executed")
             execute()
@@ -254,27 +285,64 @@ class FaultyGateway:
         if self._outage:
             self._end_outage()
 
-    def order_rows(self) -> dict[int, dict[str, Any]]:
-        """The truth: every order of the OMS by id, past the line and its faults."""
-        rows: dict[int, dict[str, Any]] = {}
-        page = 1
-        while True:
-            query = {"account_ids": ACCOUNT_ID, "since_ms": 0, "page": page, "page_size": 500}
-            body = self.oms.handle("orders_history", {}, query, None).body
-            rows.update((row["id"], row) for row in body["items"])
-            if len(rows) >= body["total"] or not body["items"]:
-                return rows
-            page += 1
-
-    def position_rows(self) -> list[dict[str, Any]]:
-        """The truth: every open position."""
-        body = self.oms.handle("positions_open", {}, {"account_ids": ACCOUNT_ID}, None).body
-        return list(body["items"])
-
     def order(self, payload: dict[str, Any]) -> None:
         """Place an order past the line and its faults, as another program."""
         command = {"account_id": ACCOUNT_ID, "command": "send_order", "payload": payload}
         self.oms.handle("commands", {}, {}, command)
+
+    # -- the truth, past the line and its faults -------------------------------------------------
+
+    @property
+    def books(self) -> EmbeddedOms:
+        """Where the truth is."""
+        oms: EmbeddedOms = self.oms
+        return oms
+
+    def order_rows(self) -> dict[int, dict[str, Any]]:
+        """Every order of the OMS by id."""
+        return {row["id"]: row for row in self._all_rows("orders_history")}
+
+    def second_rows(self) -> set[int]:
+        """Ids under which an order is that has another row: nobody is told of it twice."""
+        return set()
+
+    def under_way(self) -> set[int]:
+        """Ids of orders that may be shown as open, or not."""
+        return set()
+
+    def deal_rows(self) -> list[dict[str, Any]]:
+        """Every trade at the venue."""
+        return self._all_rows("deals")
+
+    def deal_ids(self) -> set[str]:
+        """What the OMS calls the trades that it knows of."""
+        return {str(row["id"]) for row in self.deal_rows()}
+
+    def position_rows(self) -> list[dict[str, Any]]:
+        """Every open position at the venue."""
+        body = self.books.handle("positions_open", {}, {"account_ids": ACCOUNT_ID}, None).body
+        return list(body["items"])
+
+    def position_ids(self, symbol: str) -> frozenset[int]:
+        """Ids of all positions of a symbol that there have been."""
+        return frozenset(row["position_id"] for row in self.order_rows().values() if row["symbol"] == symbol)
+
+    def check_closed(self, result: Any) -> None:
+        """What else must be so of what `close_position` has returned or raised: nothing."""
+
+    def check(self) -> None:
+        """What else must be so in the end: nothing."""
+
+    def _all_rows(self, endpoint: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        page = 1
+        while True:
+            query = {"account_ids": ACCOUNT_ID, "since_ms": 0, "page": page, "page_size": 500}
+            body = self.books.handle(endpoint, {}, query, None).body
+            rows += body["items"]
+            if len(rows) >= body["total"] or not body["items"]:
+                return rows
+            page += 1
 
     # -- the line ------------------------------------------------------------------------------
 
@@ -333,7 +401,7 @@ class FaultyGateway:
             text = random.choice((json.dumps(body), "Too Many Requests"))
             return 429, text, {"Retry-After": str(random.randint(0, 3))}
         if fault is Fault.ERROR_BEFORE:
-            return _error(*random.choice(_ERRORS_BEFORE))
+            return _error(*random.choice(self.errors_before))
         reply = None
         if fault is Fault.LATE:
             due = self.now_ms() + timeout_ms + random.choice((0, 100, 1_000, 10_000, 60_000))
@@ -354,7 +422,7 @@ class FaultyGateway:
     def _garbled(self, fault: Fault, reply: Reply) -> Reply:
         status, text, headers = reply
         if fault is Fault.ERROR_AFTER:
-            return _error(*self.random.choice(_ERRORS_AFTER))
+            return _error(*self.random.choice(self.errors_after))
         if fault is Fault.GARBAGE:
             return 200, self.random.choice(_GARBAGE), {}
         if fault is Fault.HALF:
@@ -372,8 +440,7 @@ class FaultyGateway:
             return reply
         for result in results:
             if result["ok"] and self.random.random() < 0.7:
-                error = {"code": "exchange_timeout", "message": "no answer", "details": {}}
-                kept = {"index": result["index"], "ok": False, "error": error}
+                kept = {"index": result["index"], "ok": False, "error": dict(self.lost_result)}
                 result.clear()
                 result.update(kept)
         if any(result["ok"] for result in results):
@@ -382,7 +449,7 @@ class FaultyGateway:
         text = json.dumps({"detail": {**first, "results": results}})
         if self.random.random() < 0.3:
             text = text[: self.random.randrange(len(text))]
-        return HTTP_STATUS[first["code"]], text, headers
+        return self.lost_status, text, headers
 
     # -- the server ----------------------------------------------------------------------------
 
@@ -396,20 +463,22 @@ class FaultyGateway:
         principal: Any = ANONYMOUS
         if endpoint.access is not Access.PUBLIC:
             principal = self.oms.keys.authenticate(dict(headers).get("x-api-key", ""))
-            if principal is None:
-                return 401, '{"detail": {"code": "invalid_api_key", "message": "", "details": {}}}', {}
         query = dict(parse_qsl(parts.query))
-        body = json.loads(text) if text else None
+        return self._answer(endpoint.name, placeholders, query, json.loads(text) if text else None, principal)
+
+    def _answer(self, endpoint: str, placeholders: Any, query: Any, body: Any, principal: Any) -> Reply:
+        if principal is None:
+            return 401, '{"detail": {"code": "invalid_api_key", "message": "", "details": {}}}', {}
         if Feature.QUERY_FILTERS not in self.features:
             query = {name: value for name, value in query.items() if name not in _FILTERS}
-        reply = self.oms.handle(endpoint.name, placeholders, query, body, principal)
+        reply = self.oms.handle(endpoint, placeholders, query, body, principal)
         if Feature.CLIENT_ORDER_ID_DEDUPE not in self.features:
             # Such a server keeps no claims: the same id makes another order.
-            self.oms._core.store._claims.clear()  # type: ignore[attr-defined]
-        return reply.status, json.dumps(self._poorer(endpoint.name, reply.body)), {}
+            self.oms._core.store._claims.clear()
+        return reply.status, json.dumps(self._poorer(endpoint, reply.body)), {}
 
     def _endpoint(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
-        for endpoint, pattern in _ROUTES:
+        for endpoint, pattern in self._routes:
             match = pattern.fullmatch(path) if endpoint.method == method else None
             if match is not None:
                 by_id = endpoint.name.endswith("_by_id")

@@ -16,6 +16,7 @@ import ccxt
 
 from .bookkeeper import Bookkeeper, Violation, outcome_of
 from .faulty_gateway import ALL, NONE, SYMBOLS, WITHOUT_DEDUPE, FaultyGateway
+from .lagging_gateway import FaultyLaggingGateway
 from .transports import COLOURS
 
 _PRICES: Final = {"BTC/USDT": 50_000, "ETH/USDT": 3_000, "BTC/USDT:USDT": 50_000}
@@ -24,6 +25,9 @@ _MARGIN_MS: Final = 30_000
 """How long before the end of a hold a program no longer relies on it."""
 _LONGEST_CIRCUIT_MS: Final = 5_000
 """For how long the driver may send nothing after an outage."""
+_LONG_AGO_MS: Final = 125_000
+"""Clocks may differ by a minute, and rows have whole seconds only: of older orders no driver may err."""
+GATEWAYS: Final = ("prompt", "lagging")
 
 
 class Interrupted(ccxt.NetworkError):
@@ -62,25 +66,25 @@ class Scenario:
     :param seed: of everything
     :param folder: makes a folder, for an OMS that outlives its process
     :param colour: sync or async; None leaves that to the seed
+    :param gateway: prompt, whose rows tell the truth, or lagging; None leaves that to the seed
     """
 
-    def __init__(self, seed: int, folder: Callable[[], Path], colour: str | None = None) -> None:
+    def __init__(
+        self, seed: int, folder: Callable[[], Path], colour: str | None = None, gateway: str | None = None
+    ) -> None:
         self.seed = seed
         self.random = rng = Random(seed)
         random.seed(seed)  # whatever the driver draws, jitter of its pauses for one
-        features = rng.choice((ALL, ALL, WITHOUT_DEDUPE, NONE))
-        persistent = features is ALL and rng.random() < 0.05
+        drawn = rng.choices(GATEWAYS, (2, 1))[0]
         self.hedge = rng.random() < 0.3
-        self.gateway = FaultyGateway(
-            Random(rng.random()),
-            features,
-            "hedge" if self.hedge else "netting",
-            folder() / "oms.sqlite" if persistent else None,
-        )
-        self.gateway.fault_rate = rng.choice((0.05, 0.2, 0.5, 0.8))
+        mode = "hedge" if self.hedge else "netting"
+        self.gateway: FaultyGateway
+        if (gateway or drawn) == "lagging":
+            self.gateway = FaultyLaggingGateway(Random(rng.random()), mode)
+        else:
+            self.gateway = self._prompt(mode, folder)
+        self.gateway.fault_rate = rng.choice(self.gateway.fault_rates)
         self.gateway.outage_rate = rng.choice((0.0, 0.02, 0.1))
-        if features is ALL and not persistent and rng.random() < 0.2:
-            self.gateway.downgrade = WITHOUT_DEDUPE
         self.books = Bookkeeper()
         drawn = rng.choice(tuple(COLOURS))
         self.colour = colour or drawn
@@ -93,6 +97,16 @@ class Scenario:
         self.unknown: list[Wish] = []
         told = ("returned", "refused", "not_sent", "unknown", "interrupted", "settled")
         self.counts = dict.fromkeys(told, 0)
+
+    def _prompt(self, mode: str, folder: Callable[[], Path]) -> FaultyGateway:
+        rng = self.random
+        features = rng.choice((ALL, ALL, WITHOUT_DEDUPE, NONE))
+        persistent = features is ALL and rng.random() < 0.05
+        db = folder() / "oms.sqlite" if persistent else None
+        gateway = FaultyGateway(Random(rng.random()), features, mode, db)
+        if features is ALL and not persistent and rng.random() < 0.2:
+            gateway.downgrade = WITHOUT_DEDUPE
+        return gateway
 
     def _options(self) -> dict[str, Any]:
         rng = self.random
@@ -135,14 +149,17 @@ class Scenario:
             (self._create, 10),
             (self._create_several, 3),
             (self._edit, 4),
-            (self._cancel, 4),
+            (self._cancel, 6),
             (self._cancel_several, 2),
             (self._cancel_all, 1),
             (self._close, 5),
             (self._close_all, 1),
             (self._read, 2),
+            (self._read_all, 1),
+            (self._look_up, 4 if self.gateway.leftovers_for_ms else 1),
             (self._come_back, 3),
             (self._time_passes, 4),
+            (self._take_id_again, 3 if self.gateway.takes_ids_again else 0),
         )
         kinds, weights = zip(*steps, strict=True)
         for _ in range(self.random.randint(5, 16)):
@@ -270,6 +287,25 @@ class Scenario:
             wish.unknown_since = self.gateway.now_ms()
             if self.guarded and not wish.is_named:
                 self.unknown.append(wish)
+
+    def _take_id_again(self) -> None:
+        """A program that counts its orders anew each day gives one a name that another has had."""
+        ended = [order for order in self.orders if self._has_ended(order)]
+        if not ended:
+            return
+        order = self.random.choice(ended)
+        self.gateway.advance(_LONG_AGO_MS)
+        wish = self._wish("again", named=0.0)
+        asked = (order["symbol"], order["type"], order["side"], order["amount"], order["price"])
+        wish.asked = asked if order["type"] == "limit" else (*asked[:4], None)
+        name = wish.params["clientOrderId"] = order["clientOrderId"]
+        self.books.taken_again[name] += 1
+        self._attempt(wish)
+
+    def _has_ended(self, order: Any) -> bool:
+        name = order["clientOrderId"]
+        ended = self.gateway.order_rows()[int(order["id"])]["closed_at"] is not None
+        return ended and name is not None and name not in self.books.unknown and order["amount"] is not None
 
     def _may_ask_again(self, wish: Wish) -> bool:
         """Whether a program may ask again for what was not done, or is not known."""
@@ -423,7 +459,10 @@ class Scenario:
         rows = self.gateway.order_rows()
         for order in result:
             self.books.compare("cancel_orders", order, rows)
-        still_open = [rows[int(each)] for each in ids if rows[int(each)]["closed_at"] is None]
+        left = self._left_open(result)
+        still_open = [
+            rows[int(each)] for each in ids if each not in left and rows[int(each)]["closed_at"] is None
+        ]
         if still_open:
             raise Violation(f"the caller was told that they are cancelled, they are {still_open}")
 
@@ -434,9 +473,20 @@ class Scenario:
             self._failed(result)
             return
         rows = self.gateway.order_rows().values()
-        still_open = [row for row in rows if row["symbol"] == symbol and row["closed_at"] is None]
+        left = self._left_open(result)
+        still_open = [
+            row
+            for row in rows
+            if row["symbol"] == symbol and row["closed_at"] is None and str(row["id"]) not in left
+        ]
         if fresh and still_open:
             raise Violation(f"the caller was told that none is open, they are {still_open}")
+
+    def _left_open(self, told: list[Any]) -> set[str]:
+        """Ids of orders that a cancellation of several may leave open: of no other than it says so."""
+        if self.gateway.cancels_all_or_none:
+            return set()
+        return {order["id"] for order in told if order["status"] in ("open", None)}
 
     def _failed(self, error: ccxt.BaseError) -> str:
         """A command failed; what its exception says."""
@@ -460,8 +510,7 @@ class Scenario:
         for _ in range(self.random.choice((1, 3, 4))):
             result, fresh = self._call("close_position", symbol, None, params)
             if outcome == "not_sent":  # it has read the positions now, those that came late to it too
-                rows = self.gateway.order_rows().values()
-                intent.positions = frozenset(row["position_id"] for row in rows if row["symbol"] == symbol)
+                intent.positions = self.gateway.position_ids(symbol)
             told = self._close_told(tag, result, fresh)
             if told == "unknown" or outcome == "not_sent":
                 outcome = told
@@ -479,6 +528,7 @@ class Scenario:
 
     def _close_told(self, tag: str, result: Any, fresh: bool) -> str:
         """What a call to close has said; "not_sent" of all, when it was interrupted before it sent any."""
+        self.gateway.check_closed(result)
         if isinstance(result, Interrupted):
             ids = vars(result)["client_order_ids"]
             self.books.interrupted(tag, ids)
@@ -523,10 +573,28 @@ class Scenario:
         result, fresh = self._call("fetch_open_orders")
         if isinstance(result, ccxt.BaseError) or not fresh:
             return
-        told = {int(order["id"]) for order in result}
-        true = {row["id"] for row in self.gateway.order_rows().values() if row["closed_at"] is None}
-        if told != true:
-            raise Violation(f"open orders are {sorted(true)}, the caller was told {sorted(told)}")
+        self.books.check_open(result, self.gateway.order_rows(), self.gateway.under_way())
+
+    def _read_all(self) -> None:
+        result, fresh = self._call("fetch_orders", None, self.gateway.start_ms)
+        if isinstance(result, ccxt.BaseError) or not fresh:
+            return
+        rows = self.gateway.order_rows()
+        for order in result:
+            self.books.compare("listed", order, rows)
+
+    def _look_up(self) -> None:
+        """A program looks up what it was told is unknown."""
+        if not self.books.unknown:
+            return
+        client_order_id = self.random.choice([*self.books.unknown])
+        result, fresh = self._call("fetch_order", None, None, {"clientOrderId": client_order_id})
+        rows = self.gateway.order_rows()
+        there = any(row["client_order_id"] == client_order_id for row in rows.values())
+        if isinstance(result, ccxt.OrderNotFound) and there and fresh:
+            raise Violation(f"{client_order_id} cannot be found: {result}") from result
+        if not isinstance(result, ccxt.BaseError) and fresh:
+            self.books.compare(client_order_id, result, rows)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -541,6 +609,7 @@ class Scenario:
         for wish in [*self.unknown]:
             if self._still_held(wish):
                 self._ask_again(wish)
+        gateway.advance(gateway.leftovers_for_ms)
         rows = gateway.order_rows()
         self.books.check(rows)
         for order_id, tag in self.books.returned.items():
@@ -556,6 +625,28 @@ class Scenario:
             if isinstance(read, ccxt.BaseError):
                 raise Violation(f"lost: {tag}, {client_order_id} cannot be found: {read}") from read
             self.books.compare(tag, read, rows, whole=True)
+        self._check_lists()
+
+    def _check_lists(self) -> None:
+        """What the caller is told of everything there is."""
+        gateway, since = self.gateway, self.gateway.start_ms
+        gateway.check()
+        self.exchange.options.pop("strategy_id", None)  # of other programs, too
+        told = self._over_a_good_line("fetch_my_trades", None, since)
+        self.books.check_trades(told, gateway.deal_rows(), gateway.deal_ids())
+        told = self._over_a_good_line("fetch_positions")
+        self.books.check_positions(told, gateway.position_rows())
+        told = self._over_a_good_line("fetch_open_orders")
+        self.books.check_open(told, gateway.order_rows(), set())
+        told = self._over_a_good_line("fetch_orders", None, since)
+        rows, second = gateway.order_rows(), gateway.second_rows()
+        self.books.check_listed(told, {each: row for each, row in rows.items() if each not in second})
+
+    def _over_a_good_line(self, name: str, *args: Any) -> Any:
+        result, _ = self._call(name, *args)
+        if isinstance(result, ccxt.BaseError):
+            raise Violation(f"{name} over a good line: {result}") from result
+        return result
 
     def _ask_again(self, wish: Wish) -> None:
         """The same call over a good line gives the order, when there is one."""
@@ -574,10 +665,11 @@ def _is_unknown(result: Any) -> bool:
     return isinstance(result, ccxt.BaseError) and outcome_of(result) == "unknown"
 
 
-def run(seed: int, colour: str | None = None) -> dict[str, int]:
+def run(seed: int, colour: str | None = None, gateway: str | None = None) -> dict[str, int]:
     """Run the scenario of a seed.
 
     :param colour: as of `Scenario`
+    :param gateway: as of `Scenario`
     :returns: how often the caller was told what
     :raises Violation: it says the seed, what is wrong, and everything that happened
     """
@@ -586,4 +678,4 @@ def run(seed: int, colour: str | None = None) -> dict[str, int]:
         def folder() -> Path:
             return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulation-")))
 
-        return Scenario(seed, folder, colour).run()
+        return Scenario(seed, folder, colour, gateway).run()

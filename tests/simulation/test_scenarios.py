@@ -13,10 +13,15 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.exchange import command_outcomes
+from ccxt_driver.exchange import command_outcomes, server_truth
 from ccxt_driver.exchange._async.settling import Settling as AsyncSettling
+from ccxt_driver.exchange._async.true_deals import TrueDeals as AsyncTrueDeals
+from ccxt_driver.exchange._async.truth import Truth as AsyncTruth
 from ccxt_driver.exchange._sync.settling import Settling
+from ccxt_driver.exchange._sync.true_deals import TrueDeals
+from ccxt_driver.exchange._sync.truth import Truth
 from ccxt_driver.exchange.placing import Placing
+from ccxt_driver.exchange.server_truth import ServerTruth
 from ccxt_driver.exchange.unknown_creates import Pending, UnknownCreates
 
 from .bookkeeper import Violation
@@ -26,7 +31,7 @@ from .transports import COLOURS
 
 SEEDS = 2_000
 CHUNK = 100
-ENOUGH = 300
+ENOUGH = 600
 """As many scenarios find every sabotage below several times."""
 
 
@@ -158,6 +163,68 @@ def test_a_driver_with_a_fault_of_its_own_is_found_out(
         _run_all(colour)
 
 
-def _run_all(colour: str) -> None:
+def _believes_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ServerTruth, "composes", lambda *_: False)
+
+
+def _takes_what_is_under_way_for_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    for truth in (Truth, AsyncTruth):
+        monkeypatch.setattr(truth, "_cannot_be_under_way", lambda *_: True)
+
+
+def _takes_what_was_rejected_for_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for truth in (Truth, AsyncTruth):
+        monkeypatch.setattr(truth, "_cannot_be_under_way", lambda *_: False)
+
+
+def _takes_an_older_order_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes by a client order id alone, which was used before."""
+
+    async def found(self: Any, account_id: int, rows: Any, found: Any) -> Any:
+        return found
+
+    monkeypatch.setattr(server_truth, "_may_be", lambda *_: True)
+    monkeypatch.setattr(Truth, "_owned", lambda self, account_id, rows, found: found)
+    monkeypatch.setattr(AsyncTruth, "_owned", found)
+
+
+def _never_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        """Nobody learns of anything."""
+
+    monkeypatch.setattr(TrueDeals, "_reconcile_now", lambda *_: None)
+    monkeypatch.setattr(AsyncTrueDeals, "_reconcile_now", nothing)
+
+
+def _takes_all_times_for_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ServerTruth, "learn_offset", lambda *_: None)
+
+
+def _takes_vague_words_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_outcomes.CommandOutcomes, "is_vague", staticmethod(lambda *_: False))
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        _believes_the_rows,
+        _takes_what_is_under_way_for_rejected,
+        _takes_what_was_rejected_for_under_way,
+        _takes_an_older_order_for_the_new_one,
+        _never_reconciles,
+        _takes_all_times_for_utc,
+        _takes_vague_words_for_a_refusal,
+    ],
+)
+def test_a_driver_that_misreads_a_gateway_that_lags_is_found_out(
+    sabotage: Any, colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sabotage(monkeypatch)
+    with pytest.raises(Violation, match=r"^seed \d+: Violation"):
+        _run_all(colour, "lagging")
+
+
+def _run_all(colour: str, gateway: str | None = None) -> None:
     for seed in range(ENOUGH):
-        run(seed, colour)
+        run(seed, colour, gateway)
