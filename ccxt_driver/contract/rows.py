@@ -153,6 +153,8 @@ class PositionRow(_Row):
     leverage: DecimalText | None = None
     margin: DecimalText | None = None
     liquidation_price: DecimalText | None = None
+    maintenance_margin: DecimalText | None = None
+    margin_mode: str | None = None
 
 
 class AccountRow(_Row):

@@ -19,6 +19,7 @@ from .values import (
     id_of,
     needed_decimal,
     needed_time,
+    optional_text_of,
     ratio,
     reference_of,
     text_of,
@@ -26,6 +27,7 @@ from .values import (
 )
 
 _SIDES: Final = {"buy": "long", "sell": "short"}
+_MARGIN_MODES: Final = ("cross", "isolated")
 _STATES: Final = {state: state for state in ("open", "close_requested", "closed", "merged")}
 
 
@@ -54,6 +56,9 @@ def position_from_row(
     unrealized = decimal_of(row, "unrealized_pnl")
     leverage = decimal_of(row, "leverage")
     margin = decimal_of(row, "margin")
+    maintenance = decimal_of(row, "maintenance_margin")
+    margin_mode = _margin_mode(row, margin)
+    collateral = _collateral(margin, unrealized)
     notional = terms.cost(quantity, mark or entry)
     entry_value = terms.cost(quantity, entry)
 
@@ -77,22 +82,31 @@ def position_from_row(
         "exitPrice": None,
         "notional": number(notional),
         "leverage": maybe(leverage),
-        "collateral": maybe(_collateral(margin, unrealized)),
+        "collateral": maybe(collateral),
         "positionMargin": maybe(margin),
         "initialMargin": maybe(margin),
         "initialMarginPercentage": maybe(_share(margin, entry_value)),
-        "maintenanceMargin": None,
-        "maintenanceMarginPercentage": None,
+        "maintenanceMargin": maybe(maintenance),
+        "maintenanceMarginPercentage": maybe(_share(maintenance, notional)),
         "unrealizedPnl": maybe(unrealized),
         "realizedPnl": maybe(decimal_of(row, "realized_pnl")),
         "liquidationPrice": maybe(decimal_of(row, "liquidation_price")),
-        "marginMode": "cross" if margin is not None else None,
-        "isolated": False if margin is not None else None,
-        "marginRatio": None,
+        "marginMode": margin_mode,
+        "isolated": None if margin_mode is None else margin_mode == "isolated",
+        # What a crossed position is covered by is the account's, and not in the row.
+        "marginRatio": maybe(_share(maintenance, collateral or ZERO)) if margin_mode == "isolated" else None,
         "percentage": maybe(_percentage(unrealized, margin)),
         "stopLossPrice": maybe(decimal_of(row, "stop_loss")),
         "takeProfitPrice": maybe(decimal_of(row, "stop_gain")),
     }
+
+
+def _margin_mode(row: dict[str, Any], margin: Decimal | None) -> str | None:
+    """As the row says; one that holds margin and says nothing is crossed."""
+    mode = optional_text_of(row, "margin_mode")
+    if mode is None and margin is not None:
+        return "cross"
+    return mode if mode in _MARGIN_MODES else None
 
 
 def _collateral(margin: Decimal | None, unrealized: Decimal | None) -> Decimal | None:
@@ -143,6 +157,7 @@ def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         "unrealized_pnl": _sum(members, "unrealized_pnl"),
         "realized_pnl": _sum(members, "realized_pnl"),
         "margin": _sum(members, "margin"),
+        "maintenance_margin": _sum(members, "maintenance_margin"),
         "liquidation_price": None,
         "stop_loss": None,
         "stop_gain": None,

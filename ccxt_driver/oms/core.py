@@ -13,14 +13,14 @@ from ccxt_driver.contract.commands import Side
 from .allocation import reducible
 from .clock import Clock
 from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
-from .ledger.margin import leverage_of
+from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
 from .ledger.positions import unrealized
 from .market.feed import Level, Quote
 from .market.market_data import MarketData
 from .matching.engine import BookDepthFill, Fill
 from .matching.fees import MakerTakerQuoteFee
 from .refusals import Refusal
-from .reserving import reserve_again, target
+from .reserving import target
 from .state import AccountState, State, SymbolState
 from .store import Store
 from .transaction import Row, Transaction
@@ -64,10 +64,14 @@ class Core:
         self.fills = BookDepthFill(self.fillable)
         self.fees = MakerTakerQuoteFee()
         self.publish: Callable[[list[Event]], None] = _nobody
+        self.settle_swaps: Callable[[Core, Transaction], None] = _nothing
+        """What follows from changes of swaps, at the end of each transaction."""
         self.state = State(market.markets, store.load())
         self.settled_at = 0
         self._broken = False
         self._quotes: dict[str, tuple[int, Quote]] = {}
+        self._liquidation_prices: dict[tuple[int, str], tuple[object, Decimal | None]] = {}
+        """Of crossed positions by account and symbol, with what they were found from."""
         self._shown: dict[str, int] = {}
         """For when each book was last brought up."""
 
@@ -97,7 +101,7 @@ class Core:
             return
         try:
             if tx.swaps_changed:
-                reserve_again(self.state, tx)
+                self.settle_swaps(self, tx)
             changes = tx.finish()
             self.store.commit(changes)
         except Exception as error:
@@ -154,6 +158,7 @@ class Core:
     def forget_quotes(self) -> None:
         """A price was set by hand."""
         self._quotes.clear()
+        self._liquidation_prices.clear()
         self._shown.clear()
 
     def mark_price(self, symbol: str, now: int) -> Decimal:
@@ -230,13 +235,49 @@ class Core:
         return free - margin + profit if profit < ZERO else free - margin
 
     def unrealized(self, account: AccountState, currency: str, now: int) -> Decimal:
-        """Profit of all open swap positions that settle in a currency, in units of it."""
+        """Profit of all crossed swap positions that settle in a currency, in units of it.
+
+        An isolated one cannot lose more than the margin that it holds back.
+        """
         total = ZERO
+        isolated = account.account.isolated
         for position_id in account.margin_of:
             position = account.positions[position_id]
             if self.state.symbols[position.symbol].market.settle == currency:
-                total += unrealized(position, self.quote(position.symbol, now).last)
+                if isolated and position.symbol in isolated:
+                    continue
+                total += self.profit(position, now)
         return total
+
+    def profit(self, position: Position, now: int) -> Decimal:
+        """Unrealized profit at the mark price, in quote units."""
+        return unrealized(position, self.quote(position.symbol, now).last)
+
+    def crossed_slack(self, account: AccountState, currency: str, now: int) -> tuple[Decimal, list[Position]]:
+        """By how much a currency covers the maintenance margin of its crossed positions, and these.
+
+        It is the balance less the margin of isolated positions, and what the crossed ones win or lose.
+        """
+        slack = account.totals.get(currency, ZERO)
+        crossed: list[Position] = []
+        isolated = account.account.isolated
+        for position_id, margin in account.margin_of.items():
+            position = account.positions[position_id]
+            market = self.state.symbols[position.symbol].market
+            if market.settle != currency:
+                continue
+            if isolated and position.symbol in isolated:
+                slack -= margin
+            else:
+                slack += cushion(position, self.quote(position.symbol, now).last, market.tiers)
+                crossed.append(position)
+        return slack, crossed
+
+    def isolated_slack(self, account: AccountState, position: Position, now: int) -> Decimal:
+        """By how much the margin of an isolated position covers what it must."""
+        tiers = self.state.symbols[position.symbol].market.tiers
+        mark = self.quote(position.symbol, now).last
+        return account.margin_of[position.id] + cushion(position, mark, tiers)
 
     def balance_row(self, account: AccountState, currency: str, now: int) -> Row:
         """Payload of `balance_updated`, as of now."""
@@ -248,10 +289,7 @@ class Core:
         return position.row(self.values(position, now))
 
     def values(self, position: Position, now: int) -> PositionValues:
-        """What a position is worth; nothing of one that has ended.
-
-        There is no liquidation on the paper venue, so that there is no liquidation price either.
-        """
+        """What a position is worth; nothing of one that has ended."""
         if not position.is_open:
             return _NO_VALUES
         mark = self.quote(position.symbol, now).last
@@ -259,9 +297,42 @@ class Core:
         if market.settle is None:
             return PositionValues(unrealized(position, mark), mark)
         account = self.state.accounts[position.account_id]
-        leverage = leverage_of(account.account, market)
-        return PositionValues(unrealized(position, mark), mark, leverage, account.margin_of.get(position.id))
+        isolated = market.symbol in account.account.isolated
+        return PositionValues(
+            unrealized(position, mark),
+            mark,
+            leverage_of(account.account, market),
+            account.margin_of.get(position.id),
+            self._liquidation_price(account, position, now, isolated),
+            maintenance_margin(position.qty * mark, market.tiers),
+            "isolated" if isolated else "cross",
+        )
+
+    def _liquidation_price(
+        self, account: AccountState, position: Position, now: int, isolated: bool
+    ) -> Decimal | None:
+        market = self.state.symbols[position.symbol].market
+        mark = self.quote(position.symbol, now).last
+        if isolated:
+            return liquidation_price(account.margin_of[position.id], [position], mark, market.tiers)
+        currency = market.settle or market.quote
+        # A list of many positions would else sum all of them up for each.
+        found_from = self.state, self.state.margin_version, now, mark, account.totals.get(currency)
+        key = account.account.id, position.symbol
+        known = self._liquidation_prices.get(key)
+        if known is not None and known[0] == found_from:
+            return known[1]
+        slack, crossed = self.crossed_slack(account, currency, now)
+        own = [each for each in crossed if each.symbol == position.symbol]
+        others = slack - sum((cushion(each, mark, market.tiers) for each in own), ZERO)
+        price = liquidation_price(others, own, mark, market.tiers)
+        self._liquidation_prices[key] = found_from, price
+        return price
 
 
 def _nobody(events: list[Event]) -> Any:
     """Until someone subscribes."""
+
+
+def _nothing(core: Core, tx: Transaction) -> None:
+    """Until the service has said what follows."""

@@ -242,6 +242,8 @@ class PositionValues:
     leverage: Decimal | None = None
     margin: Decimal | None = None
     liquidation_price: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+    margin_mode: str | None = None
 
 
 @dataclass(slots=True)
@@ -266,6 +268,8 @@ class Position:
     updated_at: int = 0
     closed_at: int | None = None
     realized_pnl: Decimal = ZERO
+    margin_added: Decimal = ZERO
+    """Of isolated margin, what funding has added to the initial margin or, below 0, taken from it."""
 
     @property
     def is_open(self) -> bool:
@@ -307,6 +311,9 @@ class Position:
             row["margin"] = format_decimal(values.margin)
         if values.liquidation_price is not None:
             row["liquidation_price"] = format_decimal(values.liquidation_price)
+        if values.maintenance_margin is not None:
+            row["maintenance_margin"] = format_decimal(values.maintenance_margin)
+        row["margin_mode"] = values.margin_mode
         return row
 
 
@@ -348,6 +355,8 @@ class Account:
     allow_new_positions: bool = True
     leverage: dict[str, Decimal] = field(default_factory=dict)
     """Chosen leverage by symbol; a symbol that is missing has the venue's default."""
+    isolated: tuple[str, ...] = ()
+    """Symbols with isolated margin; that of all others is crossed."""
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ from .placing import (
     plan_of,
 )
 from .refusals import Refusal, bad_symbol, insufficient, invalid, venue_refusal
-from .reserving import reserve
+from .reserving import check_size, reserve
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -325,6 +325,8 @@ def _check_funds(
         free += order.reserved
     if required > free and required > order.reserved:
         raise insufficient(currency, required, free)
+    if symbol.market.settle is not None and required > order.reserved:
+        check_size(account, symbol.market, required - order.reserved)
     if qty > order.qty and not order.reduce_only and required:
         strategy = core.state.strategies.get(order.strategy_id)
         if risk.only_closes(account, strategy):

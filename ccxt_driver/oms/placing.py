@@ -26,7 +26,15 @@ from .matching.engine import Plan
 from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires
 from .refusals import insufficient
-from .reserving import hold, opening_qty, price_estimate, requirement, reserve, reserve_again
+from .reserving import (
+    check_size,
+    hold,
+    opening_qty,
+    price_estimate,
+    requirement,
+    reserve,
+    reserve_again,
+)
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -103,8 +111,11 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         check_stops(order.side, order.stop_loss, order.stop_gain, reference)
     currency, required, opening = needed(symbol, account, order, plan)
     free = available(core, account, order, currency, now)
-    if rejection is None and required > free:
-        raise insufficient(currency, required, free)
+    if rejection is None:
+        if required > free:
+            raise insufficient(currency, required, free)
+        if symbol.market.settle is not None and required:
+            check_size(account, symbol.market, required)
     return Intake(plan, rejection, currency, required, free, opening)
 
 
@@ -142,6 +153,8 @@ def available(core: Core, account: AccountState, order: Order, currency: str, no
     left = order.remaining
     for position in opposing(account, order):
         margin = account.margin_of.get(position.id, ZERO)
+        if position.symbol in account.account.isolated:
+            margin += min(ZERO, core.profit(position, now))  # which is not in what is free
         part = min(left, position.qty)
         free += margin if part == position.qty else margin * part / position.qty
         left -= part
@@ -202,6 +215,15 @@ def accept(
 
     :param intake: as `activate` takes it
     """
+    submitted(tx, order)
+    if plan is None:
+        wait(core, tx, account, order)
+    else:
+        activate(core, tx, account, order, plan, intake=intake)
+
+
+def submitted(tx: Transaction, order: Order) -> None:
+    """The venue has taken an order, whatever becomes of it."""
     transition(order, OrderStatus.SUBMITTED)
     tx.note(
         order.account_id,
@@ -214,10 +236,6 @@ def accept(
         },
         order.strategy_id,
     )
-    if plan is None:
-        wait(core, tx, account, order)
-    else:
-        activate(core, tx, account, order, plan, intake=intake)
 
 
 def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:

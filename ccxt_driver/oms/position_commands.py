@@ -270,6 +270,7 @@ def absorb(core: Core, tx: Transaction, account: AccountState, source: Position,
     target.entry_cost += source.entry_cost
     target.avg_price = average(target.entry_cost, target.qty)
     target.realized_pnl += source.realized_pnl
+    target.margin_added += source.margin_added
     target.updated_at = tx.now
     source.realized_pnl = ZERO
     close(source, PositionState.MERGED, tx.now)

@@ -45,8 +45,8 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
     qty = _closable(core, account, position, tx.now)
     if not qty:
         return
-    order = _order(core, position, qty, reason, tx.now)
-    plan = _plan(core, position, qty, tx.now)
+    order = closing_order(core, position, qty, reason, tx.now)
+    plan = closing_plan(core, position, qty, tx.now)
     if not plan.fills:
         return  # nothing can be traded now: no order that says so at every step
     order.id = core.state.next_id("order")
@@ -56,7 +56,8 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
     accept(core, tx, account, order, plan)
 
 
-def _order(core: Core, position: Position, qty: Decimal, reason: str, now: int) -> Order:
+def closing_order(core: Core, position: Position, qty: Decimal, reason: str, now: int) -> Order:
+    """The market order by which the OMS closes a position, with the id it will have."""
     order_id = core.state.counters["order"] + 1
     return Order(
         order_id,
@@ -104,7 +105,7 @@ def _closable(core: Core, account: AccountState, position: Position, now: int) -
         qty = core.free(account, market.base, now)
     else:
         money = core.free(account, market.quote, now) / (1 + market.taker)
-        qty = _bought_for(money, _plan(core, position, position.qty, now))
+        qty = _bought_for(money, closing_plan(core, position, position.qty, now))
     whole = position.qty if qty >= position.qty else qty // market.lot_size * market.lot_size
     return max(ZERO, whole)
 
@@ -121,7 +122,7 @@ def _bought_for(money: Decimal, plan: Plan) -> Decimal:
     return qty + plan.unfilled
 
 
-def _plan(core: Core, position: Position, qty: Decimal, now: int) -> Plan:
+def closing_plan(core: Core, position: Position, qty: Decimal, now: int) -> Plan:
     """What closing a position would get right now. No order of its own account holds a stop up."""
     symbol = core.state.symbols[position.symbol]
     core.show_book(symbol, now)

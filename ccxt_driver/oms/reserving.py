@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import PositionMode
+from ccxt_driver.contract.values import format_decimal
 
 from .allocation import reducible
 from .entities import ZERO, Order, opposite
-from .ledger.margin import initial_margin, leverage_of
+from .ledger.margin import initial_margin, leverage_of, most_notional
 from .market.listing import Market
+from .refusals import Refusal
 from .state import AccountState, State
 from .transaction import Transaction
 
@@ -72,6 +75,51 @@ def requirement(
     notional = opening * price
     margin = initial_margin(notional, leverage_of(account.account, market))
     return market.settle, margin + notional * market.taker
+
+
+def exposure(account: AccountState, market: Market, more: Decimal = ZERO) -> Decimal:
+    """What an account holds of a swap and may come to hold by its open orders, in quote units.
+
+    :param more: what another order would hold back, in settle units
+    """
+    held = sum(
+        (position.entry_cost for position in account.positions_on.get(market.symbol, {}).values()), ZERO
+    )
+    for order in account.orders_on.get(market.symbol, {}).values():
+        more += order.reserved
+    return held + more / (1 / leverage_of(account.account, market) + market.taker)
+
+
+def check_size(account: AccountState, market: Market, more: Decimal) -> None:
+    """Refuse what would make a position too large for its leverage.
+
+    :param more: what an order would hold back beside what is held back already, in settle units
+    :raises Refusal: `risk_blocked`
+    """
+    leverage = leverage_of(account.account, market)
+    most = most_notional(leverage, market.tiers)
+    settle = market.settle or market.quote
+    held = account.margins.get(settle, ZERO) + account.reserved.get(settle, ZERO)
+    # No position or order on the swap holds back less than its share: hardly ever more has to be looked at.
+    if (held + more) * leverage > most and exposure(account, market, more) > most:
+        raise too_large(account, market, leverage, most)
+
+
+def too_large(account: AccountState, market: Market, leverage: Decimal, most: Decimal) -> Refusal:
+    """The refusal of more than a leverage allows: `risk_blocked`."""
+    details = {
+        "reason": "leverage_tier",
+        "account_id": account.account.id,
+        "symbol": market.symbol,
+        "leverage": format_decimal(leverage),
+        "max_notional": format_decimal(most),
+    }
+    return Refusal(
+        ErrorCode.RISK_BLOCKED,
+        f"{market.symbol}: with leverage {format_decimal(leverage)} positions and orders are worth at most "
+        f"{format_decimal(most)} {market.settle}",
+        details,
+    )
 
 
 def reserve(

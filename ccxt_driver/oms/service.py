@@ -17,11 +17,13 @@ from pydantic import ValidationError
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.values import parse_decimal
 
+from . import funding
 from .clock import MANUAL_START_MS, Clock, ManualClock, WallClock
 from .core import LOG, Core
 from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal
 from .keys import KeyRing
+from .liquidation import settle_swaps
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
 from .outcome import internal_error
@@ -93,14 +95,16 @@ class EmbeddedOms:
         self._clock.not_before(settled_at)
         self._core = core = Core(market, store, self._clock)
         core.publish = self._publish
+        core.settle_swaps = settle_swaps
         core.settled_at = settled_at or self._clock.now_ms()
         self.keys = KeyRing(store, self._clock.now_ms)
         with _Exact():
             given = read_accounts(core, DEFAULT_ACCOUNTS if accounts is None else accounts)
             wanted = read_strategies(DEFAULT_STRATEGIES if strategies is None else strategies)
-            populate(core, given, wanted, self._clock.now_ms())
+            # What has happened by itself since a file was closed is still to be settled, at its own time.
+            populate(core, given, wanted, core.settled_at)
             if "seed" not in settings:
-                with core.transaction(self._clock.now_ms()) as tx:
+                with core.transaction(core.settled_at) as tx:
                     tx.changes.settings["seed"] = seed
 
     # the door
@@ -240,6 +244,28 @@ class EmbeddedOms:
             now = self._clock.now_ms()
             settle(core, now)
             settle_price(core, symbol, now, *prices)
+
+    def set_funding_rate(self, symbol: str, rate: object) -> None:
+        """Set what long pays short of a swap from its next funding time on.
+
+        :param rate: a fraction of the value of a position, 0.0001 is 0.01 %; below 0 short pays long
+        :raises ValueError: a symbol that is not a swap, or a rate that makes no sense
+        :raises RuntimeError: the OMS is closed
+        """
+        wanted = _number("rate", rate)
+        if not -1 < wanted < 1:
+            raise ValueError(f"rate: expected a fraction, got {wanted}")
+        with self._lock, _Exact(), self._told():
+            self._refuse_closed()
+            core = self._core
+            core.ensure_whole()
+            market = core.market.markets.get(symbol)
+            if market is None or market.settle is None:
+                raise ValueError(f"symbol: {symbol!r} is not a listed swap")
+            now = self._clock.now_ms()
+            settle(core, now)
+            with core.transaction(now) as tx:
+                funding.set_rate(core, tx, symbol, wanted)
 
     # the end
 

@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from ccxt_driver.contract.commands import Side
 
+from . import funding
 from .cancel_commands import set_deadline
 from .core import Core
 from .entities import Order, Position
 from .execution import cancel, fill_order
+from .liquidation import guard_all, safe_range
 from .market.feed import Quote
 from .matching.order_types import fires, thresholds, trail
 from .placing import fire
@@ -26,7 +28,7 @@ from .transaction import Transaction
 
 
 class _Move(NamedTuple):
-    """The next thing that happens by itself; `symbol` is empty for an expiry or a deadline."""
+    """The next thing that happens by itself; `symbol` is empty for an expiry, a deadline or funding."""
 
     at_ms: int
     symbol: str
@@ -62,35 +64,42 @@ def _walk(core: Core, since: int, now: int) -> None:
                 moves.pop(name, None)
             elif name not in moves:
                 moves[name] = _next_move(core, symbol, cursor, now)
-        following = min(_moves(moves, core, now), default=None)
+        following = min(_moves(moves, core, cursor, now), default=None)
         if following is None:
             return
-        cursor = following.at_ms
+        before, cursor = cursor, following.at_ms
         if following.symbol:
             step(core, core.state.symbols[following.symbol], moves[following.symbol])
-            # Anything may have changed what a symbol waits for: a trade of one frees funds, not prices,
-            # so only the symbol itself has to be looked at again.
+            # A trade of one symbol frees funds, not prices: only the symbol itself has to be looked at again.
+            # Not so with margin, which all of them share.
             del moves[following.symbol]
+            if any(symbol.margined for symbol in core.state.symbols.values()):
+                moves = _of_this_moment(moves, cursor)
         else:
-            _timed(core, cursor)
-            moves.clear()
+            _timed(core, cursor, funded=cursor == before)
+            moves = _of_this_moment(moves, cursor)
 
 
-def _moves(moves: dict[str, Quote | None], core: Core, now: int) -> Iterator[_Move]:
+def _of_this_moment(moves: dict[str, Quote | None], at: int) -> dict[str, Quote | None]:
+    """What is still to be settled of a moment; all that comes later has to be looked for again."""
+    return {name: quote for name, quote in moves.items() if quote is not None and quote.time_ms == at}
+
+
+def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> Iterator[_Move]:
     for name, quote in moves.items():
         if quote is not None:
             yield _Move(quote.time_ms, name)
     state = core.state
     expiry = min((order.expire_at or _NEVER for order in state.expiring.values()), default=_NEVER)
     deadline = min((at for scopes in state.deadlines.values() for at in scopes.values()), default=_NEVER)
-    timed = min(expiry, deadline)
+    timed = min(expiry, deadline, funding.next_charge(state, after) or _NEVER)
     if timed <= now:
         # Sorts before a price of the same moment: an order is not filled at the instant it expires.
         yield _Move(timed, "")
 
 
 def _next_move(core: Core, symbol: SymbolState, after: int, now: int) -> Quote | None:
-    low, high = _bounds(core, symbol)
+    low, high = _bounds(core, symbol, after)
     return core.market.first_move(symbol.market.symbol, after, now, low, high)
 
 
@@ -99,7 +108,7 @@ def _best_that_fills(core: Core, symbol: SymbolState, side: Side) -> Decimal | N
     return next((order.price for order in symbol.resting.orders(side) if core.fillable(order)), None)
 
 
-def _bounds(core: Core, symbol: SymbolState) -> tuple[Decimal | None, Decimal | None]:
+def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, Decimal | None]:
     """Between which best bid and best ask nothing can happen.
 
     A resting buy fills when the ask has come to its price; the bid is then at least a tick lower.
@@ -122,15 +131,17 @@ def _bounds(core: Core, symbol: SymbolState) -> tuple[Decimal | None, Decimal | 
             lows.append(low)
         if high is not None:
             highs.append(high)
-    for position in symbol.stops.values():
-        low, high = position.stop_loss, position.stop_gain
-        if position.side.value == "sell":
-            low, high = high, low
-        if low is not None:
-            lows.append(low)
-        if high is not None:
-            highs.append(high)
+    ranges = [_between_stops(position) for position in symbol.stops.values()]
+    if symbol.margined:
+        ranges.append(safe_range(core, symbol, at))
+    lows += [low for low, _ in ranges if low is not None]
+    highs += [high for _, high in ranges if high is not None]
     return max(lows, default=None), min(highs, default=None)
+
+
+def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
+    loss, gain = position.stop_loss, position.stop_gain
+    return (loss, gain) if position.side is Side.BUY else (gain, loss)
 
 
 def step(core: Core, symbol: SymbolState, quote: Quote | None) -> None:
@@ -142,7 +153,8 @@ def step(core: Core, symbol: SymbolState, quote: Quote | None) -> None:
 
 
 def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
-    """Makers first, then triggers and stops by id."""
+    """Liquidations first, then makers, then triggers and stops by id; what these do is watched, too."""
+    guard_all(core, tx)
     core.show_book(symbol, tx.now)
     _makers(core, tx, symbol, quote)
     _triggers(core, tx, symbol, quote.last)
@@ -193,10 +205,15 @@ def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> N
             close_by_stop(core, tx, position, reason)
 
 
-def _timed(core: Core, now: int) -> None:
-    """Expiries and dead man's switches of one moment."""
+def _timed(core: Core, now: int, *, funded: bool) -> None:
+    """Funding, expiries and dead man's switches of one moment.
+
+    :param funded: whether funding of this moment has been charged
+    """
     state = core.state
     with core.transaction(now) as tx:
+        if not funded:
+            funding.charge(core, tx)
         for order in [order for order in state.expiring.values() if (order.expire_at or _NEVER) <= now]:
             if order.is_open:
                 cancel(core, tx, state.accounts[order.account_id], order, "expired")

@@ -85,7 +85,12 @@ _VERSION_1: Final = (
         disabled_at INTEGER) STRICT""",
 )
 
-MIGRATIONS: Final = (_VERSION_1,)
+_VERSION_2: Final = (
+    "ALTER TABLE positions ADD COLUMN margin_added TEXT NOT NULL DEFAULT '0'",
+    "ALTER TABLE accounts ADD COLUMN isolated TEXT NOT NULL DEFAULT '[]'",
+)
+
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 

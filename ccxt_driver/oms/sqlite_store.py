@@ -40,6 +40,10 @@ def _ids(text: str) -> tuple[int, ...]:
     return tuple(loads(text))
 
 
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(loads(text))
+
+
 def _leverage_text(value: Mapping[str, Decimal]) -> str:
     return _json({symbol: str(number) for symbol, number in value.items()})
 
@@ -65,6 +69,7 @@ _CODECS: Final[dict[str, _Codec]] = {
     "dict[str, Any]": (_json, loads),
     "dict[str, Decimal]": (_leverage_text, _leverage),
     "tuple[int, ...]": (_json, _ids),
+    "tuple[str, ...]": (_json, _texts),
     "params": (_params_text, json.loads),
 }
 """How a field of an entity goes into its column and comes out, by its name or its annotation."""

@@ -34,11 +34,13 @@ class SymbolState:
     """Orders whose trigger has not fired, by id."""
     stops: dict[int, Position] = field(default_factory=dict)
     """Open positions with a stop loss or stop gain, by id."""
+    margined: dict[int, Position] = field(default_factory=dict)
+    """Open positions of a swap, which the price can liquidate, by id."""
 
     @property
     def watched(self) -> bool:
         """Whether a move of the price can do anything here."""
-        return bool(self.resting or self.triggers or self.stops)
+        return bool(self.resting or self.triggers or self.stops or self.margined)
 
 
 @dataclass(slots=True)
@@ -115,6 +117,12 @@ class State:
             int(account_id): at for account_id, at in snapshot.settings.get("reconciled", {}).items()
         }
         """When each account was last reconciled."""
+        self.funding_rates: dict[str, Decimal] = {
+            symbol: Decimal(rate) for symbol, rate in snapshot.settings.get("funding_rates", {}).items()
+        }
+        """Funding rates that were set, by symbol; of the others it is the market's."""
+        self.margin_version = 0
+        """Rises with every change of a swap position."""
         self._load(snapshot)
 
     def _load(self, snapshot: Snapshot) -> None:
@@ -205,7 +213,9 @@ class State:
         account = self.accounts[position.account_id]
         del account.positions[position.id]
         del account.positions_on[position.symbol][position.id]
-        self.symbols[position.symbol].stops.pop(position.id, None)
+        symbol = self.symbols[position.symbol]
+        symbol.stops.pop(position.id, None)
+        symbol.margined.pop(position.id, None)
 
     def stops_changed(self, position: Position) -> None:
         """Watch a position's stops, or no longer."""
@@ -217,15 +227,21 @@ class State:
 
     def margin_changed(self, position: Position) -> None:
         """Hold back what a swap position needs now; nothing for spot."""
-        market = self.symbols[position.symbol].market
+        symbol = self.symbols[position.symbol]
+        market = symbol.market
         if market.settle is None:
             return
+        self.margin_version += 1
         account = self.accounts[position.account_id]
         before = account.margin_of.pop(position.id, ZERO)
         after = ZERO
         if position.is_open:
             after = initial_margin(position.entry_cost, leverage_of(account.account, market))
+            after += position.margin_added
             account.margin_of[position.id] = after
+            symbol.margined[position.id] = position
+        else:
+            symbol.margined.pop(position.id, None)
         account.margins[market.settle] = account.margins.get(market.settle, ZERO) + after - before
 
 

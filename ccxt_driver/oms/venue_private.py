@@ -1,23 +1,17 @@
-"""What the paper venue knows of an account, in ccxt's unified structures."""
+"""What the paper venue knows of an account's money and orders, in ccxt's unified structures."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from ccxt_driver.contract.codes import ErrorCode
-from ccxt_driver.contract.rows import OrderStatus, PositionMode
-from ccxt_driver.contract.values import format_decimal, format_time
+from ccxt_driver.contract.rows import OrderStatus
+from ccxt_driver.contract.values import format_time
 
-from .administration import MOST_FUNDS
-from .entities import ZERO, Order
-from .ledger.margin import leverage_of
+from .entities import Order
 from .market.listing import Market
-from .refusals import Refusal, venue_refusal
-from .reserving import reserve
-from .risk import check_account
+from .refusals import Refusal
 from .venue_arguments import Call, listed
-
-_MAINTENANCE_RATE: Final = 0.005
 
 
 def fetch_balance(call: Call) -> dict[str, Any]:
@@ -65,106 +59,6 @@ def _fee(market: Market) -> dict[str, Any]:
         "percentage": True,
         "tierBased": False,
     }
-
-
-# ------------------------------------------------------------------ leverage and modes
-
-
-def fetch_leverage(call: Call) -> dict[str, Any]:
-    """The leverage of the account on a swap; margin is always crossed."""
-    market = _swap(call, call.market())
-    leverage = float(leverage_of(call.owner.account, market))
-    return {
-        "info": {},
-        "symbol": market.symbol,
-        "marginMode": "cross",
-        "longLeverage": leverage,
-        "shortLeverage": leverage,
-    }
-
-
-def fetch_leverage_tiers(call: Call) -> dict[str, list[dict[str, Any]]]:
-    """One tier for each swap: the paper venue does not lower leverage for size."""
-    markets = [market for market in call.markets() if market.settle is not None]
-    return {
-        market.symbol: [
-            {
-                "tier": 1,
-                "symbol": market.symbol,
-                "currency": market.settle,
-                "minNotional": 0.0,
-                "maxNotional": float(MOST_FUNDS * (market.max_leverage or 1)),  # nobody has more
-                "maintenanceMarginRate": _MAINTENANCE_RATE,
-                "maxLeverage": None if market.max_leverage is None else float(market.max_leverage),
-                "info": {},
-            }
-        ]
-        for market in markets
-    }
-
-
-def set_leverage(call: Call) -> dict[str, Any]:
-    """Set the leverage of a swap; setting what is set does nothing."""
-    market = _swap(call, call.market())
-    leverage = call.decimal("leverage")
-    most = market.max_leverage
-    if leverage < 1 or (most is not None and leverage > most):
-        upper = "" if most is None else f" to {format_decimal(most)}"
-        raise venue_refusal(
-            "BadRequest", f"set_leverage: leverage: expected 1{upper}, got {format_decimal(leverage)}"
-        )
-    account = call.owner
-    check_account(account)
-    answer = {"symbol": market.symbol, "leverage": float(leverage), "info": {}}
-    if leverage_of(account.account, market) == leverage:
-        return answer
-    core = call.core
-    with core.transaction(call.now) as tx:
-        tx.touch_account(account.account)
-        account.account.leverage = account.account.leverage | {market.symbol: leverage}
-        for position in account.positions_on.get(market.symbol, {}).values():
-            tx.touch_position(position)
-            core.state.margin_changed(position)
-        for order in [*account.orders_on.get(market.symbol, {}).values()]:
-            reserve(core.state, tx, account, order)
-        currency = market.settle or market.quote
-        tx.balance_changed(account, currency)
-        if core.free(account, currency, call.now) < ZERO:
-            raise venue_refusal(
-                "InsufficientFunds", "set_leverage: the margin of what is open would not be covered"
-            )
-    return answer
-
-
-def set_margin_mode(call: Call) -> dict[str, Any]:
-    """Margin is always crossed; saying so does nothing."""
-    mode = str(call.required("margin_mode")).lower()
-    symbol = call.given.get("symbol")
-    if symbol is not None:
-        _swap(call, listed(call.core, symbol))
-    if mode == "isolated":
-        raise venue_refusal("NotSupported", "set_margin_mode: the paper venue has cross margin only")
-    if mode not in ("cross", "crossed"):
-        raise venue_refusal("BadRequest", f"set_margin_mode: margin_mode: expected cross, got {mode[:16]!r}")
-    return {"marginMode": "cross", "symbol": symbol, "info": {}}
-
-
-def set_position_mode(call: Call) -> dict[str, Any]:
-    """The position mode belongs to the account; saying what it is does nothing."""
-    hedged = call.required("hedged")
-    if not isinstance(hedged, bool):
-        raise venue_refusal("BadRequest", "set_position_mode: hedged: expected true or false")
-    if hedged != (call.owner.account.position_mode is PositionMode.HEDGE):
-        raise venue_refusal(
-            "NotSupported", "set_position_mode: the position mode of an account is chosen when it is made"
-        )
-    return {"hedged": hedged, "info": {}}
-
-
-def _swap(call: Call, market: Market) -> Market:
-    if market.settle is None:
-        raise venue_refusal("BadSymbol", f"{call.name}: {market.symbol} is not a swap")
-    return market
 
 
 # ------------------------------------------------------------------ orders as the venue sees them

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ccxt_driver.contract.values import format_time
 
+from .funding import funding_rate, next_funding
 from .market.feed import TIMEFRAMES
 from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
@@ -13,8 +14,6 @@ from .venue_arguments import Call
 
 _LIMIT: Final = 500
 _MOST: Final = 1000
-_FUNDING_RATE: Final = 0.0001
-_FUNDING_MS: Final = 8 * 3_600_000
 
 HAS: Final[dict[str, bool]] = {
     **dict.fromkeys(
@@ -26,13 +25,16 @@ HAS: Final[dict[str, bool]] = {
             "fetchBalance",
             "fetchBidsAsks",
             "fetchCurrencies",
+            "fetchFundingHistory",
             "fetchFundingRate",
             "fetchFundingRates",
             "fetchL2OrderBook",
             "fetchLeverage",
             "fetchLeverageTiers",
+            "fetchMarginMode",
             "fetchMarkPrice",
             "fetchMarkPrices",
+            "fetchMarketLeverageTiers",
             "fetchMarkets",
             "fetchOHLCV",
             "fetchOpenOrders",
@@ -262,7 +264,7 @@ def fetch_status(call: Call) -> dict[str, Any]:
 
 
 def fetch_funding_rate(call: Call) -> dict[str, Any]:
-    """The funding rate of a swap: a constant, which is not charged."""
+    """The funding rate of a swap: a constant until another one is set."""
     return _funding(call, call.market())
 
 
@@ -278,9 +280,11 @@ def _funding(call: Call, market: Market) -> dict[str, Any]:
     if market.settle is None:
         raise venue_refusal("BadSymbol", f"{call.name}: {market.symbol} is not a swap")
     price = float(call.core.mark_price(market.symbol, call.now))
-    following = (call.now // _FUNDING_MS + 1) * _FUNDING_MS
+    rate = float(funding_rate(call.core.state, market))
+    following = next_funding(market, call.now)
+    after = next_funding(market, following)
     return {
-        "info": {"model": "constant, not charged"},
+        "info": {"model": "constant"},
         "symbol": market.symbol,
         "markPrice": price,
         "indexPrice": None,
@@ -288,14 +292,14 @@ def _funding(call: Call, market: Market) -> dict[str, Any]:
         "estimatedSettlePrice": None,
         "timestamp": call.now,
         "datetime": format_time(call.now),
-        "fundingRate": _FUNDING_RATE,
+        "fundingRate": rate,
         "fundingTimestamp": following,
         "fundingDatetime": format_time(following),
-        "nextFundingRate": _FUNDING_RATE,
-        "nextFundingTimestamp": following + _FUNDING_MS,
-        "nextFundingDatetime": format_time(following + _FUNDING_MS),
+        "nextFundingRate": rate,
+        "nextFundingTimestamp": after,
+        "nextFundingDatetime": format_time(after),
         "previousFundingRate": None,
         "previousFundingTimestamp": None,
         "previousFundingDatetime": None,
-        "interval": "8h",
+        "interval": f"{market.funding_hours}h",
     }

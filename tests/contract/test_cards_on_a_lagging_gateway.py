@@ -28,7 +28,7 @@ from tests.helpers.lagging_desk import lagging_desk_of
 from tests.helpers.served import serve
 
 _LACKS: Final = {
-    "it keeps no ledger": ("A05",),
+    "it keeps no ledger": ("A05", "A12"),
     "it has no dead man's switch": ("C30", "S12"),
     "nobody enforces the stops that it keeps": ("O25", "O26", "O27", "P33", "P35", "P36", "S14"),
     "it takes no order by cost": ("O30",),
@@ -39,7 +39,7 @@ _LACKS: Final = {
 _IS_OTHERWISE: Final = {
     "a client order id names as many orders as it is sent with": ("O41", "O42", "S07"),
     "every trade is a position of its own": ("P10",),
-    "positions have no profit and are not marked": ("A09", "P05", "P07"),
+    "positions have no profit and are not marked": ("A09", "A10", "A11", "P05", "P07"),
     "commands answer no rows": ("P30",),
     "times are whole seconds": ("R13",),
     "a position that is being closed is not locked": ("P26",),

@@ -38,6 +38,8 @@ METHODS: dict[str, str] = {
     "fetch_l2_order_book": "symbol",
     "fetch_ledger": "code",
     "fetch_leverage_tiers": "symbol",
+    "fetch_margin_mode": "symbol",
+    "fetch_market_leverage_tiers": "symbol",
     "fetch_my_trades": "symbol",
     "fetch_ohlcv": "symbol",
     "fetch_open_orders": "symbol",
@@ -63,7 +65,11 @@ UNFIT = {
 }
 """Validators that cannot run on any exchange, and why."""
 
-SWAP_ONLY = {"fetch_leverage_tiers": "spot markets have no leverage"}
+SWAP_ONLY = {
+    "fetch_leverage_tiers": "spot markets have no leverage",
+    "fetch_margin_mode": "nor margin",
+    "fetch_market_leverage_tiers": "nor tiers",
+}
 
 NULLS_OF_SPOT = ["collateral", "leverage", "marginMode", "percentage"]
 """What a position in coins does not have; the validator expects it of every position."""

@@ -94,11 +94,12 @@ POSITION: Final = _table(
     number="contracts contractSize entryPrice notional realizedPnl",
     number_="""
         markPrice unrealizedPnl leverage collateral positionMargin initialMargin initialMarginPercentage
-        percentage liquidationPrice stopLossPrice takeProfitPrice
+        percentage liquidationPrice stopLossPrice takeProfitPrice maintenanceMargin
+        maintenanceMarginPercentage marginRatio
         """,
     margin__mode_="marginMode",
     bool_="isolated",
-    none="lastPrice exitPrice maintenanceMargin maintenanceMarginPercentage marginRatio",
+    none="lastPrice exitPrice",
 )
 TICKER: Final = _table(
     symbol="symbol",

@@ -1,8 +1,13 @@
-"""Random trading against what must always be true of the books, and against a naive model of netting."""
+"""Random trading against what must always be true of the books, and against naive models.
+
+The models know deals, prices and rates only: one nets positions, one charges funding, one says who has to
+be liquidated.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from tempfile import TemporaryDirectory
@@ -18,6 +23,10 @@ from ccxt_driver.oms.state import State
 from ccxt_driver.oms.store import RowFilter
 
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
+HOUR = 3_600_000
+FUNDING = 8 * HOUR
+TIERS = ((0, 300_000, Fraction(4, 1000)), (300_000, 800_000, Fraction(5, 1000)))
+"""Of the swap, as far as anybody here can get: from, up to, rate."""
 START = {"USDT": Decimal(5000), "BTC": Decimal(5)}
 ACCOUNTS = [
     {"account_id": number, "position_mode": mode, "balances": START}
@@ -27,7 +36,7 @@ ACCOUNTS = [
 accounts = st.sampled_from([1, 2, 2, 3])
 sides = st.sampled_from(["buy", "sell"])
 symbols = st.sampled_from([SPOT, SWAP])
-quantities = st.sampled_from(["0.5", "1", "1.5", "2", "7", "40"])
+quantities = st.sampled_from(["0.5", "1", "1.5", "2", "7", "40", "400", "900"])
 prices = st.integers(90, 110).map(str)
 row_ids = st.integers(1, 12)
 options = st.fixed_dictionaries(
@@ -79,11 +88,20 @@ commands = st.one_of(
 )
 
 
+margins = st.one_of(
+    st.tuples(st.just("advance"), st.none(), st.sampled_from([HOUR, FUNDING, 3 * FUNDING + 5])),
+    st.tuples(st.just("set_leverage"), accounts, st.sampled_from([1, 5, 20, 50, 100, 125])),
+    st.tuples(st.just("set_leverage"), accounts, st.sampled_from([50, 100])),
+    st.tuples(st.just("set_margin_mode"), accounts, st.sampled_from(["cross", "isolated"])),
+    st.tuples(st.just("rate"), st.none(), st.sampled_from(["0.0001", "-0.002", "0.01", "0"])),
+)
+
+
 @st.composite
 def weighted_steps(draw: st.DrawFn) -> Any:
     """Mostly orders and moves of the price: without them there is nothing to command."""
-    kind = draw(st.sampled_from([*["order"] * 5, *["move"] * 2, *["command"] * 3]))
-    return draw({"order": orders(), "move": moves, "command": commands}[kind])
+    kind = draw(st.sampled_from([*["order"] * 5, *["move"] * 2, *["command"] * 3, *["margin"] * 2]))
+    return draw({"order": orders(), "move": moves, "command": commands, "margin": margins}[kind])
 
 
 steps = st.lists(weighted_steps(), min_size=20, max_size=60)
@@ -93,11 +111,31 @@ def signed(row: Any) -> Decimal:
     return row.qty if row.side == "buy" else -row.qty
 
 
+@dataclass
+class World:
+    """What has happened outside the books: prices and funding rates of the swap, by time."""
+
+    marks: list[tuple[int, Decimal]] = field(default_factory=list)
+    rates: list[tuple[int, Decimal]] = field(default_factory=lambda: [(0, Decimal("0.0001"))])
+    isolated_once: set[int] = field(default_factory=set)
+    """Accounts that have had isolated margin."""
+
+    def mark(self) -> Fraction:
+        return Fraction(self.marks[-1][1])
+
+
+def before(history: list[tuple[int, Decimal]], at: int) -> Decimal:
+    """The last value before a moment: what is set at that very moment comes after it."""
+    return [value for time, value in history if time < at][-1]
+
+
 class Auditor:
     """Reads the whole store and the live state, and checks every sum anew."""
 
-    def __init__(self, oms: EmbeddedOms) -> None:
+    def __init__(self, oms: EmbeddedOms, world: World) -> None:
         self.core = oms._core
+        self.world = world
+        self.now = oms.now_ms()
         self.state = self.core.state
         self.refresh()
 
@@ -116,6 +154,9 @@ class Auditor:
         self.open_orders_make_reservations()
         self.swap_orders_hold_what_they_would_open()
         self.open_positions_make_margins()
+        self.deals_make_funding()
+        self.nobody_is_left_to_be_liquidated()
+        self.insurance_pays_what_is_missing()
         self.memory_is_what_the_store_says()
         self.events_are_numbered()
 
@@ -169,6 +210,9 @@ class Auditor:
                     expected["USDT"] -= signed(deal) * deal.price + deal.fee
                 else:
                     expected["USDT"] += deal.pnl - deal.fee
+            for entry in self.ledger:
+                if entry.account_id == number and entry.kind in ("funding", "liquidation"):
+                    expected[entry.currency] += entry.amount
             assert account.totals == dict(expected)
             running: dict[str, Decimal] = defaultdict(Decimal)
             for entry in self.ledger:
@@ -205,31 +249,90 @@ class Auditor:
                 price = price_estimate(order)
                 assert price is not None
                 notional = opening_qty(account, order) * price
-                expected = notional / 10 + notional * Decimal("0.0005")
+                expected = notional / self.leverage(account) + notional * Decimal("0.0005")
                 assert expected <= order.reserved <= expected + Decimal("0.00000001")
 
     def open_positions_make_margins(self) -> None:
         for account in self.state.accounts.values():
             for position in account.positions.values():
                 if position.symbol == SWAP:
-                    expected = position.entry_cost / 10
+                    expected = position.entry_cost / self.leverage(account) + position.margin_added
+                    assert not position.margin_added or SWAP in account.account.isolated
                     assert expected <= account.margin_of[position.id] <= expected + Decimal("0.00000001")
             assert sum(account.margin_of.values()) == account.margins.get("USDT", 0)
+
+    @staticmethod
+    def leverage(account: Any) -> Decimal:
+        return account.account.leverage.get(SWAP, Decimal(10))
+
+    def deals_make_funding(self) -> None:
+        paid: dict[tuple[int, int], Decimal] = defaultdict(Decimal)
+        for entry in self.ledger:
+            if entry.kind == "funding":
+                assert entry.currency == "USDT"
+                paid[entry.account_id, entry.created_at] += entry.amount
+        expected: dict[tuple[int, int], Decimal] = {}
+        first = self.world.marks[0][0]
+        for at in range((first // FUNDING + 1) * FUNDING, self.now + 1, FUNDING):
+            each = before(self.world.marks, at) * before(self.world.rates, at)
+            for number in self.state.accounts:
+                held = [
+                    deal
+                    for deal in self.deals
+                    if (deal.account_id, deal.symbol) == (number, SWAP) and deal.executed_at < at
+                ]
+                expected[number, at] = -sum(map(signed, held), Decimal(0)) * each
+        assert {key: value for key, value in paid.items() if value} == {
+            key: value for key, value in expected.items() if value
+        }
+
+    def nobody_is_left_to_be_liquidated(self) -> None:
+        mark = self.world.mark()
+        for account in self.state.accounts.values():
+            money, crossed = Fraction(account.totals["USDT"]), False
+            for position in account.positions.values():
+                if position.symbol != SWAP:
+                    continue
+                value = Fraction(position.qty) * mark
+                needs = sum((min(value, top) - low) * rate for low, top, rate in TIERS if value > low)
+                cost = Fraction(position.entry_cost)
+                left = (value - cost if position.side == "buy" else cost - value) - needs
+                if SWAP in account.account.isolated:
+                    money -= Fraction(account.margin_of[position.id])
+                    assert Fraction(account.margin_of[position.id]) + left > 0
+                else:
+                    crossed = True
+                    money += left
+            assert money > 0 if crossed else money >= 0
+
+    def insurance_pays_what_is_missing(self) -> None:
+        """To the unit, and never more: without isolated margin the balance is zero after it."""
+        for entry in self.ledger:
+            if entry.kind == "liquidation":
+                assert (entry.currency, entry.amount > 0) == ("USDT", True)
+                if entry.account_id not in self.world.isolated_once:
+                    assert entry.balance_after == 0
+        liquidating = {order.id for order in self.orders if order.reason == "liquidation"}
+        for order in self.orders:
+            if order.id in liquidating:
+                assert (order.status, order.symbol, order.reduce_only) == ("FILLED", SWAP, True)
 
     def memory_is_what_the_store_says(self) -> None:
         loaded = State(self.core.market.markets, self.core.store.load())
         for number, account in self.state.accounts.items():
             other = loaded.accounts[number]
-            for name in ("totals", "orders", "positions", "margin_of", "seq"):
+            for name in ("account", "totals", "orders", "positions", "margin_of", "seq"):
                 assert getattr(account, name) == getattr(other, name), name
             for name in ("reserved", "margins"):
                 mine = {key: value for key, value in getattr(account, name).items() if value}
                 assert mine == {key: value for key, value in getattr(other, name).items() if value}, name
         assert loaded.counters == self.state.counters
+        assert loaded.funding_rates == self.state.funding_rates
         for name, symbol in self.state.symbols.items():
             other_symbol = loaded.symbols[name]
             assert symbol.triggers == other_symbol.triggers
             assert symbol.stops == other_symbol.stops
+            assert symbol.margined == other_symbol.margined
             for side in ("buy", "sell"):
                 mine_first = [order.id for order in symbol.resting.orders(side)]  # type: ignore[arg-type]
                 assert mine_first == [order.id for order in other_symbol.resting.orders(side)]  # type: ignore[arg-type]
@@ -288,11 +391,27 @@ def meant(oms: EmbeddedOms, account: int, payload: dict[str, Any]) -> dict[str, 
     return found
 
 
-def perform(oms: EmbeddedOms, step: Any) -> None:
+def perform(oms: EmbeddedOms, step: Any, world: World) -> None:
     name, target, payload = step
     if name == "price":
         bid, spread, size = payload
+        if target == SWAP:
+            world.marks.append((oms.now_ms(), Decimal(bid)))
         oms.set_price(target, bid=bid, ask=bid + spread, last=bid, size=size)
+        return
+    if name == "advance":
+        oms.advance(payload)
+        return
+    if name == "rate":
+        world.rates.append((oms.now_ms(), Decimal(payload)))
+        oms.set_funding_rate(SWAP, payload)
+        return
+    if name in ("set_leverage", "set_margin_mode"):
+        path, body = {"account_id": str(target), "func": name}, {"args": [payload, SWAP], "kwargs": {}}
+        reply = oms.handle("ccxt_call", path, {}, body)
+        assert reply.status < 500 or reply.body["detail"]["code"] == "exchange_error", reply.body
+        if payload == "isolated" and reply.status == 200:
+            world.isolated_once.add(target)
         return
     payload = meant(oms, target, payload)
     reply = oms.handle("commands", {}, {}, {"account_id": target, "command": name, "payload": payload})
@@ -314,11 +433,14 @@ def test_the_books_balance_on_disk_too(sequence: list[Any]) -> None:
 
 def trade(oms: EmbeddedOms, sequence: list[Any]) -> None:
     """Perform the steps, and audit after each."""
-    for symbol in (SPOT, SWAP):
-        oms.set_price(symbol, bid=100, ask=101, last=100)
+    world = World()
     with oms:
+        for symbol in (SPOT, SWAP):
+            perform(oms, ("price", symbol, (100, 1, None)), world)
+        for number in (1, 2):  # where a move of the price soon takes all there is
+            perform(oms, ("set_leverage", number, 100), world)
         for step in sequence:
-            perform(oms, step)
-            auditor = Auditor(oms)
+            perform(oms, step, world)
+            auditor = Auditor(oms, world)
             auditor.check()
             compare_with_naive_netting(auditor)

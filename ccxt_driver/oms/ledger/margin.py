@@ -1,16 +1,20 @@
-"""Margin of linear swaps under cross margin: what positions and orders hold back."""
+"""Margin of linear swaps: what positions and orders hold back, and what must stay covered."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
-from ccxt_driver.oms.entities import ZERO, Account
-from ccxt_driver.oms.market.listing import Market
+from ccxt_driver.oms.entities import ZERO, Account, Position
+from ccxt_driver.oms.market.listing import LeverageTier, Market
+
+from .positions import unrealized
 
 DEFAULT_LEVERAGE: Final = Decimal(10)
 """Of a symbol whose leverage was never set, where the market allows as much."""
 _UNIT: Final = Decimal("0.00000001")
+_MOST_TURNS: Final = 100
 
 
 def leverage_of(account: Account, market: Market) -> Decimal:
@@ -28,3 +32,75 @@ def initial_margin(notional: Decimal, leverage: Decimal) -> Decimal:
     :param notional: quote units
     """
     return (notional / leverage).quantize(_UNIT, ROUND_UP) if notional else ZERO
+
+
+def maintenance_margin(notional: Decimal, tiers: Iterable[LeverageTier]) -> Decimal:
+    """What must stay covered of a position: each tier's rate on the part of the notional that is in it.
+
+    This is the notional times the rate of its tier, less the "maintenance amount" of venues' tables: see
+    Binance, "Leverage and Margin of USD-M Futures".
+
+    :param notional: at the mark price, in quote units
+    """
+    total = ZERO
+    for tier in tiers:
+        if notional <= tier.max_notional:
+            return total + (notional - tier.min_notional) * tier.maintenance_margin_rate
+        total += (tier.max_notional - tier.min_notional) * tier.maintenance_margin_rate
+    return total + (notional - tier.max_notional) * tier.maintenance_margin_rate
+
+
+def tier_of(notional: Decimal, tiers: Sequence[LeverageTier]) -> LeverageTier:
+    """The tier that a notional value reaches."""
+    return next((tier for tier in tiers if notional <= tier.max_notional), tiers[-1])
+
+
+def most_notional(leverage: Decimal, tiers: Iterable[LeverageTier]) -> Decimal:
+    """The largest notional value that may be held at a leverage, in quote units."""
+    return max(
+        (tier.max_notional for tier in tiers if tier.max_leverage is None or leverage <= tier.max_leverage),
+        default=ZERO,
+    )
+
+
+def cushion(position: Position, mark_price: Decimal, tiers: Sequence[LeverageTier]) -> Decimal:
+    """Unrealized profit less maintenance margin of a position, in quote units."""
+    return unrealized(position, mark_price) - maintenance_margin(position.qty * mark_price, tiers)
+
+
+def liquidation_price(
+    balance: Decimal, positions: Sequence[Position], mark_price: Decimal, tiers: Sequence[LeverageTier]
+) -> Decimal | None:
+    """The price at which a balance and the profit of positions are no more than the maintenance margin.
+
+    The formula is that of Binance, "How to Calculate Liquidation Price of USD-M Futures Contracts":
+    LP = (WB - TMM + UPNL + cum - s * Q * EP) / (Q * MMR - s * Q), with s = 1 for long and -1 for short and
+    "WB - TMM + UPNL" what is left after the account's other contracts (of an isolated position its own
+    margin). Long and short positions of one symbol are summed up. MMR and cum are those of the tier that
+    the notional has at LP itself: it is solved again until the tier is that of its own result.
+
+    :param balance: what stands for the positions beside their own profit, in quote units
+    :param positions: open, of one symbol
+    :param mark_price: of now, where the search begins
+    :returns: quote units, rounded to 8 decimals; None when no price above zero does it
+    """
+    price = mark_price
+    for _ in range(_MOST_TURNS):
+        constant, slope = balance, ZERO
+        for position in positions:
+            qty, notional = position.qty, position.qty * price
+            rate = tier_of(notional, tiers).maintenance_margin_rate
+            constant += rate * notional - maintenance_margin(notional, tiers)
+            long = position.side.value == "buy"
+            constant += -position.entry_cost if long else position.entry_cost
+            slope += (qty if long else -qty) - qty * rate
+        if not slope:
+            return None
+        root = -constant / slope
+        if root <= ZERO:
+            return None
+        if root == price:
+            break
+        price = root
+    rounded = price.quantize(_UNIT)
+    return rounded if rounded > ZERO else None

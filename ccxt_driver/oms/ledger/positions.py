@@ -36,6 +36,8 @@ def reduce(position: Position, qty: Decimal, price: Decimal, now: int) -> Decima
         cost = average(position.entry_cost * qty, position.qty)
     value = qty * price
     pnl = value - cost if position.side is Side.BUY else cost - value
+    if position.margin_added:
+        position.margin_added -= average(position.margin_added * qty, position.qty)
     position.qty -= qty
     position.entry_cost -= cost
     position.realized_pnl += pnl
@@ -49,6 +51,7 @@ def close(position: Position, state: PositionState, now: int) -> None:
     """End a position; it keeps the average price it had last."""
     position.qty = ZERO
     position.entry_cost = ZERO
+    position.margin_added = ZERO
     position.state = state
     position.closed_at = now
     position.updated_at = now

@@ -27,6 +27,25 @@ class UnknownSymbol(KeyError):
         return f"symbol: {self.symbol!r} is not a listed market"
 
 
+class LeverageTier(NamedTuple):
+    """What a position of some size needs, as ccxt's leverage tiers have it.
+
+    :param min_notional: where the tier begins, in settle currency
+    :param max_notional: up to which it goes
+    :param maintenance_margin_rate: share of the part of a position in this tier that must stay covered
+    :param max_leverage: the most that may be chosen for a position that reaches this tier, None for any
+    """
+
+    min_notional: Decimal
+    max_notional: Decimal
+    maintenance_margin_rate: Decimal
+    max_leverage: Decimal | None
+
+
+_UNLIMITED = Decimal(10) ** 18
+_USUAL_RATE = Decimal("0.005")
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """One market.
@@ -46,6 +65,9 @@ class Market:
     :param daily_volume: typical daily volume, in base currency
     :param max_leverage: for swaps
     :param contract_size: base currency per contract; quantities are always in base currency
+    :param tiers: of a swap; by default one, for any size
+    :param funding_rate: of a swap, what long pays short each time as a fraction, below 0 short pays long
+    :param funding_hours: of a swap, a divisor of 24: funding is charged each time so many hours of UTC end
     :raises ValueError: a value that makes no sense, named in the message
     """
 
@@ -67,6 +89,9 @@ class Market:
     daily_volume: Decimal
     max_leverage: Decimal | None = None
     contract_size: Decimal = Decimal(1)
+    tiers: tuple[LeverageTier, ...] = ()
+    funding_rate: Decimal = Decimal("0.0001")
+    funding_hours: int = 8
 
     def __post_init__(self) -> None:
         if self.kind not in ("spot", "swap"):
@@ -88,6 +113,21 @@ class Market:
             raise ValueError(f"daily_volatility: expected a fraction below 1, got {self.daily_volatility}")
         if not (self.daily_volume.is_finite() and self.daily_volume >= 0):
             raise ValueError(f"daily_volume: expected 0 or more, got {self.daily_volume}")
+        if self.funding_hours < 1 or 24 % self.funding_hours:
+            raise ValueError(f"funding_hours: expected a divisor of 24, got {self.funding_hours}")
+        if not -1 < self.funding_rate < 1:
+            raise ValueError(f"funding_rate: expected a fraction, got {self.funding_rate}")
+        if self.kind == "swap" and not self.tiers:
+            most = self.max_leverage
+            # Half of what the highest leverage holds back, at most: it must not be lost at once.
+            rate = _USUAL_RATE if most is None else min(_USUAL_RATE, 1 / (2 * most))
+            object.__setattr__(self, "tiers", (LeverageTier(Decimal(0), _UNLIMITED, rate, most),))
+        _check_tiers(self.tiers)
+        if self.tiers and self.max_leverage != self.tiers[0].max_leverage:
+            raise ValueError(
+                f"max_leverage: expected that of the first tier, {self.tiers[0].max_leverage}, "
+                f"got {self.max_leverage}"
+            )
 
     def unified(self) -> dict[str, Any]:
         """The ccxt market structure, with every key. Floats, because ccxt's users expect them."""
@@ -137,10 +177,29 @@ class Market:
                 "price": {"min": float(self.tick_size), "max": None},
                 "cost": {"min": float(self.min_cost), "max": None},
             },
-            "marginModes": {"cross": swap, "isolated": False},
+            "marginModes": {"cross": swap, "isolated": swap},
             "created": None,
             "info": {"id": self.id},
         }
+
+
+def _check_tiers(tiers: tuple[LeverageTier, ...]) -> None:
+    before = None
+    for index, tier in enumerate(tiers):
+        where, rate = f"tiers[{index}]", tier.maintenance_margin_rate
+        start = Decimal(0) if before is None else before.max_notional
+        if tier.min_notional != start or tier.max_notional <= start:
+            raise ValueError(f"{where}: expected to begin at {start} and to end above it")
+        if not 0 < rate < 1 or (before is not None and rate < before.maintenance_margin_rate):
+            raise ValueError(
+                f"{where}.maintenance_margin_rate: expected a fraction not below the last, got {rate}"
+            )
+        if tier.max_leverage is not None and not 1 <= tier.max_leverage < 1 / rate:
+            raise ValueError(
+                f"{where}.max_leverage: expected 1 to less than 1 / maintenance_margin_rate, "
+                f"got {tier.max_leverage}"
+            )
+        before = tier
 
 
 class Currency(NamedTuple):
@@ -199,11 +258,21 @@ def unified_currency(row: Currency) -> dict[str, Any]:
     }
 
 
-def _market(
-    base: str, quote: str, kind: MarketKind, numbers: str, max_leverage: Decimal | None = None
-) -> Market:
+def _tiers(table: str) -> tuple[LeverageTier, ...]:
+    """Tiers of rows of largest notional, maintenance margin rate and largest leverage."""
+    tiers: list[LeverageTier] = []
+    start = Decimal(0)
+    for row in table.split(","):
+        end, rate, leverage = map(Decimal, row.split())
+        tiers.append(LeverageTier(start, end, rate, leverage))
+        start = end
+    return tuple(tiers)
+
+
+def _market(base: str, quote: str, kind: MarketKind, numbers: str, tiers: str = "") -> Market:
     tick, lot, max_qty, min_cost, price, volatility, volume = map(Decimal, numbers.split())
     swap = kind == "swap"
+    leverage_tiers = _tiers(tiers) if tiers else ()
     return Market(
         symbol=f"{base}/{quote}:{quote}" if swap else f"{base}/{quote}",
         id=f"{base}{quote}-PERP" if swap else f"{base}{quote}",
@@ -221,8 +290,21 @@ def _market(
         reference_price=price,
         daily_volatility=volatility,
         daily_volume=volume,
-        max_leverage=max_leverage,
+        max_leverage=leverage_tiers[0].max_leverage if leverage_tiers else None,
+        tiers=leverage_tiers,
     )
+
+
+# largest notional in settle currency, maintenance margin rate, largest leverage
+_LARGE_TIERS = (
+    "300000 0.004 125, 800000 0.005 100, 3000000 0.0065 75, 12000000 0.01 50, 70000000 0.02 25, "
+    "230000000 0.05 10, 1000000000 0.125 4"
+)
+_MIDDLE_TIERS = (
+    "300000 0.005 100, 800000 0.0065 75, 3000000 0.01 50, 12000000 0.02 25, 70000000 0.05 10, "
+    "300000000 0.125 4"
+)
+_SMALL_TIERS = "100000 0.01 50, 500000 0.02 25, 5000000 0.05 10, 30000000 0.125 4"
 
 
 DEFAULT_MARKETS: tuple[Market, ...] = (
@@ -234,7 +316,7 @@ DEFAULT_MARKETS: tuple[Market, ...] = (
     _market("XRP", "USDT", "spot", "0.0001 0.1 9000000 5 0.6 0.04 400000000"),
     _market("LTC", "USDT", "spot", "0.01 0.001 90000 5 80 0.035 500000"),
     _market("BNB", "USDT", "spot", "0.01 0.001 90000 5 560 0.028 300000"),
-    _market("BTC", "USDT", "swap", "0.1 0.001 1000 5 64000 0.025 200000", Decimal(125)),
-    _market("ETH", "USDT", "swap", "0.01 0.001 10000 5 3200 0.032 3000000", Decimal(100)),
-    _market("SOL", "USDT", "swap", "0.01 0.01 100000 5 150 0.042 20000000", Decimal(50)),
+    _market("BTC", "USDT", "swap", "0.1 0.001 1000 5 64000 0.025 200000", _LARGE_TIERS),
+    _market("ETH", "USDT", "swap", "0.01 0.001 10000 5 3200 0.032 3000000", _MIDDLE_TIERS),
+    _market("SOL", "USDT", "swap", "0.01 0.01 100000 5 150 0.042 20000000", _SMALL_TIERS),
 )

@@ -120,18 +120,97 @@ def a08_leverage_and_modes(desk: Desk) -> None:
     desk.ex.set_leverage(20, SWAP)
     desk.ex.set_leverage(20, SWAP)
     assert desk.ex.fetch_leverage(SWAP)["shortLeverage"] == 20
-    [tier] = desk.ex.fetch_leverage_tiers([SWAP])[SWAP]
-    assert tier["maxLeverage"] == 125
+    tiers = desk.ex.fetch_leverage_tiers([SWAP])[SWAP]
+    assert (tiers[0]["minNotional"], tiers[0]["maxLeverage"]) == (0, 125)
+    assert all(after["minNotional"] == before["maxNotional"] for before, after in itertools.pairwise(tiers))
+    assert desk.ex.fetch_market_leverage_tiers(SWAP) == tiers
     assert desk.ex.set_margin_mode("cross", SWAP)["marginMode"] == "cross"
     desk.ex.set_position_mode(False, SWAP)
     for kind, call in (
         (ccxt.BadRequest, lambda: desk.ex.set_leverage(500, SWAP)),
         (ccxt.BadSymbol, lambda: desk.ex.set_leverage(5, SPOT)),
-        (ccxt.NotSupported, lambda: desk.ex.set_margin_mode("isolated", SWAP)),
+        (ccxt.BadSymbol, lambda: desk.ex.set_margin_mode("isolated", SPOT)),
         (ccxt.NotSupported, lambda: desk.ex.set_position_mode(True, SWAP)),
     ):
         with desk.refused(kind):
             call()
+
+
+@card
+def a10_margin_modes(desk: Desk) -> None:
+    """Isolated margin is chosen before there is a position; it alone is what can be lost."""
+    ex = desk.ex
+    assert ex.set_margin_mode("isolated", SWAP)["marginMode"] == "isolated"
+    ex.set_margin_mode("isolated", SWAP)
+    assert ex.fetch_margin_mode(SWAP)["marginMode"] == "isolated"
+    ex.create_order(SWAP, "market", "buy", 50)
+    [position] = ex.fetch_positions([SWAP])
+    assert (position["marginMode"], position["isolated"], position["initialMargin"]) == (
+        "isolated",
+        True,
+        505,
+    )
+    # 505 + 50 * (p - 101) = 0.004 * 50 * p
+    assert position["liquidationPrice"] == 91.26506024
+    assert position["maintenanceMargin"] == 0.004 * position["notional"]
+    with desk.refused(ccxt.OperationRejected):
+        ex.set_margin_mode("cross", SWAP)
+    before = desk.money("USDT")[2]
+    desk.price(SWAP, 50, 51, last=50)  # far beyond
+    assert ex.fetch_positions([SWAP]) == []
+    assert before - desk.money("USDT")[2] == 505
+    trade = ex.fetch_my_trades(SWAP)[-1]
+    assert (trade["side"], trade["amount"], trade["price"]) == ("sell", 50, 50)
+    assert trade["info"]["reason"] == "liquidation"
+    assert [entry["type"] for entry in ex.fetch_ledger("USDT")][-3:] == ["trade", "fee", "liquidation"]
+
+
+@card
+def a11_liquidation_of_the_account(desk: Desk) -> None:
+    """With cross margin all the money stands for a position; what is lost beyond it the venue pays."""
+    ex = desk.exchange(POOR)
+    ex.create_order(SWAP, "market", "buy", 0.9)
+    resting = ex.create_order(SWAP, "limit", "sell", 0.9, 150, {"reduceOnly": True})
+    # 10 - 0.04545 + 0.9 * (p - 101) = 0.004 * 0.9 * p
+    assert ex.fetch_position(SWAP)["liquidationPrice"] == 90.30059125
+    desk.price(SWAP, 90.3, 90.5, last=90.4)
+    assert ex.fetch_position(SWAP)["contracts"] == 0.9
+    desk.price(SWAP, 89, 89.2, last=89)
+    assert ex.fetch_positions() == []
+    assert ex.fetch_order(resting["id"])["status"] == "canceled"
+    order = ex.fetch_closed_orders(SWAP)[-1]
+    assert (order["side"], order["filled"], order["average"]) == ("sell", 0.9, 89)
+    assert order["info"]["reason"] == "liquidation"
+    entry = ex.fetch_ledger("USDT")[-1]
+    # 9.95455 - 0.9 * 12 - 0.9 * 89 * 0.0005
+    assert (entry["type"], entry["direction"], entry["amount"]) == ("liquidation", "in", 0.8855)
+    assert ex.fetch_balance()["USDT"] == {"free": 0, "used": 0, "total": 0}
+
+
+@card
+def a12_funding(desk: Desk) -> None:
+    """Every eight hours long pays short; the rate is told, and what was paid."""
+    ex = desk.ex
+    assert ex.fetch_funding_rate(SWAP)["fundingRate"] == 0.0001
+    ex.create_order(SWAP, "market", "buy", 10)
+    start = desk.money("USDT")[2]
+    first = ex.fetch_funding_rate(SWAP)["fundingTimestamp"]
+    desk.advance(first - desk.oms.now_ms() - 1)
+    assert desk.money("USDT")[2] == start
+    desk.advance(1)
+    paid = 10 * Decimal("100.5") * Decimal("0.0001")
+    assert desk.money("USDT")[2] == start - paid
+    assert ex.fetch_ledger("USDT")[-1]["type"] == "funding"
+    desk.oms.set_funding_rate(SWAP, "-0.001")
+    desk.advance(8 * 3_600_000)
+    history = ex.fetch_funding_history(SWAP)
+    assert [(row["symbol"], row["code"], row["amount"]) for row in history] == [
+        (SWAP, "USDT", float(-paid)),
+        (SWAP, "USDT", float(10 * paid)),
+    ]
+    assert history[0]["timestamp"] == first
+    assert ex.fetch_funding_history(SWAP, first + 1) == history[1:]
+    assert ex.fetch_funding_rate(SWAP)["fundingRate"] == -0.001
 
 
 @card

@@ -110,7 +110,8 @@ def p05_values(desk: Desk) -> None:
     assert (position["markPrice"], position["notional"], position["unrealizedPnl"]) == (90, 900, 100)
     assert (position["leverage"], position["initialMargin"], position["marginMode"]) == (5, 200, "cross")
     assert (position["collateral"], position["percentage"], position["contractSize"]) == (300, 50, 1)
-    assert (position["realizedPnl"], position["liquidationPrice"]) == (0, None)
+    # 99999.5 + 10 * (100 - p) = 0.004 * 10 * p
+    assert (position["realizedPnl"], position["liquidationPrice"]) == (0, 10059.71115538)
     assert desk.ex.fetch_position(SWAP) == position
     assert desk.ex.fetch_positions_for_symbol(SWAP) == [position]
 

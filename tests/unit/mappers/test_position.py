@@ -73,6 +73,25 @@ def test_a_server_without_values_leaves_them_unknown() -> None:
     assert {position[key] for key in unknown} == {None}
 
 
+def test_what_a_row_tells_of_its_margin() -> None:
+    isolated = position_from_row(position_row(margin_mode="isolated", maintenance_margin="2"), float)
+    crossed = position_from_row(position_row(margin_mode="cross", maintenance_margin="2.2"), float)
+
+    assert (isolated["marginMode"], isolated["isolated"], isolated["maintenanceMargin"]) == (
+        "isolated",
+        True,
+        2.0,
+    )
+    assert isolated["marginRatio"] == 0.05  # of margin and profit, 40
+    assert (crossed["marginMode"], crossed["isolated"], crossed["maintenanceMarginPercentage"]) == (
+        "cross",
+        False,
+        0.01,
+    )
+    assert crossed["marginRatio"] is None
+    assert position_from_row(position_row(margin_mode="portfolio"), float)["marginMode"] is None
+
+
 def test_a_short_is_a_sell() -> None:
     assert position_from_row(position_row(side="sell"), float)["side"] == "short"
 
@@ -132,7 +151,15 @@ def test_a_single_row_is_kept_as_it_is() -> None:
 
 
 def test_rows_of_one_side_add_up_to_their_average() -> None:
-    older = position_row(id=31, qty="1", avg_price="100", unrealized_pnl="10", realized_pnl="1", margin="10")
+    older = position_row(
+        maintenance_margin="1",
+        id=31,
+        qty="1",
+        avg_price="100",
+        unrealized_pnl="10",
+        realized_pnl="1",
+        margin="10",
+    )
     newer = position_row(
         id=32, qty="3", avg_price="104", unrealized_pnl="18", realized_pnl="0", margin="31.2"
     )
@@ -140,6 +167,7 @@ def test_rows_of_one_side_add_up_to_their_average() -> None:
 
     assert (net["id"], net["side"], net["qty"], net["avg_price"]) == (31, "buy", "4", "103")
     assert (net["unrealized_pnl"], net["realized_pnl"], net["margin"]) == ("28", "1", "41.2")
+    assert net["maintenance_margin"] is None  # one does not tell
     assert net["member_ids"] == [32, 31]
     assert (net["stop_loss"], net["stop_gain"], net["liquidation_price"]) == (None, None, None)
 

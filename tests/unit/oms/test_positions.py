@@ -130,7 +130,9 @@ def test_values_of_a_swap_position(desk: Any) -> None:
         "5",
         "200",
     )
-    assert row["liquidation_price"] is None
+    # (99999.5 + 10 * 100) / (10 * 1.004), see ledger.margin.liquidation_price
+    assert (row["liquidation_price"], row["maintenance_margin"]) == ("10059.71115538", "3.6")
+    assert row["margin_mode"] == "cross"
     free, used, total = desk.balance("USDT")
     assert (used, total, free) == (200, Decimal("99999.5"), Decimal("99799.5"))  # a profit is not money yet
     desk.price(SWAP, "110", "111", last="110")

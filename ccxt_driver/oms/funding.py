@@ -1,0 +1,68 @@
+"""Funding of swaps: what long pays short, or short long, at fixed times.
+
+It is charged at multiples of the market's `funding_hours` since midnight UTC on what is open then, at
+the mark price of that very moment. The paper venue is the other side. Crossed positions pay from the
+balance; of an isolated one the margin pays, and so changes by as much.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from ccxt_driver.contract.commands import Side
+from ccxt_driver.contract.rows import LedgerKind
+
+from .core import Core
+from .market.listing import Market
+from .state import State, SymbolState
+from .transaction import Transaction
+
+_HOUR_MS: Final = 3_600_000
+
+
+def funding_rate(state: State, market: Market) -> Decimal:
+    """The rate of a swap: the one that was set, else the market's."""
+    rate = state.funding_rates.get(market.symbol)
+    return market.funding_rate if rate is None else rate
+
+
+def next_funding(market: Market, after: int) -> int:
+    """The first funding time of a swap after a moment."""
+    interval = market.funding_hours * _HOUR_MS
+    return (after // interval + 1) * interval
+
+
+def next_charge(state: State, after: int) -> int | None:
+    """When an open position pays or receives funding next; None when there is none."""
+    return min((next_funding(symbol.market, after) for symbol in _charged(state)), default=None)
+
+
+def charge(core: Core, tx: Transaction) -> None:
+    """Charge what is due at the time of a transaction."""
+    for symbol in _charged(core.state):
+        market = symbol.market
+        if tx.now % (market.funding_hours * _HOUR_MS):
+            continue
+        each = core.mark_price(market.symbol, tx.now) * funding_rate(core.state, market)
+        for position in symbol.margined.values():
+            account = core.state.accounts[position.account_id]
+            amount = position.qty * (-each if position.side is Side.BUY else each)
+            tx.book(account, market.settle or market.quote, amount, LedgerKind.FUNDING, position.id)
+            if market.symbol in account.account.isolated:
+                tx.touch_position(position)
+                position.margin_added += amount
+                core.state.margin_changed(position)
+            tx.swap_changed(position.account_id, market.symbol)
+
+
+def set_rate(core: Core, tx: Transaction, symbol: str, rate: Decimal) -> None:
+    """Let a swap have another rate from its next funding time on."""
+    rates = core.state.funding_rates = core.state.funding_rates | {symbol: rate}
+    tx.changes.settings["funding_rates"] = {name: str(value) for name, value in rates.items()}
+
+
+def _charged(state: State) -> list[SymbolState]:
+    return [
+        symbol for symbol in state.symbols.values() if symbol.margined and funding_rate(state, symbol.market)
+    ]
