@@ -141,6 +141,7 @@ class Core:
         for name, symbol in self.state.symbols.items():
             symbol.liquidity = liquidity[name]
         self._shown.clear()
+        self._liquidation_prices.clear()
         self._broken = False
         return True
 
@@ -253,10 +254,14 @@ class Core:
         """Unrealized profit at the mark price, in quote units."""
         return unrealized(position, self.quote(position.symbol, now).last)
 
-    def crossed_slack(self, account: AccountState, currency: str, now: int) -> tuple[Decimal, list[Position]]:
+    def crossed_slack(
+        self, account: AccountState, currency: str, now: int, without: str | None = None
+    ) -> tuple[Decimal, list[Position]]:
         """By how much a currency covers the maintenance margin of its crossed positions, and these.
 
         It is the balance less the margin of isolated positions, and what the crossed ones win or lose.
+
+        :param without: a symbol whose crossed positions are left out of the sum
         """
         slack = account.totals.get(currency, ZERO)
         crossed: list[Position] = []
@@ -269,8 +274,9 @@ class Core:
             if isolated and position.symbol in isolated:
                 slack -= margin
             else:
-                slack += cushion(position, self.quote(position.symbol, now).last, market.tiers)
                 crossed.append(position)
+                if position.symbol != without:
+                    slack += cushion(position, self.quote(position.symbol, now).last, market.tiers)
         return slack, crossed
 
     def isolated_slack(self, account: AccountState, position: Position, now: int) -> Decimal:
@@ -317,15 +323,14 @@ class Core:
             return liquidation_price(account.margin_of[position.id], [position], mark, market.tiers)
         currency = market.settle or market.quote
         # A list of many positions would else sum all of them up for each.
-        found_from = self.state, self.state.margin_version, now, mark, account.totals.get(currency)
+        found_from = self.state.margin_version, now, mark, account.totals.get(currency)
         key = account.account.id, position.symbol
         known = self._liquidation_prices.get(key)
         if known is not None and known[0] == found_from:
             return known[1]
-        slack, crossed = self.crossed_slack(account, currency, now)
+        beside, crossed = self.crossed_slack(account, currency, now, position.symbol)
         own = [each for each in crossed if each.symbol == position.symbol]
-        others = slack - sum((cushion(each, mark, market.tiers) for each in own), ZERO)
-        price = liquidation_price(others, own, mark, market.tiers)
+        price = liquidation_price(beside, own, mark, market.tiers)
         self._liquidation_prices[key] = found_from, price
         return price
 

@@ -53,12 +53,12 @@ def guard(core: Core, tx: Transaction, account: AccountState) -> None:
     """Liquidate what is due of one account."""
     if account.account.isolated:
         _guard_isolated(core, tx, account)
-    for currency in [*account.margins]:
+    for currency in sorted(account.margins):
         _guard_crossed(core, tx, account, currency)
 
 
 def _guard_isolated(core: Core, tx: Transaction, account: AccountState) -> None:
-    for position in [account.positions[position_id] for position_id in account.margin_of]:
+    for position in [account.positions[position_id] for position_id in sorted(account.margin_of)]:
         if not position.is_open or position.symbol not in account.account.isolated:
             continue
         if core.isolated_slack(account, position, tx.now) <= ZERO:
@@ -73,10 +73,13 @@ def _guard_isolated(core: Core, tx: Transaction, account: AccountState) -> None:
 
 def _guard_crossed(core: Core, tx: Transaction, account: AccountState, currency: str) -> None:
     slack, crossed = core.crossed_slack(account, currency, tx.now)
-    if not crossed:
-        _insure(core, tx, account, currency, -slack)  # a trade may have lost more than there was
+    held = account.reserved.get(currency, ZERO)
+    if not crossed:  # a trade may have lost more than there was
+        if slack < held:
+            _cancel_holders(core, tx, account, currency)
+        _insure(core, tx, account, currency, -slack)
         return
-    if slack <= account.reserved.get(currency, ZERO):
+    if slack <= held:
         _cancel_holders(core, tx, account, currency)
     while slack <= ZERO and crossed:
         worst = min(crossed, key=lambda each: (core.profit(each, tx.now), each.id))

@@ -188,6 +188,8 @@ def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -
             tx.touch_order_quietly(order)
             trail(order, last)
             reserve(core.state, tx, core.state.accounts[order.account_id], order)
+            if symbol.market.settle is not None:
+                tx.swap_changed(order.account_id, order.symbol)
 
 
 def _would_trail(order: Order, last: Decimal) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
+from ccxt_driver.contract.commands import Side
 from ccxt_driver.oms.entities import ZERO, Account, Position
 from ccxt_driver.oms.market.listing import LeverageTier, Market
 
@@ -42,25 +43,29 @@ def maintenance_margin(notional: Decimal, tiers: Iterable[LeverageTier]) -> Deci
 
     :param notional: at the mark price, in quote units
     """
-    total = ZERO
+    return _reached(notional, tiers)[1]
+
+
+def _reached(notional: Decimal, tiers: Iterable[LeverageTier]) -> tuple[LeverageTier, Decimal]:
+    """The tier that a notional value reaches, and its maintenance margin. Beyond the last, that goes on."""
+    below = ZERO
     for tier in tiers:
         if notional <= tier.max_notional:
-            return total + (notional - tier.min_notional) * tier.maintenance_margin_rate
-        total += (tier.max_notional - tier.min_notional) * tier.maintenance_margin_rate
-    return total + (notional - tier.max_notional) * tier.maintenance_margin_rate
-
-
-def tier_of(notional: Decimal, tiers: Sequence[LeverageTier]) -> LeverageTier:
-    """The tier that a notional value reaches."""
-    return next((tier for tier in tiers if notional <= tier.max_notional), tiers[-1])
+            break
+        below += (tier.max_notional - tier.min_notional) * tier.maintenance_margin_rate
+    else:
+        below -= (tier.max_notional - tier.min_notional) * tier.maintenance_margin_rate
+    return tier, below + (notional - tier.min_notional) * tier.maintenance_margin_rate
 
 
 def most_notional(leverage: Decimal, tiers: Iterable[LeverageTier]) -> Decimal:
     """The largest notional value that may be held at a leverage, in quote units."""
-    return max(
-        (tier.max_notional for tier in tiers if tier.max_leverage is None or leverage <= tier.max_leverage),
-        default=ZERO,
-    )
+    most = ZERO
+    for tier in tiers:  # allowed leverage falls from tier to tier
+        if tier.max_leverage is not None and leverage > tier.max_leverage:
+            break
+        most = tier.max_notional
+    return most
 
 
 def cushion(position: Position, mark_price: Decimal, tiers: Sequence[LeverageTier]) -> Decimal:
@@ -87,20 +92,29 @@ def liquidation_price(
     price = mark_price
     for _ in range(_MOST_TURNS):
         constant, slope = balance, ZERO
+        reached: list[tuple[Decimal, LeverageTier]] = []
         for position in positions:
             qty, notional = position.qty, position.qty * price
-            rate = tier_of(notional, tiers).maintenance_margin_rate
-            constant += rate * notional - maintenance_margin(notional, tiers)
-            long = position.side.value == "buy"
-            constant += -position.entry_cost if long else position.entry_cost
-            slope += (qty if long else -qty) - qty * rate
+            tier, maintenance = _reached(notional, tiers)
+            rate = tier.maintenance_margin_rate
+            constant += rate * notional - maintenance
+            if position.side is Side.BUY:
+                constant -= position.entry_cost
+                slope += qty - qty * rate
+            else:
+                constant += position.entry_cost
+                slope -= qty + qty * rate
+            reached.append((qty, tier))
         if not slope:
             return None
         root = -constant / slope
         if root <= ZERO:
             return None
-        if root == price:
-            break
+        settled = root == price or all(
+            tier.min_notional <= qty * root <= tier.max_notional for qty, tier in reached
+        )
         price = root
+        if settled:
+            break
     rounded = price.quantize(_UNIT)
     return rounded if rounded > ZERO else None

@@ -184,7 +184,7 @@ class Market:
 
 
 def _check_tiers(tiers: tuple[LeverageTier, ...]) -> None:
-    before = None
+    before: LeverageTier | None = None
     for index, tier in enumerate(tiers):
         where, rate = f"tiers[{index}]", tier.maintenance_margin_rate
         start = Decimal(0) if before is None else before.max_notional
@@ -199,6 +199,9 @@ def _check_tiers(tiers: tuple[LeverageTier, ...]) -> None:
                 f"{where}.max_leverage: expected 1 to less than 1 / maintenance_margin_rate, "
                 f"got {tier.max_leverage}"
             )
+        most = None if before is None else before.max_leverage
+        if most is not None and (tier.max_leverage is None or tier.max_leverage > most):
+            raise ValueError(f"{where}.max_leverage: expected no more than {most}")
         before = tier
 
 

@@ -214,6 +214,16 @@ def test_a_trade_that_loses_more_than_there_is(poor: Any) -> None:
     assert poor.balance("USDT") == (0, 0, 0)
 
 
+def test_what_orders_hold_is_not_spent_when_a_trade_has_lost_it(poor: Any) -> None:
+    spot = poor.send("buy", "9", "90")  # holds 810.81
+    poor.send("buy", "10", symbol=SWAP)
+    poor.price(SWAP, "60", "101", last="100")
+    poor.send("sell", "10", symbol=SWAP)  # loses 410 of 189.19 that are left beside it
+    assert poor.order_row(spot["id"])["reject_reason"] == "liquidation"
+    assert poor.balance("USDT")[0] == poor.balance("USDT")[2] > 580
+    assert entries(poor, "liquidation") == []
+
+
 # ------------------------------------------------------------------ liquidation, isolated
 
 

@@ -27,7 +27,7 @@ from ccxt_driver.oms.entities import (
     Principal,
     Strategy,
 )
-from ccxt_driver.oms.sqlite_file import MIGRATIONS
+from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
 from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreInUse, StoreUnusable
@@ -149,6 +149,27 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     connection.close()
     with pytest.raises(StoreUnusable, match="newer ccxt-driver"):
         SqliteStore(path)
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    """Rows that it has are as new ones: their margin is crossed."""
+    connection = sqlite3.connect(path)
+    for statement in MIGRATIONS[0]:
+        connection.execute(statement)
+    connection.execute("INSERT INTO accounts VALUES (1, 'netting', NULL, 'active', 1, '{}')")
+    connection.execute(
+        "INSERT INTO positions VALUES (7, 1, 'BTC/USDT:USDT', 'buy', 5, '2', '200', '100', 0, NULL, NULL, "
+        "'open', 'api', NULL, 5, NULL, '0')"
+    )
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.commit()
+    connection.close()
+    store = SqliteStore(path)
+    snapshot = store.load()
+    store.close()
+    assert snapshot.accounts[1].isolated == ()
+    assert [(row.id, row.qty, row.margin_added) for row in snapshot.open_positions] == [(7, 2, 0)]
 
 
 def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
