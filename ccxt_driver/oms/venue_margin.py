@@ -171,7 +171,7 @@ def fetch_funding_history(call: Call) -> list[dict[str, Any]]:
     if symbol is not None:
         _swap(call, listed(call.core, symbol))
     since = call.whole("since", None, 0, 2**53)
-    limit = call.whole("limit", 100, 1, 1000)
+    limit = call.whole("limit", 100, 1, 1000) or 100
     wanted = RowFilter((call.owner.account.id,), kind=LedgerKind.FUNDING.value, since_ms=since)
     store = call.core.store
     entries = store.ledger(wanted)[0]
@@ -194,7 +194,7 @@ def fetch_funding_history(call: Call) -> list[dict[str, Any]]:
                     "amount": float(entry.amount),
                 }
             )
-    return rows[:limit] if since is not None else rows[-(limit or 1) :]
+    return rows[:limit] if since is not None else rows[-limit:]
 
 
 def _swap(call: Call, market: Market) -> Market:

@@ -106,6 +106,38 @@ def test_liquidation_price(
         assert abs(left) < Decimal("0.001")
 
 
+# ------------------------------------------------------------------ fees, average price, reversal
+
+
+@pytest.mark.parametrize(
+    "trades,position_left,total",
+    [
+        # (2 * 101 + 104) / 3; fees are 0.0005 of each value
+        ([("buy", 2, 101), ("buy", 1, 104)], ("buy", "3", "102", 1), "99999.847"),
+        # what reduces leaves the average: + 9 - 0.0005 * 413
+        ([("buy", 3, 101), ("sell", 1, 110)], ("buy", "2", "101", 1), "100008.7935"),
+        # closes 2 with - 22, opens 3 of the other side: - 0.0005 * 652
+        ([("buy", 2, 101), ("sell", 5, 90)], ("sell", "3", "90", 2), "99977.674"),
+        # the average of 200 and 220 is over 4; + 10 - 0.0005 * 515
+        ([("sell", 2, 100), ("sell", 2, 110), ("buy", 1, 95)], ("sell", "3", "105", 1), "100009.7425"),
+        # + 20 - 0.0005 * 420
+        ([("sell", 1, 100), ("buy", 4, 80)], ("buy", "3", "80", 2), "100019.79"),
+        # a third has no end: the cost is kept, and the last trade takes what is left of it
+        ([("buy", 1, 100), ("buy", 2, 101), ("sell", 3, 101)], None, "100000.6975"),
+    ],
+)
+def test_trades_by_hand(
+    desk: Any, trades: list[tuple[str, int, int]], position_left: tuple[Any, ...] | None, total: str
+) -> None:
+    for side, qty, price in trades:
+        bid, ask = (price - 1, price) if side == "buy" else (price, price + 1)
+        desk.price(SWAP, str(bid), str(ask))
+        desk.send(side, str(qty), symbol=SWAP)
+    found = [(row["side"], row["qty"], row["avg_price"], row["id"]) for row in desk.positions()]
+    assert found == ([] if position_left is None else [position_left])
+    assert desk.balance("USDT")[2] == Decimal(total)
+
+
 # ------------------------------------------------------------------ liquidation, crossed
 
 
