@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .access import ANONYMOUS
     from .entities import OWNER, Event, Permission, Principal
     from .gateway import FEATURES, HANDLERS, Reply
-    from .market.listing import DEFAULT_MARKETS, Market
+    from .market.listing import DEFAULT_MARKETS, LeverageTier, Market
     from .service import EmbeddedOms
 
 _HOMES: Final = {
@@ -22,6 +22,7 @@ _HOMES: Final = {
     "Event": "entities",
     "FEATURES": "gateway",
     "HANDLERS": "gateway",
+    "LeverageTier": "market.listing",
     "Market": "market.listing",
     "OWNER": "entities",
     "Permission": "entities",
@@ -37,6 +38,7 @@ __all__ = [
     "OWNER",
     "EmbeddedOms",
     "Event",
+    "LeverageTier",
     "Market",
     "Permission",
     "Principal",
