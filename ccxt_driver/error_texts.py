@@ -13,7 +13,13 @@ import ccxt
 
 _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     # Nobody knows what became of the request.
-    (r"time[sd]?[ _-]?out|deadline[ _-]?exceeded", ccxt.RequestTimeout),
+    (r"time[sd]?[ _-]?out|deadline[ _-]?exceeded|^\S+ (get|post|put|patch|delete)\s*$", ccxt.RequestTimeout),
+    (
+        r"(status|outcome) (is )?unknown|may have been|unexpected response|cancel-?replace|\"cancelresult\""
+        r"|replace_create_failed",
+        ccxt.RequestTimeout,
+    ),
+    (r"^\S+ (get|post|put|patch|delete)\s+5\d\d|<html|<!doctype", ccxt.ExchangeNotAvailable),
     (
         r"mysql|database|connection (refused|reset|aborted|closed)|cannot connect|disconnected"
         r"|(service|temporarily|currently) unavailable|bad gateway",
@@ -26,6 +32,7 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     # The venue did not look at the request.
     (r"maintenance|cancel[ _-]only mode", ccxt.OnMaintenance),
     (r"too[ _-]?many.{0,20}requests|rate[ _-]?limit|(access|request) frequency", ccxt.RateLimitExceeded),
+    (r"overload|throttled|server (is )?busy|system (is )?busy", ccxt.ExchangeNotAvailable),
     (r"recv[ _-]?window|invalid nonce|timestamp for this request", ccxt.InvalidNonce),
     (r"insufficient (permission|privilege|scope)|permission[ _-]denied|not permitted", ccxt.PermissionDenied),
     (
@@ -61,7 +68,10 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
         ccxt.BadSymbol,
     ),
     (
-        r"min[ _-]?notional|minimum|maximum|lot[ _-]?size|tick[ _-]?size|price[ _-]?filter|reduce[ _-]?only"
+        r"min[ _-]?notional|lot[ _-]?size|tick[ _-]?size|price[ _-]?filter|no position.{0,20}reduce"
+        r"|reduce[ _-]?only.{0,30}(reject|not|invalid|would|must|fail)"
+        r"|(minimum|maximum).{0,30}(amount|quantity|qty|size|price|notional|value|cost|leverage)"
+        r"|(amount|quantity|qty|size|price|notional|value|cost).{0,40}(minimum|maximum)"
         r"|invalid[ _-]((trigger|stop|limit)[ _-]?)?(quantity|qty|amount|price|size|order|leverage|side|type)"
         r"|(amount|quantity|qty|size|price|notional|value|cost).{0,40}"
         r"(precision|must be|should be|greater|less|larger|smaller|exceed|too |invalid|out of|below|above)"
@@ -75,6 +85,7 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     (r"(invalid|illegal|mandatory|missing|malformed)[ _-].{0,30}(parameter|argument|field)", ccxt.BadRequest),
 )
 _COMPILED: Final = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _TABLE)
+_URL: Final = re.compile(r"https?://\S*")
 _MOST_READ: Final = 2000
 
 
@@ -84,5 +95,5 @@ def class_of_text(text: str) -> type[ccxt.BaseError] | None:
     :param text: of an exception, as a gateway passed it on
     :returns: None when the table knows no such text
     """
-    read = text[:_MOST_READ]
+    read = _URL.sub("", text[:_MOST_READ])  # the parameters of an order may be in it
     return next((kind for pattern, kind in _COMPILED if pattern.search(read)), None)

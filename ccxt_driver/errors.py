@@ -40,6 +40,7 @@ carried out, and then `client_order_id`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ _EXCHANGES: Final = frozenset(ccxt.exchanges)
 _CLASS_IN_TEXT: Final = frozenset({_C.DISPATCHER_ERROR, _C.INTERNAL_ERROR, "error", "ccxt_error"})
 """Codes under which older gateways pass on any exception: only its text says which."""
 _ORDER_COMMANDS: Final = frozenset({"send_order", "check_order", "change_order", "close_position"})
-_MAKES_ORDERS: Final = frozenset({"send_order", "close_position"})
+_MAKES_ORDERS: Final = frozenset({"send_order", "close_position", "batch"})
 
 _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
     400: ccxt.BadRequest,
@@ -112,6 +113,8 @@ _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
     504: ccxt.RequestTimeout,
 }
 """The class of an answer without a code of the contract (a router's, a proxy's)."""
+_WAITED_IN_VAIN: Final = frozenset({408, 460, 499})
+"""Statuses by which a proxy says that it gave up: what it passed on may have been carried out."""
 _OF_THE_WHOLE_REQUEST: Final = frozenset({401, 405, 413, 429})
 """Statuses that no single command of a list has."""
 
@@ -127,6 +130,10 @@ _NOT_A_REFUSAL: Final = frozenset(
     }
 )
 """Codes after which a command may still have been carried out."""
+
+_UNREACHED: Final = "dispatcher_unavailable"
+"""The front of an older gateway lost its dispatcher: before it sent the command, or after."""
+_NO_CONNECTION: Final = re.compile(r"connect call failed|connection refused|name or service", re.IGNORECASE)
 
 _VENUE_REFUSED: Final = (
     ccxt.RateLimitExceeded,
@@ -190,7 +197,7 @@ def error_from_response(
     if status == 404:
         reason = f"{reason or 'Not Found'}: this server does not have the route"
     message = f"{exchange_id} HTTP {status} {reason}".rstrip()
-    lost = status >= 500 or status == 408
+    lost = status >= 500 or status in _WAITED_IN_VAIN
     hides = body is None and (command == "batch" or (command is not None and status == 400))
     if hides and _may_hide_results(status, text):
         kind, lost = ccxt.RequestTimeout, True
@@ -246,7 +253,7 @@ def error_from_detail(
         parts.append(f"(request id {detail['request_id']})")
     if retry_after is None:
         retry_after = _seconds(_nested(detail, "retry_after"))
-    outcome = None if command is None else _outcome(code, recovered, status, command)
+    outcome = None if command is None else _outcome(code, message, recovered, status, command)
     kept = dict(detail) if body is None else body
     return annotate(
         kind(" ".join(parts)),
@@ -280,7 +287,7 @@ def _said_by_venue(message: str) -> bool:
 
 
 def _outcome(
-    code: str, recovered: type[ccxt.BaseError] | None, status: int | None, command: str | None
+    code: str, message: str, recovered: type[ccxt.BaseError] | None, status: int | None, command: str | None
 ) -> str:
     """What a command's failure says of the command: "refused" only where that is sure.
 
@@ -290,10 +297,12 @@ def _outcome(
         lost = issubclass(recovered, ccxt.OperationFailed) and not issubclass(recovered, _VENUE_REFUSED)
         # Some venues look an order up that they have just placed.
         lost = lost or (issubclass(recovered, ccxt.OrderNotFound) and command in _MAKES_ORDERS)
+    elif code == _UNREACHED:
+        lost = _NO_CONNECTION.search(message) is None
     elif code in CODES:
         lost = code in _NOT_A_REFUSAL
-    else:
-        lost = (status or 0) >= 500
+    else:  # 400 is what older gateways answer to nearly everything
+        lost = status is None or status == 400 or status >= 500 or status in _WAITED_IN_VAIN
     return "unknown" if lost else "refused"
 
 

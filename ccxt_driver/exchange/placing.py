@@ -142,10 +142,15 @@ class Changing:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is None or (isinstance(error, ccxt.BaseError) and not is_unknown(error)):
-            return
         exchange, payload = self._exchange, self._command["payload"]
-        exchange._truth.unsure.keep(what_it_changes(self._command))
+        unsure = exchange._truth.unsure
+        if error is None:
+            if unsure:
+                unsure.pop(what_it_changes(self._command), None)
+            return
+        if isinstance(error, ccxt.BaseError) and not is_unknown(error):
+            return
+        unsure.keep(what_it_changes(self._command))
         if isinstance(error, ccxt.BaseError):
             return
         _LOGGER.warning(

@@ -312,7 +312,7 @@ def test_older_gateways_put_the_code_where_the_prose_belongs(
 @pytest.mark.parametrize(
     "code, expected, outcome",
     [
-        ("dispatcher_unavailable", ccxt.ExchangeNotAvailable, "refused"),
+        ("dispatcher_unavailable", ccxt.ExchangeNotAvailable, "unknown"),
         ("dispatcher_empty_response", ccxt.RequestTimeout, "unknown"),
         ("dispatcher_invalid_json", ccxt.RequestTimeout, "unknown"),
         ("dispatcher_timeout", ccxt.RequestTimeout, "unknown"),
@@ -327,12 +327,30 @@ def test_older_gateways_send_dispatcher_trouble_as_400(
     assert error.outcome == outcome
 
 
+def test_a_dispatcher_that_could_not_be_reached_has_carried_out_nothing() -> None:
+    message = "[Errno 111] Connect call failed ('127.0.0.1', 9000)"
+    error: Any = error_from_response(
+        "oms", 400, body_of("dispatcher_unavailable", message), command="send_order"
+    )
+
+    assert error.outcome == "refused"
+
+
+@pytest.mark.parametrize("status", [408, 460, 499])
+@pytest.mark.parametrize("command", ["send_order", "batch"])
+def test_a_proxy_that_gave_up_waiting_refuses_nothing(status: int, command: str) -> None:
+    error: Any = error_from_response("oms", status, None, "<html>gave up</html>", command=command)
+
+    assert error.outcome == "unknown"
+
+
 @pytest.mark.parametrize(
     "status, expected, outcome",
     [
         (422, ccxt.BadRequest, "refused"),
         (409, ccxt.OperationRejected, "refused"),
-        (None, ccxt.ExchangeError, "refused"),
+        (None, ccxt.ExchangeError, "unknown"),
+        (400, ccxt.BadRequest, "unknown"),
         (500, ccxt.ExchangeNotAvailable, "unknown"),
     ],
 )
