@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -82,6 +83,8 @@ def doctor(
     """
     import ccxt
 
+    # What the driver warns of is said below in plain words.
+    logging.getLogger("ccxt_driver").addHandler(logging.NullHandler())
     options = {"base_url": base_url, "account_id": account_id, "strategy_id": strategy_id}
     config: dict[str, Any] = {"options": options}
     if api_key is not None:
