@@ -69,7 +69,7 @@ def name_of(card: Card) -> str:
 
 
 def run(card: Card, way: Way, served: OmsOfTheCase | None = None) -> None:
-    with lagging_desk_of(way, served) as desk:
+    with lagging_desk_of(way, served, exchange_id="ccxtpro.okx") as desk:
         card.run(desk)
 
 

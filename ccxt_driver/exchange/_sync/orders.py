@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 
 _CHANGE_PAUSE_MS = 500
+# Not those whose ccxt class says `editOrder`: of many it cancels, and creates an order of the whole amount.
+_AMENDS = frozenset({"bybit", "deribit", "myokx", "okx", "okxus"})
+"""Venues that change an order in place, and count what has filled in its new amount."""
+_AMENDS_CONTRACTS = frozenset({"binance", "binancecoinm", "binanceusdm"})
+"""Those that do so with derivatives only."""
 
 
 class Orders(Settling):
@@ -202,17 +207,18 @@ class Orders(Settling):
     def _check_not_replaced(self, account_id: int, row: dict[str, Any]) -> None:
         """No order that filled in part is replaced by one of the whole amount: it would fill more than that.
 
-        :raises NotSupported: the venue cannot change it in place, and the gateway knows of no fills
+        :raises NotSupported: the venue is not known to change an order in place, as one order
         """
-        if not self._truth.lags or not self._mapped(decimal_of, row, "filled_qty"):
+        if not self._mapped(decimal_of, row, "filled_qty"):
             return
-        exchange_id = (self._account(account_id)).get("exchange_id")
-        described = self.local_description(exchange_id) or {}
-        if described.get("has", {}).get("editOrder") is not True:  # "emulated" is a cancel and a new order
-            raise ccxt.NotSupported(
-                f"{self.id} editOrder(): order {row['id']} has filled in part, and would be replaced by one "
-                "of the whole amount; cancel it and create another for the rest"
-            )
+        exchange_id = str((self._account(account_id)).get("exchange_id")).rpartition(".")[2]
+        market = (self.markets or {}).get(row.get("symbol")) or {}
+        if exchange_id in _AMENDS or (exchange_id in _AMENDS_CONTRACTS and market.get("contract")):
+            return
+        raise ccxt.NotSupported(
+            f"{self.id} editOrder(): order {row['id']} has filled in part, and {exchange_id} may replace it "
+            "by one of the whole amount; cancel it and create another for the rest"
+        )
 
     @staticmethod
     def _fill_in_unchanged(command: dict[str, Any], row: dict[str, Any]) -> None:
@@ -251,7 +257,7 @@ class Orders(Settling):
         """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
         with BEFORE_SENDING:
             self._guard_strategies(command, [order_id], self._strategy_id(params))
-        replaces = command["command"] == "change_order" and self._composes()
+        replaces = command["command"] == "change_order" and self._may_replace()
         with Changing(self, command):
             try:
                 if replaces:
@@ -265,6 +271,10 @@ class Orders(Settling):
                     raise
                 return self._order_in_the_end(command, order_id, refusal)
             return self._order_after(command, order_id, result)
+
+    def _may_replace(self) -> bool:
+        """Whether the gateway may change an order by cancelling it and placing another."""
+        return Feature.ROWS_IN_RESULTS not in self._features() or self._composes()
 
     def _changed_once(self, command: dict[str, Any], order_id: int) -> dict[str, Any]:
         """Change an order by a gateway that may replace it: the second time would replace the new one.

@@ -10,7 +10,7 @@ import ccxt
 import pytest
 
 from ccxt_driver.oms import Reply
-from tests.helpers.contract_desk import HEDGE, NETTING, OTHER, SPOT
+from tests.helpers.contract_desk import HEDGE, NETTING, OTHER, SPOT, SWAP
 from tests.helpers.lagging_desk import LaggingDesk
 
 pytestmark = pytest.mark.oldest
@@ -439,37 +439,51 @@ REPLACES = {"venue_functions": {"fetch_orders", "fetch_closed_orders"}, "exchang
 """A venue that cannot change an order: a new one takes its place, of the whole amount again."""
 
 
-def test_no_order_that_filled_in_part_is_replaced_by_one_of_the_whole_amount(make_desk: MakeDesk) -> None:
-    """It would trade what has filled a second time."""
-    desk = make_desk(**REPLACES)
+@pytest.mark.parametrize("options", [REPLACES, {"exchange_id": "ccxtpro.binance"}, {"exchange_id": "bitget"}])
+@pytest.mark.parametrize("truth", ["auto", "venue"])
+def test_no_order_that_filled_in_part_is_replaced_by_one_of_the_whole_amount(
+    make_desk: MakeDesk, options: Any, truth: str
+) -> None:
+    """It would trade what has filled a second time; ccxt says `editOrder` of venues that replace, too."""
+    desk = make_desk(**options)
     order = rest(desk)
     fill(desk, 1)
     desk.oms.requests.clear()
+    ex = desk.exchange(truth=truth)
 
     with pytest.raises(ccxt.NotSupported, match="filled in part") as info:
-        desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+        ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
     assert info.value.outcome == "not_sent"
     assert "commands" not in [endpoint for endpoint, _ in desk.oms.requests]
     seen = desk.ex.fetch_order(order["id"])
     assert (seen["status"], seen["amount"], seen["filled"]) == ("open", 3, 1)
 
 
-def test_an_order_that_filled_in_part_is_changed_where_the_venue_can(desk: LaggingDesk) -> None:
-    order = rest(desk)
-    fill(desk, 1)
-    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2, 110)
+@pytest.mark.parametrize(
+    "exchange_id, symbol", [("ccxtpro.okx", SPOT), ("bybit", SPOT), ("ccxtpro.binance", SWAP)]
+)
+def test_an_order_that_filled_in_part_is_changed_where_the_venue_can(
+    make_desk: MakeDesk, exchange_id: str, symbol: str
+) -> None:
+    desk = make_desk(exchange_id=exchange_id)
+    order = desk.ex.create_order(symbol, "limit", "sell", 3, 105)
+    desk.price(symbol, 105, 106, size=1)
+    edited = desk.ex.edit_order(order["id"], symbol, "limit", "sell", 2, 110)
 
     assert (edited["amount"], edited["filled"], edited["remaining"], edited["price"]) == (2, 1, 1, 110)
 
 
+@pytest.mark.parametrize("truth", ["auto", "oms"])
 @pytest.mark.parametrize("options", [{}, REPLACES], ids=["in place", "by a new order"])
-def test_a_change_whose_answer_was_lost_is_not_sent_again(make_desk: MakeDesk, options: Any) -> None:
+def test_a_change_whose_answer_was_lost_is_not_sent_again(
+    make_desk: MakeDesk, options: Any, truth: str
+) -> None:
     """The second one would replace what the first has placed."""
     desk = make_desk(**options)
     order = rest(desk)
     desk.oms.requests.clear()
     desk.oms.lose_next_answer = "dispatcher_timeout"
-    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+    edited = desk.exchange(truth=truth).edit_order(order["id"], SPOT, "limit", "sell", None, 110)
 
     assert (edited["price"], edited["status"], edited["id"]) == (110, "open", order["id"])
     assert [endpoint for endpoint, _ in desk.oms.requests].count("commands") == 1
