@@ -108,6 +108,7 @@ class FaultyLaggingGateway(FaultyGateway):
             start_ms=start_ms,
             markets=MARKETS,
             utc_offset_hours=self._offset_hours,
+            exchange_id="ccxtpro.okx",  # it changes orders that filled in part
         )
         at_venue = gateway._venue._object(ACCOUNT_ID)
         placed: Callable[..., Any] = at_venue.create_order
