@@ -79,6 +79,11 @@ class Exchange(ShortWay, CcxtExchange):
             response_class=_Response,
         )
 
+    @staticmethod
+    def current_task() -> asyncio.Task[Any] | None:
+        """The task that runs now: another may cancel it."""
+        return asyncio.current_task()
+
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Perform an HTTP request and return decoded JSON.
 

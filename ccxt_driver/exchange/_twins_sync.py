@@ -49,6 +49,10 @@ class Exchange(ShortWay, CcxtExchange):
         self._ticker_flights = Flights()
         super().__init__(config)
 
+    @staticmethod
+    def current_task() -> None:
+        """Nobody can cancel a thread."""
+
     def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Perform an HTTP request and return decoded JSON.
 

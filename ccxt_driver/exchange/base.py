@@ -76,6 +76,7 @@ class OmsExchange(
         self._known_orders = OrderedDict()
         self._missing_routes = set()
         self._commands_in_flight = 0
+        self._placings = set()
         self._unknown_creates = UnknownCreates()
         self._truth = ServerTruth()
         self._circuits = {}

@@ -28,6 +28,7 @@ _NOT_COPIED: Final = frozenset(
         # the OMS itself is found again by its URL
         "_embedded_oms",
         "_commands_in_flight",
+        "_placings",
         "_unknown_creates",
         "_truth",
         # what was found out about a gateway just now, and what was sent

@@ -33,6 +33,7 @@ class Host:
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]
         _commands_in_flight: int
+        _placings: set[Any]
         _circuits: dict[str, Circuit]
         _tickers: TickerCache
         _ticker_flights: Any

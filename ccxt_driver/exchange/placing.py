@@ -23,16 +23,25 @@ class Placing:
     """
 
     # No generator of contextlib: every order comes by here.
-    __slots__ = ("_exchange", "_others", "_own")
+    __slots__ = ("_cancellations", "_exchange", "_others", "_own", "_task")
 
     def __init__(self, exchange: Any) -> None:
         self._exchange = exchange
         self._own: list[Pending] = []
         self._others: tuple[Pending, ...] = ()
+        self._task: Any = exchange.current_task()
+        self._cancellations = 0 if self._task is None else self._task.cancelling()
 
     def __enter__(self) -> Placing:
         self._exchange._commands_in_flight += 1
+        if self._task is not None:
+            self._exchange._placings.add(self)
         return self
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its task has been cancelled and has not run since, so that nothing is held yet."""
+        return self._task is not None and self._task.cancelling() > self._cancellations
 
     def new(self, command: dict[str, Any], held_back: bool, call: str | None = None) -> Pending:
         """A command that is going to be sent; arguments as of `Pending`."""
@@ -76,6 +85,7 @@ class Placing:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         exchange = self._exchange
         exchange._commands_in_flight -= 1
+        exchange._placings.discard(self)
         if error is not None and not isinstance(error, ccxt.BaseError):
             self._interrupted(error)
         if self._others:

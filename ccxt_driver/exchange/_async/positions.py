@@ -160,6 +160,7 @@ class Positions(Settling, Fallback):
         with Placing(self) as placing:
             with BEFORE_SENDING:
                 made_up, composes = self.is_id_made_up(params), await self._composes()
+                await self._others_have_ended()
                 call = self.closing_call(symbol, side, params)
                 pendings = placing.call(call) if made_up else []
                 if not pendings:

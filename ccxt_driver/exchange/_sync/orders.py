@@ -63,6 +63,7 @@ class Orders(Settling):
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
             if "position_id" in command["payload"]:
                 self._guard_position(command)
+            self._others_have_ended()
         with Placing(self) as placing:
             pending = placing.order(command, held_back=self.is_id_made_up(params))
             return self._place(pending, self._order_of_result)
@@ -96,6 +97,7 @@ class Orders(Settling):
             ]
             for command in commands:
                 self._guard_position(command)
+            self._others_have_ended()
         with Placing(self) as placing:
             pendings = [
                 placing.order(command, held_back=self.is_id_made_up(each))

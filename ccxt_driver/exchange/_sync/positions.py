@@ -161,6 +161,7 @@ class Positions(Settling, Fallback):
         with Placing(self) as placing:
             with BEFORE_SENDING:
                 made_up, composes = self.is_id_made_up(params), self._composes()
+                self._others_have_ended()
                 call = self.closing_call(symbol, side, params)
                 pendings = placing.call(call) if made_up else []
                 if not pendings:

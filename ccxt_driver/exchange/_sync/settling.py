@@ -19,6 +19,8 @@ from .truth import Truth
 
 _FIRST_PAUSE_MS = 50
 _LONGEST_PAUSE_MS = 1000
+_LONGEST_END_MS = 1000
+"""A task that has been cancelled needs a turn or two of the loop to end."""
 
 
 class Settling(Truth):
@@ -39,6 +41,14 @@ class Settling(Truth):
                 if not is_unknown(error):
                     raise
         return self.order_or_raise((self._settled([pending]))[0])
+
+    def _others_have_ended(self) -> None:
+        """Let tasks end that were cancelled while they placed orders: what is unknown then is held."""
+        deadline = self.milliseconds() + _LONGEST_END_MS
+        while any(placing.is_given_up for placing in list(self._placings)):
+            if self.milliseconds() >= deadline:
+                return
+            self.sleep(1)
 
     def _outcome(self, pending: Pending, order_of: Any) -> Any:
         """As `_place`, with the exception of a failure as the result."""

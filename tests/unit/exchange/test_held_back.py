@@ -447,6 +447,46 @@ async def test_a_task_that_gives_up_leaves_no_connection_and_no_task(how: str) -
         assert server.gateway.routes.count(POST) == 1
 
 
+@pytest.mark.sockets
+@pytest.mark.parametrize("method", ["create_order", "create_orders"])
+async def test_a_task_that_is_cancelled_and_has_not_run_since_is_waited_for(method: str) -> None:
+    """`cancel()` only asks a task to end: the next call may come before it has."""
+    arrived = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def silent(sent: Sent) -> Any:
+        loop.call_soon_threadsafe(arrived.set)
+        raise Failure(Fault.SILENCE)
+
+    with serving(Gateway()) as server:
+        options = {"base_url": server.url, "account_id": 1, "share_markets": False}
+        exchange = AsyncOmsCcxtExchange({"apiKey": "k", "options": options})
+        exchange.timeout_on_exit = 0
+
+        def place() -> Any:
+            if method == "create_orders":
+                return exchange.create_orders([member(2)])
+            return exchange.create_order(SYMBOL, "limit", "buy", 2, 100)
+
+        async with exchange:
+            await exchange.load_markets()
+            server.gateway.on(POST, silent)
+            first = asyncio.create_task(place())
+            await arrived.wait()
+            sent = next(each for each in server.gateway.sent if each.route == POST)
+            (command,) = sent.body if isinstance(sent.body, list) else [sent.body]
+            row = order_row(id=11, client_order_id=command["payload"]["client_order_id"])
+            server.gateway.on(HISTORY, {"items": [row], "total": 1})
+            first.cancel()
+            found = await place()
+
+            assert (found[0] if method == "create_orders" else found)["id"] == "11"
+            assert server.gateway.routes.count(POST) == 1
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            assert not exchange._placings
+
+
 async def _given_up(order: Any, how: str, arrived: asyncio.Event) -> BaseException:
     """What a task ends with that is cancelled, or timed out, when the server has its order."""
     if how == "timeout":
