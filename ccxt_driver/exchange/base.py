@@ -79,6 +79,7 @@ class OmsExchange(
         self._placings = set()
         self._unknown_creates = UnknownCreates()
         self._truth = ServerTruth()
+        self._sides = {}
         self._circuits = {}
         self._tickers = TickerCache()
         super().__init__(resolve(config, os.environ))

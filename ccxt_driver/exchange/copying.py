@@ -31,6 +31,7 @@ _NOT_COPIED: Final = frozenset(
         "_placings",
         "_unknown_creates",
         "_truth",
+        "_sides",
         # what was found out about a gateway just now, and what was sent
         "_circuits",
         "_tickers",

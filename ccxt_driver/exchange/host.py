@@ -30,6 +30,7 @@ class Host:
         _terms: dict[str, Any]
         _unknown_creates: Any
         _truth: ServerTruth
+        _sides: dict[str, tuple[Any, ServerTruth]]
         _missing_routes: set[str]
         _known_orders: OrderedDict[int, tuple[Any, Any]]
         _commands_in_flight: int

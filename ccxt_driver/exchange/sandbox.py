@@ -10,6 +10,7 @@ import ccxt
 from .configuration import PAPER_NAME, sandbox_url
 from .host import Host
 from .request_parts import Secret
+from .retries import is_read
 from .server_truth import ServerTruth
 from .ticker_cache import TickerCache
 from .unknown_creates import UnknownCreates
@@ -51,7 +52,11 @@ class Sandbox(Host):
         self.isSandboxModeEnabled = enabled
 
     def _switch_to(self, sandbox: Mapping[str, Any] | None) -> None:
-        """To the sandbox, or with None back to what was before; nothing of one side is kept for the other."""
+        """To the sandbox, or with None back to what was before; nothing of one side is kept for the other.
+
+        What is held back, and what was learned of the server's rows, waits for its side to come back.
+        """
+        self._sides[str(self.urls["api"])] = (self._unknown_creates, self._truth)
         if sandbox is not None:
             kept = LiveSide(self.urls["api"], self.apiKey, self.options.get("account_id"), self.name)
             # Not urls["test"]: options.sandbox may be set after that was filled in, with the live one.
@@ -63,7 +68,20 @@ class Sandbox(Host):
         else:
             self.urls["api"], self.apiKey, self.options["account_id"], self.name = self._live
             self._live = None
+        new = (UnknownCreates(), ServerTruth())
+        self._unknown_creates, self._truth = self._sides.pop(str(self.urls["api"]), new)
         self.forget_side()
+
+    def check_side(self, side: LiveSide | None, method: str, path: str, params: Any) -> None:
+        """Give no answer of one side to a call that goes on with the other.
+
+        :param side: `_live` when it was asked
+        :raises OperationRejected: `set_sandbox_mode` was called since, and it was a read
+        """
+        if self._live is not side and is_read(method, path, params):
+            raise ccxt.OperationRejected(
+                f"{self.id} set_sandbox_mode() was called while {method} {path} was on its way"
+            )
 
     def forget_side(self) -> None:
         """Drop everything that was read from the gateway."""
@@ -72,8 +90,6 @@ class Sandbox(Host):
         self._embedded_oms = None
         self._terms = {}
         self._known_orders.clear()
-        self._unknown_creates = UnknownCreates()
-        self._truth = ServerTruth()
         self._missing_routes = set()
         self._circuits = {}
         self._tickers = TickerCache()

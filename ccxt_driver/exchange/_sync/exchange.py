@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ccxt
@@ -54,6 +56,8 @@ class OmsCcxtExchange(
             self._learn()
         except BaseException:  # a cancelled task too
             self.markets = None  # half of what loading means: the next call does all of it
+            if self._live is not side:
+                self.forget_side()
             raise
         if self._live is not side:  # what was read is of the other side, in part at least
             self.forget_side()
@@ -88,24 +92,32 @@ class OmsCcxtExchange(
         older = speaks_older_names(self.options)
         sent = older_request(method, path, params) if older else (path, params)
         began_ms = self.milliseconds()
+        check_side = partial(self.check_side, self._live, method, path, params)
         try:
             answer = self.fetch2(sent[0], api, method, sent[1], headers, body, config)
         except (ccxt.NetworkError, ccxt.BadResponse) as error:
+            check_side()
             patience = self.patience_with(error, began_ms, method, path, params, retries)
             if patience is None:
                 raise
             failure: ccxt.BaseError = error
         else:
+            check_side()
             return newer_answer(answer) if older else answer
         request = (sent[0], api, method, sent[1], headers, body, config)
-        answer = self._asked_again(failure, patience, request)
+        answer = self._asked_again(failure, patience, request, check_side)
         return newer_answer(answer) if older else answer
 
     def _asked_again(
-        self, failure: ccxt.BaseError, patience: Patience, request: tuple[Any, ...]
+        self,
+        failure: ccxt.BaseError,
+        patience: Patience,
+        request: tuple[Any, ...],
+        check_side: Callable[[], None],
     ) -> Any:
         """The answer to a read that failed once.
 
+        :param check_side: raises when the object has turned to another server
         :raises BaseError: of the last attempt
         """
         failures = [failure]
@@ -113,7 +125,10 @@ class OmsCcxtExchange(
         def attempt() -> Any:
             if failures:
                 raise failures.pop()  # the first attempt was made: what is left are the others
-            return self.fetch2(*request)
+            check_side()
+            answer = self.fetch2(*request)
+            check_side()
+            return answer
 
         return retrying(
             sleep=lambda seconds: self.sleep(seconds * 1000),

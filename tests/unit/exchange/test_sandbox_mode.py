@@ -10,6 +10,7 @@ import pytest
 
 from ccxt_driver import OmsCcxtExchange
 from tests.helpers.oms_rows import order_row
+from tests.helpers.virtual_time import with_clock
 
 pytestmark = pytest.mark.oldest
 
@@ -180,3 +181,49 @@ def test_markets_that_were_being_read_are_not_taken_for_the_other_sides(make_dri
 
     assert not driver.exchange.markets
     assert driver.exchange._server_features is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_answer_of_one_side_is_not_given_to_the_other(make_driver: Any, fails: bool) -> None:
+    """Nor is a read that failed on one side sent again to the other."""
+    driver = make_driver(("by_id",), options={"sandbox": SANDBOX})
+    health = driver.gateway.answers["GET /healthz"]
+
+    def switch(sent: Any) -> Any:
+        driver.exchange.set_sandbox_mode(not driver.exchange.isSandboxModeEnabled)
+        driver.gateway.on("GET /healthz", health)
+        return (503, {"detail": {"code": "engine_unavailable"}}) if fails else {"features": ["ledger"]}
+
+    for _ in range(2):  # there, and back
+        driver.gateway.on("GET /healthz", switch)
+        driver.exchange._server_features = None
+        with pytest.raises(ccxt.OperationRejected, match="set_sandbox_mode"):
+            driver.call("_features")
+        assert driver.gateway.routes.count("GET /healthz") == 1
+        driver.gateway.sent.clear()
+        assert driver.call("_features") == {"by_id"}
+        driver.gateway.sent.clear()
+
+
+def test_what_is_unknown_of_a_side_is_held_until_it_comes_back(make_driver: Any) -> None:
+    driver = with_clock(make_driver((), options={"sandbox": SANDBOX, "lookup_timeout": 0}).ready())
+    exchange, gateway = driver.exchange, driver.gateway
+    for name in ("fetch_markets", "fetch_currencies", "describe"):
+        gateway.on(f"POST /ccxt/9/{name}", gateway.answers[f"POST /ccxt/1/{name}"])
+    gateway.on("POST /oms/commands", (504, {"detail": {"code": "dispatcher_timeout"}}))
+
+    def name_of_the_lost_order() -> Any:
+        with pytest.raises(ccxt.RequestTimeout) as lost:
+            driver.call("create_order", "BTC/USDT", "limit", "buy", 2, 100)
+        return lost.value.client_order_id  # type: ignore[attr-defined]
+
+    live, truth = name_of_the_lost_order(), exchange._truth
+    exchange.set_sandbox_mode(True)
+    paper = name_of_the_lost_order()
+    assert paper != live
+    assert exchange._truth is not truth
+    exchange.set_sandbox_mode(False)
+    assert (name_of_the_lost_order(), exchange._truth) == (live, truth)
+    exchange.set_sandbox_mode(True)
+    assert name_of_the_lost_order() == paper
+    assert gateway.routes.count("POST /oms/commands") == 2
