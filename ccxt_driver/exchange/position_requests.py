@@ -15,7 +15,7 @@ from ccxt_driver.mappers.trade import PLAIN
 from ccxt_driver.mappers.values import needed_decimal
 
 from .order_requests import OrderRequests, sendable
-from .request_parts import json_text
+from .request_parts import text_of
 
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
 _SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
@@ -121,7 +121,7 @@ class PositionRequests(OrderRequests):
     def closing_call(self, symbol: Any, side: Any, params: Mapping[str, Any]) -> str:
         """What tells a call to close from another one; identical calls have the same."""
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
-        return json_text([account_id, strategy_id, symbol, self.position_side(side), sorted(params.items())])
+        return text_of([account_id, strategy_id, symbol, self.position_side(side), params])
 
     def one_position(self, symbol: str, positions: Sequence[Any]) -> Any:
         """The position of a market, of all that there are."""

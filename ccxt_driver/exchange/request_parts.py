@@ -111,6 +111,14 @@ def json_text(payload: Any) -> str:
         raise ccxt.BadRequest(f"params: expected what can be sent as JSON: {error}") from None
 
 
+def text_of(payload: Any) -> str:
+    """What tells a body from another one: the order of keys makes no difference, at any depth.
+
+    :raises BadRequest: as of `json_text`
+    """
+    return json.dumps(json.loads(json_text(payload)), sort_keys=True)
+
+
 def _json_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format_decimal(value)

@@ -14,7 +14,7 @@ from typing import Any
 
 import ccxt
 
-from .request_parts import json_text
+from .request_parts import text_of
 
 
 @dataclass(slots=True, eq=False)
@@ -147,9 +147,9 @@ def _closes_the_same(pending: Pending, command: Mapping[str, Any]) -> bool:
 
 def _asked_for(command: Mapping[str, Any]) -> str:
     payload = {key: value for key, value in command["payload"].items() if key != "client_order_id"}
-    return json_text([command["account_id"], command["command"], sorted(payload.items())])
+    return text_of([command["account_id"], command["command"], payload])
 
 
 def what_it_changes(command: Mapping[str, Any]) -> str:
     """What a command on orders or positions that are there is remembered by."""
-    return json_text([command["account_id"], command["command"], sorted(command["payload"].items())])
+    return text_of([command["account_id"], command["command"], command["payload"]])

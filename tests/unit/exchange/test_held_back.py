@@ -234,6 +234,21 @@ def test_what_nobody_asks_for_again_is_dropped(make: Any) -> None:
     assert len(book.driver.exchange._unknown_creates._held) == 1
 
 
+def test_the_order_of_keys_makes_no_other_order(make: Any) -> None:
+    book = make()
+    book.answers = [LOST]
+    names = []
+    for params in ({"own": {"a": 1, "b": {"c": 1, "d": 2}}}, {"own": {"b": {"d": 2, "c": 1}, "a": 1}}):
+        with pytest.raises(ccxt.RequestTimeout) as lost:
+            book.driver.call("create_order", SYMBOL, "limit", "buy", 1, 100, params)
+        names.append(lost.value.client_order_id)
+    assert names[0] == names[1]
+    assert len(book.posts) == 1
+
+    book.driver.call("create_order", SYMBOL, "limit", "buy", 1, 100, {"own": {"a": 2}})
+    assert len(book.posts) == 2
+
+
 # -- interrupted callers -----------------------------------------------------------------------
 
 
