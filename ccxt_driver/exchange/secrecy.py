@@ -12,6 +12,8 @@ from .request_parts import KEY_HEADER
 MASK: Final = "***"
 _SHORTEST_SECRET: Final = 8
 """A shorter key may be part of any word; masking it would spoil what is said."""
+_SHORTEST_IN_ANSWERS: Final = 16
+"""A shorter key may be part of a name or a number; masking it would change what was answered."""
 
 
 class _Kept:
@@ -55,8 +57,18 @@ class Secrecy(Host):
 
         :param text: what is no text comes back as it is
         """
+        return self._without_key(text, _SHORTEST_SECRET)
+
+    def answer_without_key(self, code: int, text: Any) -> Any:
+        """The text of an answer without the key.
+
+        :param code: HTTP status: in a refusal a short key is masked, too
+        """
+        return self._without_key(text, _SHORTEST_SECRET if code >= 400 else _SHORTEST_IN_ANSWERS)
+
+    def _without_key(self, text: Any, shortest: int) -> Any:
         key = self.apiKey
-        if not isinstance(text, str) or not isinstance(key, str) or len(key) < _SHORTEST_SECRET:
+        if not isinstance(text, str) or not isinstance(key, str) or len(key) < shortest:
             return text
         escaped = json.dumps(key)[1:-1]
         return text.replace(key, MASK).replace(escaped, MASK)

@@ -53,8 +53,7 @@ class ShortWay(Host):
         """
         code, reason, headers = response.status, response.reason or "", response.headers
         text = self.on_rest_response(code, reason, url, method, headers, text, request_headers, request_body)
-        if code >= 400:
-            text = self.masked(text)  # a refusal may repeat the key
+        text = self.answer_without_key(code, text)  # it may repeat the key
         parsed = self.parse_json(text)
         if self.enableLastHttpResponse:
             self.last_http_response = text
@@ -95,8 +94,7 @@ class WithoutRedirects:
         return _Logger(value, self._exchange) if name == "logger" else value
 
     def _read_without_key(self, hook: Any, code: int, *answer: Any) -> Any:
-        text = hook(code, *answer)
-        return self._exchange.masked(text) if code >= 400 else text
+        return self._exchange.answer_without_key(code, hook(code, *answer))
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._exchange, name, value)

@@ -88,6 +88,9 @@ def test_a_secret_reads_as_its_text() -> None:
 ECHO = {"detail": {"code": "invalid_api_key", "message": f"{KEY} is unknown", "details": {"key": KEY}}}
 
 
+REFUSED = {"code": "permission_denied", "message": f"{KEY} may not"}
+
+
 @pytest.fixture(params=["short", "ccxt"])
 def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -138,14 +141,46 @@ def test_a_refusal_that_repeats_the_key_is_told_without_it(
 
 
 @pytest.mark.sockets
-def test_what_a_success_says_is_never_changed(
-    connect: Any, server: LoopbackServer, way: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "method, status, body",
+    [
+        ("fetch_accounts", 200, {"items": {"name": KEY}}),
+        ("cancel_all_orders", 207, {"results": [{"index": 0, "ok": False, "error": REFUSED}]}),
+    ],
+)
+def test_a_success_that_repeats_the_key_is_told_without_it(
+    connect: Any,
+    server: LoopbackServer,
+    way: str,
+    method: str,
+    status: int,
+    body: Any,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """What cannot be made sense of is shown, and so is what is refused in an answer of several results."""
+    caplog.set_level(logging.DEBUG)
     driver = on(way, connect(server.gateway, server.url, apiKey=KEY, verbose=True))
-    server.gateway.on("GET /oms/accounts", {"items": [{"name": KEY}]})
+    for route in ("POST /oms/commands", "GET /oms/accounts"):
+        server.gateway.on(route, (status, body))
+    with pytest.raises(ccxt.BaseError) as raised:
+        driver.call(method)
+    output = capsys.readouterr()
 
-    assert driver.call("private_get_oms_accounts") == {"items": [{"name": KEY}]}
-    assert KEY not in capsys.readouterr().out
+    exchange = driver.exchange
+    for shown in (str(raised.value), repr(vars(raised.value)), output.out, output.err, caplog.text):
+        assert KEY not in shown
+    assert "***" in str(raised.value)
+    assert KEY not in repr((exchange.last_http_response, exchange.last_json_response))
+
+
+@pytest.mark.sockets
+def test_a_short_key_is_not_looked_for_in_a_success(connect: Any, server: LoopbackServer, way: str) -> None:
+    """It may be part of a number, or of a name."""
+    driver = on(way, connect(server.gateway, server.url, apiKey="17951403"))
+    server.gateway.on("GET /oms/accounts", {"items": [{"id": 1_795_140_332}]})
+
+    assert driver.call("private_get_oms_accounts") == {"items": [{"id": 1_795_140_332}]}
 
 
 @pytest.mark.sockets
