@@ -112,12 +112,13 @@ class Exchange(ShortWay, CcxtExchange):
                 timeout=_timeout(self.timeout / 1000),
                 allow_redirects=False,  # aiohttp would post the order again, with the key, to anywhere
             ) as response:
-                return response, await response.text(errors="replace")
+                return response, await response.text("utf-8", errors="replace")
         except TimeoutError as error:
             raise ccxt.RequestTimeout(self._failure(method, url, error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise ccxt.ExchangeNotAvailable(self._failure(method, url, error)) from error
-        except aiohttp.ClientPayloadError as error:  # the connection broke in mid-answer
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+            # The connection broke in mid-answer, or what came is no HTTP.
             raise ccxt.NetworkError(self._failure(method, url, error)) from error
         except aiohttp.ClientError as error:
             raise ccxt.ExchangeError(self._failure(method, url, error)) from error

@@ -18,6 +18,7 @@ from ccxt_driver import OmsCcxtExchange
 from tests.helpers.gateway_stub import Driver, Gateway
 from tests.helpers.loopback_server import Failure, Fault, LoopbackServer, serving
 from tests.helpers.oms_rows import order_row
+from tests.helpers.virtual_time import answers
 
 pytestmark = [pytest.mark.sockets, pytest.mark.oldest]
 
@@ -235,8 +236,26 @@ def test_a_read_fails_as_a_network_error(
             driver.call(ROUTE, ASKED)
         if fault is Fault.SILENCE:
             assert type(raised.value) is ccxt.RequestTimeout
-        elif driver is both_ways[0] and fault is not Fault.NOT_HTTP:
+        elif driver is both_ways[0]:
             assert isinstance(raised.value, ccxt.NetworkError)
+
+
+@pytest.mark.parametrize("charset", ["no-such-one", "base64"])
+def test_an_answer_is_read_whatever_letters_it_says_it_has(
+    both_ways: list[Driver], server: LoopbackServer, charset: str
+) -> None:
+    """JSON is UTF-8; the name of a codec that makes no text of it must not be an exception of Python's."""
+    server.gateway.on(READ, (200, {"items": []}, {"Content-Type": f"application/json; charset={charset}"}))
+
+    assert both_ways[0].call(ROUTE, ASKED) == {"items": []}
+
+
+def test_an_answer_that_is_no_http_is_asked_for_again(connect: Any, server: LoopbackServer) -> None:
+    driver = connect(server.gateway, server.url, options={"retries": 1})
+    server.gateway.on(READ, answers(Failure(Fault.NOT_HTTP), {"items": []}))
+
+    assert driver.call(ROUTE, ASKED) == {"items": []}
+    assert server.gateway.routes.count(READ) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504])
