@@ -8,6 +8,9 @@ of a request (verbose, headers, last_http_response, timeouts, exceptions) is as 
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -171,9 +174,49 @@ def _pools(idle_seconds: float) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": SecurePool}
 
 
+class _InTime(http.client.HTTPResponse):
+    """A response, head and body, that takes no longer than the time-out, however slowly it drips."""
+
+    def __init__(self, sock: socket.socket, *options: Any, **named: Any) -> None:
+        super().__init__(sock, *options, **named)
+        seconds = sock.gettimeout()
+        if seconds is not None:
+            self.fp = io.BufferedReader(_Deadline(sock, self.fp.detach(), monotonic() + seconds))
+
+
+class _Deadline(io.RawIOBase):
+    """What a socket receives until a moment of the monotonic clock."""
+
+    def __init__(self, sock: socket.socket, raw: Any, moment: float) -> None:
+        self._socket = sock
+        self._raw = raw
+        self._moment = moment
+
+    def readable(self) -> bool:
+        """For `BufferedReader`."""
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        """What there is to read.
+
+        :raises TimeoutError: it is too late, or nothing comes in time
+        """
+        seconds = self._moment - monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(seconds)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._raw.close()
+        super().close()
+
+
 class _NeverStale:
     """A connection that says it is not connected when it was idle for too long, or after a failure."""
 
+    response_class: Any = _InTime
     most_idle_seconds: float
     _answered_at = 0.0
     _status = 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import ccxt
@@ -238,6 +241,34 @@ def test_a_read_fails_as_a_network_error(
             assert type(raised.value) is ccxt.RequestTimeout
         elif driver is both_ways[0]:
             assert isinstance(raised.value, ccxt.NetworkError)
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"]
+)
+def test_an_answer_that_only_drips_ends_at_the_time_out(connect: Any, head: bytes) -> None:
+    """Each byte comes in time; the whole does not."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        with suppress(OSError):  # the client has given up
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(head)
+                for _ in range(100):
+                    connection.sendall(b" ")
+                    time.sleep(0.01)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    driver = connect(Gateway(), f"http://127.0.0.1:{listener.getsockname()[1]}", options={"retries": 0})
+    driver.exchange.timeout = 150
+    with pytest.raises(ccxt.BaseError) as raised:
+        driver.call(ROUTE, ASKED)
+    listener.close()
+    thread.join()
+
+    assert type(raised.value) is ccxt.RequestTimeout
 
 
 @pytest.mark.parametrize("charset", ["no-such-one", "base64"])
