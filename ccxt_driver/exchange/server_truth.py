@@ -50,7 +50,7 @@ class ServerTruth:
         self.venue_orders = Kept(_MOST_STRUCTURES)
         """The venue's orders that have ended, by row and venue id: they never change again."""
         self.not_open = Kept(_MOST_MARKS)
-        """Orders that the venue did not list as open, by row and venue id: they will not be open again."""
+        """Orders of which the venue said that they have ended, by row and venue id."""
         self.venue_trades = Kept(_MOST_STRUCTURES)
         """The venue's trades by their ids there."""
         self.dealt = Kept(_MOST_MARKS)
@@ -78,6 +78,8 @@ class ServerTruth:
         """Length of the list of orders, by account, when it was last read."""
         self.wants_symbol = False
         """Whether the venue lists open orders by symbol only."""
+        self.wants_acknowledgement = False
+        """Whether ccxt asks the venue for an order only when told that it knows what that is worth."""
 
     def composes(self, wanted: Any, features: frozenset[str]) -> bool:
         """Whether rows have to be completed by what the venue says.

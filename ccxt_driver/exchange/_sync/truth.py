@@ -31,6 +31,8 @@ _MAY_BE_CUT = 20
 """As many orders as a venue's list has that may hold only its first page."""
 _TRIGGER = {"trigger": True}
 """ccxt's parameter for the stop orders of venues that keep them apart."""
+_ACKNOWLEDGED = {"acknowledged": True}
+"""What ccxt wants to hear before it asks a venue that gives its newest orders only."""
 _SAMPLES = 2
 
 
@@ -105,7 +107,7 @@ class Truth(TrueDeals):
     def _true_page(self, account_id: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Order rows of a list as they truly are: one for each order."""
         true = self._true_rows(account_id, rows)
-        owners = {name: order_id for order_id, name in self._truth.owned.items()}
+        owners = {name: order_id for order_id, name in [*self._truth.owned.items()]}  # others may add
         doubles = self._truth.doubles
         for row in true:
             owner = owners.get(row.get("exchange_order_id"))
@@ -131,14 +133,20 @@ class Truth(TrueDeals):
         kept = self._truth.venue_orders
         known = {row["id"]: kept[_key(row)] for row in rows if _key(row) in kept}
         left = [row for row in rows if row["id"] not in known]
-        found = self._asked_by_id(account_id, [row for row in left if row.get("exchange_order_id")])
-        loose = [row for row in left if not row.get("exchange_order_id")]
+        named = [self._with_its_name(row) for row in left]
+        found = self._asked_by_id(account_id, [row for row in named if row.get("exchange_order_id")])
+        loose = [row for row in named if not row.get("exchange_order_id")]
         found.update(self._loose_ends(account_id, loose))
         for row in left:
             venue_order = found.get(row["id"])
             if venue_order is not None:
                 self._learn_of(row, venue_order)
         return {**known, **found}
+
+    def _with_its_name(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with the venue's id, also where it is known of the venue's lists only."""
+        name = self._truth.owned.get(row["id"])
+        return row if row.get("exchange_order_id") or name is None else {**row, "exchange_order_id": name}
 
     def _learn_of(self, row: dict[str, Any], venue_order: Mapping[str, Any]) -> None:
         self._mapped(self._truth.learn, row, venue_order)
@@ -156,37 +164,65 @@ class Truth(TrueDeals):
             self._truth.learn_offset(self._time_of(row, "created_at") + offset, true_ms)
 
     def _asked_by_id(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
-        """The venue's orders by the ids that it gave them."""
+        """The venue's orders by the ids that it gave them.
+
+        One that the venue answers oddly is left out: nobody knows what became of it.
+        """
         found: dict[int, Any] = {}
         if len(rows) > MOST_CALLS:  # one list may tell of most
             found = self._in_lists(account_id, rows)
         left = [row for row in rows if row["id"] not in found]
-        for more in ([], [_TRIGGER]):  # many venues keep stop orders apart
-            calls: list[tuple[str, list[Any]]] = [
-                ("fetch_order", [row["exchange_order_id"], row["symbol"], *more]) for row in left
-            ]
+        odd: dict[int, ccxt.BaseError] = {}
+        for params in ({}, _TRIGGER):  # many venues keep stop orders apart
             lost: list[dict[str, Any]] = []
-            for row, answer in zip(left, self._venue_calls(account_id, calls), strict=True):
-                if isinstance(answer, ccxt.OrderNotFound | ccxt.NotSupported) or (more and _refuses(answer)):
-                    lost.append(row)
-                elif isinstance(answer, ccxt.BaseError):
+            answers = self._orders_by_id(account_id, left, params)
+            for row, answer in zip(left, answers, strict=True):
+                if not isinstance(answer, ccxt.BaseError):
+                    found[row["id"]] = answer
+                    continue
+                if not _refuses(answer):
                     raise answer
-                else:
-                    found[row["id"]] = self.venue_order(answer)
+                lost.append(row)
+                if not params and not isinstance(answer, ccxt.OrderNotFound | ccxt.NotSupported):
+                    odd[row["id"]] = answer
             left = lost
         if left:
-            found.update(self._forgotten(account_id, left))
+            found.update(self._forgotten(account_id, left, odd))
         return found
 
-    def _forgotten(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+    def _orders_by_id(
+        self, account_id: int, rows: list[dict[str, Any]], params: dict[str, Any]
+    ) -> list[Any]:
+        """What the venue answers of orders, in order: the order, or an exception."""
+        truth = self._truth
+        given = {**params, **_ACKNOWLEDGED} if truth.wants_acknowledgement else params
+        calls: list[tuple[str, list[Any]]] = [
+            ("fetch_order", [row["exchange_order_id"], row["symbol"], *([given] if given else [])])
+            for row in rows
+        ]
+        answers = self._venue_calls(account_id, calls)
+        if not truth.wants_acknowledgement and any(map(_wants_acknowledgement, answers)):
+            truth.wants_acknowledgement = True
+            return self._orders_by_id(account_id, rows, params)
+        return [each if isinstance(each, ccxt.BaseError) else self.venue_order(each) for each in answers]
+
+    def _forgotten(
+        self, account_id: int, rows: list[dict[str, Any]], odd: Mapping[int, ccxt.BaseError]
+    ) -> dict[int, Any]:
         """Orders that the venue does not give by id: in its lists, or else by their deals.
 
         What it does not list as open either has ended.
+
+        :param odd: by OMS id, what the venue said of those that it may know all the same
         """
         self._know_zone(account_id, rows)
         found = self._in_lists(account_id, rows)
         for row in rows:
-            if row["id"] not in found and self._cannot_be_under_way(row):
+            if row["id"] in found:
+                continue
+            if row["id"] in odd:
+                LOGGER.warning("%s order %s stays as its row says: %s", self.id, row["id"], odd[row["id"]])
+            elif self._cannot_be_under_way(row):
                 quantity = self._dealt(account_id, row)
                 whole = quantity >= self._mapped(decimal_of, row, "qty")
                 found[row["id"]] = {"status": "closed" if whole else "canceled", "filled": str(quantity)}
@@ -245,7 +281,7 @@ class Truth(TrueDeals):
 
     def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
         """Whether a row says nothing of an order: the venue has given it no id and does not know it."""
-        if row.get("exchange_order_id") or not self._composes():
+        if self._with_its_name(row).get("exchange_order_id") or not self._composes():
             return False
         return row["id"] not in self._loose_ends(account_id, [row])
 
@@ -295,6 +331,8 @@ class Truth(TrueDeals):
                 LOGGER.debug("%s the venue lists no stop orders apart: %s", self.id, answer)
             elif isinstance(answer, ccxt.NotSupported):
                 self._truth.missing_functions.add(name)
+            elif isinstance(answer, ccxt.BadSymbol):  # of this market: those of others are what they are
+                LOGGER.debug("%s the venue lists no orders of %s: %s", self.id, arguments[0], answer)
             else:
                 raise answer
         return listed
@@ -334,7 +372,7 @@ class Truth(TrueDeals):
         if _LISTS[0] in self._truth.missing_functions:
             true = self._true_rows(account_id, rows)
         else:
-            true = self._still_open(account_id, rows, listed, wanted.symbol)
+            true = self._still_open(account_id, rows, listed)
         if wanted.since is not None or wanted.until is not None:
             self._know_zone(account_id, true)
         return self._newest_or_oldest(self._matching(true, wanted, "created_at"), wanted, "created_at")
@@ -378,37 +416,31 @@ class Truth(TrueDeals):
         account_id: int,
         rows: list[dict[str, Any]],
         listed: list[dict[str, Any]],
-        symbol: Any,
     ) -> list[dict[str, Any]]:
         """The rows whose orders the venue lists as open, and those of which that is not sure.
 
-        :param symbol: whose orders are listed; None for all, of which venues may mean those of one kind
-            of market only
+        One list proves nothing: it may lack stop orders, markets of another kind, or one order for a
+        moment. What it lacks is asked for by id, until the venue has said that it has ended.
         """
         found = self._matched(rows, listed)
+        for row in rows:
+            if row["id"] in found:
+                self._learn_of(row, found[row["id"]])
         left = [row for row in rows if row["id"] not in found]
         cut = len(listed) >= _MAY_BE_CUT
         unsure = [row for row in left if cut or not row.get("exchange_order_id") or self._is_just_placed(row)]
         asked = {row["id"] for row in unsure}
         dead = [row for row in left if row["id"] not in asked]
-        found.update(self._listed_apart(account_id, dead, symbol))
-        for row in dead:
-            if row["id"] not in found:
-                self._truth.not_open.keep(_key(row))
-        for row in rows:
-            if row["id"] in found:
-                self._learn_of(row, found[row["id"]])
-        found.update(self._venue_orders(account_id, unsure))
-        under_way = {row["id"] for row in unsure if _key(row) not in self._truth.rejected}
+        if len(dead) > MOST_CALLS:  # one list may tell of most; of the others the next call asks for more
+            apart = self._in_lists(account_id, dead)
+            for row in dead:
+                if row["id"] in apart:
+                    self._learn_of(row, apart[row["id"]])
+            found.update(apart)
+            dead = [row for row in dead if row["id"] not in apart][-MOST_CALLS:]
+        found.update(self._venue_orders(account_id, unsure + dead))
+        under_way = {row["id"] for row in unsure + dead if _key(row) not in self._truth.rejected}
         return [self._true(row, found) for row in rows if row["id"] in found or row["id"] in under_way]
-
-    def _listed_apart(self, account_id: int, rows: list[dict[str, Any]], symbol: Any) -> dict[int, Any]:
-        """Orders that the venue lists as open in their own market only, or among its stop orders only."""
-        calls: list[tuple[str, list[Any]]] = []
-        for each in sorted({row["symbol"] for row in rows}):
-            calls += [] if symbol is not None else [(_LISTS[0], [each])]
-            calls.append((_LISTS[0], [each, None, None, _TRIGGER]))
-        return self._matched(rows, self._listed(account_id, calls)) if calls else {}
 
     def _is_just_placed(self, row: dict[str, Any]) -> bool:
         """Whether the venue may not list an order yet."""
@@ -430,3 +462,7 @@ def _said(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def _refuses(answer: Any) -> bool:
     """Whether the venue said that it does not answer such a question: asked again, it would say so again."""
     return isinstance(answer, ccxt.ExchangeError) and not isinstance(answer, ccxt.AuthenticationError)
+
+
+def _wants_acknowledgement(answer: Any) -> bool:
+    return isinstance(answer, ccxt.ExchangeError) and "acknowledged" in str(answer)

@@ -150,7 +150,7 @@ def test_fetch_open_orders(known: LaggingDesk) -> None:
 
 
 def test_fetch_open_orders_of_an_object_that_knows_nothing(known: LaggingDesk) -> None:
-    """Dead orders are looked for once where the venue may list them apart, and not again."""
+    """Dead orders are looked for once in the lists that may tell of them, and not again."""
     order = rest(known)
     for _ in range(30):
         known.ex.create_order(SPOT, "market", "buy", 0.1)
@@ -160,7 +160,8 @@ def test_fetch_open_orders_of_an_object_that_knows_nothing(known: LaggingDesk) -
     asked(known)
 
     assert ids(other.fetch_open_orders()) == [order["id"]]
-    assert asked(known) == ["orders_open", "ccxt_call", "ccxt_commands fetch_open_orders"]
+    lists = "fetch_canceled_orders+fetch_closed_orders+fetch_open_orders+fetch_orders"
+    assert asked(known) == ["orders_open", "ccxt_call", f"ccxt_commands {lists}"]
     assert ids(other.fetch_open_orders()) == [order["id"]]
     assert asked(known) == ["orders_open", "ccxt_call"]
 
@@ -414,3 +415,109 @@ def test_an_answer_of_the_venue_that_is_no_list(desk: LaggingDesk, answer: Any) 
     if not isinstance(result, ccxt.BadResponse):
         with pytest.raises(ccxt.BadResponse):
             desk.ex.venue_list(result)
+
+
+# -- what one odd answer must not do
+
+
+STOPS = ("triggerPrice", "stopLossPrice", "takeProfitPrice")
+
+
+def test_a_list_that_lacks_an_order_for_a_moment_hides_it_never(desk: LaggingDesk) -> None:
+    order = rest(desk)
+    desk.advance(MINUTE_MS)
+    desk.oms.change_venue_answers(lambda name, answer: [] if name == "fetch_open_orders" else answer)
+    assert ids(desk.ex.fetch_open_orders()) == [order["id"]]
+
+    desk.oms.change_venue_answers(None)
+    assert ids(desk.ex.fetch_open_orders()) == [order["id"]]
+    assert [each["status"] for each in desk.ex.cancel_all_orders()] == ["canceled"]
+    assert desk.oms.venue_call(NETTING, "fetch_open_orders") == []
+
+
+def test_a_stop_order_that_is_in_no_list_is_found_by_its_id(desk: LaggingDesk) -> None:
+    order = desk.ex.create_order(SPOT, "market", "sell", 1, None, {"takeProfitPrice": 120})
+
+    def without_stops(name: str, answer: Any) -> Any:
+        if name not in {"fetch_open_orders", *EVERY_LIST}:
+            return answer
+        return [each for each in answer if not any(each.get(key) for key in STOPS)]
+
+    desk.oms.change_venue_answers(without_stops)
+    desk.advance(MINUTE_MS)
+    assert ids(desk.ex.fetch_open_orders()) == [order["id"]]
+    assert ids(desk.ex.cancel_all_orders()) == [order["id"]]
+
+
+def test_an_order_that_the_venue_answers_oddly_leaves_the_others_readable(
+    make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make_desk(venue_functions=())
+    odd, other = rest(desk), rest(desk)
+    desk.advance(2 * MINUTE_MS)
+    name = str(next(row for row in desk.oms.rows()["orders"])["exchange_order_id"])
+
+    def answered(function: str, answer: Any) -> Any:
+        if function == "fetch_order" and answer["id"] == name:
+            raise ccxt.ExchangeError('htx {"err-code":"base-record-invalid","err-msg":"record invalid"}')
+        return [each for each in answer if each["id"] != name] if isinstance(answer, list) else answer
+
+    desk.oms.change_venue_answers(answered)
+    for ex in (desk.ex, desk.exchange()):
+        assert ids(ex.fetch_orders()) == ids(ex.fetch_open_orders()) == [odd["id"], other["id"]]
+        assert ex.fetch_order(odd["id"])["status"] == "open", "nobody knows: it may still be"
+    assert f"order {odd['id']} stays as its row says" in caplog.text
+
+
+def test_a_market_that_the_venue_has_no_more_leaves_the_others_readable(desk: LaggingDesk) -> None:
+    gone, order = rest(desk, OTHER, 9), rest(desk)
+    desk.advance(2 * MINUTE_MS)
+    call = desk.oms._venue.call
+
+    def delisted(account_id: int, function: str, args: Any, kwargs: Any) -> Any:
+        if OTHER in args:
+            raise ccxt.BadSymbol(f"binance does not have market symbol {OTHER}")
+        answer = call(account_id, function, args, kwargs)
+        return [each for each in answer if each["symbol"] != OTHER] if "orders" in function else answer
+
+    desk.oms._venue.call = delisted
+    for ex in (desk.ex, desk.exchange()):
+        assert ids(ex.fetch_orders()) == [gone["id"], order["id"]]
+        assert order["id"] in ids(ex.fetch_open_orders())
+    desk.ex.cancel_all_orders()
+    assert desk.oms.venue_call(NETTING, "fetch_open_orders") == []
+
+
+def test_a_venue_that_wants_to_hear_that_its_answer_is_worth_little(make_desk: MakeDesk) -> None:
+    """ccxt's bybit: fetchOrder() knows the last 500 orders only."""
+    desk = make_desk(venue_functions=(), exchange_id="ccxtpro.bybit")
+    call = desk.oms._venue.call
+
+    def acknowledged(account_id: int, function: str, args: Any, kwargs: Any) -> Any:
+        if function == "fetch_order" and not (args[2:] and args[2].get("acknowledged")):
+            raise ccxt.ArgumentsRequired(
+                "bybit fetchOrder() can only access an order if it is in last 500 orders (of any status) for "
+                'your account. Set params["acknowledged"] = True to hide this warning.'
+            )
+        return call(account_id, function, args[:2] if function == "fetch_order" else args, kwargs)
+
+    desk.oms._venue.call = acknowledged
+    order = desk.ex.create_order(SPOT, "market", "buy", 1)
+    assert (order["status"], order["filled"]) == ("closed", 1)
+    desk.oms.requests.clear()
+    assert desk.ex.create_order(SPOT, "market", "buy", 1)["status"] == "closed"
+    assert asked(desk).count("ccxt_call") == 1, "it is known"
+
+
+def test_a_filled_order_whose_answer_was_lost_is_asked_for_by_the_id_that_a_list_told(
+    make_desk: MakeDesk,
+) -> None:
+    desk = make_desk(venue_functions=())
+    desk.oms.lose_next_venue_answer()
+    order = desk.ex.create_order(SPOT, "limit", "sell", 1, 105)
+    desk.price(SPOT, 106, 107, size=5)
+
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["status"], seen["filled"], len(seen["trades"])) == ("closed", 1, 1)
+    assert desk.ex.fetch_open_orders() == []
+    assert ids(desk.ex.fetch_orders()) == [order["id"]]
