@@ -194,7 +194,7 @@ def matched(
         candidates = [
             name
             for name, order in left.items()
-            if str(order.get("clientOrderId")) == sent_as and _may_be(order, row, since_ms[row["id"]])
+            if str(order.get("clientOrderId")) == sent_as and may_be(order, row, since_ms[row["id"]])
         ]
         if candidates:
             newest = max(candidates, key=lambda name: left[name].get("timestamp") or 0)
@@ -202,7 +202,11 @@ def matched(
     return found
 
 
-def _may_be(order: Mapping[str, Any], row: Mapping[str, Any], since_ms: int) -> bool:
+def may_be(order: Mapping[str, Any], row: Mapping[str, Any], since_ms: int) -> bool:
+    """Whether an order of the venue may be a row's.
+
+    :param since_ms: before which it cannot be
+    """
     placed_ms = order.get("timestamp")
     same = order.get("symbol") == row.get("symbol") and order.get("side") == row.get("side")
     return same and (not isinstance(placed_ms, int) or placed_ms >= since_ms)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import ccxt
 
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
-from ccxt_driver.exchange.server_truth import has_zone, matched, may_differ
+from ccxt_driver.exchange.server_truth import has_zone, matched, may_be, may_differ
 from ccxt_driver.mappers.composition import composed_order, has_ended, never_arrived
 from ccxt_driver.mappers.values import decimal_of
 
@@ -34,6 +34,17 @@ _TRIGGER = {"trigger": True}
 _ACKNOWLEDGED = {"acknowledged": True}
 """What ccxt wants to hear before it asks a venue that gives its newest orders only."""
 _SAMPLES = 2
+
+
+class InLists(NamedTuple):
+    """What the venue's lists say of rows."""
+
+    found: dict[int, Any]
+    """Orders by OMS id."""
+    unsure: set[int]
+    """Rows that are in none, though the venue may have them: a list may be cut."""
+    nameless: dict[int, set[str]]
+    """By OMS id, the venue's ids of orders without a client order id that may be the row's."""
 
 
 class Truth(TrueDeals):
@@ -170,7 +181,7 @@ class Truth(TrueDeals):
         """
         found: dict[int, Any] = {}
         if len(rows) > MOST_CALLS:  # one list may tell of most
-            found = self._in_lists(account_id, rows)
+            found = (self._in_lists(account_id, rows)).found
         left = [row for row in rows if row["id"] not in found]
         odd: dict[int, ccxt.BaseError] = {}
         for params in ({}, _TRIGGER):  # many venues keep stop orders apart
@@ -216,7 +227,7 @@ class Truth(TrueDeals):
         :param odd: by OMS id, what the venue said of those that it may know all the same
         """
         self._know_zone(account_id, rows)
-        found = self._in_lists(account_id, rows)
+        found = (self._in_lists(account_id, rows)).found
         for row in rows:
             if row["id"] in found:
                 continue
@@ -231,22 +242,26 @@ class Truth(TrueDeals):
     def _loose_ends(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
         """Rows without the venue's id: the command was refused, is under way, or its answer was lost.
 
-        Rejected are those whose refusal we saw, and those that are older than `pending_timeout` and that
-        the venue does not know by client order id or OMS id.
+        Rejected are those that the venue's lists do not hold by client order id or OMS id, if we saw their
+        refusal, or if they are older than `pending_timeout` and no list may hide them.
         """
         self._know_zone(account_id, rows)
-        for row in rows:
-            if self._was_refused(row):
-                self._truth.rejected.keep(_key(row))
         left = [row for row in rows if _key(row) not in self._truth.rejected]
-        found = self._owned(account_id, left, self._in_lists(account_id, left))
+        lists = self._in_lists(account_id, left)
+        found = self._owned(account_id, left, lists.found)
         for row in left:
-            if row["id"] in found or not self._cannot_be_under_way(row):
+            if row["id"] in found:
                 continue
-            if quantity := self._dealt(account_id, row):
-                found[row["id"]] = {"status": "canceled", "filled": str(quantity)}
-            else:
-                self._truth.rejected.keep(_key(row))
+            if not self._was_refused(row):
+                if row["id"] in lists.unsure or not self._cannot_be_under_way(row):
+                    continue
+                if quantity := self._dealt(account_id, row):
+                    found[row["id"]] = {"status": "canceled", "filled": str(quantity)}
+                    continue
+                names = lists.nameless[row["id"]]
+                if names - self._taken(account_id, names, self._since(row)):
+                    continue
+            self._truth.rejected.keep(_key(row))
         return found
 
     def _was_refused(self, row: dict[str, Any]) -> bool:
@@ -265,19 +280,30 @@ class Truth(TrueDeals):
         unsure = {name: row for name, row in named.items() if owned.get(row["id"]) != name}
         if not unsure:
             return found
-        since = max(0, min(self._since(row) for row in unsure.values()))
-        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
-        others = self._search_back(
-            "orders_history",
-            request,
-            lambda row: str(row.get("exchange_order_id")) in unsure and row.get("reason") != "external",
-            lambda others: len(others) >= len(unsure),
-        )
-        taken = {str(row["exchange_order_id"]) for row in others}
+        taken = self._taken(account_id, {*unsure}, min(self._since(row) for row in unsure.values()))
         for name, row in unsure.items():
             if name not in taken:
                 owned.keep(row["id"], name)
         return {order_id: order for order_id, order in found.items() if str(order["id"]) not in taken}
+
+    def _taken(self, account_id: int, names: set[str], since: int) -> set[str]:
+        """Which of the venue's orders are those of rows that have their ids.
+
+        :param names: the venue's ids
+        :param since: milliseconds, before which none of them was placed
+        """
+        if not names:
+            return set()
+        request = self._first_page_request(
+            account_id, Wanted(since=max(since, 0)), frozenset(), self.milliseconds()
+        )
+        others = self._search_back(
+            "orders_history",
+            request,
+            lambda row: str(row.get("exchange_order_id")) in names and row.get("reason") != "external",
+            lambda others: len(others) >= len(names),
+        )
+        return {str(row["exchange_order_id"]) for row in others}
 
     def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
         """Whether a row says nothing of an order: the venue has given it no id and does not know it."""
@@ -297,12 +323,12 @@ class Truth(TrueDeals):
         missing = self._truth.missing_functions
         return old and _LISTS[0] not in missing and not {*_LISTS[1:3]} <= missing
 
-    def _in_lists(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
+    def _in_lists(self, account_id: int, rows: list[dict[str, Any]]) -> InLists:
         """Orders found in the venue's lists, by its id, the client order id or the OMS id.
 
         :raises BaseError: a list that the venue has could not be read
         """
-        found: dict[int, Any] = {}
+        result = InLists({}, set(), {})
         for symbol in dict.fromkeys(row["symbol"] for row in rows):
             of_symbol = [row for row in rows if row["symbol"] == symbol]
             since = min(self._since(row) for row in of_symbol)
@@ -313,29 +339,70 @@ class Truth(TrueDeals):
                 if name not in self._truth.missing_functions
             ]
             calls.append((_LISTS[0], [symbol, None, None, _TRIGGER]))
-            listed = self._listed(account_id, calls)
-            found.update(self._matched(of_symbol, listed))
-        return found
+            lists = self._listed(account_id, calls)
+            listed = _all_of(lists)
+            result.found.update(self._matched(of_symbol, listed))
+            for row in of_symbol:
+                if any(self._may_lack(row, *call, orders) for call, orders in zip(calls, lists, strict=True)):
+                    result.unsure.add(row["id"])
+                result.nameless[row["id"]] = {
+                    str(order["id"]) for order in listed if self._may_be_nameless(order, row)
+                }
+        return result
 
-    def _listed(self, account_id: int, calls: list[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
-        """What lists of the venue hold, as far as it has them.
+    def _may_lack(
+        self, row: Mapping[str, Any], name: str, arguments: list[Any], orders: list[dict[str, Any]] | None
+    ) -> bool:
+        """Whether a list may lack an order that the venue has: the market is unknown now, or it is cut.
+
+        A list of the newest orders that reaches back to before the row has it.
+        """
+        if orders is None:
+            return True
+        if len(orders) < _MAY_BE_CUT:
+            return False
+        if name == _LISTS[0]:
+            return True
+        times = [order["timestamp"] for order in orders if isinstance(order.get("timestamp"), int)]
+        return len(arguments) == 1 and min(times, default=self.milliseconds()) >= self._since(row)
+
+    def _may_be_nameless(self, order: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+        """Whether an order without a client order id may be the row's, which was placed about then.
+
+        What has filled has a row of its own once the gateway has reconciled.
+        """
+        if order.get("clientOrderId") is not None or has_ended(order):
+            return False
+        if not may_be(order, row, self._since(row)):
+            return False
+        latest = self._time_of(row, "created_at") + self._zone_blur_ms(row.get("created_at"))
+        placed = order.get("timestamp")
+        return not isinstance(placed, int) or placed <= latest + self.pending_timeout_ms() + FRESH_MS
+
+    def _listed(
+        self, account_id: int, calls: list[tuple[str, list[Any]]]
+    ) -> list[list[dict[str, Any]] | None]:
+        """What lists of the venue hold, as far as it has them; None for one whose market it refuses.
 
         :raises BaseError: one that it has could not be read
         """
-        listed: list[dict[str, Any]] = []
+        lists: list[list[dict[str, Any]] | None] = []
         answers = self._venue_calls(account_id, calls)
         for (name, arguments), answer in zip(calls, answers, strict=True):
             if not isinstance(answer, ccxt.BaseError):
-                listed += [self.venue_order(each) for each in self.venue_list(answer)]
+                lists.append([self.venue_order(each) for each in self.venue_list(answer)])
             elif _TRIGGER in arguments and _refuses(answer):
                 LOGGER.debug("%s the venue lists no stop orders apart: %s", self.id, answer)
+                lists.append([])
             elif isinstance(answer, ccxt.NotSupported):
                 self._truth.missing_functions.add(name)
+                lists.append([])
             elif isinstance(answer, ccxt.BadSymbol):  # of this market: those of others are what they are
                 LOGGER.debug("%s the venue lists no orders of %s: %s", self.id, arguments[0], answer)
+                lists.append(None)
             else:
                 raise answer
-        return listed
+        return lists
 
     def _matched(self, rows: list[dict[str, Any]], listed: list[dict[str, Any]]) -> dict[int, Any]:
         return matched(rows, listed, {row["id"]: self._since(row) for row in rows})
@@ -363,10 +430,10 @@ class Truth(TrueDeals):
         request = self._open_request(account_id, wanted, frozenset())
         items = self._items(self._read_list("orders_open", request))
         chosen = replace(wanted, since=None, until=None, limit=None, statuses=None)
-        rows = [
-            row for row in self._matching(items, chosen, "created_at") if not self._truth.has_ended(_key(row))
-        ]
+        said = self._matching(items, chosen, "created_at")
+        rows = [row for row in said if not self._truth.has_ended(_key(row))]
         listed = self._open_at_venue(account_id, wanted.symbol, rows)
+        rows += self._wrongly_rejected(account_id, said, rows, listed)
         if len(items) >= MOST_OPEN_ROWS:  # the oldest, of which most may be dead
             rows += self._matching(self._rows_of(account_id, listed, rows), chosen, "created_at")
         if _LISTS[0] in self._truth.missing_functions:
@@ -391,7 +458,31 @@ class Truth(TrueDeals):
             LOGGER.debug("%s %s of all markets: %s", self.id, function, answer)
             truth.wants_symbol = True
         symbols = {row["symbol"] for row in rows} if symbol is None else {symbol}
-        return self._listed(account_id, [(function, [each]) for each in sorted(symbols)])
+        return _all_of(self._listed(account_id, [(function, [each]) for each in sorted(symbols)]))
+
+    def _wrongly_rejected(
+        self,
+        account_id: int,
+        said: list[dict[str, Any]],
+        rows: list[dict[str, Any]],
+        listed: list[dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Rows that were taken for rejected, and whose orders the venue lists after all: rejected no more.
+
+        :param said: all rows of the gateway
+        :param rows: those that may be open
+        """
+        rejected = [row for row in said if _key(row) in self._truth.rejected]
+        if not rejected:
+            return []
+        found = self._matched(rows + rejected, listed)
+        owned = self._owned(
+            account_id, rejected, {row["id"]: found[row["id"]] for row in rejected if row["id"] in found}
+        )
+        back = [row for row in rejected if row["id"] in owned]
+        for row in back:
+            self._truth.rejected.pop(_key(row), None)
+        return back
 
     def _rows_of(
         self, account_id: int, listed: list[dict[str, Any]], rows: list[dict[str, Any]]
@@ -432,7 +523,7 @@ class Truth(TrueDeals):
         asked = {row["id"] for row in unsure}
         dead = [row for row in left if row["id"] not in asked]
         if len(dead) > MOST_CALLS:  # one list may tell of most; of the others the next call asks for more
-            apart = self._in_lists(account_id, dead)
+            apart = (self._in_lists(account_id, dead)).found
             for row in dead:
                 if row["id"] in apart:
                     self._learn_of(row, apart[row["id"]])
@@ -457,6 +548,11 @@ def _said(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row as the gateway gave it."""
     said: Mapping[str, Any] = row.get("gateway_row", row)
     return said
+
+
+def _all_of(lists: list[list[dict[str, Any]] | None]) -> list[dict[str, Any]]:
+    """The orders of all lists."""
+    return [order for each in lists for order in each or ()]
 
 
 def _refuses(answer: Any) -> bool:

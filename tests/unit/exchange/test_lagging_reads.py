@@ -521,3 +521,77 @@ def test_a_filled_order_whose_answer_was_lost_is_asked_for_by_the_id_that_a_list
     assert (seen["status"], seen["filled"], len(seen["trades"])) == ("closed", 1, 1)
     assert desk.ex.fetch_open_orders() == []
     assert ids(desk.ex.fetch_orders()) == [order["id"]]
+
+
+# -- orders whose answer was lost, and that the venue's lists do not show at once
+
+
+@pytest.fixture
+def lost(make_desk: MakeDesk) -> LaggingDesk:
+    """A desk with an order, 101, that the venue took and whose answer never arrived."""
+    desk = make_desk()
+    desk.oms.lose_next_venue_answer()
+    with pytest.raises(ccxt.RequestTimeout):
+        desk.exchange(lookup_timeout=0).create_order(SPOT, "limit", "sell", 0.5, 105)
+    return desk
+
+
+def test_no_order_is_taken_for_rejected_while_the_venue_lists_one_without_a_name(lost: LaggingDesk) -> None:
+    def without_names(name: str, answer: Any) -> Any:
+        return [{**each, "clientOrderId": None} for each in answer] if "orders" in name else answer
+
+    lost.oms.change_venue_answers(without_names)
+    lost.advance(DAY_MS)
+    for ex in (lost.ex, lost.exchange()):
+        assert [each["status"] for each in ex.fetch_orders()] == ["open"]
+        assert ids(ex.fetch_open_orders()) == ["101"]
+
+    lost.price(SPOT, 105, 106)  # it fills, and reconciling gives it a row of its own
+    lost.ex.fetch_my_trades()
+    assert [each["status"] for each in lost.ex.fetch_orders()] == ["rejected", "closed"]
+
+
+def cut(desk: LaggingDesk, length: int) -> None:
+    """Let the venue list its newest orders only."""
+    for number in range(length):
+        desk.ex.create_order(SPOT, "limit", "sell", 0.1, 110 + number)
+    desk.oms.change_venue_answers(lambda name, answer: answer[-length:] if "orders" in name else answer)
+
+
+def test_no_order_is_taken_for_rejected_that_a_cut_list_may_hide(lost: LaggingDesk) -> None:
+    cut(lost, 20)
+    lost.advance(2 * MINUTE_MS)
+
+    for ex in (lost.ex, lost.exchange()):
+        assert "101" in ids(ex.fetch_open_orders())
+        assert ex.fetch_order("101")["status"] == "open"
+
+
+def test_an_order_that_a_list_shows_after_all_is_rejected_no_more(lost: LaggingDesk) -> None:
+    cut(lost, 10)
+    lost.advance(2 * MINUTE_MS)
+    assert "101" not in ids(lost.ex.fetch_open_orders()), "no list that short is known to be cut"
+
+    lost.oms.change_venue_answers(None)
+    assert "101" in ids(lost.ex.fetch_open_orders())
+    lost.price(SPOT, 105, 106)
+    seen = lost.ex.fetch_order("101")
+    assert (seen["status"], seen["filled"]) == ("closed", 0.5)
+    assert [trade["order"] for trade in lost.ex.fetch_my_trades()] == ["101"]
+
+
+def test_an_order_that_the_venue_has_in_spite_of_a_refusal_is_open(desk: LaggingDesk) -> None:
+    call = desk.oms._venue.call
+
+    def refused_and_placed(*arguments: Any) -> Any:
+        answer = call(*arguments)
+        if arguments[1] == "create_order":
+            raise ccxt.InvalidOrder("kraken EOrder:Invalid order")
+        return answer
+
+    desk.oms._venue.call = refused_and_placed
+    with pytest.raises(ccxt.InvalidOrder):
+        rest(desk)
+    desk.oms._venue.call = call
+    assert ids(desk.ex.fetch_open_orders()) == ["101"]
+    assert desk.ex.fetch_order("101")["status"] == "open"
