@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from ccxt_driver.contract.features import Feature
@@ -49,6 +50,8 @@ class ServerTruth:
         """Whether even a reconcile has not shown it: then it is taken for UTC."""
         self.venue_orders = Kept(_MOST_STRUCTURES)
         """The venue's orders that have ended, by row and venue id: they never change again."""
+        self.seen_ended = Kept(_MOST_MARKS)
+        """When we first saw that an order has ended of which more fills may be told, by row and venue id."""
         self.not_open = Kept(_MOST_MARKS)
         """Orders of which the venue said that they have ended, by row and venue id."""
         self.venue_trades = Kept(_MOST_STRUCTURES)
@@ -111,6 +114,16 @@ class ServerTruth:
             self.lags = True
         else:
             self.agreed += 1
+
+    def learn_fills(self, filled: Mapping[Any, Decimal]) -> None:
+        """Let the venue's orders that are kept say no less than their deals.
+
+        :param filled: by OMS id, how much deals say at least
+        """
+        for key, venue_order in [*self.venue_orders.items()]:  # others may add
+            said, total = decimal_of(venue_order, "filled"), filled.get(key[0], ZERO)
+            if said is not None and total > said:
+                self.venue_orders[key] = {**venue_order, "filled": str(total)}
 
     def note_outcome(self, client_order_id: str | None, outcome: str | None, now_ms: int) -> None:
         """Remember how a command that makes an order has failed.

@@ -29,12 +29,23 @@ _OPTIONS: Final = {
 """What older gateways pass on and do not keep: ccxt's name and the row's."""
 _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 _LEAST: Final = 1e-12
+_ANY: Final = Decimal("Infinity")
 _LOOSE_END: Final = "the venue does not know it"
 
 
 def has_ended(venue_order: Mapping[str, Any]) -> bool:
     """Whether an order of the venue cannot change any more."""
     return venue_order.get("status") in _ENDED
+
+
+def tells_no_fill(venue_order: Mapping[str, Any]) -> bool:
+    """Whether an order of the venue was cancelled, and it does not say how much had filled before."""
+    return venue_order.get("status") in ("canceled", "expired") and _said(venue_order, "filled") is None
+
+
+def filled_of(venue_order: Mapping[str, Any]) -> Decimal:
+    """How much of an order that has ended the venue says was filled: of a closed one all, unless it says."""
+    return _filled(venue_order, _said(venue_order, "amount") or _ANY) or ZERO
 
 
 def never_arrived(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -214,6 +214,7 @@ class TrueDeals(Rows):
             before, newest = newest, max((deal["id"] for deal in deals), default=None)
             if newest == before or self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
                 break
+        self._mapped(self._truth.learn_fills, self._mapped(sums_of, deals))
         return self._newest_or_oldest(deals, wanted, "executed_at")
 
     def _newest_at_once(self, deals: list[dict[str, Any]]) -> int:
@@ -274,6 +275,14 @@ class TrueDeals(Rows):
         if isinstance(trade, Mapping) and trade.get("id") is not None:
             kept = {key: value for key, value in trade.items() if key != "info"}
             self._truth.venue_trades.keep(str(trade["id"]), kept)
+
+
+def sums_of(deals: Iterable[Mapping[str, Any]]) -> dict[Any, Decimal]:
+    """How much deals say was filled, by the OMS id of the order."""
+    sums: dict[Any, Decimal] = {}
+    for deal in deals:
+        sums[deal.get("order_id")] = sums.get(deal.get("order_id"), ZERO) + needed_decimal(deal, "qty")
+    return sums
 
 
 def total_of(deals: Iterable[Mapping[str, Any]]) -> Decimal:

@@ -17,11 +17,17 @@ import ccxt
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
 from ccxt_driver.exchange.server_truth import has_zone, matched, may_be, may_differ
-from ccxt_driver.mappers.composition import composed_order, has_ended, never_arrived
+from ccxt_driver.mappers.composition import (
+    composed_order,
+    filled_of,
+    has_ended,
+    never_arrived,
+    tells_no_fill,
+)
 from ccxt_driver.mappers.values import decimal_of
 
 from .rows import MOST_CALLS
-from .true_deals import FRESH_MS, TrueDeals
+from .true_deals import FRESH_MS, TrueDeals, total_of
 
 _LISTS = ("fetch_open_orders", "fetch_orders", "fetch_closed_orders", "fetch_canceled_orders")
 _SURELY_LISTED_MS = 10_000
@@ -148,11 +154,27 @@ class Truth(TrueDeals):
         found = self._asked_by_id(account_id, [row for row in named if row.get("exchange_order_id")])
         loose = [row for row in named if not row.get("exchange_order_id")]
         found.update(self._loose_ends(account_id, loose))
+        found.update(self._fills_of_silent(account_id, left, found))
         for row in left:
             venue_order = found.get(row["id"])
             if venue_order is not None:
                 self._learn_of(row, venue_order)
         return {**known, **found}
+
+    def _fills_of_silent(
+        self, account_id: int, rows: list[dict[str, Any]], found: Mapping[int, Any]
+    ) -> dict[int, Any]:
+        """Orders that ended, and of which the venue does not say how much had filled: by their deals."""
+        silent = [row for row in rows if tells_no_fill(found.get(row["id"]) or {})]
+        if not silent:
+            return {}
+        since = min(self._time_of(row, "created_at") for row in silent)
+        self._reconcile_now(account_id, dict.fromkeys(row["symbol"] for row in silent), since)
+        deals = self._deals_by_order(account_id, silent)
+        return {
+            order_id: {**found[order_id], "filled": str(self._mapped(total_of, own))}
+            for order_id, own in deals.items()
+        }
 
     def _with_its_name(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row with the venue's id, also where it is known of the venue's lists only."""
@@ -162,8 +184,9 @@ class Truth(TrueDeals):
     def _learn_of(self, row: dict[str, Any], venue_order: Mapping[str, Any]) -> None:
         self._mapped(self._truth.learn, row, venue_order)
         if has_ended(venue_order):
-            self._truth.venue_orders.keep(_key(row), venue_order)
             self._truth.not_open.keep(_key(row))
+            if self._is_final(row, venue_order):
+                self._truth.venue_orders.keep(_key(row), venue_order)
         written, true_ms = row.get("created_at"), venue_order.get("timestamp")
         if row.get("edit_replace_at") is not None or not isinstance(true_ms, int) or has_zone(written):
             return
@@ -173,6 +196,22 @@ class Truth(TrueDeals):
         if self._truth.utc_offset_ms is None or is_new:
             offset = self._utc_offset_ms()
             self._truth.learn_offset(self._time_of(row, "created_at") + offset, true_ms)
+
+    def _is_final(self, row: Mapping[str, Any], venue_order: Mapping[str, Any]) -> bool:
+        """Whether nothing is to be learned of an order that has ended: its last fill may be told late."""
+        status, filled = venue_order["status"], self._mapped(filled_of, venue_order)
+        if status == "rejected" or (status == "closed" and filled >= self._mapped(decimal_of, row, "qty")):
+            return True
+        moved, now = venue_order.get("lastUpdateTimestamp"), self.milliseconds()
+        if isinstance(moved, int) and 0 < moved < now - FRESH_MS:
+            return True
+        written = row.get("closed_at") is not None and self._age_ms(row, "closed_at") > FRESH_MS
+        if written and row.get("status") == "CANCELED":
+            return True
+        seen = self._truth.seen_ended
+        if _key(row) not in seen:
+            seen.keep(_key(row), now)
+        return bool(now - seen.get(_key(row), now) > FRESH_MS)
 
     def _asked_by_id(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
         """The venue's orders by the ids that it gave them.

@@ -524,3 +524,54 @@ def test_an_order_whose_answer_was_lost_is_not_seen_twice_when_it_has_filled(
         assert [trade["order"] for trade in ex.fetch_my_trades()] == [order["id"]]
         assert seen["trades"] == ex.fetch_my_trades()
     assert "lacks deals" not in caplog.text
+
+
+# -- fills of orders that were cancelled
+
+
+def cancelled_after_a_part(desk: LaggingDesk) -> Any:
+    order = rest(desk)
+    fill(desk, 1)
+    desk.oms.venue_call(NETTING, "cancel_order", row_of(desk, order["id"])["exchange_order_id"], SPOT)
+    return order
+
+
+def test_a_cancelled_order_of_which_the_venue_does_not_say_what_had_filled(desk: LaggingDesk) -> None:
+    order = cancelled_after_a_part(desk)
+    silent = dict.fromkeys(("filled", "remaining", "average", "cost"))
+    desk.oms.change_venue_answers(
+        lambda name, answer: {**answer, **silent} if name == "fetch_order" else answer
+    )
+    for seen in every_way(desk, order["id"]):
+        assert (seen["status"], seen["filled"], seen["remaining"]) == ("canceled", 1, 2)
+    assert len(desk.ex.fetch_order(order["id"])["trades"]) == 1
+
+
+def nothing_filled(name: str, answer: Any) -> Any:
+    none = {"filled": 0.0, "remaining": 3.0, "average": None, "cost": 0.0, "trades": []}
+    return {**answer, **none, "lastUpdateTimestamp": None} if name == "fetch_order" else answer
+
+
+def test_a_fill_that_the_venue_tells_after_the_order_was_cancelled(desk: LaggingDesk) -> None:
+    order = cancelled_after_a_part(desk)
+    desk.oms.change_venue_answers(nothing_filled)
+    assert desk.ex.fetch_order(order["id"])["filled"] == 0
+
+    desk.oms.change_venue_answers(None)
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["status"], seen["filled"], len(seen["trades"])) == ("canceled", 1, 1)
+
+
+def test_a_deal_raises_what_was_kept_of_a_cancelled_order(desk: LaggingDesk) -> None:
+    order = cancelled_after_a_part(desk)
+    desk.oms.change_venue_answers(nothing_filled)
+    for _ in range(2):
+        assert desk.ex.fetch_order(order["id"])["filled"] == 0
+        desk.advance(2 * MINUTE_MS)
+    desk.oms.requests.clear()
+    assert desk.ex.fetch_order(order["id"])["filled"] == 0
+    assert "ccxt_call" not in [endpoint for endpoint, _ in desk.oms.requests], "it is final"
+
+    assert [trade["order"] for trade in desk.ex.fetch_my_trades()] == [order["id"]]
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["status"], seen["filled"], len(seen["trades"])) == ("canceled", 1, 1)
