@@ -29,10 +29,17 @@ _CLOSED = frozenset({"closed", "merged"})
 class Positions(Settling, Fallback):
     """Queries and commands on positions."""
 
-    async def _positions_now(self, account_id: int, wanted: Wanted) -> Any:
-        """Open positions, after the gateway has learned of all trades; None when there are too many."""
-        if await self._composes():
-            await self._reconcile_now(account_id, wanted.market_symbols())
+    async def _positions_now(self, account_id: int, wanted: Wanted, surely_all: bool = False) -> Any:
+        """Open positions, after the gateway has learned of all trades; None when there are too many.
+
+        :raises OperationRejected: `surely_all`, and it has not learned of all
+        """
+        composes = await self._composes()
+        if composes and not await self._reconcile_all(account_id, wanted.market_symbols()) and surely_all:
+            raise ccxt.OperationRejected(
+                f"{self.id} the gateway has not learned of all trades of the last ten minutes, so its "
+                "positions are not what the venue has; ask again later, or name a position_id"
+            )
         return await self._open_rows("positions_open", account_id, wanted, "opened_at")
 
     async def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
@@ -53,7 +60,7 @@ class Positions(Settling, Fallback):
             wanted = replace(wanted, symbols=frozenset(names))
         if params.get("history"):
             if await self._composes():
-                await self._reconcile_now(account_id, wanted.market_symbols())
+                await self._reconcile_all(account_id, wanted.market_symbols())
             rows = await self._history("positions_history", account_id, wanted, "opened_at")
         else:
             try:
@@ -191,12 +198,12 @@ class Positions(Settling, Fallback):
     async def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Open position rows that are meant.
 
-        :raises OperationRejected: a symbol or position was named and there is none
+        :raises OperationRejected: a symbol or position was named and there is none, or trades are missing
         """
         wanted = self._wanted(symbol, None, None, params)
         chosen = self.position_side(side)
         position_id = params.get("position_id")
-        rows = await self._positions_now(self._account_id(params), wanted)
+        rows = await self._positions_now(self._account_id(params), wanted, position_id is None)
         if rows is None:
             raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         meant = [

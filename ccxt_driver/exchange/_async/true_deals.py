@@ -28,6 +28,8 @@ _WHOLE_SECOND_MS = 1000
 """Some servers keep no part of a second."""
 _MOST_RECONCILES = 10
 _TRADES_IN_ONE_RECONCILE = 200
+_LOOKS_BACK_MS = 600_000
+"""How far a reconcile looks back at least, also when it has read these trades before."""
 
 
 class TrueDeals(Rows):
@@ -215,6 +217,34 @@ class TrueDeals(Rows):
                 break
         self._mapped(self._truth.learn_fills, self._mapped(sums_of, deals))
         return self._newest_or_oldest(deals, wanted, "executed_at")
+
+    async def _reconcile_all(self, account_id: int, symbols: Iterable[str]) -> bool:
+        """Let the gateway learn of every trade.
+
+        One reconcile reads so many trades, from where the last one ended or ten minutes back: of more in
+        that time it learns later only.
+
+        :returns: whether it has; otherwise a warning has said so
+        """
+        newest = None
+        for _ in range(_MOST_RECONCILES):
+            await self._reconcile_now(account_id, symbols)
+            wanted = Wanted(limit=_TRADES_IN_ONE_RECONCILE)
+            try:
+                deals = await self._history("deals", account_id, wanted, "executed_at")
+            except RouteMissing as error:
+                LOGGER.debug("%s what it learned is not known: %s", self.id, error)
+                return True
+            if self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
+                return True
+            before, newest = newest, max(deal["id"] for deal in deals)
+            if newest == before:
+                break
+        await self._know_zone(account_id, [{"created_at": deals[-1]["executed_at"]}])
+        if self._age_ms(deals[-1], "executed_at") > _LOOKS_BACK_MS:
+            return True
+        LOGGER.warning("%s the gateway may lack trades: more came than it reads at once", self.id)
+        return False
 
     def _newest_at_once(self, deals: list[dict[str, Any]]) -> int:
         """How many deals the gateway learned of together with the newest."""

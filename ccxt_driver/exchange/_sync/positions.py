@@ -30,10 +30,17 @@ _CLOSED = frozenset({"closed", "merged"})
 class Positions(Settling, Fallback):
     """Queries and commands on positions."""
 
-    def _positions_now(self, account_id: int, wanted: Wanted) -> Any:
-        """Open positions, after the gateway has learned of all trades; None when there are too many."""
-        if self._composes():
-            self._reconcile_now(account_id, wanted.market_symbols())
+    def _positions_now(self, account_id: int, wanted: Wanted, surely_all: bool = False) -> Any:
+        """Open positions, after the gateway has learned of all trades; None when there are too many.
+
+        :raises OperationRejected: `surely_all`, and it has not learned of all
+        """
+        composes = self._composes()
+        if composes and not self._reconcile_all(account_id, wanted.market_symbols()) and surely_all:
+            raise ccxt.OperationRejected(
+                f"{self.id} the gateway has not learned of all trades of the last ten minutes, so its "
+                "positions are not what the venue has; ask again later, or name a position_id"
+            )
         return self._open_rows("positions_open", account_id, wanted, "opened_at")
 
     def fetch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> list[Position]:
@@ -54,7 +61,7 @@ class Positions(Settling, Fallback):
             wanted = replace(wanted, symbols=frozenset(names))
         if params.get("history"):
             if self._composes():
-                self._reconcile_now(account_id, wanted.market_symbols())
+                self._reconcile_all(account_id, wanted.market_symbols())
             rows = self._history("positions_history", account_id, wanted, "opened_at")
         else:
             try:
@@ -192,12 +199,12 @@ class Positions(Settling, Fallback):
     def _closable(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Open position rows that are meant.
 
-        :raises OperationRejected: a symbol or position was named and there is none
+        :raises OperationRejected: a symbol or position was named and there is none, or trades are missing
         """
         wanted = self._wanted(symbol, None, None, params)
         chosen = self.position_side(side)
         position_id = params.get("position_id")
-        rows = self._positions_now(self._account_id(params), wanted)
+        rows = self._positions_now(self._account_id(params), wanted, position_id is None)
         if rows is None:
             raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         meant = [

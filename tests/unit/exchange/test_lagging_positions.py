@@ -245,3 +245,29 @@ def test_refusals_of_the_gateway_itself(desk: LaggingDesk) -> None:
             call()
         assert type(info.value) is kind
         assert info.value.outcome == "refused"
+
+
+# -- more trades than one reconcile reads
+
+
+def test_positions_that_the_gateway_cannot_know_yet_are_warned_of_and_not_closed(
+    make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It reads 200 trades from ten minutes back on, and the next time the same."""
+    desk = make_desk()
+    ex = desk.exchange(HEDGE)
+    for _ in range(203):
+        desk.oms.venue_call(HEDGE, "create_order", SWAP, "market", "buy", 0.1)
+        desk.advance(10)
+    first, *_ = ex.fetch_positions(None, {"positions": "raw"})
+    assert "may lack trades" in caplog.text
+    for close in (ex.close_all_positions, lambda: ex.close_position(SWAP)):
+        with pytest.raises(ccxt.OperationRejected, match="not learned of all trades") as info:
+            close()
+        assert info.value.outcome == "not_sent"
+    assert ex.close_position(SWAP, None, {"position_id": first["id"]})["filled"] == 0.1
+
+    desk.advance(11 * 60_000)
+    caplog.clear()
+    assert len(ex.fetch_positions(None, {"positions": "raw"})) == 202
+    assert "may lack trades" not in caplog.text

@@ -200,7 +200,7 @@ def test_fetch_positions(known: LaggingDesk) -> None:
     asked(known)
     known.ex.fetch_positions()
 
-    assert asked(known) == ["reconcile", "positions_open"]
+    assert asked(known) == ["reconcile", "deals", "positions_open"]
 
 
 def test_cancelling(known: LaggingDesk) -> None:
