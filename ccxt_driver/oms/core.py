@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
 
@@ -69,6 +70,8 @@ class Core:
         self.state = State(market.markets, store.load())
         self.settled_at = 0
         self._broken = False
+        self._shared: list[Transaction] | None = None
+        """What has been committed within `together`; None outside of it."""
         self._quotes: dict[str, tuple[int, Quote]] = {}
         self._liquidation_prices: dict[tuple[int, str], tuple[object, Decimal | None]] = {}
         """Of crossed positions by account and symbol, with what they were found from."""
@@ -107,15 +110,39 @@ class Core:
         except Exception as error:
             LOG.exception("a transaction could not be written; it is rolled back")
             self.rollback(tx)
-            raise Refusal(
-                ErrorCode.ENGINE_UNAVAILABLE, f"the state could not be written: {type(error).__name__}"
-            ) from error
+            raise unwritable(error) from error
         except BaseException:
             self.rollback(tx)
             raise
+        if self._shared is not None:
+            self._shared.append(tx)
         self.settled_at = max(self.settled_at, tx.now)
         if changes.events:
             self.publish(changes.events)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let the transactions of a `with` block share one write to the disk, at its end.
+
+        Of a durable store only: what memory holds cannot be taken back.
+
+        :raises StoreError: the disk refused; nothing of the block was done
+        """
+        settled_at = self.settled_at
+        shared: list[Transaction] = []
+        self._shared = shared
+        try:
+            with self.store.together():
+                yield
+        except BaseException:
+            for tx in reversed(shared):
+                tx.undo()
+            self.settled_at = settled_at  # what happened by itself since then happens again
+            self._broken = True
+            self._reload()
+            raise
+        finally:
+            self._shared = None
 
     def rollback(self, tx: Transaction) -> None:
         """Forget a transaction: memory is what the store says again."""
@@ -333,6 +360,11 @@ class Core:
         price = liquidation_price(beside, own, mark, market.tiers)
         self._liquidation_prices[key] = found_from, price
         return price
+
+
+def unwritable(error: Exception) -> Refusal:
+    """What a client learns of a commit that failed."""
+    return Refusal(ErrorCode.ENGINE_UNAVAILABLE, f"the state could not be written: {type(error).__name__}")
 
 
 def _nobody(events: list[Event]) -> Any:

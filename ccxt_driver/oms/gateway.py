@@ -341,6 +341,16 @@ def schema_refusal(error: ValidationError) -> Refusal:
     return Refusal(ErrorCode.VALIDATION_ERROR, "; ".join(texts[:5]), {"errors": errors})
 
 
+def unwritten(reply: Reply, refusal: Refusal, request_id: str | None) -> Reply:
+    """What becomes of a reply whose commands could not be written after all: each has failed."""
+    body = reply.body
+    results = body["results"] if "results" in body else body["detail"].get("results")
+    if results is None:
+        return reply  # it was refused whole, whatever was written
+    failed = [Outcome(error=refusal).wire(index, request_id) for index in range(len(results))]
+    return Reply(HTTP_STATUS[refusal.code], {"detail": error_body(refusal, request_id) | {"results": failed}})
+
+
 _TAGS: Final = frozenset(_RUN)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import ValidationError
 
@@ -19,9 +19,9 @@ from ccxt_driver.contract.values import parse_decimal
 
 from . import funding
 from .clock import MANUAL_START_MS, Clock, ManualClock, WallClock
-from .core import LOG, Core
+from .core import LOG, Core, unwritable
 from .entities import OWNER, Event, Principal
-from .gateway import HANDLERS, Reply, Request, refused, schema_refusal
+from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .liquidation import settle_swaps
 from .market.listing import DEFAULT_MARKETS, Market
@@ -36,6 +36,15 @@ from .store import MemoryStore, Store
 _EXACT: Final = Context(prec=60)
 _Subscriber = Callable[[list[Event]], None]
 _MEMORY_EVENTS: Final = 10_000
+
+
+class CommandRequest(NamedTuple):
+    """A request to the endpoint `commands`; the fields are those of `EmbeddedOms.handle`."""
+
+    query: Mapping[str, Any]
+    body: Any
+    principal: Principal = OWNER
+    request_id: str | None = None
 
 
 class EmbeddedOms:
@@ -145,6 +154,45 @@ class EmbeddedOms:
                 if self._news:
                     self._tell()
                 setcontext(before)
+
+    @property
+    def durable(self) -> bool:
+        """Whether it is kept on disk."""
+        return self._core.store.durable
+
+    def run_together(self, requests: Sequence[CommandRequest]) -> list[Reply]:
+        """Answer several requests to `commands`, as `handle` does, with one write to the disk for all.
+
+        When that fails, each of them is refused with `engine_unavailable` and nothing was done.
+        Subscribers are told after it. Never raises.
+        """
+        with self._lock:
+            alone = len(requests) == 1 and not isinstance(requests[0].body, list)
+            if alone or self._closed or self._telling or not self.durable:
+                return [self._run(request) for request in requests]
+            replies: list[Reply] = []
+            self._telling = True  # nobody is told of what is not on the disk yet
+            try:
+                with self._core.together():
+                    replies += [self._run(request) for request in requests]
+            except Exception as error:  # noqa: BLE001  # it is logged, and answered to every request
+                LOG.exception("%d requests could not be written; they are rolled back", len(requests))
+                self._news.clear()
+                refusal = unwritable(error)
+                return [
+                    unwritten(reply, refusal, request.request_id)
+                    for request, reply in zip(requests, replies, strict=True)
+                ]
+            except BaseException:
+                self._news.clear()
+                raise
+            finally:
+                self._telling = False
+                self._tell()
+            return replies
+
+    def _run(self, request: CommandRequest) -> Reply:
+        return self.handle("commands", {}, *request)
 
     def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
         """Be told of every committed change, in order, in the thread that made it, when its request is done.

@@ -16,6 +16,9 @@ APPLICATION_ID: Final = 0x4F4D5331
 _BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process, which only ever writes one key."""
 
+_CHECKPOINT_PAGES: Final = 4000
+"""After so many pages the log (then 16 MB) is written into the file: seldom, as who commits then waits."""
+
 _VERSION_1: Final = (
     """CREATE TABLE orders (
         id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
@@ -113,6 +116,7 @@ def connect(path: Path) -> sqlite3.Connection:
         _recognise(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: without it the drive may still hold the data
         _migrate(connection, path)
     except sqlite3.Error as error:
@@ -164,3 +168,44 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+class SharedTransaction:
+    """A write transaction of several parts, each whole or not at all; it begins with the first part."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._begun = False
+
+    @contextmanager
+    def part(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """One part; called as `transaction` is.
+
+        :raises sqlite3.OperationalError: SQLite has rolled the parts before it back, as on a full disk
+        """
+        if not self._begun:
+            connection.execute("BEGIN IMMEDIATE")
+            self._begun = True
+        self._refuse_lost()
+        connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO part")
+                connection.execute("RELEASE part")
+            raise
+        connection.execute("RELEASE part")
+
+    def commit(self) -> None:
+        """Bring all parts to the disk.
+
+        :raises sqlite3.Error: none of them is on it
+        """
+        if self._begun:
+            self._refuse_lost()
+            self._connection.execute("COMMIT")
+
+    def _refuse_lost(self) -> None:
+        if not self._connection.in_transaction:
+            raise sqlite3.OperationalError("the transaction has been rolled back")

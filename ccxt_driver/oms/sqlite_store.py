@@ -6,7 +6,8 @@ import dataclasses
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +20,7 @@ from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionMode, Pos
 
 from .entities import Account, ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position, Strategy
 from .json_text import dumps, loads
-from .sqlite_file import connect, transaction
+from .sqlite_file import SharedTransaction, connect, transaction
 from .sqlite_keys import SqliteApiKeys
 from .store import KEEP_EVENTS, Changes, RowFilter, Snapshot, StoreError, StoreInUse, StoreUnusable
 
@@ -176,6 +177,22 @@ class _Where:
             self.values += [wanted.client_order_id, *wanted.account_ids]
 
 
+class _Latest:
+    """Balances and settings as they go into the file: a later one takes the place of an earlier one."""
+
+    __slots__ = ("balances", "settings")
+
+    def __init__(self) -> None:
+        self.balances: dict[tuple[int, str], str] = {}
+        self.settings: dict[str, str] = {}
+
+    def take(self, changes: Changes) -> None:
+        for owner, total in changes.balances.items():
+            self.balances[owner] = str(total)
+        for name, value in changes.settings.items():
+            self.settings[name] = _json(value)
+
+
 class SqliteStore:
     """A store in a file that one process holds at a time.
 
@@ -191,6 +208,10 @@ class SqliteStore:
         self.path = Path(path)
         self._keep_events = keep_events
         self._lock = _locked(self.path)
+        self._write = transaction
+        """How one commit is written: by itself, or as a part of several."""
+        self._latest: _Latest | None = None
+        """Values that several commits have changed, and only the last one counts; None outside of those."""
         try:
             self._connection = connect(self.path)
             self._keys = SqliteApiKeys(self.path)
@@ -211,6 +232,8 @@ class SqliteStore:
 
     def _load(self) -> Snapshot:
         query = self._connection.execute
+        if self._latest is not None:
+            self._write_latest(self._latest)
         self._last_seq = self._read_last_seq()
         return Snapshot(
             open_orders=[_ORDER.entity(row) for row in query(_ORDER.select + _OPEN_ORDERS)],
@@ -247,7 +270,7 @@ class SqliteStore:
         """
         last_seq = self._follow(changes.events)
         try:
-            with transaction(self._connection):
+            with self._write(self._connection):
                 self._write_rows(changes)
                 self._write_state(changes)
                 if changes.events:
@@ -255,6 +278,29 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise StoreError(f"nothing was written to {self.path}: {error}") from error
         self._last_seq.update(last_seq)
+        if self._latest is not None:
+            self._latest.take(changes)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """As the protocol says: one transaction of SQLite, each commit a part of it.
+
+        :raises StoreError: the disk refused; nothing of the block is written
+        """
+        shared = SharedTransaction(self._connection)
+        self._write = shared.part
+        self._latest = _Latest()
+        try:
+            yield
+            self._write_latest(self._latest)
+            shared.commit()
+        except sqlite3.Error as error:
+            raise StoreError(f"nothing was written to {self.path}: {error}") from error
+        finally:
+            self._write = transaction
+            self._latest = None
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _follow(self, events: list[Event]) -> dict[int, int]:
         last: dict[int, int] = {}
@@ -281,14 +327,20 @@ class SqliteStore:
 
     def _write_state(self, changes: Changes) -> None:
         write = self._connection.executemany
-        if changes.balances:
-            write(_PUT_BALANCE, [(*owner, str(total)) for owner, total in changes.balances.items()])
         if changes.accounts:
             write(_ACCOUNT.upsert, map(_ACCOUNT.values, changes.accounts.values()))
         if changes.strategies:
             write(_STRATEGY.upsert, map(_STRATEGY.values, changes.strategies.values()))
-        if changes.settings:
-            write(_PUT_SETTING, [(name, _json(value)) for name, value in changes.settings.items()])
+        if self._latest is None:
+            latest = _Latest()
+            latest.take(changes)
+            self._write_latest(latest)
+
+    def _write_latest(self, latest: _Latest) -> None:
+        if self._connection.in_transaction:  # else SQLite has rolled back what they belong to
+            write = self._connection.executemany
+            write(_PUT_BALANCE, [(*owner, total) for owner, total in latest.balances.items()])
+            write(_PUT_SETTING, latest.settings.items())
 
     def _write_events(self, events: list[Event]) -> None:
         self._connection.executemany(_EVENT.insert, map(_EVENT.values, events))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from operator import attrgetter
@@ -171,6 +172,16 @@ class Store(KeyStore, Protocol):
 
         :raises StoreError: a client order id is claimed already, or an event does not follow the
             last one of its account; nothing is written
+        """
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Let the commits of a `with` block share one write to the disk, and read each other meanwhile.
+
+        At its end a durable store has all of them on disk, or, when it raises, none. Each is still whole
+        or not at all.
+
+        :raises StoreError: at the end of the block, the disk refused
         """
         ...
 
@@ -412,6 +423,10 @@ class MemoryStore:
         self._accounts.update(changes.accounts)
         self._strategies.update(changes.strategies)
         self._settings.update(changes.settings)
+
+    def together(self) -> AbstractContextManager[None]:
+        """As the protocol says; there is no disk to share a write to."""
+        return nullcontext()
 
     def _check_claims(self, claims: list[Claim]) -> None:
         first = claims[0]

@@ -16,7 +16,9 @@ from ccxt_driver.contract.endpoints import ENDPOINTS, MARKET_FUNCTIONS, Access, 
 from ccxt_driver.oms.access import ANONYMOUS
 from ccxt_driver.oms.entities import Principal
 from ccxt_driver.oms.json_text import dumps, loads
+from ccxt_driver.oms.service import CommandRequest
 
+from .command_groups import CommandGroups
 from .served import INVALID_KEY, MISSING_KEY, ServedOms, error_body
 from .websocket import WebSocketEndpoint
 
@@ -49,20 +51,22 @@ def create_app(oms: ServedOms) -> web.Application:
     :param oms: an `EmbeddedOms`
     """
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_shape_errors])
+    groups = CommandGroups(oms)
     for endpoint in ENDPOINTS:
-        handler = _handler(oms, endpoint)
+        handler = _handler(oms, endpoint, groups)
         app.router.add_route(endpoint.method, f"/{endpoint.path}", handler, name=endpoint.name)
         if endpoint.older_path is not None:
             app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
-    websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms)
+    websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms, groups)
     app.router.add_get("/ws", _websocket_handler(oms, websockets))
     app.cleanup_ctx.append(_background(oms))
     app.on_shutdown.append(_close_websockets)
     return app
 
 
-def _handler(oms: ServedOms, endpoint: Endpoint) -> _Handler:
+def _handler(oms: ServedOms, endpoint: Endpoint, groups: CommandGroups) -> _Handler:
     name = endpoint.name
+    commands = name == "commands"
     has_body = endpoint.method != "GET"
     identify = _identifier(oms, endpoint.access)
 
@@ -71,7 +75,10 @@ def _handler(oms: ServedOms, endpoint: Endpoint) -> _Handler:
         query = _query(request) if request.query_string else {}
         body = _json(await request.read()) if has_body else None
         request_id = _request_id(request)
-        reply = oms.handle(name, request.match_info, query, body, principal, request_id)
+        if commands:
+            reply = await groups.run(CommandRequest(query, body, principal, request_id))
+        else:
+            reply = oms.handle(name, request.match_info, query, body, principal, request_id)
         return _response(request_id, reply.status, reply.body)
 
     return handle

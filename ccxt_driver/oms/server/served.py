@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.oms.entities import Event, Principal
 from ccxt_driver.oms.keys import KeyRing
+from ccxt_driver.oms.service import CommandRequest
 
 
 class Reply(Protocol):
@@ -48,6 +49,15 @@ class ServedOms(Protocol):
         request_id: str | None = ...,
     ) -> Reply:
         """Answer one request of the contract."""
+        ...
+
+    @property
+    def durable(self) -> bool:
+        """Whether it is kept on disk, so that commands are better written together."""
+        ...
+
+    def run_together(self, requests: Sequence[CommandRequest]) -> Sequence[Reply]:
+        """Answer several requests to `commands` with one write to the disk."""
         ...
 
     def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:

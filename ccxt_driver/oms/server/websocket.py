@@ -26,8 +26,10 @@ from ccxt_driver.oms.access import ANONYMOUS
 from ccxt_driver.oms.entities import Principal
 from ccxt_driver.oms.json_text import loads
 from ccxt_driver.oms.keys import digest
+from ccxt_driver.oms.service import CommandRequest
 
 from . import frames
+from .command_groups import CommandGroups
 from .event_hub import CursorExpired, EventHub, Feed
 from .market_polls import MarketPolls
 from .outbox import Outbox, SlowConsumer
@@ -57,13 +59,17 @@ class Client:
     """One connection.
 
     :param oms: what it talks to
+    :param groups: who runs its commands
     :param hub: where its events come from
     :param outbox: where its frames go
     :param secret: the key it came with, if any; its digest is kept, to see when it is disabled
     """
 
-    def __init__(self, oms: ServedOms, hub: EventHub, outbox: Outbox, secret: str | None) -> None:
+    def __init__(
+        self, oms: ServedOms, groups: CommandGroups, hub: EventHub, outbox: Outbox, secret: str | None
+    ) -> None:
         self._oms = oms
+        self._groups = groups
         self._hub = hub
         self.outbox = outbox
         self._digest: str | None = None
@@ -279,7 +285,7 @@ class Client:
 
     async def _command(self, request_id: Any, payload: dict[str, Any]) -> None:
         self._require_key()
-        reply = self._oms.handle("commands", {}, {}, payload, self._principal)
+        reply = await self._groups.run(CommandRequest({}, payload, self._principal))
         results = reply.body.get("results") or reply.body.get("detail", {}).get("results")
         if not results:
             raise Refused(reply.body["detail"])
@@ -339,10 +345,12 @@ class WebSocketEndpoint:
     """All connections of `/ws`.
 
     :param oms: what they talk to
+    :param groups: who runs their commands
     """
 
-    def __init__(self, oms: ServedOms) -> None:
+    def __init__(self, oms: ServedOms, groups: CommandGroups) -> None:
         self._oms = oms
+        self._groups = groups
         self._clients: set[Client] = set()
         self._hub: EventHub | None = None
 
@@ -380,7 +388,7 @@ class WebSocketEndpoint:
         if transport is None:  # gone during the handshake
             return socket
         outbox = Outbox(socket, transport)
-        client = Client(self._oms, self._hub, outbox, secret)
+        client = Client(self._oms, self._groups, self._hub, outbox, secret)
         self._clients.add(client)
         outbox.put(frames.HELLO)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any, Final
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ccxt_driver.contract.endpoints import CORE_FUNCTIONS, snake_case
 from ccxt_driver.oms import OWNER, EmbeddedOms, Market, Principal, Reply
+from ccxt_driver.oms.service import CommandRequest
 
 from .administration import Administration
 from .commands import Commands
@@ -108,6 +109,12 @@ class LaggingGateway:
         }
 
     # -- the door
+
+    durable = False
+
+    def run_together(self, requests: Sequence[CommandRequest]) -> list[Reply]:
+        """Answer requests to `commands`."""
+        return [self.handle("commands", {}, *request) for request in requests]
 
     def handle(
         self,

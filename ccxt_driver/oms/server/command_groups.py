@@ -1,0 +1,55 @@
+"""Commands of all clients that wait at one moment share one write to the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from ccxt_driver.oms.service import CommandRequest
+
+from .served import Reply, ServedOms
+
+_MOST: Final = 256
+"""Requests in a group: the first of them waits for the last."""
+
+_Waiting = tuple[CommandRequest, asyncio.Future[Reply]]
+
+
+class CommandGroups:
+    """Runs the commands of an OMS: at once, or when it keeps its state on disk, in groups.
+
+    Nobody is made to wait for others to come: a group is what the clients have sent while the server was at
+    work on the one before. Lives in one event loop.
+
+    :param oms: whose commands
+    """
+
+    def __init__(self, oms: ServedOms) -> None:
+        self._oms = oms
+        self._waiting: list[_Waiting] = []
+
+    async def run(self, request: CommandRequest) -> Reply:
+        """The answer to a request, once what it has done is on disk."""
+        if not self._oms.durable:
+            return self._oms.handle("commands", {}, *request)
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Reply] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._run_group)
+        self._waiting.append((request, answered))
+        return await answered
+
+    def _run_group(self) -> None:
+        # Not those whose connection was cut before anything was done for them.
+        group = [waiting for waiting in self._waiting[:_MOST] if not waiting[1].done()]
+        self._waiting = self._waiting[_MOST:]
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._run_group)
+        try:
+            replies = self._oms.run_together([request for request, _ in group])
+        except BaseException as error:
+            for _, answered in group:
+                answered.set_exception(RuntimeError(f"the group was not run: {type(error).__name__}"))
+            raise
+        for (_, answered), reply in zip(group, replies, strict=True):
+            answered.set_result(reply)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.server import create_app
+from ccxt_driver.oms.server.command_groups import CommandGroups
+from ccxt_driver.oms.service import CommandRequest
+
+BODY = {
+    "account_id": 1,
+    "command": "send_order",
+    "payload": {"symbol": "BTC/USDT", "side": "buy", "order_type": "limit", "qty": "0.01", "price": "1000"},
+}
+
+
+def _commits(oms: Any) -> list[str]:
+    statements: list[str] = []
+    oms._core.store._connection.set_trace_callback(
+        lambda text: statements.append(text) if text == "COMMIT" else None
+    )
+    return statements
+
+
+async def test_requests_that_wait_together_are_written_together(tmp_path: Path) -> None:
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups, commits = CommandGroups(oms), _commits(oms)
+        replies = await asyncio.gather(*(groups.run(CommandRequest({}, BODY)) for _ in range(300)))
+        assert sorted(reply.body["results"][0]["order_id"] for reply in replies) == list(range(1, 301))
+        assert len(commits) == 2  # a group is not endless
+
+
+async def test_over_http_and_the_websocket(tmp_path: Path) -> None:
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        _, secret = oms.keys.create()
+        commits = _commits(oms)
+        async with TestClient(TestServer(create_app(oms)), headers={"x-api-key": secret}) as client:
+            socket = await client.ws_connect("/ws")
+            await socket.receive_json()
+
+            async def post() -> int:
+                async with client.post("/oms/commands", json=BODY) as response:
+                    return response.status
+
+            asked = [post() for _ in range(20)]
+            await socket.send_json({"id": 1, "action": "command", "payload": BODY})
+            assert await asyncio.gather(*asked) == [200] * 20
+            assert (await socket.receive_json())["payload"]["ok"] is True
+        assert 1 <= len(commits) < 21
+
+
+async def test_who_has_gone_before_its_turn_is_not_served(tmp_path: Path) -> None:
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups = CommandGroups(oms)
+        gone = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
+        asyncio.get_running_loop().call_soon(gone.cancel)
+        stayed = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
+        await asyncio.wait({gone, stayed})
+        assert gone.cancelled()
+        assert stayed.result().body["results"][0]["order_id"] == 1
+
+
+async def test_a_fault_reaches_everybody_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups = CommandGroups(oms)
+        monkeypatch.setattr(oms, "run_together", fail)
+        asked = (groups.run(CommandRequest({}, BODY)) for _ in range(2))
+        found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [str(error) for error in found] == ["the group was not run: ZeroDivisionError"] * 2
+    assert isinstance(heard[0]["exception"], ZeroDivisionError)
