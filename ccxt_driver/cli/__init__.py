@@ -11,6 +11,7 @@ import click
 from ccxt_driver._version import __version__
 
 _COMMANDS: Final = {
+    "db": "Check and back up the file of an OMS.",
     "doctor": "Check a gateway end to end and say how to mend what is wrong.",
     "key": "Make, list, disable and rotate API keys of an OMS file.",
     "serve": "Serve the embedded OMS over HTTP and WebSocket.",
