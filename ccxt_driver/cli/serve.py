@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import click
 
 if TYPE_CHECKING:
     from ccxt_driver.oms import EmbeddedOms
+    from ccxt_driver.oms.server.limits import Limits
 
 
 @click.command()
@@ -36,7 +38,35 @@ if TYPE_CHECKING:
 )
 @click.option("--new-key", is_flag=True, help="Make another API key and print it.")
 @click.option("--seed", default=0, show_default=True, help="Of the synthetic market, for a new OMS.")
-def serve(host: str, port: int, db: Path | None, new_key: bool, seed: int) -> None:
+@click.option(
+    "--tls-cert",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file with the certificate and its chain: speak TLS.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file with its private key; not needed when it is in the file of --tls-cert.",
+)
+@click.option("--rate-limit", type=float, help="Requests a second of one key. Default: any number.")
+@click.option(
+    "--rate-burst", type=int, help="Requests of one key at once after a pause. Default: those of one second."
+)
+@click.option("--max-body", type=int, help="Largest body of a request, in bytes. Default: 4 MiB.")
+@click.option("--max-frame", type=int, help="Largest frame of a WebSocket, in bytes. Default: 1 MiB.")
+def serve(
+    host: str,
+    port: int,
+    db: Path | None,
+    new_key: bool,
+    seed: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    rate_limit: float | None,
+    rate_burst: int | None,
+    max_body: int | None,
+    max_frame: int | None,
+) -> None:
     """Serve the embedded OMS (paper trading) over HTTP and WebSocket.
 
     Prints base_url, account_id and api_key lines and then "ready" to standard output; logs go to
@@ -45,10 +75,13 @@ def serve(host: str, port: int, db: Path | None, new_key: bool, seed: int) -> No
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if not _is_loopback(host):
+    limits = _limits(rate_limit, rate_burst, max_body, max_frame)
+    tls = _tls(tls_cert, tls_key)
+    if tls is None and not _is_loopback(host):
         click.echo(
             f"warning: {host} can be reached from other machines, and there is no TLS: keys and orders "
-            "travel in the clear. Put a proxy that speaks TLS in front, or use --host 127.0.0.1.",
+            "travel in the clear. Use --tls-cert, put a proxy that speaks TLS in front, or use --host "
+            "127.0.0.1.",
             err=True,
         )
     with _told(host, port):
@@ -56,9 +89,47 @@ def serve(host: str, port: int, db: Path | None, new_key: bool, seed: int) -> No
     oms = _open(db, seed)
     try:
         with _told(host, port):
-            _run(oms, host, port, new_key)
+            _run(oms, host, port, new_key, limits, tls)
     finally:
         oms.close()
+
+
+def _limits(
+    rate_limit: float | None, rate_burst: int | None, max_body: int | None, max_frame: int | None
+) -> Limits:
+    from ccxt_driver.oms.server.limits import Limits
+
+    given = {
+        "requests_per_second": ("--rate-limit", rate_limit),
+        "burst": ("--rate-burst", rate_burst),
+        "largest_body": ("--max-body", max_body),
+        "largest_frame": ("--max-frame", max_frame),
+    }
+    try:
+        return Limits(**{name: value for name, (_, value) in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValueError as error:
+        text = str(error)
+        for name, (option, _) in given.items():
+            text = text.replace(name, option)
+        raise click.UsageError(text) from error
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if key is not None:
+            raise click.UsageError("--tls-key: goes with --tls-cert")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:  # of which ssl.SSLError is one
+        raise click.ClickException(f"--tls-cert {certificate}: {error}") from error
+    return context
+
+
+def _no_password() -> str:
+    """Without it OpenSSL would ask on the terminal, where a service has nobody to answer."""
+    raise ValueError("the private key needs a password; take one without")
 
 
 def _open(db: Path | None, seed: int) -> EmbeddedOms:
@@ -71,7 +142,9 @@ def _open(db: Path | None, seed: int) -> EmbeddedOms:
         raise click.ClickException(str(error)) from error
 
 
-def _run(oms: EmbeddedOms, host: str, port: int, new_key: bool) -> None:
+def _run(
+    oms: EmbeddedOms, host: str, port: int, new_key: bool, limits: Limits, tls: ssl.SSLContext | None
+) -> None:
     from ccxt_driver.oms.server.running import serve as serve_until_stopped
 
     def ready(base_url: str) -> None:
@@ -80,7 +153,7 @@ def _run(oms: EmbeddedOms, host: str, port: int, new_key: bool) -> None:
             click.echo(line)
         sys.stdout.flush()
 
-    asyncio.run(serve_until_stopped(oms, host, port, ready))
+    asyncio.run(serve_until_stopped(oms, host, port, ready, limits=limits, tls=tls))
 
 
 @contextmanager

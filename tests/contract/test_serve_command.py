@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
+import ssl
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,3 +98,50 @@ def test_an_address_of_another_machine_is_told_and_leaves_nothing_behind(serve: 
     assert status == 1
     assert "Error: 192.0.2.1:0: " in errors
     assert [*tmp_path.iterdir()] == []
+
+
+def _certificate(folder: Path, *more: str) -> tuple[Path, Path]:
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", "1", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", *(more or ["-nodes"])]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+def test_tls(serve: Any, tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    served = serve("--host", "0.0.0.0", "--tls-cert", certificate, "--tls-key", key)
+    base_url = served.all("base_url")[0]
+    assert base_url.startswith("https://127.0.0.1:")
+    trusted = ssl.create_default_context(cafile=certificate)
+    with urllib.request.urlopen(f"{base_url}/healthz", timeout=10, context=trusted) as response:
+        assert response.status == 200
+    status, errors = served.stop()
+    assert status == 0
+    assert "there is no TLS" not in errors
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+def test_a_key_with_a_password_is_told_and_not_asked_for(serve: Any, tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path, "-passout", "pass:secret")
+    status, errors = serve("--tls-cert", certificate, "--tls-key", key).stop()
+    assert status == 1
+    assert "needs a password" in errors
+
+
+def test_options_that_make_no_sense_are_told(serve: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    for arguments, found in (
+        (["--tls-key", broken], "--tls-key: goes with --tls-cert"),
+        (["--tls-cert", broken], f"--tls-cert {broken}: "),
+        (["--rate-limit", "0"], "--rate-limit: expected a number above 0, got 0.0"),
+        (["--rate-burst", "5"], "--rate-burst: goes with --rate-limit"),
+    ):
+        status, errors = serve(*arguments, "--db", tmp_path / "oms.sqlite").stop()
+        assert status in (1, 2)
+        assert found in errors
+        assert "Traceback" not in errors
+    assert [*tmp_path.iterdir()] == [broken]

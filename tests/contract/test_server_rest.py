@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from ccxt_driver.contract.endpoints import ENDPOINTS, Access
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.server import create_app
-from ccxt_driver.oms.server.application import LARGEST_BODY
+from ccxt_driver.oms.server.limits import LARGEST_BODY
 
 pytestmark = pytest.mark.sockets
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.server import application, create_app, outbox
-from ccxt_driver.oms.server.websocket import LARGEST_FRAME
+from ccxt_driver.oms.server.limits import LARGEST_FRAME
 
 pytestmark = pytest.mark.sockets
 

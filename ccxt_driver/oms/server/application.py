@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
@@ -19,12 +20,12 @@ from ccxt_driver.oms.json_text import dumps, loads
 from ccxt_driver.oms.service import CommandRequest
 
 from .command_groups import CommandGroups
-from .served import INVALID_KEY, MISSING_KEY, ServedOms, error_body
+from .limits import Limits, RateLimiter
+from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms, error_body
 from .websocket import WebSocketEndpoint
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
 
-LARGEST_BODY: Final = 4 * 1024 * 1024
 TICK_SECONDS: Final = 0.25
 KEY_CHECK_SECONDS: Final = 1.0
 
@@ -38,37 +39,46 @@ _NOT_A_REQUEST_ID: Final = re.compile(r"[^\x21-\x7e]")
 class _Refused(Exception):
     """A request that never reaches the OMS."""
 
-    def __init__(self, code: ErrorCode, message: str, status: int | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, message: str, status: int | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.code = code
         self.message = message
         self.status = status or HTTP_STATUS[code]
 
 
-def create_app(oms: ServedOms) -> web.Application:
+def create_app(oms: ServedOms, limits: Limits | None = None) -> web.Application:
     """Make the application. It does not close the OMS: that is for whoever made it.
 
     :param oms: an `EmbeddedOms`
+    :param limits: what clients may ask for; by default 4 MiB a request, and as many as they like
     """
-    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_shape_errors])
-    groups = CommandGroups(oms)
+    limits = limits or Limits()
+    app = web.Application(client_max_size=limits.largest_body, middlewares=[_shape_errors])
+    groups, limiter = CommandGroups(oms), limits.limiter(time.monotonic)
     for endpoint in ENDPOINTS:
-        handler = _handler(oms, endpoint, groups)
+        handler = _handler(oms, endpoint, groups, limiter)
         app.router.add_route(endpoint.method, f"/{endpoint.path}", handler, name=endpoint.name)
         if endpoint.older_path is not None:
             app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
-    websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms, groups)
+    websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms, groups, limiter, limits.largest_frame)
     app.router.add_get("/ws", _websocket_handler(oms, websockets))
     app.cleanup_ctx.append(_background(oms))
     app.on_shutdown.append(_close_websockets)
     return app
 
 
-def _handler(oms: ServedOms, endpoint: Endpoint, groups: CommandGroups) -> _Handler:
+def _handler(
+    oms: ServedOms, endpoint: Endpoint, groups: CommandGroups, limiter: RateLimiter | None
+) -> _Handler:
     name = endpoint.name
     commands = name == "commands"
     has_body = endpoint.method != "GET"
     identify = _identifier(oms, endpoint.access)
+    if limiter is not None and endpoint.access is not Access.PUBLIC:
+        identify = _limited(identify, limiter)
 
     async def handle(request: web.Request) -> web.Response:
         principal = identify(request)
@@ -109,6 +119,21 @@ def _identifier(oms: ServedOms, access: Access) -> Callable[[web.Request], Princ
     return {Access.KEY: by_key, Access.MARKET: by_key_unless_market, Access.PUBLIC: anybody}[access]
 
 
+def _limited(
+    identify: Callable[[web.Request], Principal], limiter: RateLimiter
+) -> Callable[[web.Request], Principal]:
+    """The same, but not too often."""
+
+    def seldom(request: web.Request) -> Principal:
+        principal = identify(request)
+        seconds = limiter.wait(principal, request.remote)
+        if seconds:
+            raise _Refused(ErrorCode.RATE_LIMITED, TOO_OFTEN, retry_after=seconds)
+        return principal
+
+    return seldom
+
+
 def _query(request: web.Request) -> dict[str, str]:
     query = dict(request.query)
     if len(query) < len(request.query):
@@ -146,9 +171,12 @@ async def _shape_errors(request: web.Request, handler: _Handler) -> web.StreamRe
     try:
         return await handler(request)
     except _Refused as refused:
-        return _response(_request_id(request), refused.status, error_body(refused.code, refused.message))
+        response = _response(_request_id(request), refused.status, error_body(refused.code, refused.message))
+        if refused.retry_after is not None:
+            response.headers["Retry-After"] = str(refused.retry_after)
+        return response
     except web.HTTPRequestEntityTooLarge:
-        message = f"body: expected at most {LARGEST_BODY} bytes"
+        message = f"body: expected at most {request.client_max_size} bytes"
         return _response(_request_id(request), 413, error_body(ErrorCode.VALIDATION_ERROR, message))
     except web.HTTPException as error:
         response = _response(_request_id(request), error.status, {"detail": error.reason})

@@ -85,4 +85,5 @@ def error_body(
 
 
 MISSING_KEY: Final = "the x-api-key header is missing"
+TOO_OFTEN: Final = "too many requests; wait as long as Retry-After says"
 INVALID_KEY: Final = "the API key is unknown or disabled"

@@ -31,14 +31,14 @@ from ccxt_driver.oms.service import CommandRequest
 from . import frames
 from .command_groups import CommandGroups
 from .event_hub import CursorExpired, EventHub, Feed
+from .limits import LARGEST_FRAME, RateLimiter
 from .market_polls import MarketPolls
 from .outbox import Outbox, SlowConsumer
-from .served import INVALID_KEY, MISSING_KEY, ServedOms
+from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms
 from .snapshots import Refused, Snapshot, ask, call_venue, refused, take
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
 
-LARGEST_FRAME: Final = 1024 * 1024
 HEARTBEAT_SECONDS: Final = 20.0
 
 _NAMESPACE: Final = {
@@ -63,12 +63,20 @@ class Client:
     :param hub: where its events come from
     :param outbox: where its frames go
     :param secret: the key it came with, if any; its digest is kept, to see when it is disabled
+    :param wait: how many seconds someone has to wait before the next frame; None when nobody has to
     """
 
     def __init__(
-        self, oms: ServedOms, groups: CommandGroups, hub: EventHub, outbox: Outbox, secret: str | None
+        self,
+        oms: ServedOms,
+        groups: CommandGroups,
+        hub: EventHub,
+        outbox: Outbox,
+        secret: str | None,
+        wait: Callable[[Principal], int] | None = None,
     ) -> None:
         self._oms = oms
+        self._wait = wait
         self._groups = groups
         self._hub = hub
         self.outbox = outbox
@@ -132,6 +140,7 @@ class Client:
             payload = frame.get("payload") or {}
             if not isinstance(payload, dict):
                 raise refused(ErrorCode.VALIDATION_ERROR, "payload: expected an object")
+            self._refuse_too_often(action)
             await _ACTIONS[action](self, request_id, payload)
         except Refused as said:
             self._error(request_id, namespace, action, said.detail)
@@ -143,6 +152,13 @@ class Client:
             LOG.exception("a frame of /ws (%s) could not be answered", action)
             refusal = refused(ErrorCode.INTERNAL_ERROR, "the server could not answer this frame")
             self._error(request_id, namespace, action, refusal.detail)
+
+    def _refuse_too_often(self, action: Action) -> None:
+        if self._wait is None or action is Action.PING:
+            return
+        seconds = self._wait(self._principal)
+        if seconds:
+            raise refused(ErrorCode.RATE_LIMITED, TOO_OFTEN, {"retry_after": seconds})
 
     def _error(self, request_id: Any, namespace: str, action: str, detail: dict[str, Any]) -> None:
         details = dict(detail.get("details") or {})
@@ -346,10 +362,20 @@ class WebSocketEndpoint:
 
     :param oms: what they talk to
     :param groups: who runs their commands
+    :param limiter: holds how often they may ask, if they may not as often as they like
+    :param largest_frame: bytes
     """
 
-    def __init__(self, oms: ServedOms, groups: CommandGroups) -> None:
+    def __init__(
+        self,
+        oms: ServedOms,
+        groups: CommandGroups,
+        limiter: RateLimiter | None = None,
+        largest_frame: int = LARGEST_FRAME,
+    ) -> None:
         self._oms = oms
+        self._limiter = limiter
+        self._largest_frame = largest_frame
         self._groups = groups
         self._clients: set[Client] = set()
         self._hub: EventHub | None = None
@@ -381,14 +407,14 @@ class WebSocketEndpoint:
         """
         assert self._hub is not None, "started with the application"
         socket = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_SECONDS, max_msg_size=LARGEST_FRAME, compress=False, timeout=2.0
+            heartbeat=HEARTBEAT_SECONDS, max_msg_size=self._largest_frame, compress=False, timeout=2.0
         )
         await socket.prepare(request)
         transport = request.transport
         if transport is None:  # gone during the handshake
             return socket
         outbox = Outbox(socket, transport)
-        client = Client(self._oms, self._groups, self._hub, outbox, secret)
+        client = Client(self._oms, self._groups, self._hub, outbox, secret, self._wait_of(request.remote))
         self._clients.add(client)
         outbox.put(frames.HELLO)
         try:
@@ -398,6 +424,10 @@ class WebSocketEndpoint:
             self._clients.discard(client)
         await outbox.goodbye()
         return socket
+
+    def _wait_of(self, address: str | None) -> Callable[[Principal], int] | None:
+        limiter = self._limiter
+        return None if limiter is None else lambda principal: limiter.wait(principal, address)
 
     async def _read(self, socket: web.WebSocketResponse, client: Client) -> None:
         try:

@@ -7,8 +7,8 @@ from pathlib import Path
 from ccxt_driver.contract.endpoints import ENDPOINTS
 from ccxt_driver.contract.events import Action, Channel
 from ccxt_driver.oms.keys import Role
-from ccxt_driver.oms.server.application import LARGEST_BODY
-from ccxt_driver.oms.server.websocket import HEARTBEAT_SECONDS, LARGEST_FRAME
+from ccxt_driver.oms.server.limits import LARGEST_BODY, LARGEST_FRAME
+from ccxt_driver.oms.server.websocket import HEARTBEAT_SECONDS
 
 PAGE = (Path(__file__).parents[4] / "docs" / "server.md").read_text(encoding="utf-8")
 
