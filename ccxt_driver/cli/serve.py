@@ -54,6 +54,11 @@ if TYPE_CHECKING:
 )
 @click.option("--max-body", type=int, help="Largest body of a request, in bytes. Default: 4 MiB.")
 @click.option("--max-frame", type=int, help="Largest frame of a WebSocket, in bytes. Default: 1 MiB.")
+@click.option("--metrics", is_flag=True, help="Serve /metrics for Prometheus; it needs no key.")
+@click.option("--access-log", is_flag=True, help="Log each request.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the log."
+)
 def serve(
     host: str,
     port: int,
@@ -66,15 +71,16 @@ def serve(
     rate_burst: int | None,
     max_body: int | None,
     max_frame: int | None,
+    metrics: bool,
+    access_log: bool,
+    log_format: str,
 ) -> None:
     """Serve the embedded OMS (paper trading) over HTTP and WebSocket.
 
     Prints base_url, account_id and api_key lines and then "ready" to standard output; logs go to
     standard error. Stop it with Ctrl-C or SIGTERM.
     """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    _log_to_stderr(log_format)
     limits = _limits(rate_limit, rate_burst, max_body, max_frame)
     tls = _tls(tls_cert, tls_key)
     if tls is None and not _is_loopback(host):
@@ -89,7 +95,7 @@ def serve(
     oms = _open(db, seed)
     try:
         with _told(host, port):
-            _run(oms, host, port, new_key, limits, tls)
+            _run(oms, host, port, new_key, limits=limits, tls=tls, metrics=metrics, access_log=access_log)
     finally:
         oms.close()
 
@@ -142,9 +148,16 @@ def _open(db: Path | None, seed: int) -> EmbeddedOms:
         raise click.ClickException(str(error)) from error
 
 
-def _run(
-    oms: EmbeddedOms, host: str, port: int, new_key: bool, limits: Limits, tls: ssl.SSLContext | None
-) -> None:
+def _log_to_stderr(log_format: str) -> None:
+    from ccxt_driver.oms.server.json_log import JsonFormatter
+
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if log_format == "json" else text)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _run(oms: EmbeddedOms, host: str, port: int, new_key: bool, **options: Any) -> None:
     from ccxt_driver.oms.server.running import serve as serve_until_stopped
 
     def ready(base_url: str) -> None:
@@ -153,7 +166,7 @@ def _run(
             click.echo(line)
         sys.stdout.flush()
 
-    asyncio.run(serve_until_stopped(oms, host, port, ready, limits=limits, tls=tls))
+    asyncio.run(serve_until_stopped(oms, host, port, ready, **options))
 
 
 @contextmanager

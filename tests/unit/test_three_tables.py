@@ -17,19 +17,23 @@ API_OF_ACCESS = {Access.PUBLIC: "public", Access.KEY: "private", Access.MARKET: 
 API_OF_ROUTE = {(each.method, each.path): API_OF_ACCESS[each.access] for each in ENDPOINTS}
 
 
+BEYOND_THE_CONTRACT = {("GET", "ws"), ("GET", "openapi.json"), ("GET", "metrics")}
+"""The WebSocket, and what is for people and their tools; `metrics` only when it is asked for."""
+
+
 def implicit_methods() -> dict[str, Entry]:
     """Read the driver's implicit API: method name to entry."""
     return {name: value for name, value in vars(ImplicitApi).items() if isinstance(value, Entry)}
 
 
 def served_routes() -> set[tuple[str, str]]:
-    """Read the routes of the server, the WebSocket's and aiohttp's own HEAD aside."""
+    """Read the routes of the server, aiohttp's own HEAD aside."""
     from ccxt_driver.oms import EmbeddedOms
     from ccxt_driver.oms.server.application import create_app
 
     oms = EmbeddedOms()
     try:
-        app = create_app(oms)
+        app = create_app(oms, metrics=True)
         return {
             (route.method, route.resource.canonical.removeprefix("/"))
             for route in app.router.routes()
@@ -74,7 +78,7 @@ def test_the_server_serves_the_contract_and_its_older_names() -> None:
     contract = {(each.method, each.path) for each in ENDPOINTS}
     older = {(each.method, each.older_path) for each in ENDPOINTS if each.older_path is not None}
 
-    assert served_routes() == contract | older | {("GET", "ws")}
+    assert served_routes() == contract | older | BEYOND_THE_CONTRACT
 
 
 def test_every_handler_is_a_function_of_a_request() -> None:

@@ -19,9 +19,11 @@ from ccxt_driver.oms.entities import Principal
 from ccxt_driver.oms.json_text import dumps, loads
 from ccxt_driver.oms.service import CommandRequest
 
+from . import openapi
 from .command_groups import CommandGroups
 from .limits import Limits, RateLimiter
 from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms, error_body
+from .telemetry import METRICS_TYPE, REQUEST_ID, Metrics, observing
 from .websocket import WebSocketEndpoint
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
@@ -49,11 +51,15 @@ class _Refused(Exception):
         self.status = status or HTTP_STATUS[code]
 
 
-def create_app(oms: ServedOms, limits: Limits | None = None) -> web.Application:
+def create_app(
+    oms: ServedOms, limits: Limits | None = None, *, metrics: bool = False, access_log: bool = False
+) -> web.Application:
     """Make the application. It does not close the OMS: that is for whoever made it.
 
     :param oms: an `EmbeddedOms`
     :param limits: what clients may ask for; by default 4 MiB a request, and as many as they like
+    :param metrics: serve `/metrics`; it needs no key
+    :param access_log: log each request to `ccxt_driver.oms.access`
     """
     limits = limits or Limits()
     app = web.Application(client_max_size=limits.largest_body, middlewares=[_shape_errors])
@@ -65,6 +71,12 @@ def create_app(oms: ServedOms, limits: Limits | None = None) -> web.Application:
             app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
     websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms, groups, limiter, limits.largest_frame)
     app.router.add_get("/ws", _websocket_handler(oms, websockets))
+    app.router.add_get("/openapi.json", _openapi)
+    counted = Metrics(groups, lambda: websockets.clients) if metrics else None
+    if counted is not None:
+        app.router.add_get("/metrics", _metrics_handler(counted))
+    if counted is not None or access_log:
+        app.middlewares.insert(0, observing(counted, access_log, _request_id))
     app.cleanup_ctx.append(_background(oms))
     app.on_shutdown.append(_close_websockets)
     return app
@@ -152,6 +164,9 @@ def _json(text: bytes) -> Any:
 
 def _request_id(request: web.Request) -> str | None:
     """What the client calls the request: in our log and in our answer it is called the same."""
+    known = REQUEST_ID.get()
+    if known is not None:
+        return known
     given = request.headers.get("X-Request-ID")
     return None if given is None else _NOT_A_REQUEST_ID.sub("", given)[:128] or None
 
@@ -194,6 +209,17 @@ async def _shape_errors(request: web.Request, handler: _Handler) -> web.StreamRe
         request_id = response.headers["X-Request-ID"]
         LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)
         return response
+
+
+async def _openapi(request: web.Request) -> web.Response:
+    return web.Response(body=dumps(openapi.document()), content_type="application/json")
+
+
+def _metrics_handler(metrics: Metrics) -> _Handler:
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(body=metrics.text().encode(), headers={"Content-Type": METRICS_TYPE})
+
+    return handle
 
 
 def _websocket_handler(oms: ServedOms, websockets: WebSocketEndpoint) -> _Handler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import Final
 
 from ccxt_driver.oms.service import CommandRequest
@@ -27,6 +28,10 @@ class CommandGroups:
     def __init__(self, oms: ServedOms) -> None:
         self._oms = oms
         self._waiting: list[_Waiting] = []
+        self.groups = 0
+        """How many there have been."""
+        self.requests = 0
+        """How many requests were in them."""
 
     async def run(self, request: CommandRequest) -> Reply:
         """The answer to a request, once what it has done is on disk."""
@@ -35,7 +40,8 @@ class CommandGroups:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Reply] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._run_group)
+            # A context of its own: what runs then is not done for one request alone.
+            loop.call_soon(self._run_group, context=Context())
         self._waiting.append((request, answered))
         return await answered
 
@@ -44,12 +50,14 @@ class CommandGroups:
         group = [waiting for waiting in self._waiting[:_MOST] if not waiting[1].done()]
         self._waiting = self._waiting[_MOST:]
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._run_group)
+            asyncio.get_running_loop().call_soon(self._run_group, context=Context())
         try:
             replies = self._oms.run_together([request for request, _ in group])
         except BaseException as error:
             for _, answered in group:
                 answered.set_exception(RuntimeError(f"the group was not run: {type(error).__name__}"))
             raise
+        self.groups += 1
+        self.requests += len(group)
         for (_, answered), reply in zip(group, replies, strict=True):
             answered.set_result(reply)

@@ -28,6 +28,8 @@ async def serve(
     *,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    metrics: bool = False,
+    access_log: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let go of everybody. The OMS is left open.
 
@@ -36,9 +38,12 @@ async def serve(
     :param ready: called with the base URL as soon as connections are accepted
     :param limits: what clients may ask for
     :param tls: to speak TLS
+    :param metrics: serve `/metrics`
+    :param access_log: log each request
     :raises OSError: the port cannot be had
     """
-    runner = web.AppRunner(create_app(oms, limits), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    app = create_app(oms, limits, metrics=metrics, access_log=access_log)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()

@@ -380,6 +380,11 @@ class WebSocketEndpoint:
         self._clients: set[Client] = set()
         self._hub: EventHub | None = None
 
+    @property
+    def clients(self) -> int:
+        """How many there are."""
+        return len(self._clients)
+
     def start(self) -> None:
         """Listen to the OMS; from within the event loop."""
         self._hub = EventHub(self._oms)

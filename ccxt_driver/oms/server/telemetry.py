@@ -1,0 +1,139 @@
+"""What a running server tells of itself: figures for Prometheus, and a line in the log for each request."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from .command_groups import CommandGroups
+
+ACCESS_LOG: Final = logging.getLogger("ccxt_driver.oms.access")
+REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
+"""Of the request that is being answered, when requests are observed."""
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper bounds in seconds."""
+
+
+class Metrics:
+    """Counts, in the text format of Prometheus.
+
+    Written by hand: it is a page of code, and a library for it would be one more thing to install.
+
+    :param groups: how the commands were grouped
+    :param clients: how many WebSockets are open
+    """
+
+    def __init__(self, groups: CommandGroups, clients: Callable[[], int]) -> None:
+        self._groups = groups
+        self._clients = clients
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._buckets: Counter[tuple[str, float]] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._count: Counter[str] = Counter()
+
+    def note(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count a request.
+
+        :param path: of the route, not of the request: there are few of them
+        """
+        self._requests[method, path, status] += 1
+        self._count[path] += 1
+        self._seconds[path] += seconds
+        for bound in _BUCKETS:
+            if seconds <= bound:
+                self._buckets[path, bound] += 1
+
+    def text(self) -> str:
+        """The page."""
+        lines = [
+            *_family("requests_total", "counter", "Requests answered.", self._request_lines()),
+            *_family("request_seconds", "histogram", "Until the answer was ready.", self._time_lines()),
+            *_family("websocket_clients", "gauge", "Open WebSockets.", [f" {self._clients()}"]),
+            *_family(
+                "command_groups_total",
+                "counter",
+                "Writes to the disk that commands have shared.",
+                [f" {self._groups.groups}"],
+            ),
+            *_family(
+                "grouped_requests_total",
+                "counter",
+                "Requests with commands in those groups.",
+                [f" {self._groups.requests}"],
+            ),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _request_lines(self) -> Iterator[str]:
+        for (method, path, status), count in sorted(self._requests.items()):
+            yield f'{{method="{method}",path="{path}",status="{status}"}} {count}'
+
+    def _time_lines(self) -> Iterator[str]:
+        for path, count in sorted(self._count.items()):
+            for bound in _BUCKETS:
+                yield f'_bucket{{path="{path}",le="{bound}"}} {self._buckets[path, bound]}'
+            yield f'_bucket{{path="{path}",le="+Inf"}} {count}'
+            yield f'_sum{{path="{path}"}} {self._seconds[path]:.6f}'
+            yield f'_count{{path="{path}"}} {count}'
+
+
+def _family(name: str, kind: str, help_text: str, samples: Iterable[str]) -> Iterator[str]:
+    full = f"ccxt_driver_{name}"
+    yield f"# HELP {full} {help_text}"
+    yield f"# TYPE {full} {kind}"
+    for sample in samples:
+        yield full + sample
+
+
+def observing(
+    metrics: Metrics | None, access_log: bool, request_id: Callable[[web.Request], str | None]
+) -> Middleware:
+    """A middleware around all others that counts and logs; a WebSocket when it ends.
+
+    :param request_id: what the client calls the request, if it does
+    """
+
+    @web.middleware
+    async def observe(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        name = request_id(request) or uuid.uuid4().hex
+        token = REQUEST_ID.set(name)
+        started = time.perf_counter()
+        status = 0  # the client has gone
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            REQUEST_ID.reset(token)
+            seconds = time.perf_counter() - started
+            path = _route(request)
+            if metrics is not None and path != "/ws":
+                metrics.note(request.method, path, status, seconds)
+            if access_log:
+                values = {
+                    "request_id": name,
+                    "method": request.method,
+                    "path": request.path,
+                    "status": status,
+                    "milliseconds": round(seconds * 1000, 3),
+                    "remote": request.remote,
+                }
+                ACCESS_LOG.info("%s %s %d", request.method, request.path, status, extra=values)
+
+    return observe
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.server import create_app
+from ccxt_driver.oms.server.command_groups import CommandGroups
+from ccxt_driver.oms.server.json_log import JsonFormatter
+from ccxt_driver.oms.server.telemetry import REQUEST_ID, Metrics
+
+_SAMPLE = re.compile(r'^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.]+$')
+
+
+def _samples(text: str) -> dict[str, float]:
+    """Read the page as Prometheus does: each line a comment or a sample, each family told of first."""
+    assert text.endswith("\n")
+    found: dict[str, float] = {}
+    kinds: set[str] = set()
+    for line in text.splitlines():
+        if line.startswith("# "):
+            kinds.add(line.split()[2])
+            continue
+        assert _SAMPLE.match(line), line
+        name, _, value = line.rpartition(" ")
+        assert name not in found
+        assert re.sub(r"_(bucket|sum|count)?(\{.*)?$", "", name + "{") or name in kinds
+        found[name] = float(value)
+    return found
+
+
+def test_buckets_count_what_is_below_them() -> None:
+    with EmbeddedOms(clock="manual") as oms:
+        metrics = Metrics(CommandGroups(oms), lambda: 3)
+    for seconds in (0.0005, 0.02, 7.0):
+        metrics.note("GET", "/oms/deals", 200, seconds)
+    samples = _samples(metrics.text())
+    path = 'path="/oms/deals"'
+    name = "ccxt_driver_request_seconds"
+    assert samples[f'{name}_bucket{{{path},le="0.001"}}'] == 1
+    assert samples[f'{name}_bucket{{{path},le="0.025"}}'] == 2
+    assert samples[f'{name}_bucket{{{path},le="2.5"}}'] == 2
+    assert samples[f'{name}_bucket{{{path},le="+Inf"}}'] == samples[f"{name}_count{{{path}}}"] == 3
+    assert samples[f"{name}_sum{{{path}}}"] == 7.0205
+    assert samples["ccxt_driver_websocket_clients"] == 3
+
+
+async def test_what_is_served_is_counted_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        _, secret = oms.keys.create()
+        app = create_app(oms, metrics=True, access_log=True)
+        async with TestClient(TestServer(app)) as client:
+            headers = {"x-api-key": secret, "X-Request-ID": "mine"}
+            answer = await client.get("/oms/orders/7,8", headers=headers)
+            assert answer.headers["X-Request-ID"] == "mine"
+            await client.get("/nowhere/1")
+            refused = await client.post("/oms/commands", json={}, headers={"x-api-key": secret})
+            body = await refused.json()
+            socket = await client.ws_connect("/ws")
+            page = await client.get("/metrics")
+            assert page.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            samples = _samples(await page.text())
+            await socket.close()
+    requests = "ccxt_driver_requests_total"
+    assert samples[f'{requests}{{method="GET",path="/oms/orders/{{ids}}",status="200"}}'] == 1
+    assert samples[f'{requests}{{method="GET",path="unknown",status="404"}}'] == 1
+    assert samples[f'{requests}{{method="POST",path="/oms/commands",status="422"}}'] == 1
+    assert samples["ccxt_driver_websocket_clients"] == 1
+    assert samples["ccxt_driver_grouped_requests_total"] == samples["ccxt_driver_command_groups_total"] == 1
+    lines = [vars(each) for each in caplog.records if each.name == "ccxt_driver.oms.access"]
+    assert [(line["path"], line["status"]) for line in lines[:3]] == [
+        ("/oms/orders/7,8", 200),
+        ("/nowhere/1", 404),
+        ("/oms/commands", 422),
+    ]
+    assert lines[0]["request_id"] == "mine"
+    assert lines[2]["request_id"] == body["detail"]["request_id"] == refused.headers["X-Request-ID"]
+    assert secret not in caplog.text + str(lines)
+
+
+async def test_it_is_off_unless_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with EmbeddedOms(clock="manual") as oms:
+        async with TestClient(TestServer(create_app(oms))) as client:
+            assert (await client.get("/metrics")).status == 404
+    assert "ccxt_driver.oms.access" not in {each.name for each in caplog.records}
+
+
+def test_a_line_of_json() -> None:
+    try:
+        raise ZeroDivisionError("why")
+    except ZeroDivisionError:
+        record = logging.LogRecord("a.b", logging.ERROR, "f", 1, "%s\nfailed", ("it",), sys.exc_info())
+    record.created = 1_767_225_600.5
+    token = REQUEST_ID.set("r1")
+    text = JsonFormatter().format(record)
+    REQUEST_ID.reset(token)
+    assert "\n" not in text
+    line = json.loads(text)
+    assert line.pop("exception").endswith("ZeroDivisionError: why")
+    assert line == {
+        "time": "2026-01-01T00:00:00.500Z",
+        "level": "ERROR",
+        "logger": "a.b",
+        "message": "it\nfailed",
+        "request_id": "r1",
+    }
