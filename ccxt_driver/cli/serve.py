@@ -19,10 +19,32 @@ import click
 
 if TYPE_CHECKING:
     from ccxt_driver.oms import EmbeddedOms
+    from ccxt_driver.oms.server.config import Config, ConfiguredKey
     from ccxt_driver.oms.server.limits import Limits
 
 
+def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Config | None:
+    """Let the options of a file stand where the command line gives none."""
+    from ccxt_driver.oms.server.config import read
+
+    if path is None:
+        return None
+    try:
+        config = read(path)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    ctx.default_map = config.options
+    return config
+
+
 @click.command()
+@click.option(
+    "--config",
+    is_eager=True,
+    callback=_read_config,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with accounts, strategies, keys, fees and these options; an option given here beats it.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -60,6 +82,7 @@ if TYPE_CHECKING:
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the log."
 )
 def serve(
+    config: Config | None,
     host: str,
     port: int,
     db: Path | None,
@@ -92,10 +115,21 @@ def serve(
         )
     with _told(host, port):
         _refuse_taken(host, port)  # first, so that no file is made for a server that cannot start
-    oms = _open(db, seed)
+    oms = _open(db, seed, config)
     try:
+        configured = _configured_keys(oms, config)
         with _told(host, port):
-            _run(oms, host, port, new_key, limits=limits, tls=tls, metrics=metrics, access_log=access_log)
+            _run(
+                oms,
+                host,
+                port,
+                new_key,
+                configured,
+                limits=limits,
+                tls=tls,
+                metrics=metrics,
+                access_log=access_log,
+            )
     finally:
         oms.close()
 
@@ -138,12 +172,19 @@ def _no_password() -> str:
     raise ValueError("the private key needs a password; take one without")
 
 
-def _open(db: Path | None, seed: int) -> EmbeddedOms:
+def _open(db: Path | None, seed: int, config: Config | None) -> EmbeddedOms:
     from ccxt_driver.oms import EmbeddedOms
     from ccxt_driver.oms.store import StoreError
 
     try:
-        return EmbeddedOms(seed=seed, db=None if db is None else str(db))
+        given: dict[str, Any] = {}
+        if config is not None:
+            given = {
+                "accounts": config.accounts,
+                "strategies": config.strategies,
+                "markets": config.markets(),
+            }
+        return EmbeddedOms(seed=seed, db=None if db is None else str(db), **given)
     except (StoreError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -157,12 +198,36 @@ def _log_to_stderr(log_format: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def _run(oms: EmbeddedOms, host: str, port: int, new_key: bool, **options: Any) -> None:
+def _configured_keys(oms: EmbeddedOms, config: Config | None) -> list[ConfiguredKey]:
+    """The keys of the file that are still to be made."""
+    keys = [] if config is None else config.keys
+    accounts = {row["account_id"] for row in oms.handle("accounts", {}, {}, None).body["items"]}
+    strategies = {row["strategy_id"] for row in oms.handle("strategies", {}, {}, None).body["items"]}
+    for index, key in enumerate(keys):
+        for name, wanted, known in (
+            ("accounts", key.accounts, accounts),
+            ("strategies", key.strategies, strategies),
+        ):
+            missing = sorted({*(wanted or ())} - known)
+            if missing:
+                raise click.ClickException(f"keys.{index}.{name}: the OMS has no {missing[0]}")
+    made = {key.label for key in oms.keys.list()}
+    return [key for key in keys if key.label not in made]
+
+
+def _run(
+    oms: EmbeddedOms, host: str, port: int, new_key: bool, configured: list[ConfiguredKey], **options: Any
+) -> None:
     from ccxt_driver.oms.server.running import serve as serve_until_stopped
 
     def ready(base_url: str) -> None:
         # The key is made now, and not before: one that nobody has seen is of no use.
-        for line in (f"base_url={base_url}", *_account_lines(oms), *_key_lines(oms, new_key), "ready"):
+        for line in (
+            f"base_url={base_url}",
+            *_account_lines(oms),
+            *_key_lines(oms, new_key, configured),
+            "ready",
+        ):
             click.echo(line)
         sys.stdout.flush()
 
@@ -214,7 +279,17 @@ def _account_lines(oms: EmbeddedOms) -> list[str]:
     return [f"account_id={account['account_id']}" for account in accounts]
 
 
-def _key_lines(oms: EmbeddedOms, new_key: bool) -> list[str]:
+def _key_lines(oms: EmbeddedOms, new_key: bool, configured: list[ConfiguredKey]) -> list[str]:
+    lines: list[str] = []
+    for key in configured:
+        _, secret = oms.keys.create(key.accounts, key.role, key.strategies, key.label)
+        lines += [f"api_key_label={key.label}", f"api_key={secret}"]
+    if lines and not new_key:
+        return lines
+    return lines + _usual_key_lines(oms, new_key)
+
+
+def _usual_key_lines(oms: EmbeddedOms, new_key: bool) -> list[str]:
     keys = oms.keys.list()
     if new_key or not keys:
         _, secret = oms.keys.create(label="made by serve")

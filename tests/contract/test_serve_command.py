@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -145,3 +146,56 @@ def test_options_that_make_no_sense_are_told(serve: Any, tmp_path: Path) -> None
         assert found in errors
         assert "Traceback" not in errors
     assert [*tmp_path.iterdir()] == [broken]
+
+
+CONFIG = """
+seed = 7
+log_format = "json"
+access_log = true
+
+[[accounts]]
+account_id = 5
+position_mode = "hedge"
+label = "mine"
+balances = { USDT = "2500" }
+
+[[strategies]]
+strategy_id = 4
+name = "grid"
+
+[[keys]]
+label = "bot"
+accounts = [5]
+strategies = [4]
+
+[[keys]]
+label = "eyes"
+role = "readonly"
+
+[fees."BTC/USDT"]
+taker = "0.002"
+"""
+
+
+def test_a_config_file(serve: Any, tmp_path: Path) -> None:
+    config = tmp_path / "serve.toml"
+    config.write_text(f'db = "{tmp_path / "oms.sqlite"}"\n{CONFIG}')
+    first = serve("--config", config)
+    assert first.all("account_id") == ["5"]
+    assert first.all("api_key_label") == ["bot", "eyes"]
+    bot, eyes = first.all("api_key")
+    [account] = first.get("/oms/accounts", bot)["items"]
+    assert (account["label"], account["position_mode"], account["can_trade"]) == ("mine", "hedge", True)
+    assert first.get("/oms/accounts", eyes)["items"][0]["can_trade"] is False
+    assert [row["strategy_id"] for row in first.get("/strategies", eyes)["items"]] == [4]
+    status, errors = first.stop()
+    assert status == 0
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert "/strategies" in [line.get("path") for line in lines]
+    second = serve("--config", config, "--log-format", "text")
+    assert second.all("api_key") == []
+    assert second.all("api_key_id") == ["1", "2"]
+    config.write_text('[[keys]]\nlabel = "x"\naccounts = [9]\n')
+    status, errors = serve("--config", config).stop()
+    assert status == 1
+    assert "keys.0.accounts: the OMS has no 9" in errors
