@@ -184,8 +184,8 @@ class SharedTransaction:
         :raises sqlite3.OperationalError: SQLite has rolled the parts before it back, as on a full disk
         """
         if not self._begun:
+            self._begun = True  # also when it fails: the other parts do not wait for a busy file again
             connection.execute("BEGIN IMMEDIATE")
-            self._begun = True
         self._refuse_lost()
         connection.execute("SAVEPOINT part")
         try:
@@ -208,4 +208,4 @@ class SharedTransaction:
 
     def _refuse_lost(self) -> None:
         if not self._connection.in_transaction:
-            raise sqlite3.OperationalError("the transaction has been rolled back")
+            raise sqlite3.OperationalError("the transaction could not begin, or has been rolled back")

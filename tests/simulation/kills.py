@@ -272,6 +272,7 @@ def run(folder: Path, kills: int, seed: str) -> tuple[Journal, dict[str, int]]:
     for _ in range(kills):
         server = ServeProcess("--db", path)
         try:
+            assert server.lines[-1:] == ["ready"], server.stop()[1]
             asyncio.run(live(server, key, clients, journal, delays.uniform(0.02, _LONGEST_LIFE)))
         finally:
             server.process.kill()

@@ -21,6 +21,11 @@ def path(make_desk: Callable[..., Any], tmp_path: Path) -> Path:
     desk.send("buy", "2", oms_stop_loss="80")
     desk.send("buy", "1", "90")
     desk.send("sell", "3")
+    for side in ("buy", "sell", "buy", "buy"):
+        desk.send(side, "1", account=2)
+    hedged = [row["id"] for row in desk.get("positions_open", account_ids=2)["items"]]
+    desk.run("close_by", 2, position_id_a=hedged[0], position_id_b=hedged[1])
+    desk.run("merge_positions", 2, source_position_id=hedged[2], target_position_id=hedged[3])
     return tmp_path / "oms.sqlite"
 
 

@@ -183,6 +183,23 @@ def test_a_transaction_that_sqlite_gives_up_is_lost_whole(desk: Any, monkeypatch
     assert statuses(desk.oms.run_together([send(desk, "buy", "1") for _ in range(2)])) == [200] * 2
 
 
+def test_a_file_that_stays_busy_is_waited_for_once(
+    desk: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    connection = desk.oms._core.store._connection
+    connection.execute("PRAGMA busy_timeout = 1")
+    connection.set_trace_callback(lambda text: tried.append(text) if text.startswith("BEGIN") else None)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    replies = desk.oms.run_together([send(desk, "buy", "1") for _ in range(3)])
+    other.execute("ROLLBACK")
+    other.close()
+    assert statuses(replies) == [503] * 3
+    assert len(tried) == 1
+    assert statuses(desk.oms.run_together([send(desk, "buy", "1") for _ in range(2)])) == [200] * 2
+
+
 def test_an_interrupt_leaves_nothing_half_done(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(desk.oms)
     real = EmbeddedOms.handle
