@@ -19,12 +19,13 @@ from . import administration, queries, venue_calls
 from .cancel_commands import cancel_all_after, cancel_all_orders, cancel_order
 from .core import LOG, Core
 from .entities import Principal
+from .market.feed import NoPrice
 from .order_commands import change_order, check_order, send_order
 from .outcome import Outcome, error_body, internal_error
 from .position_commands import close_by, close_position, merge_positions, position_change
 from .query_parameters import Parameters, Query, read_ids
 from .reassigning import reassign
-from .refusals import Refusal, invalid
+from .refusals import Refusal, invalid, no_price
 
 FEATURES: Final = tuple(sorted(feature.value for feature in Feature))
 """All of them: the embedded OMS is the contract in full."""
@@ -110,6 +111,8 @@ def _run(request: Request, command: Any) -> Outcome:
         return _RUN[command.command](request.core, request.principal, command, request.now)
     except Refusal as refusal:
         return Outcome(error=refusal)
+    except NoPrice as error:
+        return Outcome(error=no_price(error))
     except Exception as error:  # noqa: BLE001  # it is logged and answered as internal_error
         LOG.exception("command %s failed (request %s)", command.command.value, request.request_id)
         return Outcome(error=internal_error(error))
@@ -280,6 +283,10 @@ def _ccxt_commands(request: Request) -> Reply:
             results.append({"index": index, "ok": True, "result": result})
         except Refusal as refusal:
             results.append({"index": index, "ok": False, "error": error_body(refusal, request.request_id)})
+        except NoPrice as error:
+            results.append(
+                {"index": index, "ok": False, "error": error_body(no_price(error), request.request_id)}
+            )
         except Exception as error:  # noqa: BLE001  # as in _run
             LOG.exception("call %s failed (request %s)", call.func, request.request_id)
             failure = error_body(internal_error(error), request.request_id)

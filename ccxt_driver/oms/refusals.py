@@ -56,6 +56,14 @@ def venue_refusal(ccxt_error: str, message: str) -> Refusal:
     return Refusal(ErrorCode.EXCHANGE_ERROR, message, {"ccxt_error": ccxt_error})
 
 
+def no_price(error: Exception) -> Refusal:
+    """`market_closed`: a market that has no price yet.
+
+    :param error: says which, and of when
+    """
+    return Refusal(ErrorCode.MARKET_CLOSED, str(error), {"reason": "no_price_yet"})
+
+
 def bad_symbol(symbol: str) -> Refusal:
     """`bad_symbol`: a market that is not listed."""
     return Refusal(ErrorCode.BAD_SYMBOL, f"payload.symbol: {symbol} is not listed", {"symbol": symbol})

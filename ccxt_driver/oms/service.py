@@ -24,12 +24,13 @@ from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .liquidation import settle_swaps
+from .market.feed import Feed, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
 from .outcome import internal_error
-from .refusals import Refusal
+from .refusals import Refusal, no_price
 from .settling import settle, settle_price
-from .setup import DEFAULT_ACCOUNTS, DEFAULT_STRATEGIES, populate, read_accounts, read_strategies
+from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
 from .store import MemoryStore, Store
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
@@ -55,10 +56,13 @@ class EmbeddedOms:
         3 strategy_netting, each with 10,000 USDT and some coins
     :param seed: of the synthetic prices; of a file that exists, its own seed goes on
     :param db: path of a SQLite file to keep everything in; None keeps it in memory
-    :param clock: "wall", or "manual" that moves only by `advance`
-    :param start_ms: where a manual clock starts, milliseconds since the Unix epoch
-    :param markets: what is listed; a handful of spot markets and swaps by default
+    :param clock: "wall", or "manual" that moves only by `advance`; "wall" by default, and "manual" with
+        a `feed`, which knows no other time than its own
+    :param start_ms: where a manual clock starts, milliseconds since the Unix epoch; with a `feed` its
+        first moment by default
+    :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`
     :param strategies: ids, or mappings with `strategy_id` and `name`; 1 to 3 by default
+    :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`
     :raises ValueError: a parameter that makes no sense, naming it and what was expected
     """
 
@@ -67,23 +71,28 @@ class EmbeddedOms:
         accounts: Iterable[Mapping[str, Any]] | None = None,
         seed: int = 0,
         db: str | os.PathLike[str] | None = None,
-        clock: str = "wall",
+        clock: str | None = None,
         start_ms: int | None = None,
         markets: Iterable[Market] | None = None,
         strategies: Iterable[int | Mapping[str, Any]] | None = None,
+        feed: Recording | None = None,
     ) -> None:
         self._lock = RLock()
         self._closed = False
         self._subscribers: list[_Subscriber] = []
         self._news: deque[tuple[list[Event], list[_Subscriber]]] = deque()
         self._telling = False
-        self._clock = _clock(clock, start_ms)
+        self._clock = _clock(clock or "wall", start_ms) if feed is None else _replay(feed, clock, start_ms)
         if type(seed) is not int:
             raise ValueError(f"seed: expected a whole number, got {seed!r}")
-        listed = [*(DEFAULT_MARKETS if markets is None else markets)]
+        if feed is not None and markets is not None:
+            raise ValueError("markets: a feed of records lists its own; give them to the feed")
+        if markets is None:
+            markets = DEFAULT_MARKETS if feed is None else feed.markets
+        listed = [*markets]
         store = _store(db)
         try:
-            self._open(store, listed, seed, accounts, strategies)
+            self._open(store, listed, seed, accounts, strategies, feed)
         except BaseException:
             store.close()
             raise
@@ -95,9 +104,10 @@ class EmbeddedOms:
         seed: int,
         accounts: Iterable[Mapping[str, Any]] | None,
         strategies: Iterable[int | Mapping[str, Any]] | None,
+        feed: Feed | None,
     ) -> None:
         settings = store.load().settings
-        market = MarketData(markets, settings.get("seed", seed))
+        market = MarketData(markets, settings.get("seed", seed), feed)
         if "prices" in settings:
             market.restore(settings["prices"])
         settled_at = int(settings.get("settled_at", 0))
@@ -108,7 +118,7 @@ class EmbeddedOms:
         core.settled_at = settled_at or self._clock.now_ms()
         self.keys = KeyRing(store, self._clock.now_ms)
         with _Exact():
-            given = read_accounts(core, DEFAULT_ACCOUNTS if accounts is None else accounts)
+            given = read_accounts(core, default_accounts(core.market) if accounts is None else accounts)
             wanted = read_strategies(DEFAULT_STRATEGIES if strategies is None else strategies)
             # What has happened by itself since a file was closed is still to be settled, at its own time.
             populate(core, given, wanted, core.settled_at)
@@ -146,6 +156,8 @@ class EmbeddedOms:
                 return refused(schema_refusal(error), request_id)
             except Refusal as refusal:
                 return refused(refusal, request_id)
+            except NoPrice as error:
+                return refused(no_price(error), request_id)
             except Exception as error:  # noqa: BLE001  # the door never raises: logged, answered as internal_error
                 request_id = request_id or uuid.uuid4().hex
                 LOG.exception("request %s to %s failed", request_id, endpoint)
@@ -420,6 +432,12 @@ def _clock(kind: str, start_ms: int | None) -> Clock:
     if start_ms is not None:
         raise ValueError("start_ms: goes with clock='manual'")
     return WallClock()
+
+
+def _replay(feed: Recording, kind: str | None, start_ms: int | None) -> Clock:
+    if kind == "wall":
+        raise ValueError("clock: expected manual with a feed of records, got 'wall'")
+    return _clock("manual" if kind is None else kind, feed.start_ms if start_ms is None else start_ms)
 
 
 def _store(db: str | os.PathLike[str] | None) -> Store:

@@ -12,6 +12,7 @@ from ccxt_driver.contract.values import format_decimal, parse_decimal
 from .administration import MOST_FUNDS, check_amount
 from .core import Core
 from .entities import Account, Strategy
+from .market.market_data import MarketData
 from .refusals import Refusal
 from .state import AccountState
 
@@ -36,6 +37,15 @@ DEFAULT_ACCOUNTS: Final[tuple[dict[str, Any], ...]] = (
     },
 )
 DEFAULT_STRATEGIES: Final = (1, 2, 3)
+
+
+def default_accounts(market: MarketData) -> list[dict[str, Any]]:
+    """One account of each position mode, with money of what is listed; 10,000 of a quote not known here."""
+    codes = market.currencies
+    coins = {code: amount for code, amount in _COINS.items() if code in codes}
+    quotes = dict.fromkeys((row.quote for row in market.markets.values() if row.quote not in coins), "10000")
+    return [account | {"balances": coins | quotes} for account in DEFAULT_ACCOUNTS]
+
 
 _FIELDS: Final = ("account_id", "position_mode", "balances", "label")
 

@@ -138,12 +138,17 @@ def fetch_ticker(call: Call) -> dict[str, Any]:
 
 def fetch_tickers(call: Call) -> dict[str, dict[str, Any]]:
     """Tickers by symbol."""
-    return {market.symbol: call.core.market.ticker(market.symbol, call.now) for market in call.markets()}
+    return {market.symbol: call.core.market.ticker(market.symbol, call.now) for market in _priced(call)}
+
+
+def _priced(call: Call) -> list[Market]:
+    """The markets asked for that have a price: of a recording one may begin later than another."""
+    return [market for market in call.markets() if call.core.market.has_price(market.symbol, call.now)]
 
 
 def fetch_bids_asks(call: Call) -> dict[str, dict[str, Any]]:
     """Best prices by symbol, in the ticker structure."""
-    return {market.symbol: _best(call, market) for market in call.markets()}
+    return {market.symbol: _best(call, market) for market in _priced(call)}
 
 
 def _best(call: Call, market: Market) -> dict[str, Any]:
@@ -177,7 +182,7 @@ def fetch_mark_price(call: Call) -> dict[str, Any]:
 
 def fetch_mark_prices(call: Call) -> dict[str, dict[str, Any]]:
     """Mark prices by symbol."""
-    return {market.symbol: _mark(call, market) for market in call.markets()}
+    return {market.symbol: _mark(call, market) for market in _priced(call)}
 
 
 def _mark(call: Call, market: Market) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Literal, NamedTuple, Protocol
 
+from ccxt_driver.oms.market.listing import Market
+
 UNLIMITED = Decimal(10) ** 12
 """A quantity that no order exhausts."""
 
@@ -79,6 +81,10 @@ class Candle(NamedTuple):
     volume: Decimal
 
 
+class NoPrice(LookupError):
+    """A moment before a feed knows the first price of a symbol."""
+
+
 class Feed(Protocol):
     """Prices of some symbols.
 
@@ -129,6 +135,20 @@ class Feed(Protocol):
 
     def trades(self, symbol: str, since_ms: int | None, until_ms: int, limit: int) -> list[Trade]:
         """Public trades in ascending order, the newest `limit` when `since_ms` is None."""
+        ...
+
+
+class Recording(Feed, Protocol):
+    """A feed that knows what it has prices of, and from when on."""
+
+    @property
+    def markets(self) -> Sequence[Market]:
+        """Its markets."""
+        ...
+
+    @property
+    def start_ms(self) -> int:
+        """The first moment at which each of them has a price."""
         ...
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal
-from ccxt_driver.oms.market.feed import EXACT, Candle, Feed, Level, Quote, Trade
+from ccxt_driver.oms.market.feed import EXACT, Candle, Feed, Level, NoPrice, Quote, Trade
 from ccxt_driver.oms.market.hand import HandFeed, HandPrice
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Currency, Market, UnknownSymbol, currencies_of
 from ccxt_driver.oms.market.synthetic import SyntheticFeed
@@ -93,6 +93,14 @@ class MarketData:
     def book_version(self, symbol: str, at_ms: int) -> int:
         """The version of the book as of a moment."""
         return self._feed_at(symbol, at_ms).book_version(symbol, at_ms)
+
+    def has_price(self, symbol: str, at_ms: int) -> bool:
+        """Whether a market has a price at a moment."""
+        try:
+            self.quote(symbol, at_ms)
+        except NoPrice:
+            return False
+        return True
 
     def mark_price(self, symbol: str, at_ms: int) -> Decimal:
         """The price at which positions are valued: the last traded one."""
@@ -223,7 +231,7 @@ class MarketData:
 
     def _index_price(self, market: Market, now_ms: int) -> float | None:
         spot = f"{market.base}/{market.quote}"
-        if market.kind != "swap" or spot not in self._markets:
+        if market.kind != "swap" or spot not in self._markets or not self.has_price(spot, now_ms):
             return None
         return float(self.quote(spot, now_ms).last)
 

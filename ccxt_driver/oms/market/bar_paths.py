@@ -1,0 +1,69 @@
+"""How a price moved inside a candle of a file: models named by what they assume.
+
+A candle says where the price began, ended and how far it went, and nothing of the way. Each model
+chooses one way. None sees the next candle, and none knows what anybody holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from ccxt_driver.oms.market.feed import EXACT, Candle
+
+
+class BarPath(Protocol):
+    """The way of the price through one candle."""
+
+    def points(self, candle: Candle) -> Sequence[Decimal]:
+        """Prices in the order they are reached, at even distances in time.
+
+        The first is the open and the last the close; the high and the low are among them.
+        """
+        ...
+
+
+class OpenHighLowClose:
+    """The high comes before the low."""
+
+    def points(self, candle: Candle) -> Sequence[Decimal]:
+        """Open, high, low, close."""
+        return candle.open, candle.high, candle.low, candle.close
+
+
+class OpenLowHighClose:
+    """The low comes before the high."""
+
+    def points(self, candle: Candle) -> Sequence[Decimal]:
+        """Open, low, high, close."""
+        return candle.open, candle.low, candle.high, candle.close
+
+
+class NearExtremeFirst:
+    """The extreme that is nearer to the open comes first; the low where both are as near."""
+
+    def points(self, candle: Candle) -> Sequence[Decimal]:
+        """Open, the nearer extreme, the other one, close."""
+        up = EXACT.subtract(candle.high, candle.open)
+        down = EXACT.subtract(candle.open, candle.low)
+        first, second = (candle.high, candle.low) if up < down else (candle.low, candle.high)
+        return candle.open, first, second, candle.close
+
+
+class WorstFirst:
+    """What hurts comes first: of a stop and a target within one candle the stop is reached first.
+
+    :param holding: whose worst: "long" has the low first, "short" the high. A path is of the market and
+        the same for everybody, so that a strategy which holds both runs once with each.
+    :raises ValueError: another word
+    """
+
+    def __init__(self, holding: str) -> None:
+        if holding not in ("long", "short"):
+            raise ValueError(f"holding: expected long or short, got {holding!r}")
+        self._way: BarPath = OpenLowHighClose() if holding == "long" else OpenHighLowClose()
+
+    def points(self, candle: Candle) -> Sequence[Decimal]:
+        """Open, the worse extreme, the better one, close."""
+        return self._way.points(candle)

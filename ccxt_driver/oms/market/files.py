@@ -1,0 +1,558 @@
+"""A feed of recorded market data: candles, trades, quotes and order books from files.
+
+What the venue shows at a moment is made of rows of that moment or before, of all kinds from the same
+ones: the last price, the candles of every timeframe and the public trades come from the trades of a
+symbol, or from its candles where there are no trades; the book from its order books, or from its
+quotes, or from the last price.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, Protocol, cast
+
+from ccxt_driver.oms.market.bar_paths import BarPath, OpenHighLowClose
+from ccxt_driver.oms.market.feed import (
+    EXACT,
+    TIMEFRAMES,
+    UNLIMITED,
+    Candle,
+    Level,
+    NoPrice,
+    Quote,
+    Trade,
+    candle_open,
+    candle_opens,
+    next_open,
+)
+from ccxt_driver.oms.market.file_rows import BadFile, Kind, Row, open_rows
+from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
+from ccxt_driver.oms.market.tape import (
+    BLOCK,
+    ZERO,
+    BookDecoder,
+    Books,
+    CandleDecoder,
+    Decoder,
+    FileReport,
+    MiddleDecoder,
+    Pages,
+    Prints,
+    TradeDecoder,
+    stretch,
+)
+
+_NAME: Final = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(?:_([A-Z0-9]+))?-(\w+)\.(csv|jsonl?|parquet)")
+_KEPT_CANDLES: Final = 20_000
+_SAMPLE: Final = 1_000
+
+
+class BookSize(Protocol):
+    """How much rests at the best prices where files have no book."""
+
+    def qty(self, printed: Decimal, lot: Decimal) -> Decimal:
+        """The quantity of each side after a print, in base currency.
+
+        :param printed: quantity of the print
+        :param lot: quantities are multiples of it
+        """
+        ...
+
+
+class Unlimited:
+    """Any order finds what it wants at the best price: right for orders that are small for the market."""
+
+    def qty(self, printed: Decimal, lot: Decimal) -> Decimal:
+        """More than any order."""
+        return UNLIMITED
+
+
+class ShareOfPrint:
+    """At each print rests a share of what it traded; what is taken is back at the next print.
+
+    :param share: above 0, to 1
+    :raises ValueError: outside of that
+    """
+
+    def __init__(self, share: Decimal | str) -> None:
+        self._share = Decimal(share)
+        if not 0 < self._share <= 1:
+            raise ValueError(f"share: expected above 0, to 1, got {share}")
+
+    def qty(self, printed: Decimal, lot: Decimal) -> Decimal:
+        """The share, rounded down to whole lots."""
+        share = EXACT.multiply(printed, self._share)
+        return EXACT.subtract(share, EXACT.remainder(share, lot))
+
+
+class _File(NamedTuple):
+    """What the name of a file says."""
+
+    path: Path
+    symbol: str
+    kind: Kind
+    timeframe: str
+
+
+class FileFeed:
+    """A `Feed` of files: see `EmbeddedOms(feed=...)`.
+
+    The name of a file says what is in it: `BTC_USDT-1m.csv` are candles, `BTC_USDT-trades.csv` public
+    trades, `BTC_USDT-quotes.csv` best bids and asks, `BTC_USDT-book.csv` order books, and
+    `BTC_USDT_USDT-1m.csv` candles of the swap BTC/USDT:USDT. Instead of csv: json, jsonl, parquet.
+
+    Files are read as time goes on, a page at a time; memory does not grow with them.
+
+    :param paths: files, or one folder of files; other names in a folder are ignored
+    :param markets: what the symbols are; by default those of the paper venue, and for other symbols
+        the tick and the lot that the first rows of their files show
+    :param path: how the price moves inside a candle
+    :param spread_ticks: ticks between bid and ask where files have no book
+    :param size: how much rests there
+    :raises BadFile: a file that cannot be used, naming it
+    :raises ValueError: another parameter that makes no sense
+    """
+
+    def __init__(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        markets: Iterable[Market] | None = None,
+        path: BarPath | None = None,
+        spread_ticks: int = 1,
+        size: BookSize | None = None,
+    ) -> None:
+        if type(spread_ticks) is not int or spread_ticks < 1:
+            raise ValueError(f"spread_ticks: expected a whole number above 0, got {spread_ticks!r}")
+        known = {market.symbol: market for market in (DEFAULT_MARKETS if markets is None else markets)}
+        by_symbol: dict[str, list[_File]] = {}
+        for file in _files(paths):
+            by_symbol.setdefault(file.symbol, []).append(file)
+        self._tapes: dict[str, _Tape] = {}
+        for symbol, files in sorted(by_symbol.items()):
+            market = known.get(symbol)
+            if market is None and markets is not None:
+                raise ValueError(f"markets: expected {symbol} among them, as {files[0].path} is of it")
+            market = market or _market_of(symbol, files)
+            self._tapes[symbol] = _Tape(
+                market, files, path or OpenHighLowClose(), spread_ticks, size or Unlimited()
+            )
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The markets of the files, by symbol."""
+        return tuple(tape.market for tape in self._tapes.values())
+
+    @property
+    def start_ms(self) -> int:
+        """The first moment at which every symbol has a price.
+
+        :raises BadFile: a symbol whose files are all empty
+        """
+        return max(tape.first_ms() for tape in self._tapes.values())
+
+    def check(self) -> list[FileReport]:
+        """Read every file to its end, and say what was found in each.
+
+        :raises BadFile: a row that makes no sense, or out of order
+        """
+        for pages in self._pages():
+            pages.read_all()
+        return self.report()
+
+    def report(self) -> list[FileReport]:
+        """What was found so far, by file."""
+        return [pages.report for pages in self._pages()]
+
+    @property
+    def step_ms(self) -> int:
+        """A row may be of any millisecond."""
+        return 1
+
+    def quote(self, symbol: str, at_ms: int) -> Quote:
+        """The quote as of a moment.
+
+        :raises NoPrice: the files begin later
+        """
+        tape = self._tape(symbol)
+        return _quote(tape.top(at_ms))
+
+    def book(self, symbol: str, at_ms: int) -> tuple[Sequence[Level], Sequence[Level]]:
+        """The book as of a moment."""
+        top = self._tape(symbol).top(at_ms)
+        return top.bids, top.asks
+
+    def book_version(self, symbol: str, at_ms: int) -> int:
+        """How many rows there were by a moment."""
+        return self._tape(symbol).version(at_ms)
+
+    def first_move(
+        self, symbol: str, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None
+    ) -> Quote | None:
+        """The first quote that reaches one of two prices; see `Feed.first_move`."""
+        return self._tape(symbol).first_move(after_ms, until_ms, low, high)
+
+    def candles(
+        self, symbol: str, timeframe: str, since_ms: int | None, until_ms: int, limit: int
+    ) -> list[Candle]:
+        """Candles in ascending order; flat and without volume where nothing was recorded."""
+        return self._tape(symbol).candles(timeframe, since_ms, until_ms, limit)
+
+    def trades(self, symbol: str, since_ms: int | None, until_ms: int, limit: int) -> list[Trade]:
+        """Public trades in ascending order; see `Feed.trades`."""
+        return self._tape(symbol).trades(since_ms, until_ms, limit)
+
+    def _tape(self, symbol: str) -> _Tape:
+        try:
+            return self._tapes[symbol]
+        except KeyError:
+            raise UnknownSymbol(symbol) from None
+
+    def _pages(self) -> Iterator[Pages[Any]]:
+        for tape in self._tapes.values():
+            yield from tape.pages
+
+
+class _Top(NamedTuple):
+    """What is known of the price at a moment."""
+
+    time_ms: int
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+    last: Decimal
+
+
+class _Tape:
+    """The files of one symbol."""
+
+    def __init__(
+        self, market: Market, files: Sequence[_File], path: BarPath, spread_ticks: int, size: BookSize
+    ) -> None:
+        self.market = market
+        self._spread = EXACT.multiply(market.tick_size, Decimal(spread_ticks))
+        self._size = size
+        by_kind = {file.kind: file for file in files}
+        if len(by_kind) < len(files):
+            names = ", ".join(str(file.path) for file in files)
+            raise BadFile(f"{market.symbol}: expected one file of each kind, got {names}")
+        has_book = not by_kind.keys().isdisjoint(("book", "quotes"))
+        self._books = Pages(self._book_decoder(by_kind)) if has_book else None
+        self._prints: Pages[Prints] = Pages(self._print_decoder(by_kind, path))
+        self.pages: list[Pages[Any]] = [self._prints]
+        if self._books is not None:
+            self.pages.append(self._books)
+        # Finished candles never change; the same ones are asked for again and again.
+        self._candles: OrderedDict[tuple[str, int], Candle] = OrderedDict()
+
+    def _book_decoder(self, by_kind: Mapping[Kind, _File]) -> BookDecoder:
+        tick = self.market.tick_size
+        if "book" in by_kind:
+            return BookDecoder(open_rows(by_kind["book"].path, "book"), tick, _book_sides)
+        return BookDecoder(open_rows(by_kind["quotes"].path, "quotes"), tick, _quote_sides)
+
+    def _print_decoder(self, by_kind: Mapping[Kind, _File], path: BarPath) -> Decoder[Prints]:
+        tick = self.market.tick_size
+        if "trades" in by_kind:
+            return TradeDecoder(open_rows(by_kind["trades"].path, "trades"), tick, 4_096)
+        candles = by_kind.get("candles")
+        if candles is None:
+            return MiddleDecoder(self._book_decoder(by_kind))
+        return CandleDecoder(open_rows(candles.path, "candles"), tick, candles.timeframe, path)
+
+    def first_ms(self) -> int:
+        """When the price begins."""
+        first = self._prints.first_ms()
+        if first is None:
+            raise BadFile(f"{self._prints.report.path}: expected at least one row")
+        return first
+
+    def version(self, at_ms: int) -> int:
+        """How many prints and books there were by a moment."""
+        books = 0 if self._books is None else self._books.count_by(at_ms)
+        return self._prints.count_by(at_ms) + books
+
+    def top(self, at_ms: int) -> _Top:
+        """The book and the last price as of a moment; see `_joined`."""
+        found = self._prints.last_by(at_ms)
+        if found is None:
+            raise NoPrice(f"{self.market.symbol}: its files have nothing of {at_ms} or before")
+        _, page, index = found
+        return self._joined(page, index, self._book_by(at_ms))
+
+    def _book_by(self, at_ms: int) -> tuple[Books, int] | None:
+        found = None if self._books is None else self._books.last_by(at_ms)
+        return None if found is None else found[1:]
+
+    def _joined(self, page: Prints, index: int, book: tuple[Books, int] | None) -> _Top:
+        """The price after a print and a book.
+
+        A print that came after the book and lies outside of it shows that the book has moved on: then
+        the bid and the ask are those of the print. A print before it that lies outside is over: the
+        last price of the quote is then the nearer of bid and ask.
+        """
+        time_ms, price = page.times[index], page.prices[index]
+        if book is not None:
+            books, at = book
+            bids, asks, book_ms = books.bids[at], books.asks[at], books.times[at]
+            last = min(max(price, bids[0].price), asks[0].price)
+            if last == price or time_ms <= book_ms:
+                return _Top(max(time_ms, book_ms), bids, asks, last)
+        bid, ask = self._around(price, page.buys[index])
+        qty = self._size.qty(page.qtys[index], self.market.lot_size)
+        return _Top(time_ms, (Level(bid, qty),), (Level(ask, qty),), price)
+
+    def _around(self, price: Decimal, buys: bool) -> tuple[Decimal, Decimal]:
+        """A buyer paid the ask, a seller got the bid; no bid is below one tick."""
+        if not buys:
+            return price, EXACT.add(price, self._spread)
+        bid = EXACT.subtract(price, self._spread)
+        tick = self.market.tick_size
+        return (bid, price) if bid >= tick else (tick, max(price, EXACT.add(tick, tick)))
+
+    # ------------------------------------------------------------------ what moves
+
+    def first_move(
+        self, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None
+    ) -> Quote | None:
+        """The first quote in (after_ms, until_ms] that reaches one of two prices.
+
+        Goes from page to page, and looks into those whose highest and lowest price allow it.
+        """
+        cursor = max(after_ms, self.first_ms() - 1)
+        while cursor < until_ms:
+            end_ms = min(until_ms, *(pages.end_after(cursor, until_ms) for pages in self.pages))
+            if self._may_reach(cursor, end_ms, low, high):
+                for time_ms in self._times(cursor, end_ms, low, high):
+                    quote = _quote(self.top(time_ms))
+                    if (low is not None and quote.bid <= low) or (high is not None and quote.ask >= high):
+                        return quote
+            cursor = end_ms
+        return None
+
+    def _may_reach(self, after_ms: int, end_ms: int, low: Decimal | None, high: Decimal | None) -> bool:
+        """Whether what is known by `end_ms`, or was in force at `after_ms`, reaches one of two prices."""
+        for pages in self.pages:
+            slack = self._spread if pages is self._prints else ZERO
+            start = max(0, bisect_right(pages.firsts, after_ms) - 1)
+            for entry in pages.entries[start : bisect_right(pages.firsts, end_ms)]:
+                if low is not None and EXACT.subtract(entry.low, slack) <= low:
+                    return True
+                if high is not None and EXACT.add(entry.high, slack) >= high:
+                    return True
+        return False
+
+    def _times(self, after_ms: int, end_ms: int, low: Decimal | None, high: Decimal | None) -> Iterable[int]:
+        """When the quote may have reached one of two prices in (after_ms, end_ms], ascending."""
+        if self._books is not None:
+            times: set[int] = set()
+            for pages in self.pages:
+                for _, page, start, end in pages.between(after_ms, end_ms):
+                    times.update(page.times[start:end])
+            return sorted(times)
+        return self._print_times(
+            after_ms,
+            end_ms,
+            None if low is None else EXACT.add(low, self._spread),
+            None if high is None else EXACT.subtract(high, self._spread),
+        )
+
+    def _print_times(
+        self, after_ms: int, end_ms: int, low: Decimal | None, high: Decimal | None
+    ) -> Iterator[int]:
+        """When a price at or below `low` or at or above `high` was printed, and when a moment ended so."""
+        for _, page, start, end in self._prints.between(after_ms, end_ms):
+            for block, (highest, lowest, _) in enumerate(page.blocks()[start // BLOCK :], start // BLOCK):
+                if block * BLOCK >= end:
+                    break
+                if not ((low is not None and lowest <= low) or (high is not None and highest >= high)):
+                    continue
+                for index in range(max(start, block * BLOCK), min(end, (block + 1) * BLOCK)):
+                    price = page.prices[index]
+                    if (low is not None and price <= low) or (high is not None and price >= high):
+                        yield page.times[index]
+
+    # ------------------------------------------------------------------ candles and trades
+
+    def candles(self, timeframe: str, since_ms: int | None, until_ms: int, limit: int) -> list[Candle]:
+        """See `Feed.candles`."""
+        known, found = self._candles, []
+        first_ms = self.first_ms()
+        opens = candle_opens(timeframe, since_ms, until_ms, limit, candle_open(timeframe, first_ms))
+        for open_ms in opens if first_ms <= until_ms else ():
+            candle = known.get((timeframe, open_ms))
+            end_ms = next_open(timeframe, open_ms)
+            # One that is finished now may have been asked about as of a time when it was not.
+            if candle is None or end_ms > until_ms + 1:
+                candle = self._candle(open_ms, min(end_ms, until_ms + 1))
+                if end_ms <= until_ms + 1:
+                    known[timeframe, open_ms] = candle
+                    if len(known) > _KEPT_CANDLES:
+                        known.popitem(last=False)
+            found.append(candle)
+        return found
+
+    def _candle(self, open_ms: int, end_ms: int) -> Candle:
+        prints = self._prints
+        prints.reach(end_ms - 1)
+        made = stretch(prints, open_ms, end_ms)
+        if made is not None:
+            return Candle(open_ms, *made)
+        before = prints.last_by(open_ms - 1)
+        if before is None:
+            raise NoPrice(f"{self.market.symbol}: its files have nothing of {open_ms} or before")
+        price = before[1].prices[before[2]]
+        return Candle(open_ms, price, price, price, price, ZERO)
+
+    def trades(self, since_ms: int | None, until_ms: int, limit: int) -> list[Trade]:
+        """See `Feed.trades`."""
+        if limit < 1:
+            return []
+        found: list[Trade] = []
+        if since_ms is not None:
+            for number, page, start, end in self._prints.between(since_ms - 1, until_ms):
+                found += self._trades_of(number, page, range(start, end), limit - len(found))
+                if len(found) == limit:
+                    break
+            return found
+        newest = self._prints.last_by(until_ms)
+        if newest is None:
+            return []
+        number, page, index = newest
+        while True:
+            found += self._trades_of(number, page, range(index, -1, -1), limit - len(found))
+            if len(found) == limit or number == 0:
+                return found[::-1]
+            number -= 1
+            page = self._prints.page(number)
+            index = len(page.times) - 1
+
+    def _trades_of(self, number: int, page: Prints, indexes: Iterable[int], limit: int) -> list[Trade]:
+        """Trades of a page in the order of the indexes; a print without a quantity is none."""
+        count = self._prints.entries[number].before
+        found: list[Trade] = []
+        for index in indexes:
+            if len(found) == limit:
+                break
+            if page.qtys[index]:
+                given = None if page.ids is None else page.ids[index]
+                trade_id = str(count + index + 1) if given is None else given
+                side: Literal["buy", "sell"] = "buy" if page.buys[index] else "sell"
+                found.append(Trade(trade_id, page.times[index], page.prices[index], page.qtys[index], side))
+        return found
+
+
+def _quote(top: _Top) -> Quote:
+    return Quote(top.time_ms, top.bids[0].price, top.asks[0].price, top.last)
+
+
+def _book_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
+    return row[1], row[2]
+
+
+def _quote_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
+    """A quote without quantities is good for any."""
+    _, bid, ask, bid_qty, ask_qty = row
+    return [(bid, UNLIMITED if bid_qty in (None, "") else bid_qty)], [
+        (ask, UNLIMITED if ask_qty in (None, "") else ask_qty)
+    ]
+
+
+# ------------------------------------------------------------------ names
+
+
+def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[_File]:
+    given = [paths] if isinstance(paths, str | os.PathLike) else [*paths]
+    found: list[_File] = []
+    for path in map(Path, given):
+        if path.is_dir():
+            named = [_named(child) for child in sorted(path.iterdir())]
+            found += [file for file in named if file is not None]
+            continue
+        file = _named(path)
+        if file is None:
+            raise BadFile(
+                f"{path}: expected a name such as BTC_USDT-1m.csv, BTC_USDT_USDT-trades.jsonl, "
+                f"BTC_USDT-quotes.json or BTC_USDT-book.parquet, timeframes being {', '.join(TIMEFRAMES)}"
+            )
+        found.append(file)
+    if not found:
+        raise BadFile(f"{', '.join(map(str, given)) or 'paths'}: expected at least one file of market data")
+    return found
+
+
+def _named(path: Path) -> _File | None:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    base, quote, settle, what, _ = match.groups()
+    symbol = f"{base}/{quote}" + (f":{settle}" if settle else "")
+    if what in TIMEFRAMES:
+        return _File(path, symbol, "candles", what)
+    if what in ("trades", "quotes", "book"):
+        return _File(path, symbol, cast("Kind", what), "")
+    return None
+
+
+def _market_of(symbol: str, files: Sequence[_File]) -> Market:
+    """A market of which only the files are known."""
+    pair, _, settle = symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    if settle not in ("", quote):
+        raise BadFile(f"{files[0].path}: expected a swap that settles in its quote currency, {quote}")
+    swap = bool(settle)
+    prices: list[Decimal] = []
+    quantities: list[Decimal] = []
+    for file in files:
+        rows, _ = open_rows(file.path, file.kind).read(0, _SAMPLE)
+        for row in rows:
+            _sample(file, row, prices, quantities)
+    with localcontext(EXACT):
+        tick, lot = _unit(prices), _unit(quantities)
+        return Market(
+            symbol=symbol,
+            id=f"{base}{quote}-PERP" if swap else f"{base}{quote}",
+            base=base,
+            quote=quote,
+            settle=quote if swap else None,
+            kind="swap" if swap else "spot",
+            tick_size=tick,
+            lot_size=lot,
+            min_qty=lot,
+            max_qty=Decimal(10) ** 9,
+            min_cost=ZERO,
+            maker=Decimal("0.0002") if swap else Decimal("0.001"),
+            taker=Decimal("0.0005") if swap else Decimal("0.001"),
+            reference_price=max([tick * 100, *prices[:1]]),
+            daily_volatility=Decimal("0.03"),
+            daily_volume=ZERO,
+            max_leverage=Decimal(100) if swap else None,
+        )
+
+
+def _sample(file: _File, row: Row, prices: list[Decimal], quantities: list[Decimal]) -> None:
+    try:
+        if file.kind == "candles":
+            prices += [Decimal(str(value)) for value in row[1:5]]
+            quantities.append(Decimal(str(row[5])))
+        elif file.kind == "trades":
+            prices.append(Decimal(str(row[1])))
+            quantities.append(Decimal(str(row[2])))
+        else:
+            sides = _book_sides(row) if file.kind == "book" else _quote_sides(row)
+            levels = [level for side in sides for level in side if level[0] not in (None, "")]
+            prices += [Decimal(str(level[0])) for level in levels]
+            quantities += [Decimal(str(level[1])) for level in levels]
+    except (ArithmeticError, ValueError, IndexError) as error:
+        raise BadFile(f"{file.path}: row {', '.join(map(str, row))[:100]}: expected numbers") from error
+
+
+def _unit(values: Sequence[Decimal]) -> Decimal:
+    """The largest power of ten, to 1, that all numbers are multiples of."""
+    places = [int(value.normalize().as_tuple().exponent) for value in values if value.is_finite()]
+    return Decimal((0, (1,), max(-18, min([0, *places]))))

@@ -1,0 +1,441 @@
+"""Recorded prices: what files may look like, what is shown of them, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.market.bar_paths import (
+    BarPath,
+    NearExtremeFirst,
+    OpenHighLowClose,
+    OpenLowHighClose,
+    WorstFirst,
+)
+from ccxt_driver.oms.market.feed import UNLIMITED, Candle, NoPrice
+from ccxt_driver.oms.market.file_rows import BadFile
+from ccxt_driver.oms.market.files import FileFeed, ShareOfPrint
+from ccxt_driver.oms.market.listing import UnknownSymbol
+
+D: Final = Decimal
+T = 1_700_006_400_000  # a whole hour
+MINUTE = 60_000
+SYMBOL = "BTC/USDT"
+HEAD = "timestamp,open,high,low,close,volume\n"
+
+
+def write(folder: Path, name: str, rows: Sequence[Sequence[Any]], head: str = HEAD) -> Path:
+    path = folder / name
+    path.write_text(head + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    return path
+
+
+def candles(folder: Path, rows: Sequence[Sequence[Any]], name: str = "BTC_USDT-1m.csv") -> Path:
+    return write(folder, name, [(T + minute * MINUTE, *row) for minute, *row in rows])
+
+
+def trades(folder: Path, rows: Sequence[Sequence[Any]]) -> Path:
+    return write(
+        folder,
+        "BTC_USDT-trades.csv",
+        [(T + after, *row) for after, *row in rows],
+        "timestamp,price,amount,side,id\n",
+    )
+
+
+ONE = (0, 100, 110, 90, 105, 8)
+TWO = (1, 105, 107, 101, 102, 4)
+
+
+# ------------------------------------------------------------------ candles
+
+
+def test_a_candle_shows_what_has_happened_in_it_so_far(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE, TWO]))
+
+    seen = [feed.candles(SYMBOL, "1m", None, T + at, 1) for at in (0, 20_000, 40_000, 59_999, 60_000)]
+
+    assert [tuple(map(str, row[0][1:])) for row in seen] == [
+        ("100", "100", "100", "100", "2.00"),
+        ("100", "110", "100", "110", "4.00"),
+        ("100", "110", "90", "90", "6.00"),
+        ("100", "110", "90", "105", "8.00"),
+        ("105", "105", "105", "105", "1.00"),
+    ]
+    lasts = [feed.quote(SYMBOL, T + at).last for at in (0, 19_998, 19_999, 39_998, 39_999, 59_998, 59_999)]
+    assert lasts == [100, 100, 110, 110, 90, 90, 105]
+
+
+@pytest.mark.parametrize(
+    "path, way",
+    [
+        (OpenHighLowClose(), [100, 110, 90, 105]),
+        (OpenLowHighClose(), [100, 90, 110, 105]),
+        (NearExtremeFirst(), [100, 90, 110, 105]),
+        (WorstFirst("long"), [100, 90, 110, 105]),
+        (WorstFirst("short"), [100, 110, 90, 105]),
+    ],
+)
+def test_the_way_through_a_candle_is_that_of_the_model(tmp_path: Path, path: BarPath, way: list[int]) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE]), path=path)
+
+    assert [row.price for row in feed.trades(SYMBOL, T, T + MINUTE, 10)] == way
+
+
+def test_the_nearer_extreme_may_be_the_high() -> None:
+    assert NearExtremeFirst().points(Candle(T, D(100), D(102), D(90), D(95), D(1)))[1] == 102
+
+
+def test_another_word_for_what_is_held_is_refused() -> None:
+    with pytest.raises(ValueError, match="holding: expected long or short"):
+        WorstFirst("both")
+
+
+def test_a_path_of_three_points_keeps_the_whole_volume(tmp_path: Path) -> None:
+    class Straight:
+        def points(self, candle: Candle) -> Sequence[D]:
+            return candle.open, candle.high, candle.close
+
+    feed = FileFeed(candles(tmp_path, [(0, 100, 110, 100, 105, "0.1")]), path=Straight())
+
+    assert [row.qty for row in feed.trades(SYMBOL, T, T + MINUTE, 9)] == [D("0.033"), D("0.033"), D("0.034")]
+    assert feed.candles(SYMBOL, "1m", T, T + MINUTE, 1)[0].volume == D("0.1")
+
+
+def test_a_path_without_a_way_is_refused(tmp_path: Path) -> None:
+    class Point:
+        def points(self, candle: Candle) -> Sequence[D]:
+            return (candle.open,)
+
+    with pytest.raises(ValueError, match="path: expected at least"):
+        FileFeed(candles(tmp_path, [ONE]), path=Point()).check()
+
+
+def test_gaps_and_duplicates_are_reported_and_shown_flat(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE, ONE, (3, 102, 103, 101, 102, 4)]))
+
+    [report] = feed.check()
+
+    assert (report.rows, report.duplicates, report.missing) == (2, 1, 2)
+    assert report.gaps == [(T + MINUTE, T + 3 * MINUTE)]
+    assert (report.first_ms, report.last_ms, report.complete) == (T, T + 4 * MINUTE - 1, True)
+    flat = feed.candles(SYMBOL, "1m", T + MINUTE, T + 4 * MINUTE, 2)
+    assert [row[1:] for row in flat] == [(D(105),) * 4 + (D(0),)] * 2
+
+
+def test_a_candle_without_volume_moves_the_price_and_is_no_trade(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE, (1, 105, 106, 104, 104, 0)]))
+
+    assert feed.quote(SYMBOL, T + 2 * MINUTE).last == 104
+    assert len(feed.trades(SYMBOL, T, T + 2 * MINUTE, 100)) == 4
+
+
+def test_prices_off_the_tick_are_rounded_and_counted(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [(0, "100.004", 110, 90, "105.005", 8)]))
+
+    [report] = feed.check()
+
+    assert report.off_tick == 2
+    assert feed.candles(SYMBOL, "1m", T, T + MINUTE, 1)[0][1:5] == (D("100.00"), D(110), D(90), D("105.00"))
+
+
+# ------------------------------------------------------------------ trades, quotes, books
+
+
+def test_trades_are_given_as_they_were(tmp_path: Path) -> None:
+    feed = FileFeed(
+        trades(
+            tmp_path,
+            [(0, 100, 1, "buy", "a"), (0, 101, 2, "sell", "b"), (0, 101, 2, "sell", "b"), (5, 99, 3, "", "")],
+        )
+    )
+
+    rows = feed.trades(SYMBOL, None, T + 10, 10)
+
+    assert [tuple(map(str, row)) for row in rows] == [
+        ("a", str(T), "100", "1", "buy"),
+        ("b", str(T), "101", "2", "sell"),
+        ("3", str(T + 5), "99", "3", "sell"),
+    ]
+    assert feed.check()[0].duplicates == 1
+    assert feed.trades(SYMBOL, None, T + 4, 1) == rows[1:2]
+    assert feed.trades(SYMBOL, T + 1, T + 10, 5) == rows[2:]
+    assert feed.trades(SYMBOL, T, T + 10, 0) == []
+
+
+def test_the_quote_without_a_book_is_around_the_last_print(tmp_path: Path) -> None:
+    feed = FileFeed(
+        trades(tmp_path, [(0, 100, 1, "buy", 1), (5, 99, "0.45", "sell", 2)]),
+        spread_ticks=3,
+        size=ShareOfPrint("0.5"),
+    )
+
+    assert feed.quote(SYMBOL, T + 4) == (T, D("99.97"), D(100), D(100))
+    assert feed.book(SYMBOL, T + 5) == (((D(99), D("0.225")),), ((D("99.03"), D("0.225")),))
+    assert feed.book_version(SYMBOL, T + 5) == 2
+
+
+def test_quotes_and_books_of_files_are_shown(tmp_path: Path) -> None:
+    trades(tmp_path, [(0, 100, 1, "buy", 1), (20, 98, 1, "sell", 2), (40, "100.5", 1, "buy", 3)])
+    write(
+        tmp_path,
+        "BTC_USDT-book.csv",
+        [(T + 10, "99.5", 1, "99.4", 2, "100.5", 3, "100.6", 4), (T + 30, 98, 1, "", "", 101, 3, "", "")],
+        "timestamp,bids[0].price,bids[0].amount,bids[1].price,bids[1].amount,"
+        "asks[0].price,asks[0].amount,asks[1].price,asks[1].amount\n",
+    )
+    feed = FileFeed(tmp_path)
+
+    assert feed.book(SYMBOL, T + 10) == (
+        ((D("99.5"), D(1)), (D("99.4"), D(2))),
+        ((D("100.5"), D(3)), (D("100.6"), D(4))),
+    )
+    assert feed.quote(SYMBOL, T + 10) == (T + 10, D("99.5"), D("100.5"), D(100))
+    # The trade below the bid shows that the book of ten has moved on.
+    assert feed.quote(SYMBOL, T + 20) == (T + 20, D(98), D("98.01"), D(98))
+    assert feed.quote(SYMBOL, T + 35) == (T + 30, D(98), D(101), D(98))
+    assert feed.quote(SYMBOL, T + 40) == (T + 40, D(98), D(101), D("100.5"))
+    assert feed.first_move(SYMBOL, T, T + 100, D(98), None) == feed.quote(SYMBOL, T + 20)
+    assert feed.first_move(SYMBOL, T, T + 100, None, D(101)) == feed.quote(SYMBOL, T + 30)
+    assert feed.first_move(SYMBOL, T, T + 100, D(97), D(102)) is None
+
+
+def test_quotes_alone_make_prices_without_trades(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "BTC_USDT-quotes.csv",
+        [(T, 100, 101, 2, ""), (T + 10, 101, "101.01", 2, 3)],
+        "timestamp,bid,ask,bidVolume,askVolume\n",
+    )
+    feed = FileFeed(tmp_path)
+
+    assert feed.quote(SYMBOL, T) == (T, D(100), D(101), D("100.5"))
+    assert feed.book(SYMBOL, T) == (((D(100), D(2)),), ((D(101), UNLIMITED),))
+    assert feed.quote(SYMBOL, T + 10).last == 101
+    assert feed.trades(SYMBOL, None, T + 10, 5) == []
+    assert feed.candles(SYMBOL, "1h", None, T + 10, 1)[0][1:] == (
+        D("100.5"),
+        D(101),
+        D("100.5"),
+        D(101),
+        D(0),
+    )
+
+
+# ------------------------------------------------------------------ formats
+
+OHLCV = [[T, 100.0, 110.5, 90.25, 105, 8], [T + MINUTE, 105, 107, 101, 102.1, 4.5]]
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(OHLCV), "\n".join(map(json.dumps, OHLCV)), json.dumps(OHLCV, indent=1)]
+)
+def test_json_as_ccxt_has_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "BTC_USDT-1m.json").write_text(text)
+    feed = FileFeed(tmp_path)
+
+    assert [
+        [float(value) for value in row] for row in feed.candles(SYMBOL, "1m", T, T + 2 * MINUTE, 2)
+    ] == OHLCV
+
+
+def test_json_structures_of_ccxt(tmp_path: Path) -> None:
+    trade = {"id": "7", "timestamp": T, "price": 100.1, "amount": 0.1, "side": "sell", "info": {"é": "ü"}}
+    book = {"timestamp": T, "bids": [[100.0, 1]], "asks": [[100.2, 2.5]], "nonce": None}
+    (tmp_path / "BTC_USDT-trades.jsonl").write_text(json.dumps(trade, ensure_ascii=False) + "\n", "utf-8")
+    (tmp_path / "BTC_USDT-book.json").write_text(json.dumps([book]))
+    feed = FileFeed(tmp_path)
+
+    assert feed.trades(SYMBOL, None, T, 1) == [("7", T, D("100.1"), D("0.1"), "sell")]
+    assert feed.book(SYMBOL, T) == (((D(100), D(1)),), ((D("100.2"), D("2.5")),))
+
+
+def test_parquet(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [
+        (T + minute * MINUTE, 100.0 + minute, 101.5 + minute, 99.0 + minute, 100.25 + minute, 2.0)
+        for minute in range(50)
+    ]
+    names = ["timestamp", "open", "high", "low", "close", "volume"]
+    table = arrow.table(
+        {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    )
+    times = arrow.array([row[0] for row in rows], arrow.timestamp("ms", tz="UTC"))
+    parquet.write_table(
+        table.set_column(0, "timestamp", times), tmp_path / "BTC_USDT-1m.parquet", row_group_size=7
+    )
+    feed = FileFeed(tmp_path)
+
+    found = feed.candles(SYMBOL, "1m", T, T + 100 * MINUTE, 50)
+
+    assert [tuple(map(float, row)) for row in found] == rows
+    assert feed.check()[0].rows == 50
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "BTC_USDT-1m.parquet").write_bytes(b"")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+
+    with pytest.raises(BadFile, match=r'pip install "ccxt-driver\[parquet\]"'):
+        FileFeed(tmp_path)
+
+
+# ------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    "name, text, expected",
+    [
+        ("BTC_USDT-1m.csv", f"{HEAD}1700006400,1,1,1,1,1\n", "a timestamp in milliseconds"),
+        ("BTC_USDT-1m.csv", f"{HEAD}x,1,1,1,1,1\n", "a timestamp in milliseconds"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T + 1},1,1,1,1,1\n", "the opening of a 1m candle"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T},100,99,98,98,1\n", "a low and a high around"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T},1,1,1,zwei,1\n", "a number, got 'zwei'"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T},1,1,1,nan,1\n", "a number of 0 or more"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T},0,1,0,1,1\n", "a price of at least 0.01"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T + MINUTE},1,1,1,1,1\n{T},1,1,1,1,1\n", "rows in order of time"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T},1,1\n", "a row within bytes"),
+        ("BTC_USDT-1m.csv", f"timestamp,open\n{T},1\n", "expected a column high"),
+        ("BTC_USDT-1m.csv", HEAD, "expected at least one row"),
+        ("BTC_USDT-1m.json", f"[[{T},1,1,1,1,1],[", "a row from byte"),
+        ("BTC_USDT-1m.json", f"[[{T},1,1]]", "expected timestamp, open, high"),
+        ("BTC_USDT-1m.jsonl", '"text"', "rows that are lists or objects"),
+        ("BTC_USDT-quotes.csv", f"timestamp,bid,ask\n{T},101,100\n", "a best bid below the best ask"),
+        ("BTC_USDT-book.csv", "timestamp,bids[0].price\n", r"expected a column bids\[0\].amount"),
+        ("prices.csv", "", "expected a name such as"),
+        ("BTC_USDT-2m.csv", "", "expected a name such as"),
+        ("BTC_USDT-1m.txt", "", "expected a name such as"),
+        ("BTC_USD_BTC-1m.csv", f"{HEAD}{T},1,1,1,1,1\n", "settles in its quote currency"),
+        ("NEW_USDT-trades.csv", f"timestamp,price,amount\n{T},x,1\n", "expected numbers"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_named(tmp_path: Path, name: str, text: str, expected: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+
+    with pytest.raises(BadFile, match=f"{name}: .*{expected}"):
+        assert FileFeed(path).start_ms
+
+
+def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="expected at least one file"):
+        FileFeed(tmp_path)
+    with pytest.raises(BadFile, match=r"BTC_USDT-1m.csv: No such file"):
+        FileFeed(tmp_path / "BTC_USDT-1m.csv")
+
+
+def test_two_files_of_one_kind_are_refused(tmp_path: Path) -> None:
+    candles(tmp_path, [ONE])
+    candles(tmp_path, [ONE], "BTC_USDT-5m.csv")
+
+    with pytest.raises(BadFile, match="one file of each kind"):
+        FileFeed(tmp_path)
+
+
+def test_parameters_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    path = candles(tmp_path, [ONE])
+
+    with pytest.raises(ValueError, match="spread_ticks: expected a whole number above 0"):
+        FileFeed(path, spread_ticks=0)
+    with pytest.raises(ValueError, match="markets: expected BTC/USDT among them"):
+        FileFeed(path, markets=[])
+    with pytest.raises(ValueError, match="share: expected above 0"):
+        ShareOfPrint("0")
+
+
+def test_a_symbol_without_files_is_unknown(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE]))
+
+    with pytest.raises(UnknownSymbol):
+        feed.quote("ETH/USDT", T)
+    with pytest.raises(NoPrice):
+        feed.quote(SYMBOL, T - 1)
+
+
+# ------------------------------------------------------------------ in an OMS
+
+
+def call(oms: EmbeddedOms, function: str, *args: Any) -> Any:
+    reply = oms.handle("ccxt_call", {"account_id": "1", "func": function}, {}, {"args": list(args)})
+    return reply.body["result"] if reply.status == 200 else reply.body["detail"]
+
+
+def test_a_market_that_is_not_listed_gets_tick_and_lot_from_its_rows(tmp_path: Path) -> None:
+    candles(tmp_path, [(0, "0.1234", "0.13", "0.12", "0.125", "10.5")], "NEW_EUR_EUR-1m.csv")
+    oms = EmbeddedOms(feed=FileFeed(tmp_path))
+
+    [market] = call(oms, "fetch_markets")
+
+    assert (market["symbol"], market["type"]) == ("NEW/EUR:EUR", "swap")
+    assert market["precision"]["price"] == 0.0001
+    assert market["precision"]["amount"] == 0.1
+    assert call(oms, "fetch_balance")["EUR"]["total"] == 10_000
+
+
+def test_the_clock_begins_where_every_symbol_has_a_price(tmp_path: Path) -> None:
+    candles(tmp_path, [ONE, TWO])
+    candles(tmp_path, [(1, 50, 51, 49, 50, 1)], "LTC_USDT-1m.csv")
+
+    oms = EmbeddedOms(feed=FileFeed(tmp_path))
+
+    assert oms.now_ms() == T + MINUTE
+    assert sorted(call(oms, "fetch_tickers")) == ["BTC/USDT", "LTC/USDT"]
+
+
+def test_before_its_first_row_a_market_is_closed(tmp_path: Path) -> None:
+    candles(tmp_path, [ONE, TWO])
+    candles(tmp_path, [(1, 50, 51, 49, 50, 1)], "LTC_USDT-1m.csv")
+    oms = EmbeddedOms(feed=FileFeed(tmp_path), start_ms=T)
+    order = {"symbol": "LTC/USDT", "side": "buy", "order_type": "market", "qty": "1"}
+    command = {"account_id": 1, "command": "send_order", "payload": order}
+
+    refused = oms.handle("commands", {}, {}, command)
+
+    assert (refused.status, refused.body["detail"]["code"]) == (422, "market_closed")
+    assert call(oms, "fetch_ticker", "LTC/USDT")["code"] == "market_closed"
+    assert sorted(call(oms, "fetch_tickers")) == ["BTC/USDT"]
+    oms.advance(MINUTE)
+    assert oms.handle("commands", {}, {}, command).status == 200
+
+
+def test_a_wall_clock_and_other_markets_do_not_go_with_records(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE]))
+
+    with pytest.raises(ValueError, match="clock: expected manual"):
+        EmbeddedOms(feed=feed, clock="wall")
+    with pytest.raises(ValueError, match="markets: a feed of records lists its own"):
+        EmbeddedOms(feed=feed, markets=feed.markets)
+
+
+def test_orders_fill_in_the_order_of_time_over_all_symbols(tmp_path: Path) -> None:
+    candles(tmp_path, [ONE, TWO])
+    candles(tmp_path, [(0, 50, 51, 49, 50, 1), (1, 50, 50, 45, 50, 1)], "LTC_USDT-1m.csv")
+    oms = EmbeddedOms(feed=FileFeed(tmp_path))
+    for symbol, price in (("LTC/USDT", "46"), ("BTC/USDT", "95")):
+        order = {"symbol": symbol, "side": "buy", "order_type": "limit", "qty": "1", "price": price}
+        assert (
+            oms.handle(
+                "commands", {}, {}, {"account_id": 1, "command": "send_order", "payload": order}
+            ).status
+            == 200
+        )
+
+    oms.advance(3 * MINUTE)
+
+    deals = oms.handle("deals", {}, {"account_ids": "1", "since_ms": str(T), "sort": "asc"}, None).body[
+        "items"
+    ]
+    assert [(deal["symbol"], deal["executed_at"][14:23]) for deal in deals] == [
+        ("BTC/USDT", "00:39.999"),
+        ("LTC/USDT", "01:39.999"),
+    ]
+    assert call(oms, "fetch_ticker", "BTC/USDT")["last"] == 102
