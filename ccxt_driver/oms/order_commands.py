@@ -41,6 +41,7 @@ from .placing import (
 )
 from .refusals import Refusal, bad_symbol, insufficient, invalid, venue_refusal
 from .reserving import check_size, reserve
+from .sessions import require_open
 from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
@@ -92,6 +93,8 @@ def _drafted(core: Core, principal: Principal, account: AccountState, payload: S
     """The order that a payload describes, checked as far as its own fields go."""
     risk.check_account(account)
     symbol = symbol_of(core, payload.symbol)
+    if not symbol.is_open:
+        require_open(symbol)
     market = symbol.market
     check_options(payload, market, now)
     strategy_id = _strategy_of(core, principal, account, payload)
@@ -267,8 +270,9 @@ def change_order(core: Core, principal: Principal, command: ChangeOrderCommand, 
     risk.check_account(account)
     payload = command.payload
     order = open_order(core, principal, account, payload.order_id, payload.strategy_id)
-    price, qty = _new_terms(core, order, payload)
     symbol = core.state.symbols[order.symbol]
+    require_open(symbol)
+    price, qty = _new_terms(core, order, payload)
     _check_funds(core, account, symbol, order, price, qty, now)
     with core.transaction(now) as tx:
         command_id = tx.new_command()

@@ -31,6 +31,7 @@ from .order_commands import draft, submit
 from .outcome import Outcome, changed
 from .placing import examine
 from .refusals import Refusal, invalid
+from .sessions import require_open
 from .state import AccountState
 from .store import RowFilter
 from .transaction import Transaction
@@ -101,6 +102,7 @@ def lock(tx: Transaction, position: Position) -> None:
 def _closing_order(
     core: Core, account: AccountState, position: Position, payload: ClosePosition, now: int
 ) -> Order:
+    require_open(core.state.symbols[position.symbol])
     market = core.state.symbols[position.symbol].market
     check_options(payload, market, now)
     for name in ("oms_stop_loss", "oms_stop_gain"):

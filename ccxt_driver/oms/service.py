@@ -7,6 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
@@ -29,9 +30,10 @@ from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
 from .outcome import internal_error
 from .refusals import Refusal, no_price
-from .settling import settle, settle_price
+from .settling import settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
 from .store import MemoryStore, Store
+from .trading_hours import MarketSession, Session, WeeklyHours
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
 _EXACT: Final = Context(prec=60)
@@ -326,6 +328,54 @@ class EmbeddedOms:
             settle(core, now)
             with core.transaction(now) as tx:
                 funding.set_rate(core, tx, symbol, wanted)
+
+    def set_session(self, symbol: str, session: str, resting: str = "keep") -> None:
+        """Open, close, halt or delist a market by hand.
+
+        While it is not open, orders and changes of them are refused with `market_closed`, and nothing fills
+        or fires; cancelling is possible. It stays so until set again: "open" leaves it to its hours.
+
+        :param session: open, closed, halted or delisted
+        :param resting: "keep" lets orders rest and stops wait until it opens, "cancel" cancels the orders;
+            those of a delisted market are cancelled in any case
+        :raises ValueError: an unknown symbol or word
+        :raises RuntimeError: the OMS is closed
+        """
+        if session not in (*Session,):
+            raise ValueError(f"session: expected one of {', '.join(Session)}, got {session!r}")
+        if resting not in ("keep", "cancel"):
+            raise ValueError(f"resting: expected keep or cancel, got {resting!r}")
+        wanted, cancels = Session(session), resting == "cancel"
+        self._change_session(symbol, lambda known: replace(known, by_hand=wanted, cancels=cancels))
+
+    def set_hours(self, symbol: str, hours: Iterable[str] | None, resting: str = "keep") -> None:
+        """Let a market open and close by the week, in UTC.
+
+        :param hours: windows such as "mon-fri 14:30-21:00"; None for always
+        :param resting: as `set_session`
+        :raises ValueError: an unknown symbol, or hours that make no sense
+        :raises RuntimeError: the OMS is closed
+        """
+        if resting not in ("keep", "cancel"):
+            raise ValueError(f"resting: expected keep or cancel, got {resting!r}")
+        weekly = None if hours is None else WeeklyHours(hours)
+        self._change_session(symbol, lambda known: replace(known, hours=weekly, cancels=resting == "cancel"))
+
+    def _change_session(self, symbol: str, change: Callable[[MarketSession], MarketSession]) -> None:
+        with self._lock, _Exact(), self._told():
+            self._refuse_closed()
+            core = self._core
+            core.ensure_whole()
+            known = core.state.symbols.get(symbol)
+            if known is None:
+                raise ValueError(
+                    f"symbol: {symbol!r} is not listed; expected one of {', '.join(core.market.markets)}"
+                )
+            now = self._clock.now_ms()
+            settle(core, now)
+            session = change(known.session)
+            session.pass_time(now)
+            settle_session(core, symbol, now, session)
 
     # the end
 

@@ -23,7 +23,9 @@ from .matching.order_types import fires, thresholds, trail
 from .placing import fire
 from .position_stops import close_by_stop, stop_reached
 from .reserving import reserve
+from .sessions import change_session, pass_hours
 from .state import SymbolState
+from .trading_hours import MarketSession
 from .transaction import Transaction
 
 
@@ -45,7 +47,7 @@ def settle(core: Core, now: int) -> None:
     if now <= core.settled_at:
         return
     state = core.state
-    timed = bool(state.expiring or state.deadlines)
+    timed = bool(state.expiring or state.deadlines or state.sessions)
     step = core.market.step_ms
     if timed or now // step != core.settled_at // step:
         watched = [name for name, symbol in state.symbols.items() if symbol.watched]
@@ -92,7 +94,8 @@ def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> 
     state = core.state
     expiry = min((order.expire_at or _NEVER for order in state.expiring.values()), default=_NEVER)
     deadline = min((at for scopes in state.deadlines.values() for at in scopes.values()), default=_NEVER)
-    timed = min(expiry, deadline, funding.next_charge(state, after) or _NEVER)
+    hours = min((session.changes_at or _NEVER for session in state.sessions.values()), default=_NEVER)
+    timed = min(expiry, deadline, hours, funding.next_charge(state, after) or _NEVER)
     if timed <= now:
         # Sorts before a price of the same moment: an order is not filled at the instant it expires.
         yield _Move(timed, "")
@@ -208,7 +211,7 @@ def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> N
 
 
 def _timed(core: Core, now: int, *, funded: bool) -> None:
-    """Funding, expiries and dead man's switches of one moment.
+    """Funding, expiries, dead man's switches, and markets that open or close, of one moment.
 
     :param funded: whether funding of this moment has been charged
     """
@@ -222,6 +225,25 @@ def _timed(core: Core, now: int, *, funded: bool) -> None:
         for account_id, scopes in [*state.deadlines.items()]:
             for scope in [scope for scope, at in scopes.items() if at <= now]:
                 _dead_man(core, tx, account_id, scope)
+        for symbol in pass_hours(core, tx, now) if state.sessions else ():
+            _reopen(core, tx, symbol)
+
+
+def _reopen(core: Core, tx: Transaction, symbol: SymbolState) -> None:
+    """What has waited for a market to open sees the price it opens at."""
+    if symbol.watched:
+        _settle_at(core, tx, symbol, core.quote(symbol.market.symbol, tx.now))
+
+
+def settle_session(core: Core, symbol: str, now: int, session: MarketSession) -> None:
+    """Set the session of a market by hand, and settle what that lets happen.
+
+    :raises Refusal: `engine_unavailable`, it could not be written; nothing has changed
+    """
+    state = core.state.symbols[symbol]
+    with core.transaction(now) as tx:
+        if change_session(core, tx, state, session):
+            _reopen(core, tx, state)
 
 
 def _dead_man(core: Core, tx: Transaction, account_id: int, scope: str) -> None:

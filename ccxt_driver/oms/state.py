@@ -19,6 +19,7 @@ from .matching.book import Rank, RestingBook
 from .matching.liquidity import Liquidity
 from .matching.order_types import has_trigger
 from .store import Snapshot
+from .trading_hours import MarketSession, Session
 
 COUNTERS: Final = ("order", "deal", "position", "command", "ledger", "rank")
 
@@ -36,11 +37,14 @@ class SymbolState:
     """Open positions with a stop loss or stop gain, by id."""
     margined: dict[int, Position] = field(default_factory=dict)
     """Open positions of a swap, which the price can liquidate, by id."""
+    session: MarketSession = field(default_factory=MarketSession)
+    is_open: bool = True
+    """Whether the session lets anything trade."""
 
     @property
     def watched(self) -> bool:
         """Whether a move of the price can do anything here."""
-        return bool(self.resting or self.triggers or self.stops or self.margined)
+        return bool(self.margined) or (self.is_open and bool(self.resting or self.triggers or self.stops))
 
 
 @dataclass(slots=True)
@@ -123,6 +127,12 @@ class State:
         """Funding rates that were set, by symbol; of the others it is the market's."""
         self.margin_version = 0
         """Rises with every change of a swap position."""
+        self.sessions: dict[str, MarketSession] = {}
+        """Sessions of the markets that are not simply open, by symbol."""
+        for symbol, row in snapshot.settings.get("sessions", {}).items():
+            if symbol in self.symbols:
+                session = self.sessions[symbol] = self.symbols[symbol].session = MarketSession.load(row)
+                self.symbols[symbol].is_open = session.now is Session.OPEN
         self._load(snapshot)
 
     def _load(self, snapshot: Snapshot) -> None:

@@ -101,8 +101,7 @@ def test_pages_name_no_method_that_does_not_exist() -> None:
     others = {
         "cancel_all_after",
         "close_requested",
-        "set_funding_rate",
-        "set_price",
+        *(name for name in vars(EmbeddedOms) if not name.startswith("_")),
         "create_app",
         "reduce_only",
         "close_by_executed",

@@ -1,0 +1,75 @@
+"""Sessions of markets: what is refused outside of them, and what happens when one begins or ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.values import format_time
+
+from .core import Core
+from .execution import cancel
+from .refusals import Refusal
+from .state import SymbolState
+from .trading_hours import MarketSession, Session
+from .transaction import Transaction
+
+
+def require_open(symbol: SymbolState) -> None:
+    """Refuse an order, or a change of one, on a market that is not open.
+
+    :raises Refusal: `market_closed`
+    """
+    if symbol.is_open:
+        return
+    session = symbol.session
+    details = {"symbol": symbol.market.symbol, "session": session.now.value}
+    if session.now is Session.CLOSED and session.by_hand is Session.OPEN and session.changes_at is not None:
+        details["opens_at"] = format_time(session.changes_at)
+    raise Refusal(ErrorCode.MARKET_CLOSED, f"{symbol.market.symbol} is {session.now.value}", details)
+
+
+def change_session(core: Core, tx: Transaction, symbol: SymbolState, session: MarketSession) -> bool:
+    """Give a market another session, and cancel what it does not keep.
+
+    :returns: whether it has opened by this, so that what waited has to be looked at
+    """
+    before = symbol.session.now
+    symbol.session = session
+    symbol.is_open = session.now is Session.OPEN
+    name = symbol.market.symbol
+    if session == MarketSession():
+        core.state.sessions.pop(name, None)
+    else:
+        core.state.sessions[name] = session
+    tx.changes.settings["sessions"] = {
+        symbol: kept.dump() for symbol, kept in sorted(core.state.sessions.items())
+    }
+    if not symbol.is_open and session.now is not before:
+        _end(core, tx, symbol, session)
+    return symbol.is_open and before is not Session.OPEN
+
+
+def pass_hours(core: Core, tx: Transaction, now: int) -> list[SymbolState]:
+    """Open and close what opens and closes by the hours at this moment.
+
+    :returns: the markets that have opened
+    """
+    opened: list[SymbolState] = []
+    for name, session in [*core.state.sessions.items()]:
+        if session.changes_at is not None and session.changes_at <= now:
+            after = replace(session)
+            after.pass_time(now)
+            symbol = core.state.symbols[name]
+            if change_session(core, tx, symbol, after):
+                opened.append(symbol)
+    return opened
+
+
+def _end(core: Core, tx: Transaction, symbol: SymbolState, session: MarketSession) -> None:
+    if not session.cancels and session.now is not Session.DELISTED:
+        return
+    name = symbol.market.symbol
+    for order in [order for order in core.state.orders.values() if order.symbol == name]:
+        if order.is_open:
+            cancel(core, tx, core.state.accounts[order.account_id], order, f"market_{session.now.value}")
