@@ -20,6 +20,7 @@ from .market.feed import Level, Quote
 from .market.market_data import MarketData
 from .matching.engine import BookDepthFill, Fill
 from .matching.fees import MakerTakerQuoteFee
+from .profits import Profits
 from .refusals import Refusal
 from .reserving import target
 from .state import AccountState, State, SymbolState
@@ -68,6 +69,7 @@ class Core:
         self.settle_swaps: Callable[[Core, Transaction], None] = _nothing
         """What follows from changes of swaps, at the end of each transaction."""
         self.state = State(market.markets, store.load())
+        self.profits = Profits()
         self.settled_at = 0
         self._broken = False
         self._shared: list[Transaction] | None = None

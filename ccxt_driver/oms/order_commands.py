@@ -25,6 +25,7 @@ from .cancel_commands import open_order
 from .claims import claim_of, rejection_of, repeated
 from .core import Core
 from .entities import ZERO, Order, Position, Principal
+from .limit_checks import check_limits
 from .matching.lifecycle import transition
 from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
 from .outcome import Outcome, changed
@@ -323,6 +324,8 @@ def _check_funds(
                 raise venue_refusal(*REJECTIONS[WOULD_FILL])
         currency, required, _ = needed(symbol, account, order, plan)
         free = available(core, account, order, currency, now)
+        if core.state.limits and (qty > before[1] or price != before[0]):
+            check_limits(core, account, order, now)
     finally:
         order.price, order.qty = before
     if order.reserved_currency == currency:

@@ -22,6 +22,7 @@ from .execution import (
     remember_ranks,
 )
 from .ledger.margin import initial_margin, leverage_of
+from .limit_checks import check_limits, exceeds_limits
 from .matching.engine import Plan
 from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires
@@ -100,6 +101,8 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         strategy = core.state.strategies.get(order.strategy_id)
         if risk.only_closes(account, strategy) and opening_qty(account, order):
             raise risk.opening_blocked(account, strategy)
+        if core.state.limits:
+            check_limits(core, account, order, now)
     if not waits:
         plan = plan_of(core, symbol, order)
         if order.post_only and rejection is None and (plan.fills or plan.own_order):
@@ -256,6 +259,9 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
         return
     strategy = core.state.strategies.get(order.strategy_id)
     if risk.only_closes(account, strategy) and opening_qty(account, order):
+        end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
+        return
+    if core.state.limits and exceeds_limits(core, account, order, tx.now):
         end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
         return
     core.show_book(symbol, tx.now)

@@ -61,6 +61,7 @@ def _move_all(
     now: int,
 ) -> None:
     named = {order.id for order in orders}
+    core.profits.clear()
     with core.transaction(now) as tx:
         for order in orders:
             stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))

@@ -25,6 +25,8 @@ from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .liquidation import settle_swaps
+from .limit_commands import keep_limits
+from .limits import Kept, Limits, Scope, limits_row, read_limits
 from .market.feed import Feed, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
@@ -54,8 +56,8 @@ class EmbeddedOms:
     """An OMS in this process, on a paper venue. Thread-safe.
 
     :param accounts: mappings with `account_id`, `position_mode` (netting, hedge, strategy_netting),
-        `balances` (amounts by currency) and `label`; by default account 1 is netting, 2 hedge and
-        3 strategy_netting, each with 10,000 USDT and some coins
+        `balances` (amounts by currency), `label` and `limits` (see `set_limits`); by default account 1
+        is netting, 2 hedge and 3 strategy_netting, each with 10,000 USDT and some coins
     :param seed: of the synthetic prices; of a file that exists, its own seed goes on
     :param db: path of a SQLite file to keep everything in; None keeps it in memory
     :param clock: "wall", or "manual" that moves only by `advance`; "wall" by default, and "manual" with
@@ -299,10 +301,7 @@ class EmbeddedOms:
             self._refuse_closed()
             core = self._core
             core.ensure_whole()
-            if symbol not in core.market.markets:
-                raise ValueError(
-                    f"symbol: {symbol!r} is not listed; expected one of {', '.join(core.market.markets)}"
-                )
+            self._listed(symbol)
             now = self._clock.now_ms()
             settle(core, now)
             settle_price(core, symbol, now, *prices)
@@ -366,16 +365,80 @@ class EmbeddedOms:
             self._refuse_closed()
             core = self._core
             core.ensure_whole()
-            known = core.state.symbols.get(symbol)
-            if known is None:
-                raise ValueError(
-                    f"symbol: {symbol!r} is not listed; expected one of {', '.join(core.market.markets)}"
-                )
+            self._listed(symbol)
             now = self._clock.now_ms()
             settle(core, now)
-            session = change(known.session)
+            session = change(core.state.symbols[symbol].session)
             session.pass_time(now)
             settle_session(core, symbol, now, session)
+
+    # limits
+
+    def set_limits(
+        self,
+        account_id: int,
+        limits: Mapping[str, Any] | None,
+        strategy_id: int | None = None,
+        symbol: str | None = None,
+    ) -> None:
+        """Set the risk limits of an account, of a strategy or a symbol of it, or of both; see `Limits`.
+
+        They take the place of those set before for the same; an order has to keep within all that concern
+        it. What is open is left alone, and what only reduces is never refused.
+
+        :param limits: values by the names of `Limits`; None takes them away, except a kill switch
+        :raises ValueError: an unknown account, symbol or limit, or a value that makes no sense
+        :raises RuntimeError: the OMS is closed
+        """
+        wanted = read_limits(limits or {})
+        with self._lock, _Exact(), self._told():
+            core, now = self._enter_for(account_id, symbol)
+            scope = Scope(account_id, strategy_id, symbol)
+            known = core.state.limits.get(scope)
+            if known is not None and known.limits.killed and "killed" not in (limits or {}):
+                wanted = replace(wanted, killed=True)
+            keep_limits(core, now, scope, wanted, now)
+
+    def kill_switch(
+        self, account_id: int, on: bool = True, strategy_id: int | None = None, symbol: str | None = None
+    ) -> None:
+        """Let nothing be opened any more, and cancel the open orders that would; or let it again.
+
+        :param on: False ends it; what was cancelled does not come back
+        :raises ValueError: an unknown account or symbol
+        :raises RuntimeError: the OMS is closed
+        """
+        with self._lock, _Exact(), self._told():
+            core, now = self._enter_for(account_id, symbol)
+            scope = Scope(account_id, strategy_id, symbol)
+            known = core.state.limits.get(scope, Kept(Limits(), now))
+            keep_limits(core, now, scope, replace(known.limits, killed=on), known.since_ms)
+
+    def limits(self, account_id: int) -> list[dict[str, Any]]:
+        """The limits of an account: `strategy_id`, `symbol` (None for all) and `limits` by name."""
+        with self._lock:
+            return [
+                {"strategy_id": scope.strategy_id, "symbol": scope.symbol, "limits": limits_row(kept.limits)}
+                for scope, kept in self._core.state.limits.items()
+                if scope.account_id == account_id
+            ]
+
+    def _enter_for(self, account_id: int, symbol: str | None) -> tuple[Core, int]:
+        self._refuse_closed()
+        core = self._core
+        core.ensure_whole()
+        if account_id not in core.state.accounts:
+            raise ValueError(f"account_id: {account_id!r} does not exist")
+        if symbol is not None:
+            self._listed(symbol)
+        now = self._clock.now_ms()
+        settle(core, now)
+        return core, now
+
+    def _listed(self, symbol: str) -> None:
+        markets = self._core.market.markets
+        if symbol not in markets:
+            raise ValueError(f"symbol: {symbol!r} is not listed; expected one of {', '.join(markets)}")
 
     # the end
 

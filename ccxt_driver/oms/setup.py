@@ -12,6 +12,8 @@ from ccxt_driver.contract.values import format_decimal, parse_decimal
 from .administration import MOST_FUNDS, check_amount
 from .core import Core
 from .entities import Account, Strategy
+from .limit_commands import put_limits
+from .limits import Limits, Scope, read_limits
 from .market.market_data import MarketData
 from .refusals import Refusal
 from .state import AccountState
@@ -47,17 +49,17 @@ def default_accounts(market: MarketData) -> list[dict[str, Any]]:
     return [account | {"balances": coins | quotes} for account in DEFAULT_ACCOUNTS]
 
 
-_FIELDS: Final = ("account_id", "position_mode", "balances", "label")
+_FIELDS: Final = ("account_id", "position_mode", "balances", "label", "limits")
 
 
 def read_accounts(
     core: Core, accounts: Iterable[Mapping[str, Any]]
-) -> list[tuple[Account, dict[str, Decimal]]]:
+) -> list[tuple[Account, dict[str, Decimal], Limits]]:
     """Check the accounts that someone gave.
 
     :raises ValueError: naming the field and what was expected
     """
-    found: list[tuple[Account, dict[str, Decimal]]] = []
+    found: list[tuple[Account, dict[str, Decimal], Limits]] = []
     for index, given in enumerate(accounts):
         where = f"accounts[{index}]"
         if not isinstance(given, Mapping):
@@ -68,13 +70,19 @@ def read_accounts(
         account_id = given.get("account_id")
         if not isinstance(account_id, int) or isinstance(account_id, bool) or account_id < 1:
             raise ValueError(f"{where}.account_id: expected a whole number above 0, got {account_id!r}")
-        if any(known.id == account_id for known, _ in found):
+        if any(known.id == account_id for known, _, _ in found):
             raise ValueError(f"{where}.account_id: {account_id} is given twice")
         label = given.get("label")
         if label is not None and not isinstance(label, str):
             raise ValueError(f"{where}.label: expected a text, got {type(label).__name__}")
         mode = _mode(where, given.get("position_mode", "netting"))
-        found.append((Account(account_id, mode, label), _balances(core, where, given.get("balances"))))
+        limits = given.get("limits")
+        if limits is not None and not isinstance(limits, Mapping):
+            raise ValueError(f"{where}.limits: expected values by name, got {type(limits).__name__}")
+        balances = _balances(core, where, given.get("balances"))
+        found.append(
+            (Account(account_id, mode, label), balances, read_limits(limits or {}, f"{where}.limits"))
+        )
     if not found:
         raise ValueError("accounts: expected at least one account")
     return found
@@ -143,12 +151,15 @@ def read_strategies(strategies: Iterable[int | Mapping[str, Any]]) -> list[Strat
 
 
 def populate(
-    core: Core, accounts: list[tuple[Account, dict[str, Decimal]]], strategies: list[Strategy], now: int
+    core: Core,
+    accounts: list[tuple[Account, dict[str, Decimal], Limits]],
+    strategies: list[Strategy],
+    now: int,
 ) -> None:
     """Add what is missing; what is there already is never reset."""
     state = core.state
     with core.transaction(now) as tx:
-        for account, balances in accounts:
+        for account, balances, limits in accounts:
             if account.id in state.accounts:
                 continue
             added = AccountState(account)
@@ -156,6 +167,8 @@ def populate(
             tx.changes.accounts[account.id] = account
             for currency, amount in balances.items():
                 tx.book(added, currency, amount, LedgerKind.DEPOSIT, None)
+            if limits != Limits():
+                put_limits(core, tx, Scope(account.id, None, None), limits, now)
         for strategy in strategies:
             if strategy.id not in state.strategies:
                 state.strategies[strategy.id] = strategy

@@ -14,6 +14,8 @@ from ccxt_driver.contract.rows import PositionMode
 
 from .entities import ZERO, Account, Order, Position, Strategy
 from .ledger.margin import initial_margin, leverage_of
+from .limits import Kept, Scope
+from .limits import load as load_limits
 from .market.listing import Market
 from .matching.book import Rank, RestingBook
 from .matching.liquidity import Liquidity
@@ -133,6 +135,8 @@ class State:
             if symbol in self.symbols:
                 session = self.sessions[symbol] = self.symbols[symbol].session = MarketSession.load(row)
                 self.symbols[symbol].is_open = session.now is Session.OPEN
+        self.limits: dict[Scope, Kept] = load_limits(snapshot.settings.get("limits", ()))
+        """Risk limits, by whom they are for."""
         self._load(snapshot)
 
     def _load(self, snapshot: Snapshot) -> None:

@@ -1,0 +1,126 @@
+"""Risk limits: what may be opened at most, by account, strategy and symbol, and how that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from ccxt_driver.contract.values import format_decimal, parse_decimal
+
+from .entities import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one scope; None for no limit.
+
+    :param max_order_qty: of one order, in base units
+    :param max_order_notional: of one order, in quote units
+    :param max_position_qty: of one side of a symbol, its open orders included, in base units
+    :param max_position_notional: the same in quote units, at the last price
+    :param max_exposure: of all positions and opening orders together, in units of `currency`
+    :param max_open_orders: how many may be open
+    :param max_orders_per_minute: how many may be taken within 60 seconds
+    :param max_daily_loss: since midnight UTC, in units of `currency`: fees and open positions included
+    :param max_drawdown: from the highest realised profit since the limit was set, or from zero, to what
+        is realised and open now, in units of `currency`
+    :param price_band: how far a limit price may be from the last price, as a fraction of that
+    :param killed: nothing may be opened at all
+    :param currency: the quote of the markets that count for exposure, loss and drawdown
+    """
+
+    max_order_qty: Decimal | None = None
+    max_order_notional: Decimal | None = None
+    max_position_qty: Decimal | None = None
+    max_position_notional: Decimal | None = None
+    max_exposure: Decimal | None = None
+    max_open_orders: Decimal | None = None
+    max_orders_per_minute: Decimal | None = None
+    max_daily_loss: Decimal | None = None
+    max_drawdown: Decimal | None = None
+    price_band: Decimal | None = None
+    killed: bool = False
+    currency: str = "USDT"
+
+
+class Scope(NamedTuple):
+    """Whom limits are for; None for all strategies or symbols of the account."""
+
+    account_id: int
+    strategy_id: int | None
+    symbol: str | None
+
+    def covers(self, strategy_id: int, symbol: str) -> bool:
+        """Whether an order, position or deal of the account is counted."""
+        return self.strategy_id in (None, strategy_id) and self.symbol in (None, symbol)
+
+
+class Kept(NamedTuple):
+    """Limits as they are kept, and since when."""
+
+    limits: Limits
+    since_ms: int
+
+
+def read_limits(given: Mapping[str, Any], where: str = "limits") -> Limits:
+    """Check the limits that someone gave.
+
+    :param where: the path of the mapping, for the message
+    :raises ValueError: naming the field and what was expected
+    """
+    names = [field.name for field in fields(Limits)]
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in names:
+            raise ValueError(f"{where}.{name}: unknown; expected one of {', '.join(names)}")
+        if name == "killed":
+            if not isinstance(value, bool):
+                raise ValueError(f"{where}.killed: expected true or false, got {value!r}")
+            values[name] = value
+        elif name == "currency":
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{where}.currency: expected a currency, got {value!r}")
+            values[name] = value
+        elif value is not None:
+            values[name] = _number(f"{where}.{name}", value)
+    return Limits(**values)
+
+
+def _number(where: str, value: object) -> Decimal:
+    try:
+        number = parse_decimal(value)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    if number < ZERO:
+        raise ValueError(f"{where}: expected 0 or more, got {format_decimal(number)}")
+    return number
+
+
+def dump(kept: Mapping[Scope, Kept]) -> list[dict[str, Any]]:
+    """All limits, ready for JSON."""
+    return [
+        {**scope._asdict(), "since_ms": row.since_ms, "limits": limits_row(row.limits)}
+        for scope, row in kept.items()
+    ]
+
+
+def limits_row(limits: Limits) -> dict[str, Any]:
+    """Those that are set, ready for JSON."""
+    row: dict[str, Any] = {}
+    for field in fields(Limits):
+        value = getattr(limits, field.name)
+        if value is not None and value != field.default:
+            row[field.name] = format_decimal(value) if isinstance(value, Decimal) else value
+    return row
+
+
+def load(rows: Iterable[Mapping[str, Any]]) -> dict[Scope, Kept]:
+    """What `dump` gave."""
+    return {
+        Scope(row["account_id"], row["strategy_id"], row["symbol"]): Kept(
+            read_limits(row["limits"]), row["since_ms"]
+        )
+        for row in rows
+    }
