@@ -16,10 +16,10 @@ from .clock import Clock
 from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
 from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
 from .ledger.positions import unrealized
-from .market.feed import Level, Quote
+from .market.feed import Level, Quote, Trade
 from .market.market_data import MarketData
 from .matching.engine import BookDepthFill, Fill
-from .matching.fees import MakerTakerQuoteFee
+from .models import Models
 from .profits import Profits
 from .refusals import Refusal
 from .reserving import target
@@ -29,6 +29,7 @@ from .transaction import Row, Transaction
 
 LOG: Final = logging.getLogger("ccxt_driver.oms")
 _NO_VALUES: Final = PositionValues()
+_MODELS: Final = Models()
 
 
 class TransactionScope:
@@ -57,14 +58,16 @@ class Core:
     :param market: prices
     :param store: where it is kept
     :param clock: the time
+    :param models: what the paper venue assumes
     """
 
-    def __init__(self, market: MarketData, store: Store, clock: Clock) -> None:
+    def __init__(self, market: MarketData, store: Store, clock: Clock, models: Models = _MODELS) -> None:
         self.market = market
         self.store = store
         self.clock = clock
         self.fills = BookDepthFill(self.fillable)
-        self.fees = MakerTakerQuoteFee()
+        self.models = models
+        self.fees = models.fees
         self.publish: Callable[[list[Event]], None] = _nobody
         self.settle_swaps: Callable[[Core, Transaction], None] = _nothing
         """What follows from changes of swaps, at the end of each transaction."""
@@ -77,6 +80,8 @@ class Core:
         self._quotes: dict[str, tuple[int, Quote]] = {}
         self._liquidation_prices: dict[tuple[int, str], tuple[object, Decimal | None]] = {}
         """Of crossed positions by account and symbol, with what they were found from."""
+        self._printed: dict[str, tuple[int, int]] = {}
+        """Up to when, and how many of then, prints were given to the queue of each market."""
         self._shown: dict[str, int] = {}
         """For when each book was last brought up."""
 
@@ -184,6 +189,13 @@ class Core:
         quote = self.market.quote(symbol, now)
         self._quotes[symbol] = (now, quote)
         return quote
+
+    def new_prints(self, symbol: str, now: int, limit: int) -> list[Trade]:
+        """Public trades of this very moment that were not given before."""
+        prints = self.market.trades(symbol, now, now, limit)
+        before, count = self._printed.get(symbol, (now, 0))
+        self._printed[symbol] = now, len(prints)
+        return prints[count:] if before == now else prints
 
     def forget_quotes(self) -> None:
         """A price was set by hand."""

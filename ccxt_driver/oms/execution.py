@@ -161,7 +161,7 @@ def _book(
 ) -> None:
     """The deal of one fill in one position, and what it does to the balances."""
     cost = qty * price
-    fee = core.fees.fee(market, cost, maker)
+    fee, code = core.fees.fee(_Traded(core, account, tx.now, market, order.side, qty, cost, maker))
     currency = fee_currency(market)
     deal_id = core.state.next_id("deal")
     tx.add_deal(
@@ -177,7 +177,7 @@ def _book(
             tx.now,
             tx.now,
             fee=fee,
-            fee_currency=currency,
+            fee_currency=code,
             pnl=pnl,
             strategy_id=order.strategy_id,
             reason=order.reason,
@@ -186,8 +186,9 @@ def _book(
             maker=maker,
         )
     )
-    order.fee += fee
-    order.fee_currency = currency
+    if order.fee_currency in (None, code):  # a row has one currency: that of the first fill
+        order.fee += fee
+        order.fee_currency = code
     if market.settle is None:
         buys = order.side is Side.BUY
         tx.book(account, market.base, qty if buys else -qty, LedgerKind.DEAL, deal_id)
@@ -196,7 +197,42 @@ def _book(
         tx.book(account, currency, pnl, LedgerKind.DEAL, deal_id)
         core.state.margin_changed(position)
         tx.balance_changed(account, currency)
-    tx.book(account, currency, -fee, LedgerKind.FEE, deal_id)
+    tx.book(account, code, -fee, LedgerKind.FEE, deal_id)
+
+
+class _Traded:
+    """One fill, with what a fee model may ask about."""
+
+    __slots__ = ("_account", "_core", "_now", "cost", "maker", "market", "qty", "side")
+
+    def __init__(
+        self,
+        core: Core,
+        account: AccountState,
+        now: int,
+        market: Market,
+        side: Side,
+        qty: Decimal,
+        cost: Decimal,
+        maker: bool,
+    ) -> None:
+        self._core = core
+        self._account = account
+        self._now = now
+        self.market = market
+        self.side = side
+        self.qty = qty
+        self.cost = cost
+        self.maker = maker
+
+    def balance(self, code: str) -> Decimal:
+        return self._core.free(self._account, code, self._now)
+
+    def price(self, base: str, quote: str) -> Decimal | None:
+        symbol, market = f"{base}/{quote}", self._core.market
+        if symbol not in market.markets or not market.has_price(symbol, self._now):
+            return None
+        return self._core.quote(symbol, self._now).last
 
 
 # ------------------------------------------------------------------ ends
@@ -244,6 +280,9 @@ def end_order(
         tx.swap_changed(order.account_id, order.symbol)
     if core.state.ranks.pop(order.id, None) is not None:
         remember_ranks(core, tx)
+    if core.state.queues and core.state.queues.pop(order.id, None) is not None:
+        queues = core.state.queues
+        tx.changes.settings["queues"] = {str(each): str(ahead) for each, ahead in queues.items()}
     if order.closes_position:
         position = account.positions.get(order.position_id)
         if position is not None and position.state is PositionState.CLOSE_REQUESTED:

@@ -26,6 +26,8 @@ from .limit_checks import check_limits, exceeds_limits
 from .matching.engine import Plan
 from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires
+from .matching.self_trade import SelfTrade, in_the_way
+from .queueing import join
 from .refusals import insufficient
 from .reserving import (
     check_size,
@@ -73,7 +75,15 @@ def plan_of(core: Core, symbol: SymbolState, order: Order) -> Plan:
     qty = core.fillable(order)
     if not qty:
         return Plan([], ZERO, own_order=False)
-    return core.fills.taker(order.account_id, order.side, qty, order.price, symbol.liquidity, symbol.resting)
+    return core.fills.taker(
+        order.account_id,
+        order.side,
+        qty,
+        order.price,
+        symbol.liquidity,
+        symbol.resting,
+        past_own=core.models.self_trade is SelfTrade.CANCEL_MAKER,
+    )
 
 
 def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake:
@@ -184,6 +194,8 @@ def activate(
     if fill_or_kill and plan.unfilled:
         cancel(core, tx, account, order, "fill_or_kill")
         return
+    if core.models.self_trade is not SelfTrade.CANCEL_TAKER:
+        _give_way(core, tx, account, order, plan)
     if plan.fills:
         execute(core, tx, account, order, plan.fills)
         if not order.is_open:
@@ -204,6 +216,17 @@ def activate(
             remember_ranks(core, tx)
         core.state.add_order(order)
         core.state.rest(order)
+        if core.models.queue is not None:
+            join(core, tx, core.models.queue, order)
+
+
+def _give_way(core: Core, tx: Transaction, account: AccountState, order: Order, plan: Plan) -> None:
+    """Cancel the resting orders that an order of the same account meets; of both, the first it meets."""
+    makers = in_the_way(order, plan, core.state.symbols[order.symbol].resting)
+    if core.models.self_trade is SelfTrade.CANCEL_BOTH:
+        makers = makers[:1] if plan.own_order else []
+    for maker in makers:
+        cancel(core, tx, account, maker, "self_trade_prevention")
 
 
 def accept(

@@ -30,6 +30,7 @@ from .limits import Kept, Limits, Scope, limits_row, read_limits
 from .market.feed import Feed, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
+from .models import Models
 from .outcome import internal_error
 from .refusals import Refusal, no_price
 from .settling import settle, settle_price, settle_session
@@ -67,6 +68,7 @@ class EmbeddedOms:
     :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`
     :param strategies: ids, or mappings with `strategy_id` and `name`; 1 to 3 by default
     :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`
+    :param models: what paper fills assume: fees, queues and so on
     :raises ValueError: a parameter that makes no sense, naming it and what was expected
     """
 
@@ -80,6 +82,7 @@ class EmbeddedOms:
         markets: Iterable[Market] | None = None,
         strategies: Iterable[int | Mapping[str, Any]] | None = None,
         feed: Recording | None = None,
+        models: Models | None = None,
     ) -> None:
         self._lock = RLock()
         self._closed = False
@@ -96,7 +99,7 @@ class EmbeddedOms:
         listed = [*markets]
         store = _store(db)
         try:
-            self._open(store, listed, seed, accounts, strategies, feed)
+            self._open(store, listed, seed, accounts, strategies, feed, models or Models())
         except BaseException:
             store.close()
             raise
@@ -109,6 +112,7 @@ class EmbeddedOms:
         accounts: Iterable[Mapping[str, Any]] | None,
         strategies: Iterable[int | Mapping[str, Any]] | None,
         feed: Feed | None,
+        models: Models,
     ) -> None:
         settings = store.load().settings
         market = MarketData(markets, settings.get("seed", seed), feed)
@@ -116,7 +120,7 @@ class EmbeddedOms:
             market.restore(settings["prices"])
         settled_at = int(settings.get("settled_at", 0))
         self._clock.not_before(settled_at)
-        self._core = core = Core(market, store, self._clock)
+        self._core = core = Core(market, store, self._clock, models)
         core.publish = self._publish
         core.settle_swaps = settle_swaps
         core.settled_at = settled_at or self._clock.now_ms()

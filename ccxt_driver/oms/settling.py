@@ -15,13 +15,14 @@ from ccxt_driver.contract.commands import Side
 from . import funding
 from .cancel_commands import set_deadline
 from .core import Core
-from .entities import Order, Position
+from .entities import ZERO, Order, Position
 from .execution import cancel, fill_order
 from .liquidation import guard_all, safe_range
 from .market.feed import Quote
 from .matching.order_types import fires, thresholds, trail
 from .placing import fire
 from .position_stops import close_by_stop, stop_reached
+from .queueing import settle_prints
 from .reserving import reserve
 from .sessions import change_session, pass_hours
 from .state import SymbolState
@@ -120,10 +121,12 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
     highs: list[Decimal] = []
     best_buy, best_sell = (_best_that_fills(core, symbol, side) for side in Side)
     tick = symbol.market.tick_size
+    # A model of the queue has to see what is traded at the very price, too.
+    through = tick if core.models.queue is None else ZERO
     if best_buy is not None:
-        lows.append(best_buy - tick)
+        lows.append(best_buy - through)
     if best_sell is not None:
-        highs.append(best_sell + tick)
+        highs.append(best_sell + through)
     for order in symbol.triggers.values():
         low, high = thresholds(order)
         if order.trail_extreme is not None:
@@ -160,6 +163,8 @@ def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -
     guard_all(core, tx)
     core.show_book(symbol, tx.now)
     _makers(core, tx, symbol, quote)
+    if core.models.queue is not None:
+        settle_prints(core, tx, core.models.queue, symbol, quote)
     _triggers(core, tx, symbol, quote.last)
     _stops(core, tx, symbol, quote.last)
 

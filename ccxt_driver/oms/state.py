@@ -115,6 +115,10 @@ class State:
             int(order_id): (rank[0], rank[1]) for order_id, rank in snapshot.settings.get("ranks", {}).items()
         }
         """Orders that rest behind what their id says: they were changed, or fired by a trigger."""
+        self.queues: dict[int, Decimal] = {
+            int(order_id): Decimal(ahead) for order_id, ahead in snapshot.settings.get("queues", {}).items()
+        }
+        """What is ahead of resting orders at their price, where that is modelled, in base units."""
         self.deadlines: dict[int, dict[str, int]] = {
             int(account_id): value for account_id, value in snapshot.settings.get("deadlines", {}).items()
         }

@@ -1,0 +1,255 @@
+"""The models that fills stand on: what each assumes is what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccxt_driver.oms import OWNER, EmbeddedOms
+from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.models import (
+    BehindVolume,
+    DiscountedFee,
+    FrontOfQueue,
+    Models,
+    QueueModel,
+    RandomPlace,
+    ReceivedCurrencyFee,
+    SelfTrade,
+    ThirdCurrencyFee,
+)
+
+from .conftest import ACCOUNTS, SPOT, SWAP, Desk
+
+Make = Callable[..., Desk]
+
+
+# ------------------------------------------------------------------ fees
+
+
+def fees(desk: Desk) -> list[tuple[str, str]]:
+    return [(deal["fee"], deal["fee_currency"]) for deal in desk.deals(sort="asc")]
+
+
+def test_a_discount_takes_a_share_of_the_fee(make_desk: Make) -> None:
+    desk = make_desk(models=Models(fees=DiscountedFee("0.25")))
+
+    order = desk.send("buy", 1)
+
+    assert fees(desk) == [("0.07575", "USDT")]
+    assert (order["fee"], order["fee_currency"]) == ("0.07575", "USDT")
+    assert desk.balance("USDT")[2] == Decimal(100_000) - 101 - Decimal("0.07575")
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.1"])
+def test_a_discount_is_a_fraction(share: str) -> None:
+    with pytest.raises(ValueError, match="share: expected a fraction"):
+        DiscountedFee(share)
+
+
+def test_a_fee_of_what_is_received(make_desk: Make) -> None:
+    desk = make_desk(models=Models(fees=ReceivedCurrencyFee()))
+
+    desk.send("buy", 2)
+    desk.send("sell", 1)
+    desk.send("buy", 1, symbol=SWAP)
+
+    assert fees(desk) == [("0.002", "BTC"), ("0.1", "USDT"), ("0.0505", "USDT")]
+    assert desk.balance("BTC")[2] == Decimal("10.998")
+
+
+def test_a_fee_in_a_coin_of_the_venue_while_there_is_enough_of_it(make_desk: Make) -> None:
+    accounts = [ACCOUNTS[0] | {"balances": {"USDT": "1000", "BNB": "0.0003"}}]
+    model = ThirdCurrencyFee("BNB", DiscountedFee("0.5"))
+    desk = make_desk(accounts=accounts, models=Models(fees=model))
+    desk.price("BNB/USDT", "249", "251", "250")
+
+    desk.send("buy", 1)
+    order = desk.send("buy", 1)
+
+    assert fees(desk) == [("0.000202", "BNB"), ("0.0505", "USDT")]
+    assert (order["fee"], order["fee_currency"]) == ("0.0505", "USDT")
+    assert desk.balance("BNB")[2] == Decimal("0.000098")
+
+
+def test_a_coin_without_a_market_pays_no_fee(make_desk: Make) -> None:
+    desk = make_desk(models=Models(fees=ThirdCurrencyFee("ABC")))
+
+    desk.send("buy", 1)
+
+    assert fees(desk) == [("0.101", "USDT")]
+
+
+# ------------------------------------------------------------------ self-trade prevention
+
+
+@pytest.mark.parametrize(
+    "rule, maker, taker, filled",
+    [
+        (SelfTrade.CANCEL_TAKER, "SUBMITTED", "CANCELED", "0"),
+        (SelfTrade.CANCEL_MAKER, "CANCELED", "FILLED", "2"),
+        (SelfTrade.CANCEL_BOTH, "CANCELED", "CANCELED", "0"),
+    ],
+)
+def test_who_gives_way_to_an_order_of_the_same_account(
+    make_desk: Make, rule: SelfTrade, maker: str, taker: str, filled: str
+) -> None:
+    desk = make_desk(models=Models(self_trade=rule))
+    desk.price(SPOT, "99", "105")
+    mine, further = desk.send("sell", 2, 103), desk.send("sell", 2, 108)
+    desk.send("sell", 2, 104, account=2)
+
+    order = desk.send("buy", 2, 106)
+
+    assert desk.order_row(mine["id"])["status"] == maker
+    assert desk.order_row(further["id"])["status"] == "SUBMITTED"
+    assert (order["status"], order["filled_qty"]) == (taker, filled)
+    if rule is SelfTrade.CANCEL_MAKER:
+        assert order["avg_fill_price"] == "104"
+
+
+@pytest.mark.parametrize("rule", SelfTrade)
+def test_an_order_that_is_not_reached_stays(make_desk: Make, rule: SelfTrade) -> None:
+    desk = make_desk(models=Models(self_trade=rule))
+    mine = desk.send("sell", 1, 101)
+
+    order = desk.send("buy", 1)  # the feed's volume at that price comes first
+
+    assert desk.order_row(mine["id"])["status"] == "SUBMITTED"
+    assert order["status"] == "FILLED"
+
+
+def test_an_order_that_rests_clears_its_price(make_desk: Make) -> None:
+    desk = make_desk(models=Models(self_trade=SelfTrade.CANCEL_MAKER))
+    desk.price(SPOT, "99", "105")
+    mine = desk.send("sell", 1, 103)
+
+    order = desk.send("buy", 1, 103)
+
+    assert desk.order_row(mine["id"])["reject_reason"] == "self_trade_prevention"
+    assert order["status"] == "SUBMITTED"
+    assert [row["id"] for row in desk.open_orders()] == [order["id"]]
+
+
+def test_money_for_what_lies_behind_is_asked_for(make_desk: Make) -> None:
+    accounts: list[dict[str, Any]] = [{"account_id": 1, "balances": {"USDT": "100", "BTC": "1"}}, ACCOUNTS[1]]
+    desk = make_desk(accounts=accounts, models=Models(self_trade=SelfTrade.CANCEL_MAKER))
+    desk.price(SPOT, "99", "105")
+    mine = desk.send("sell", "0.5", 100)
+
+    desk.refuse("insufficient_funds", "send_order", **desk.order("buy", 1))
+
+    assert desk.order_row(mine["id"])["status"] == "SUBMITTED"
+
+
+# ------------------------------------------------------------------ queues
+
+T = 1_700_006_400_000
+
+
+def recorded(folder: Path, prints: list[tuple[int, str, str, str]], **options: Any) -> Desk:
+    """A desk on a market of 99 to 101, five at each price, and some trades of it."""
+    head = "timestamp,bids[0].price,bids[0].amount,asks[0].price,asks[0].amount\n"
+    (folder / "BTC_USDT-book.csv").write_text(f"{head}{T},99,5,101,5\n")
+    rows = [f"{T + at},{price},{qty},{side}\n" for at, price, qty, side in [(0, "100", "1", "buy"), *prints]]
+    (folder / "BTC_USDT-trades.csv").write_text("timestamp,price,amount,side\n" + "".join(rows))
+    desk = Desk.__new__(Desk)
+    accounts = [{"account_id": 1, "balances": {"USDT": "10000", "BTC": "10"}}]
+    desk.oms = EmbeddedOms(**{"accounts": accounts, "feed": FileFeed(folder)} | options)
+    desk.principal = OWNER
+    return desk
+
+
+def filled(desk: Desk, order: dict[str, Any], *moments: int) -> list[str]:
+    """How much of an order has filled at some moments."""
+    found = []
+    for moment in moments:
+        desk.oms.advance(T + moment - desk.oms.now_ms())
+        found.append(desk.order_row(order["id"])["filled_qty"])
+    return found
+
+
+PRINTS = [(10, "99", "3", "sell"), (20, "99", "1", "buy"), (30, "99", "4", "sell"), (40, "99", "9", "sell")]
+
+
+@pytest.mark.parametrize(
+    "queue, expected",
+    [
+        (None, ["0", "0", "0", "0"]),
+        (FrontOfQueue(), ["3", "3", "6", "6"]),
+        (BehindVolume(), ["0", "0", "2", "6"]),
+    ],
+)
+def test_a_resting_order_gets_what_its_place_in_the_queue_leaves(
+    tmp_path: Path, queue: QueueModel | None, expected: list[str]
+) -> None:
+    desk = recorded(tmp_path, PRINTS, models=Models(queue=queue))
+    order = desk.send("buy", 6, 99)
+
+    assert filled(desk, order, 10, 20, 30, 40) == expected
+    assert all(deal["maker"] and deal["price"] == "99" for deal in desk.deals())
+
+
+def test_orders_of_one_price_share_a_print_in_their_order(tmp_path: Path) -> None:
+    desk = recorded(tmp_path, PRINTS, models=Models(queue=FrontOfQueue()))
+    first, second = desk.send("buy", 2, 99), desk.send("buy", 2, 99)
+
+    assert filled(desk, first, 10) == ["2"]
+    assert filled(desk, second, 10, 30) == ["1", "2"]
+
+
+def test_nobody_is_ahead_at_a_price_that_nobody_has(tmp_path: Path) -> None:
+    desk = recorded(tmp_path, [(10, "99.5", "1", "sell")], models=Models(queue=BehindVolume()))
+    order = desk.send("buy", 1, "99.5")
+
+    assert filled(desk, order, 9, 10) == ["0", "1"]
+
+
+def test_what_is_printed_beyond_a_price_has_passed_the_queue(tmp_path: Path) -> None:
+    desk = recorded(tmp_path, [(10, "98", "1", "sell")], models=Models(queue=BehindVolume()))
+    buys, sells = desk.send("buy", 1, 99), desk.send("sell", 1, 101)
+
+    assert filled(desk, buys, 10) == ["1"]
+    assert filled(desk, sells, 10) == ["0"]
+
+
+def test_a_place_by_chance_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    prints = [(10 * index, "99", "0.1", "sell") for index in range(1, 60)]
+    places = []
+    for seed in (1, 1, 2, 3):
+        desk = recorded(tmp_path, prints, models=Models(queue=RandomPlace(seed)))
+        places.append(filled(desk, desk.send("buy", 6, 99), 590)[0])
+
+    assert places[0] == places[1]
+    assert len(set(places)) == 3
+    assert all(Decimal("0.89") <= Decimal(place) <= 6 for place in places)
+
+
+def test_a_place_survives_a_restart_and_a_change_of_price_loses_it(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"models": Models(queue=BehindVolume()), "db": tmp_path / "oms.sqlite"}
+    desk = recorded(tmp_path, PRINTS, **options)
+    order, moved = desk.send("buy", 6, 99), desk.send("buy", 6, 98)
+    desk.run("change_order", order_id=moved["id"], new_price="99")
+    desk.oms.advance(10)
+    desk.oms.close()
+
+    desk = recorded(tmp_path, PRINTS, **options)
+
+    assert filled(desk, order, 30, 40) == ["2", "6"]
+    assert filled(desk, moved, 40) == ["5"]
+    desk.oms.close()
+
+
+def test_prices_set_before_an_order_came_are_not_for_it(make_desk: Make) -> None:
+    desk = make_desk(models=Models(queue=FrontOfQueue()))
+    desk.price(SPOT, "99", "101", "99")
+    order = desk.send("buy", 1, 99)
+
+    desk.price(SPOT, "99", "101", "100")
+    assert desk.order_row(order["id"])["filled_qty"] == "0"
+    desk.price(SPOT, "99", "101", "99")
+    assert desk.order_row(order["id"])["filled_qty"] == "0.00001"  # a price set by hand is a trade of a lot
