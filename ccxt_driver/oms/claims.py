@@ -145,8 +145,8 @@ def _first_answer(core: Core, principal: Principal, claim: Claim, order: Order) 
 
 def rejection_of(order: Order) -> Refusal | None:
     """The error that an order which the venue rejected at once was answered with."""
-    if order.triggered_at not in (None, order.created_at):
-        return None  # it was accepted, and rejected when its trigger fired
+    if order.triggered_at not in (None, order.created_at) or order.closed_at != order.created_at:
+        return None  # it was accepted, and rejected when its trigger fired, or when it arrived
     if order.filled_qty or order.reject_reason not in REJECTIONS:
         return None
     if order.status.value != "REJECTED":

@@ -280,6 +280,8 @@ def end_order(
         tx.swap_changed(order.account_id, order.symbol)
     if core.state.ranks.pop(order.id, None) is not None:
         remember_ranks(core, tx)
+    if core.state.arriving and core.state.arriving.pop(order.id, None) is not None:
+        remember_arriving(core, tx)
     if core.state.queues and core.state.queues.pop(order.id, None) is not None:
         queues = core.state.queues
         tx.changes.settings["queues"] = {str(each): str(ahead) for each, ahead in queues.items()}
@@ -305,6 +307,12 @@ def cancel(
         {"account_id": order.account_id, "command_id": order.command_id, "order_id": order.id},
         order.strategy_id,
     )
+
+
+def remember_arriving(core: Core, tx: Transaction) -> None:
+    """Write down which orders are on their way, so that a restart keeps them."""
+    arriving = core.state.arriving
+    tx.changes.settings["arriving"] = {str(order_id): at for order_id, at in arriving.items()}
 
 
 def remember_ranks(core: Core, tx: Transaction) -> None:

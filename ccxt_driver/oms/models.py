@@ -13,6 +13,7 @@ from .matching.fees import (
     ThirdCurrencyFee,
     Traded,
 )
+from .matching.latency import FixedLatency, LatencyModel, RandomLatency
 from .matching.queues import BehindVolume, FrontOfQueue, QueueModel, RandomPlace, Share
 from .matching.self_trade import SelfTrade
 
@@ -21,10 +22,13 @@ __all__ = [
     "DiscountedFee",
     "Fee",
     "FeeModel",
+    "FixedLatency",
     "FrontOfQueue",
+    "LatencyModel",
     "MakerTakerQuoteFee",
     "Models",
     "QueueModel",
+    "RandomLatency",
     "RandomPlace",
     "ReceivedCurrencyFee",
     "SelfTrade",
@@ -41,8 +45,10 @@ class Models:
     :param fees: what a fill costs
     :param self_trade: what happens when an order meets another one of its account
     :param queue: where a resting order stands at its price; None fills it only when the market goes through
+    :param latency: how long an order is on its way; None for no time
     """
 
     fees: FeeModel = field(default_factory=MakerTakerQuoteFee)
     self_trade: SelfTrade = SelfTrade.CANCEL_TAKER
     queue: QueueModel | None = None
+    latency: LatencyModel | None = None

@@ -354,7 +354,7 @@ def _apply(
     if symbol.market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)
     order.updated_at = tx.now
-    if is_waiting(order):
+    if is_waiting(order) or order.id in core.state.arriving:
         order.price, order.qty = price, qty
         reserve(core.state, tx, account, order)
         return

@@ -19,13 +19,15 @@ from .execution import (
     cancel,
     end_order,
     execute,
+    remember_arriving,
     remember_ranks,
 )
 from .ledger.margin import initial_margin, leverage_of
 from .limit_checks import check_limits, exceeds_limits
 from .matching.engine import Plan
+from .matching.latency import LatencyModel
 from .matching.lifecycle import transition
-from .matching.order_types import arm, check_stops, fires
+from .matching.order_types import arm, check_stops, fires, has_trigger
 from .matching.self_trade import SelfTrade, in_the_way
 from .queueing import join
 from .refusals import insufficient
@@ -115,8 +117,9 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
             check_limits(core, account, order, now)
     if not waits:
         plan = plan_of(core, symbol, order)
-        if order.post_only and rejection is None and (plan.fills or plan.own_order):
-            rejection = WOULD_FILL
+        # One that is on its way meets another book.
+        if order.post_only and rejection is None and core.models.latency is None:
+            rejection = WOULD_FILL if plan.fills or plan.own_order else None
     if order.stop_loss is not None or order.stop_gain is not None:
         # Where it will be opened: at the market if it trades at once, else where it waits.
         rests = plan is None or not plan.fills
@@ -242,7 +245,9 @@ def accept(
     :param intake: as `activate` takes it
     """
     submitted(tx, order)
-    if plan is None:
+    if intake is not None and core.models.latency is not None:
+        _send(core, tx, account, order, core.models.latency)
+    elif plan is None:
         wait(core, tx, account, order)
     else:
         activate(core, tx, account, order, plan, intake=intake)
@@ -264,6 +269,34 @@ def submitted(tx: Transaction, order: Order) -> None:
     )
 
 
+def _send(core: Core, tx: Transaction, account: AccountState, order: Order, latency: LatencyModel) -> None:
+    """Let an open order be on its way; it holds back what it is expected to need."""
+    order.triggered_at = None  # whether its trigger is reached is seen where it arrives
+    reserve(core.state, tx, account, order)
+    core.state.add_order(order)
+    core.state.arriving[order.id] = tx.now + latency.send_ms(order)
+    remember_arriving(core, tx)
+
+
+def arrive(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
+    """An order that was on its way is there: it begins to wait for its trigger, or becomes active."""
+    del core.state.arriving[order.id]
+    remember_arriving(core, tx)
+    symbol = core.state.symbols[order.symbol]
+    if not symbol.is_open:
+        tx.touch_order(order)
+        end_order(core, tx, account, order, OrderStatus.REJECTED, f"market_{symbol.session.now.value}")
+        return
+    if is_waiting(order):
+        last = core.quote(order.symbol, tx.now).last
+        tx.touch_order(order)
+        arm(order, last)
+        if not fires(order, last):
+            symbol.triggers[order.id] = order
+            return
+    fire(core, tx, account, order)
+
+
 def wait(core: Core, tx: Transaction, account: AccountState, order: Order) -> None:
     """Let an open order wait for its trigger."""
     reserve(core.state, tx, account, order)
@@ -276,7 +309,9 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     symbol = core.state.symbols[order.symbol]
     tx.touch_order(order)
     symbol.triggers.pop(order.id, None)
-    order.triggered_at = order.updated_at = tx.now
+    if has_trigger(order):
+        order.triggered_at = tx.now
+    order.updated_at = tx.now
     if order.reduce_only and not reducible(account, order):
         cancel(core, tx, account, order, NOTHING_TO_REDUCE)
         return

@@ -20,7 +20,7 @@ from .execution import cancel, fill_order
 from .liquidation import guard_all, safe_range
 from .market.feed import Quote
 from .matching.order_types import fires, thresholds, trail
-from .placing import fire
+from .placing import arrive, fire
 from .position_stops import close_by_stop, stop_reached
 from .queueing import settle_prints
 from .reserving import reserve
@@ -48,7 +48,7 @@ def settle(core: Core, now: int) -> None:
     if now <= core.settled_at:
         return
     state = core.state
-    timed = bool(state.expiring or state.deadlines or state.sessions)
+    timed = bool(state.expiring or state.deadlines or state.sessions or state.arriving)
     step = core.market.step_ms
     if timed or now // step != core.settled_at // step:
         watched = [name for name, symbol in state.symbols.items() if symbol.watched]
@@ -96,7 +96,8 @@ def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> 
     expiry = min((order.expire_at or _NEVER for order in state.expiring.values()), default=_NEVER)
     deadline = min((at for scopes in state.deadlines.values() for at in scopes.values()), default=_NEVER)
     hours = min((session.changes_at or _NEVER for session in state.sessions.values()), default=_NEVER)
-    timed = min(expiry, deadline, hours, funding.next_charge(state, after) or _NEVER)
+    arrival = min(state.arriving.values(), default=_NEVER)
+    timed = min(expiry, deadline, hours, arrival, funding.next_charge(state, after) or _NEVER)
     if timed <= now:
         # Sorts before a price of the same moment: an order is not filled at the instant it expires.
         yield _Move(timed, "")
@@ -216,7 +217,7 @@ def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> N
 
 
 def _timed(core: Core, now: int, *, funded: bool) -> None:
-    """Funding, expiries, dead man's switches, and markets that open or close, of one moment.
+    """Funding, expiries, dead man's switches, sessions, and orders that arrive, of one moment.
 
     :param funded: whether funding of this moment has been charged
     """
@@ -232,6 +233,10 @@ def _timed(core: Core, now: int, *, funded: bool) -> None:
                 _dead_man(core, tx, account_id, scope)
         for symbol in pass_hours(core, tx, now) if state.sessions else ():
             _reopen(core, tx, symbol)
+        for order_id in sorted(state.arriving, key=lambda each: (state.arriving[each], each)):
+            if state.arriving.get(order_id, _NEVER) <= now:
+                order = state.orders[order_id]
+                arrive(core, tx, state.accounts[order.account_id], order)
 
 
 def _reopen(core: Core, tx: Transaction, symbol: SymbolState) -> None:

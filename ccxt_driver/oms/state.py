@@ -115,6 +115,10 @@ class State:
             int(order_id): (rank[0], rank[1]) for order_id, rank in snapshot.settings.get("ranks", {}).items()
         }
         """Orders that rest behind what their id says: they were changed, or fired by a trigger."""
+        self.arriving: dict[int, int] = {
+            int(order_id): at for order_id, at in snapshot.settings.get("arriving", {}).items()
+        }
+        """When orders that are on their way arrive, where that is modelled."""
         self.queues: dict[int, Decimal] = {
             int(order_id): Decimal(ahead) for order_id, ahead in snapshot.settings.get("queues", {}).items()
         }
@@ -161,6 +165,8 @@ class State:
                 reserved[order.reserved_currency] = (
                     reserved.get(order.reserved_currency, ZERO) + order.reserved
                 )
+            if order.id in self.arriving:
+                continue
             if is_waiting(order):
                 self.symbols[order.symbol].triggers[order.id] = order
             else:

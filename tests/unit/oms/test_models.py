@@ -14,9 +14,11 @@ from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.models import (
     BehindVolume,
     DiscountedFee,
+    FixedLatency,
     FrontOfQueue,
     Models,
     QueueModel,
+    RandomLatency,
     RandomPlace,
     ReceivedCurrencyFee,
     SelfTrade,
@@ -253,3 +255,158 @@ def test_prices_set_before_an_order_came_are_not_for_it(make_desk: Make) -> None
     assert desk.order_row(order["id"])["filled_qty"] == "0"
     desk.price(SPOT, "99", "101", "99")
     assert desk.order_row(order["id"])["filled_qty"] == "0.00001"  # a price set by hand is a trade of a lot
+
+
+# ------------------------------------------------------------------ latency
+
+
+def late(make_desk: Make, **options: Any) -> Desk:
+    return make_desk(models=Models(latency=FixedLatency(50)), **options)
+
+
+def state_of(desk: Desk, order: dict[str, Any]) -> tuple[str, str, str | None]:
+    row = desk.order_row(order["id"])
+    return row["status"], row["filled_qty"], row["reject_reason"]
+
+
+def test_an_order_meets_the_price_of_when_it_arrives(make_desk: Make) -> None:
+    desk = late(make_desk)
+    order = desk.send("buy", 1)
+    assert state_of(desk, order) == ("SUBMITTED", "0", None)
+    desk.oms.advance(20)
+    desk.price(SPOT, "109", "110")
+    desk.oms.advance(29)
+    assert state_of(desk, order)[0] == "SUBMITTED"
+
+    desk.oms.advance(1)
+
+    assert state_of(desk, order) == ("FILLED", "1", None)
+    [deal] = desk.deals()
+    assert deal["price"] == "110"
+
+
+def test_a_price_that_is_over_before_an_order_arrives_is_missed(make_desk: Make) -> None:
+    desk = late(make_desk)
+    order = desk.send("buy", 1, 100)
+    desk.price(SPOT, "98", "99")
+    assert desk.open_orders()[0]["id"] == order["id"]
+    assert desk.venue("fetch_order_book", SPOT)["bids"] == [[98.0, 1e12]]  # it is in no book yet
+    desk.price(SPOT, "104", "105")
+    desk.oms.advance(50)
+
+    assert state_of(desk, order)[:2] == ("SUBMITTED", "0")
+    desk.price(SPOT, "98", "99")
+    assert state_of(desk, order)[:2] == ("FILLED", "1")
+
+
+def test_what_is_refused_is_seen_where_an_order_arrives(make_desk: Make) -> None:
+    desk = late(make_desk)
+    desk.send("buy", 1, symbol=SWAP)
+    desk.oms.advance(50)
+    post_only = desk.send("buy", 1, 100, post_only=True)
+    poor = desk.send("buy", 900)
+    closing = desk.send("sell", 1, symbol=SWAP)
+    reduces = desk.send("sell", 1, symbol=SWAP, reduce_only=True)
+    halted = desk.send("buy", 1, 90, "ETH/USDT")
+    desk.price(SPOT, "99", "100")
+    desk.price("BTC/USDT", "130", "131")
+    desk.price(SPOT, "99", "100")
+    desk.run("send_order", 2, **desk.order("buy", "900"))
+    desk.price(SPOT, "119", "120")
+    crossed = desk.send("sell", 1, 110, post_only=True)
+    desk.oms.set_session("ETH/USDT", "halted")
+    desk.oms.advance(50)
+
+    assert state_of(desk, post_only)[0] == "SUBMITTED"
+    assert state_of(desk, crossed) == ("REJECTED", "0", "would_fill_immediately")
+    assert state_of(desk, poor) == ("REJECTED", "0", "insufficient_funds")
+    assert state_of(desk, closing)[0] == "FILLED"
+    assert state_of(desk, reduces) == ("CANCELED", "0", "nothing_to_reduce")
+    assert state_of(desk, halted) == ("REJECTED", "0", "market_halted")
+
+
+def test_an_order_on_its_way_may_be_cancelled_changed_and_expire(make_desk: Make) -> None:
+    desk = late(make_desk)
+    gone, changed = desk.send("buy", 1, 102), desk.send("buy", 1, 90)
+    expires = desk.send("buy", 1, 90, time_in_force="GTD", expire_at=desk.oms.now_ms() + 10)
+    desk.run("cancel_order", order_id=gone["id"])
+    desk.run("change_order", order_id=changed["id"], new_price="102")
+    desk.oms.advance(49)
+    assert [state_of(desk, order)[0] for order in (gone, changed, expires)] == [
+        "CANCELED",
+        "SUBMITTED",
+        "CANCELED",
+    ]
+
+    desk.oms.advance(1)
+
+    assert state_of(desk, changed)[0] == "FILLED"
+
+
+def test_a_trigger_is_armed_where_it_arrives(make_desk: Make) -> None:
+    desk = late(make_desk)
+    order = desk.send("buy", 1, trigger_price="105")
+    desk.price(SPOT, "109", "110")
+    desk.oms.advance(50)
+    assert state_of(desk, order)[0] == "SUBMITTED"  # from 109 it is reached from above
+
+    desk.price(SPOT, "104", "105", "105")
+
+    assert state_of(desk, order)[:2] == ("FILLED", "1")
+
+
+def test_stops_of_the_oms_are_at_the_venue_already(make_desk: Make) -> None:
+    desk = late(make_desk)
+    bought = desk.send("buy", 1, symbol=SWAP)
+    desk.oms.advance(50)
+    position_id = desk.order_row(bought["id"])["position_id"]
+    desk.run("position_change", position_id=position_id, oms_stop_loss="95")
+
+    desk.price(SWAP, "94", "95")
+
+    assert desk.position_row(position_id)["state"] == "closed"
+
+
+def test_orders_on_their_way_survive_a_restart(tmp_path: Path, make_desk: Make) -> None:
+    desk = late(make_desk, db=tmp_path / "oms.sqlite")
+    order = desk.send("buy", 1, 102)
+    desk.oms.close()
+
+    desk = late(make_desk, db=tmp_path / "oms.sqlite")
+    desk.oms.advance(49)
+    assert state_of(desk, order)[0] == "SUBMITTED"
+    desk.oms.advance(1)
+
+    assert state_of(desk, order)[0] == "FILLED"
+
+
+def test_a_repeated_order_is_answered_as_the_first_time(make_desk: Make) -> None:
+    desk = late(make_desk)
+    payload = desk.order("sell", 1, 101, post_only=True, client_order_id="mine")
+    first = desk.run("send_order", **payload)
+    desk.price(SPOT, "101", "102")
+    desk.oms.advance(50)
+
+    again = desk.run("send_order", **payload)
+
+    assert (again["order_id"], again["duplicate"]) == (first["order_id"], True)
+    assert again["order"]["status"] == "REJECTED"
+
+
+def test_a_time_by_chance_is_the_same_for_the_same_seed(make_desk: Make) -> None:
+    order = make_desk().send("buy", 1, 90)
+
+    class Named:
+        id = order["id"]
+
+    times = {RandomLatency(10, 30, seed).send_ms(Named()) for seed in range(300)}  # type: ignore[arg-type]
+
+    assert times == set(range(10, 31))
+    assert len({RandomLatency(10, 30, 7).send_ms(Named()) for _ in range(3)}) == 1  # type: ignore[arg-type]
+
+
+def test_times_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="send_ms: expected a whole number above 0"):
+        FixedLatency(0)
+    with pytest.raises(ValueError, match="least_ms: expected 1 to most_ms 5"):
+        RandomLatency(6, 5, 1)
