@@ -332,7 +332,7 @@ class EmbeddedOms:
             with core.transaction(now) as tx:
                 funding.set_rate(core, tx, symbol, wanted)
 
-    def set_session(self, symbol: str, session: str, resting: str = "keep") -> None:
+    def set_session(self, symbol: str, session: str, resting: str | None = None) -> None:
         """Open, close, halt or delist a market by hand.
 
         While it is not open, orders and changes of them are refused with `market_closed`, and nothing fills
@@ -340,18 +340,17 @@ class EmbeddedOms:
 
         :param session: open, closed, halted or delisted
         :param resting: "keep" lets orders rest and stops wait until it opens, "cancel" cancels the orders;
-            those of a delisted market are cancelled in any case
+            None leaves it as it was said last, which is keep at first; orders of a delisted market are
+            cancelled in any case
         :raises ValueError: an unknown symbol or word
         :raises RuntimeError: the OMS is closed
         """
         if session not in (*Session,):
             raise ValueError(f"session: expected one of {', '.join(Session)}, got {session!r}")
-        if resting not in ("keep", "cancel"):
-            raise ValueError(f"resting: expected keep or cancel, got {resting!r}")
-        wanted, cancels = Session(session), resting == "cancel"
-        self._change_session(symbol, lambda known: replace(known, by_hand=wanted, cancels=cancels))
+        wanted = Session(session)
+        self._change_session(symbol, resting, lambda known: replace(known, by_hand=wanted))
 
-    def set_hours(self, symbol: str, hours: Iterable[str] | None, resting: str = "keep") -> None:
+    def set_hours(self, symbol: str, hours: Iterable[str] | None, resting: str | None = None) -> None:
         """Let a market open and close by the week, in UTC.
 
         :param hours: windows such as "mon-fri 14:30-21:00"; None for always
@@ -359,12 +358,14 @@ class EmbeddedOms:
         :raises ValueError: an unknown symbol, or hours that make no sense
         :raises RuntimeError: the OMS is closed
         """
-        if resting not in ("keep", "cancel"):
-            raise ValueError(f"resting: expected keep or cancel, got {resting!r}")
         weekly = None if hours is None else WeeklyHours(hours)
-        self._change_session(symbol, lambda known: replace(known, hours=weekly, cancels=resting == "cancel"))
+        self._change_session(symbol, resting, lambda known: replace(known, hours=weekly))
 
-    def _change_session(self, symbol: str, change: Callable[[MarketSession], MarketSession]) -> None:
+    def _change_session(
+        self, symbol: str, resting: str | None, change: Callable[[MarketSession], MarketSession]
+    ) -> None:
+        if resting not in (None, "keep", "cancel"):
+            raise ValueError(f"resting: expected keep or cancel, got {resting!r}")
         with self._lock, _Exact(), self._told():
             self._refuse_closed()
             core = self._core
@@ -373,6 +374,8 @@ class EmbeddedOms:
             now = self._clock.now_ms()
             settle(core, now)
             session = change(core.state.symbols[symbol].session)
+            if resting is not None:
+                session.cancels = resting == "cancel"
             session.pass_time(now)
             settle_session(core, symbol, now, session)
 

@@ -231,6 +231,19 @@ def test_hours_may_cancel_what_rests(week: Desk) -> None:
     assert status(week, order) == ("CANCELED", "market_closed")
 
 
+def test_a_halt_leaves_it_to_the_hours_what_is_cancelled(week: Desk) -> None:
+    week.oms.set_hours(SWAP, ["mon-fri 09:00-17:00"], resting="cancel")
+    week.oms.advance(9 * HOUR)
+    week.oms.set_session(SWAP, "halted", resting="keep")
+    week.oms.set_session(SWAP, "open", resting="cancel")
+    order = week.send("buy", 1, 90, SWAP)
+    week.oms.set_session(SWAP, "open")
+
+    week.oms.advance(8 * HOUR)
+
+    assert status(week, order) == ("CANCELED", "market_closed")
+
+
 def test_sessions_survive_a_restart(tmp_path: Path) -> None:
     options = {"accounts": ACCOUNTS, "clock": "manual", "db": tmp_path / "oms.sqlite", "start_ms": MONDAY}
     with EmbeddedOms(**options) as oms:
