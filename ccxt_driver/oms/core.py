@@ -136,6 +136,7 @@ class Core:
         :raises StoreError: the disk refused; nothing of the block was done
         """
         settled_at = self.settled_at
+        printed = dict(self._printed)
         shared: list[Transaction] = []
         self._shared = shared
         try:
@@ -145,6 +146,7 @@ class Core:
             for tx in reversed(shared):
                 tx.undo()
             self.settled_at = settled_at  # what happened by itself since then happens again
+            self._printed = printed
             self._broken = True
             self._reload()
             raise
@@ -176,6 +178,7 @@ class Core:
             symbol.liquidity = liquidity[name]
         self._shown.clear()
         self._liquidation_prices.clear()
+        self.profits.clear()  # it may have counted deals that were taken back
         self._broken = False
         return True
 

@@ -2,7 +2,8 @@
 
 It is charged at multiples of the market's `funding_hours` since midnight UTC on what is open then, at
 the mark price of that very moment. The paper venue is the other side. Crossed positions pay from the
-balance; of an isolated one the margin pays, and so changes by as much.
+balance; of an isolated one the margin pays, and so changes by as much. It goes on while a market is closed
+or halted, and ends when it is delisted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ccxt_driver.contract.rows import LedgerKind
 from .core import Core
 from .market.listing import Market
 from .state import State, SymbolState
+from .trading_hours import Session
 from .transaction import Transaction
 
 _HOUR_MS: Final = 3_600_000
@@ -64,5 +66,9 @@ def set_rate(core: Core, tx: Transaction, symbol: str, rate: Decimal) -> None:
 
 def _charged(state: State) -> list[SymbolState]:
     return [
-        symbol for symbol in state.symbols.values() if symbol.margined and funding_rate(state, symbol.market)
+        symbol
+        for symbol in state.symbols.values()
+        if symbol.margined
+        and symbol.session.now is not Session.DELISTED
+        and funding_rate(state, symbol.market)
     ]

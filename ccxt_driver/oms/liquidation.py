@@ -10,6 +10,8 @@ it; an isolated one has its own margin only. The rules, in this order:
    venue takes over at the mark price.
 3. What is lost beyond the margin the venue's insurance pays, so that no balance stays below zero: a ledger
    entry of kind `liquidation`.
+
+A position whose market is not open waits for it to open; the others are liquidated without it.
 """
 
 from __future__ import annotations
@@ -61,6 +63,8 @@ def _guard_isolated(core: Core, tx: Transaction, account: AccountState) -> None:
     for position in [account.positions[position_id] for position_id in sorted(account.margin_of)]:
         if not position.is_open or position.symbol not in account.account.isolated:
             continue
+        if not core.state.symbols[position.symbol].is_open:
+            continue
         if core.isolated_slack(account, position, tx.now) <= ZERO:
             market = core.state.symbols[position.symbol].market
             currency = market.settle or market.quote
@@ -81,8 +85,11 @@ def _guard_crossed(core: Core, tx: Transaction, account: AccountState, currency:
         return
     if slack <= held:
         _cancel_holders(core, tx, account, currency)
-    while slack <= ZERO and crossed:
-        worst = min(crossed, key=lambda each: (core.profit(each, tx.now), each.id))
+    while slack <= ZERO:
+        closable = [each for each in crossed if core.state.symbols[each.symbol].is_open]
+        if not closable:
+            break
+        worst = min(closable, key=lambda each: (core.profit(each, tx.now), each.id))
         _cancel_all(core, tx, account, worst.symbol)
         _liquidate(core, tx, account, worst)
         slack, crossed = core.crossed_slack(account, currency, tx.now)
@@ -129,7 +136,8 @@ def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None
     """Between which last prices of a symbol nobody is liquidated, as things stand at a moment.
 
     What an account has left is shared out among the symbols that it has crossed positions on: while none
-    of them has used its share up, nothing can happen. The range may be too narrow, never too wide.
+    of them has used its share up, nothing can happen. The range may be too narrow, never too wide. The price
+    of a market that is not open matters to an account only as long as something else of it can be ended.
 
     :returns: the low and the high end, None where the price may go on for ever
     """
@@ -151,13 +159,15 @@ def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None
         account = core.state.accounts[account_id]
         own = [position for position in held if position.account_id == account_id]
         if symbol.market.symbol in account.account.isolated:
-            for position in own:
+            for position in own if symbol.is_open else ():
                 slack = core.isolated_slack(account, position, at)
                 reach(slack, _signed(position), position.qty)
             continue
         currency = symbol.market.settle or symbol.market.quote
         slack, crossed = core.crossed_slack(account, currency, at)
         symbols = {position.symbol for position in crossed}
+        if not (account.reserved.get(currency) or any(core.state.symbols[name].is_open for name in symbols)):
+            continue
         share = (slack - account.reserved.get(currency, ZERO)) / len(symbols)
         net, gross = sum(map(_signed, own), ZERO), sum((position.qty for position in own), ZERO)
         reach(share, net, gross)

@@ -30,7 +30,7 @@ from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires, has_trigger
 from .matching.self_trade import SelfTrade, in_the_way
 from .queueing import join
-from .refusals import insufficient
+from .refusals import Refusal, insufficient
 from .reserving import (
     check_size,
     hold,
@@ -130,9 +130,13 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
     if rejection is None:
         if required > free:
             raise insufficient(currency, required, free)
-        if symbol.market.settle is not None and required:
-            check_size(account, symbol.market, required)
+        _check_size(account, symbol, required)
     return Intake(plan, rejection, currency, required, free, opening)
+
+
+def _check_size(account: AccountState, symbol: SymbolState, more: Decimal) -> None:
+    if symbol.market.settle is not None and more:
+        check_size(account, symbol.market, more)
 
 
 def needed(
@@ -336,4 +340,16 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if required > free:
         end_order(core, tx, account, order, OrderStatus.REJECTED, INSUFFICIENT_FUNDS)
         return
+    if not order.reserved and _too_large(account, symbol, required):
+        end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
+        return
     activate(core, tx, account, order, plan, resting_rank=True)
+
+
+def _too_large(account: AccountState, symbol: SymbolState, required: Decimal) -> bool:
+    """Whether an order that held nothing back on its way has become too large for its leverage."""
+    try:
+        _check_size(account, symbol, required)
+    except Refusal:
+        return True
+    return False

@@ -31,7 +31,7 @@ class Profits:
         self._known: dict[tuple[Scope, str], Profit] = {}
 
     def clear(self) -> None:
-        """Deals have moved from one strategy to another."""
+        """Deals have moved from one strategy to another, or were taken back."""
         self._known.clear()
 
     def of(

@@ -24,9 +24,9 @@ from .core import LOG, Core, unwritable
 from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
-from .liquidation import settle_swaps
 from .limit_commands import keep_limits
 from .limits import Kept, Limits, Scope, limits_row, read_limits
+from .liquidation import settle_swaps
 from .market.feed import Feed, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData

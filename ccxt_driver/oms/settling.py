@@ -118,6 +118,8 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
 
     A resting buy fills when the ask has come to its price; the bid is then at least a tick lower.
     """
+    if not symbol.is_open:
+        return safe_range(core, symbol, at)
     lows: list[Decimal] = []
     highs: list[Decimal] = []
     best_buy, best_sell = (_best_that_fills(core, symbol, side) for side in Side)
@@ -162,6 +164,8 @@ def step(core: Core, symbol: SymbolState, quote: Quote | None) -> None:
 def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
     """Liquidations first, then makers, then triggers and stops by id; what these do is watched, too."""
     guard_all(core, tx)
+    if not symbol.is_open:
+        return
     core.show_book(symbol, tx.now)
     _makers(core, tx, symbol, quote)
     if core.models.queue is not None:

@@ -45,8 +45,8 @@ class SymbolState:
 
     @property
     def watched(self) -> bool:
-        """Whether a move of the price can do anything here."""
-        return bool(self.margined) or (self.is_open and bool(self.resting or self.triggers or self.stops))
+        """Whether a move of the price can do anything here, or to positions that share margin with these."""
+        return bool(self.margined or (self.is_open and (self.resting or self.triggers or self.stops)))
 
 
 @dataclass(slots=True)

@@ -275,7 +275,7 @@ def fetch_funding_rate(call: Call) -> dict[str, Any]:
 
 def fetch_funding_rates(call: Call) -> dict[str, dict[str, Any]]:
     """Funding rates by symbol; all swaps when none is named."""
-    markets = call.markets()
+    markets = _priced(call)
     if call.given.get("symbols") is None:
         markets = [market for market in markets if market.settle is not None]
     return {market.symbol: _funding(call, market) for market in markets}
