@@ -215,6 +215,8 @@ class Auditor:
         }
 
     def nobody_is_left_to_be_liquidated(self, world: World) -> None:
+        if not self.state.symbols[SWAP].is_open:
+            return  # it waits for that
         mark = world.mark()
         for account in self.state.accounts.values():
             money, crossed = Fraction(account.totals["USDT"]), False
@@ -257,7 +259,8 @@ class Auditor:
                 mine = {key: value for key, value in getattr(account, name).items() if value}
                 assert mine == {key: value for key, value in getattr(other, name).items() if value}, name
         assert loaded.counters == self.state.counters
-        assert loaded.funding_rates == self.state.funding_rates
+        for name in ("funding_rates", "sessions", "limits", "arriving", "queues", "ranks"):
+            assert getattr(loaded, name) == getattr(self.state, name), name
         for name, symbol in self.state.symbols.items():
             other_symbol = loaded.symbols[name]
             assert symbol.triggers == other_symbol.triggers

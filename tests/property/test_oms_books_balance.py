@@ -78,6 +78,7 @@ margins = st.one_of(
     st.tuples(st.just("set_leverage"), accounts, st.sampled_from([50, 100])),
     st.tuples(st.just("set_margin_mode"), accounts, st.sampled_from(["cross", "isolated"])),
     st.tuples(st.just("rate"), st.none(), st.sampled_from(["0.0001", "-0.002", "0.01", "0"])),
+    st.tuples(st.just("session"), symbols, st.sampled_from(["open", "open", "halted"])),
 )
 
 
@@ -152,6 +153,9 @@ def perform(oms: EmbeddedOms, step: Any, world: World) -> None:
     if name == "rate":
         world.rates.append((oms.now_ms(), Decimal(payload)))
         oms.set_funding_rate(SWAP, payload)
+        return
+    if name == "session":
+        oms.set_session(target, payload)
         return
     if name in ("set_leverage", "set_margin_mode"):
         path, body = {"account_id": str(target), "func": name}, {"args": [payload, SWAP], "kwargs": {}}
