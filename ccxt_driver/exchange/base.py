@@ -21,7 +21,7 @@ from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.contract.values import format_time, parse_decimal
 from ccxt_driver.errors import annotate, command_of, error_from_detail, error_from_response, garbage
-from ccxt_driver.mappers.composition import finish_order
+from ccxt_driver.mappers.composition import check_venue_order, finish_order
 from ccxt_driver.mappers.order import order_from_row
 from ccxt_driver.mappers.position import position_from_row
 from ccxt_driver.mappers.trade import PLAIN, Terms, trade_from_row
@@ -47,6 +47,12 @@ LOGGER: Final = logging.getLogger("ccxt_driver")
 
 _CAPABILITY_OF: Final = {snake_case(key): key for key in CAPABILITIES}
 _MOST_KNOWN_ORDERS: Final = 1000
+_ROW_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
+    **dict.fromkeys(("id", "account_id", "order_id", "client_order_id"), (int, str)),
+    **dict.fromkeys(("exchange_order_id", "exchange_trade_id"), (int, str)),
+    **dict.fromkeys(("symbol", "status", "state", "side", "reason"), str),
+}
+"""What rows are compared and kept by, and of which types it is."""
 _HOUR_MS: Final = 3_600_000
 _FARTHEST_HOURS: Final = FARTHEST_ZONE_MS // _HOUR_MS
 
@@ -331,6 +337,11 @@ class OmsExchange(
             raise garbage(self.id, f"expected a list under items, got {str(body)[:200]}", None, body)
         if not all(isinstance(item, dict) for item in items):
             raise garbage(self.id, f"expected rows under items, got {str(items)[:200]}", None, body)
+        for item in items:
+            for name, kinds in _ROW_TYPES.items():
+                value = item.get(name)
+                if value is not None and not isinstance(value, kinds):
+                    raise garbage(self.id, f"{name}: not expected in a row: {str(value)[:200]}", None, item)
         return items
 
     def _venue_result(self, body: Any) -> Any:
@@ -374,10 +385,15 @@ class OmsExchange(
         return answer
 
     def venue_order(self, answer: Any) -> dict[str, Any]:
-        """ccxt's order structure as the venue gave it, without the venue's raw answer."""
+        """ccxt's order structure as the venue gave it, without the venue's raw answer.
+
+        :raises BadResponse: it is none, or one of its fields is of another type
+        """
         if not isinstance(answer, Mapping) or answer.get("id") is None:
             raise garbage(self.id, f"expected an order of the venue, got {str(answer)[:200]}", None, answer)
-        return {key: value for key, value in answer.items() if key != "info"}
+        order = {key: value for key, value in answer.items() if key != "info"}
+        self._mapped(check_venue_order, order)
+        return order
 
     @staticmethod
     def raw_trade(row: Mapping[str, Any]) -> Mapping[str, Any]:

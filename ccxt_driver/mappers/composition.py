@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ccxt_driver.contract.values import format_decimal, format_time
 
-from .values import ZERO, Number, decimal_of, needed_decimal
+from .values import ZERO, BadRow, Number, decimal_of, needed_decimal
 
 _ENDED: Final = {"closed": "FILLED", "canceled": "CANCELED", "expired": "CANCELED", "rejected": "REJECTED"}
 """Order status of the contract, by ccxt's; what is not here may still change."""
@@ -31,6 +31,24 @@ _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 _LEAST: Final = 1e-12
 _ANY: Final = Decimal("Infinity")
 _LOOSE_END: Final = "the venue does not know it"
+
+
+def check_venue_order(order: Mapping[str, Any]) -> None:
+    """See that the fields that are read of a venue's order are of the types that ccxt gives them.
+
+    :raises BadRow: one is not; the message names it
+    """
+    for name in ("id", "clientOrderId"):
+        if not isinstance(order.get(name), str | int | None):
+            raise BadRow(f"{name}: expected a text, got {order[name]!r}"[:200])
+    for name in ("status", "symbol", "side", "type"):
+        if not isinstance(order.get(name), str | None):
+            raise BadRow(f"{name}: expected a text, got {order[name]!r}"[:200])
+    for name in ("trades", "fees"):
+        if not isinstance(order.get(name), list | None):
+            raise BadRow(f"{name}: expected a list, got {order[name]!r}"[:200])
+    for name in ("amount", "filled", "average", "price"):
+        _said(order, name)
 
 
 def has_ended(venue_order: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import ccxt
@@ -10,6 +11,7 @@ import ccxt
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
 from ccxt_driver.contract.features import Feature
+from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
 from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
 from ccxt_driver.exchange.page_search import PageSearch
@@ -207,10 +209,22 @@ class Rows(OmsExchange):
         path = TRADES_RAW.path if endpoint == TRADES_RAW.name else BY_NAME[endpoint].path
         if endpoint not in self._missing_routes:
             try:
-                return await self.request(path, "private", "GET", request)
+                body = await self.request(path, "private", "GET", request)
             except ccxt.NotSupported:
                 self._missing_routes.add(endpoint)
+            else:
+                self._need_ids(endpoint, body)
+                return body
         raise RouteMissing(f"{self.id} this server does not have {path}")
+
+    def _need_ids(self, endpoint: str, body: Any) -> None:
+        """See that every row of a list has its id.
+
+        :raises BadResponse: one has none
+        """
+        for row in [] if endpoint == TRADES_RAW.name else self._items(body):
+            if type(row.get("id")) is not int:
+                raise garbage(self.id, f"expected a row with an id, got {str(row)[:200]}", None, body)
 
     async def _read_page(self, endpoint: str, request: dict[str, Any]) -> Any:
         """A page of a list, without rows that the server cannot show: some fail on merged positions."""
@@ -274,19 +288,33 @@ class Rows(OmsExchange):
         request = {name: value for name, value in asked.items() if name in known}
         first = await self._read_page(endpoint, request)
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
-        pages = [*self._pages_after_first(first, request["page_size"], backwards)]
-        pages = [*pages, 1] if backwards else [1, *pages]
+        others = self._pages_after_first(first, request["page_size"], backwards)
+        pages = chain(others, [1]) if backwards else chain([1], others)
         rows: list[Any] = []
+        empty = 0
         for page in pages:
             # By id: what was added meanwhile has moved rows from one page to the next.
             if wanted.limit is not None and len({row.get("id") for row in rows}) >= wanted.limit:
                 break
             body = first if page == 1 else await self._read_page(endpoint, {**request, "page": page})
+            empty = 0 if self._items(body) else empty + 1
+            if backwards:
+                self._need_rows(empty, first)
             chosen = self._matching(self._items(body), unfiltered, time_key)
             if corrected is not None:
                 chosen = self._matching(await corrected(account_id, chosen), wanted, time_key)
             rows.extend(chosen)
         return self._newest_or_oldest(rows, wanted, time_key)
+
+    def _need_rows(self, empty: int, first: Any) -> None:
+        """See that a list is as long as it says: else thousands of pages may follow.
+
+        :param empty: how many pages in a row held nothing; one may, when a row has just gone
+        :raises BadResponse: it is not
+        """
+        if empty > 1:
+            total = str(first.get("total"))[:200]
+            raise garbage(self.id, f"expected {total} rows, got empty pages", None, first)
 
     async def _order_row(self, account_id: int, order_id: int, strategy_id: Any) -> dict[str, Any]:
         """The row of one order of the account.
@@ -328,8 +356,11 @@ class Rows(OmsExchange):
         first = await self._read_list(endpoint, request)
         pages = self._pages_after_first(first, request["page_size"], backwards=True)
         found: list[Any] = []
+        empty = 0
         for page in (*pages, 1):
             body = first if page == 1 else await self._read_list(endpoint, {**request, "page": page})
+            empty = 0 if self._items(body) else empty + 1
+            self._need_rows(empty, first)
             found = [row for row in self._items(body) if fits(row)] + found
             if enough(found):
                 break

@@ -164,7 +164,7 @@ class Truth(TrueDeals):
         self, account_id: int, rows: list[dict[str, Any]], found: Mapping[int, Any]
     ) -> dict[int, Any]:
         """Orders that ended, and of which the venue does not say how much had filled: by their deals."""
-        silent = [row for row in rows if tells_no_fill(found.get(row["id"]) or {})]
+        silent = [row for row in rows if self._mapped(tells_no_fill, found.get(row["id"]) or {})]
         if not silent:
             return {}
         since = min(self._time_of(row, "created_at") for row in silent)
@@ -253,7 +253,14 @@ class Truth(TrueDeals):
         if not truth.wants_acknowledgement and any(map(_wants_acknowledgement, answers)):
             truth.wants_acknowledgement = True
             return await self._orders_by_id(account_id, rows, params)
-        return [each if isinstance(each, ccxt.BaseError) else self.venue_order(each) for each in answers]
+        return [each if isinstance(each, ccxt.BaseError) else self._order_or_error(each) for each in answers]
+
+    def _order_or_error(self, answer: Any) -> Any:
+        """An order of the venue; for one that is none an exception, as if the venue had refused to tell."""
+        try:
+            return self.venue_order(answer)
+        except ccxt.BadResponse as error:
+            return ccxt.ExchangeError(str(error))
 
     async def _forgotten(
         self, account_id: int, rows: list[dict[str, Any]], odd: Mapping[int, ccxt.BaseError]

@@ -125,8 +125,8 @@ class Orders(Settling):
         if row is not None:
             try:
                 return self._order(row, result.get("deals"))
-            except ccxt.BadResponse as error:
-                LOGGER.warning("%s an order is placed, its row is none: %s", self.id, error)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the order is placed
+                LOGGER.warning("%s an order is placed, its row is none: %r", self.id, error)
         return self._placed_order(command, result)
 
     def _placed_order(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
@@ -137,8 +137,8 @@ class Orders(Settling):
             self._raise_outcome(error, command)
         try:
             return self._complete_order(command["account_id"], order_id, None)
-        except ccxt.BaseError as error:
-            LOGGER.warning("%s order %s is placed but could not be read: %s", self.id, order_id, error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the order is placed
+            LOGGER.warning("%s order %s is placed but could not be read: %r", self.id, order_id, error)
             return self._order(self._row_of_command(command, order_id))
 
     def edit_order(

@@ -595,3 +595,53 @@ def test_an_order_that_the_venue_has_in_spite_of_a_refusal_is_open(desk: Lagging
     desk.oms._venue.call = call
     assert ids(desk.ex.fetch_open_orders()) == ["101"]
     assert desk.ex.fetch_order("101")["status"] == "open"
+
+
+# -- answers that are not what they should be
+
+
+ODD = {"fees": 0.1, "status": ["open"], "trades": 5, "filled": "n/a", "average": "abc", "symbol": []}
+
+
+@pytest.mark.parametrize("odd", [{key: value} for key, value in ODD.items()], ids=str)
+def test_a_placed_order_of_which_the_venue_says_something_odd(desk: LaggingDesk, odd: Any) -> None:
+    """Whatever is wrong with the answer, the order is placed, and its caller gets it."""
+    desk.oms.change_venue_answers(lambda name, answer: {**answer, **odd} if name == "fetch_order" else answer)
+    order = desk.ex.create_order(SPOT, "market", "buy", 1)
+
+    assert (order["id"], order["status"]) == ("101", "closed")
+    assert ids(desk.ex.fetch_orders()) == ["101"]
+
+
+@pytest.mark.parametrize("odd", [{"id": None}, {"id": {}}, {"symbol": {}}, {"client_order_id": []}], ids=str)
+def test_a_row_that_is_none_is_a_bad_response(desk: LaggingDesk, odd: Any) -> None:
+    rest(desk)
+    handle = desk.oms.handle
+
+    def spoilt(endpoint: str, *arguments: Any, **named: Any) -> Any:
+        reply = handle(endpoint, *arguments, **named)
+        if endpoint in ("orders_open", "orders_history"):
+            items = [{**row, **odd} for row in reply.body["items"]]
+            return Reply(200, {**reply.body, "items": items})
+        return reply
+
+    desk.oms.handle = spoilt
+    for read in (desk.ex.fetch_open_orders, desk.ex.fetch_orders, lambda: desk.ex.fetch_order("101")):
+        with pytest.raises(ccxt.BadResponse):
+            read()
+
+
+def test_a_list_that_says_it_is_endless_is_a_bad_response(desk: LaggingDesk) -> None:
+    rest(desk)
+    handle = desk.oms.handle
+
+    def endless(endpoint: str, *arguments: Any, **named: Any) -> Any:
+        reply = handle(endpoint, *arguments, **named)
+        return Reply(200, {**reply.body, "total": 10**9}) if endpoint == "orders_history" else reply
+
+    desk.oms.handle = endless
+    asked(desk)
+    for read in (desk.ex.fetch_orders, lambda: desk.ex.fetch_order(None, None, {"clientOrderId": "none"})):
+        with pytest.raises(ccxt.BadResponse, match="empty pages"):
+            read()
+    assert len(asked(desk)) < 10
