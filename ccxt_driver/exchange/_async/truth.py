@@ -23,7 +23,7 @@ from ccxt_driver.mappers.composition import (
     never_arrived,
     tells_no_fill,
 )
-from ccxt_driver.mappers.values import decimal_of
+from ccxt_driver.mappers.values import decimal_of, needed_decimal
 
 from .rows import MOST_CALLS
 from .true_deals import FRESH_MS, TrueDeals, total_of
@@ -199,7 +199,8 @@ class Truth(TrueDeals):
     def _is_final(self, row: Mapping[str, Any], venue_order: Mapping[str, Any]) -> bool:
         """Whether nothing is to be learned of an order that has ended: its last fill may be told late."""
         status, filled = venue_order["status"], self._mapped(filled_of, venue_order)
-        if status == "rejected" or (status == "closed" and filled >= self._mapped(decimal_of, row, "qty")):
+        quantity = self._mapped(needed_decimal, row, "qty")
+        if status == "rejected" or (status == "closed" and filled >= quantity):
             return True
         moved, now = venue_order.get("lastUpdateTimestamp"), self.milliseconds()
         if isinstance(moved, int) and 0 < moved < now - FRESH_MS:
@@ -280,7 +281,7 @@ class Truth(TrueDeals):
                 LOGGER.warning("%s order %s stays as its row says: %s", self.id, row["id"], odd[row["id"]])
             elif self._cannot_be_under_way(row):
                 quantity = await self._dealt(account_id, row)
-                whole = quantity >= self._mapped(decimal_of, row, "qty")
+                whole = quantity >= self._mapped(needed_decimal, row, "qty")
                 found[row["id"]] = {"status": "closed" if whole else "canceled", "filled": str(quantity)}
         return found
 

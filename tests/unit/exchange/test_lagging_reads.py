@@ -645,3 +645,19 @@ def test_a_list_that_says_it_is_endless_is_a_bad_response(desk: LaggingDesk) -> 
         with pytest.raises(ccxt.BadResponse, match="empty pages"):
             read()
     assert len(asked(desk)) < 10
+
+
+def test_a_row_without_a_quantity_whose_order_has_filled_is_a_bad_response(desk: LaggingDesk) -> None:
+    rest(desk)
+    desk.price(SPOT, 89, 90)
+    handle = desk.oms.handle
+
+    def spoilt(endpoint: str, *arguments: Any, **named: Any) -> Any:
+        reply = handle(endpoint, *arguments, **named)
+        if endpoint == "orders_open":
+            return Reply(200, {**reply.body, "items": [{**row, "qty": None} for row in reply.body["items"]]})
+        return reply
+
+    desk.oms.handle = spoilt
+    with pytest.raises(ccxt.BadResponse, match="qty"):
+        desk.ex.fetch_open_orders()
