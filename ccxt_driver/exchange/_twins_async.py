@@ -112,7 +112,7 @@ class Exchange(ShortWay, CcxtExchange):
                 timeout=_timeout(self.timeout / 1000),
                 allow_redirects=False,  # aiohttp would post the order again, with the key, to anywhere
             ) as response:
-                return response, await response.text("utf-8", errors="replace")
+                return response, await response.text(encoding="utf-8", errors="replace")
         except TimeoutError as error:
             raise ccxt.RequestTimeout(self._failure(method, url, error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
