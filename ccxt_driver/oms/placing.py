@@ -331,7 +331,9 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if order.post_only and (plan.fills or plan.own_order):
         end_order(core, tx, account, order, OrderStatus.REJECTED, WOULD_FILL)
         return
+    changed = tx.swaps_changed
     reserve_again(core.state, tx)  # what has filled before it at this very step counts
+    tx.swaps_changed = changed | tx.swaps_changed  # whom that liquidates is still to be seen
     # What it held back is its own to spend.
     currency, required, _ = needed(symbol, account, order, plan)
     free = available(core, account, order, currency, tx.now)

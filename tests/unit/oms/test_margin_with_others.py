@@ -124,7 +124,19 @@ def test_funding_ends_with_a_delisting_only(poor: Desk, session: str, paid: int)
     assert entries(poor, "funding") == [Decimal("-0.5")] * paid
 
 
-# ------------------------------------------------------------------ limits, latency, groups, feeds
+# ------------------------------------------------------------------ triggers, limits, latency, groups, feeds
+
+
+def test_a_trigger_that_fires_at_the_same_price_hides_no_liquidation(desk: Desk) -> None:
+    """The maker of one account has to be liquidated at once; the trigger of another fires after it."""
+    for account in (1, 2):
+        desk.venue("set_leverage", 100, SWAP, account=account)
+    desk.venue("set_margin_mode", "isolated", SWAP, account=2)
+    desk.send("sell", "0.5", symbol=SWAP, trailing_amount="1")
+    desk.send("buy", "0.5", "91", symbol=SWAP, account=2)
+    desk.price(SWAP, "90", "91", last="90")
+    assert desk.positions(account=2) == []
+    assert desk.deals(account=2, sort="asc")[-1]["reason"] == "liquidation"
 
 
 def test_no_limit_is_in_the_way_of_a_liquidation(poor: Desk) -> None:
