@@ -164,7 +164,7 @@ class _Request:
         except NoAnswer as failure:
             raise _of_aiohttp(failure) from None
 
-    async def text(self, **_: Any) -> str:
+    async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
         """Read the answer to its end."""
         if self._text is None:
             raise aiohttp.ClientPayloadError("Response payload is not completed")
