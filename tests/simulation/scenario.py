@@ -418,7 +418,9 @@ class Scenario:
         order = self._one_of_ours()
         if order is None:
             return
-        by_client_id = order["clientOrderId"] is not None and self.random.random() < 0.3
+        name = order["clientOrderId"]
+        # One that was taken again names the newest order.
+        by_client_id = name is not None and not self.books.taken_again[name] and self.random.random() < 0.3
         for _ in range(self.random.choice((1, 1, 2))):
             before = self.gateway.order_rows()[int(order["id"])]
             if by_client_id:
