@@ -267,7 +267,8 @@ class Orders(Settling):
                     result = await self._repeated(command)
             except ccxt.BaseError as refusal:
                 if self.was_unsure(refusal, command):
-                    refusal.__dict__.setdefault("unsettled", refusal)
+                    doubt = self.left_open(refusal, command) if self.is_vague(refusal, command) else refusal
+                    refusal.__dict__.setdefault("unsettled", doubt)
                 if vars(refusal).get("unsettled") is None and not self.is_vague(refusal, command):
                     raise
                 return await self._order_in_the_end(command, order_id, refusal)

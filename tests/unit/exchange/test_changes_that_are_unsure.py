@@ -95,3 +95,17 @@ def test_a_second_cancellation_of_what_was_surely_cancelled_is_refused(driver: D
     driver.gateway.on("POST /oms/commands", (409, {"detail": REFUSED}))
     with pytest.raises(ccxt.InvalidOrder):
         driver.call("cancel_order", "11")
+
+
+def test_a_vague_refusal_after_it_was_unknown_stays_unknown_while_the_order_cannot_be_read(
+    driver: Driver,
+) -> None:
+    """Words that an older gateway also says when the venue is down are no word of the order."""
+    vague = {"code": "internal_error", "message": "no orders canceled"}
+    driver.gateway.on("GET /oms/orders/11", (503, {"detail": {"code": "engine_unavailable"}}))
+    for answer in ((504, {"detail": {"code": "dispatcher_timeout"}}), (400, {"detail": vague})):
+        driver.gateway.on("POST /oms/commands", answer)
+        with pytest.raises(ccxt.RequestTimeout) as caught:
+            driver.call("cancel_order", "11")
+
+        assert caught.value.outcome == "unknown"  # type: ignore[attr-defined]
