@@ -183,7 +183,7 @@ def _takes_an_older_order_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> No
     async def found(self: Any, account_id: int, rows: Any, found: Any) -> Any:
         return found
 
-    monkeypatch.setattr(server_truth, "_may_be", lambda *_: True)
+    monkeypatch.setattr(server_truth, "may_be", lambda *_: True)
     monkeypatch.setattr(Truth, "_owned", lambda self, account_id, rows, found: found)
     monkeypatch.setattr(AsyncTruth, "_owned", found)
 

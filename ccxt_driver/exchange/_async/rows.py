@@ -227,11 +227,11 @@ class Rows(OmsExchange):
                 raise garbage(self.id, f"expected a row with an id, got {str(row)[:200]}", None, body)
 
     async def _read_page(self, endpoint: str, request: dict[str, Any]) -> Any:
-        """A page of a list, without rows that the server cannot show: some fail on merged positions."""
+        """A page of a list; of closed positions without those that the server cannot show: merged ones."""
         try:
             return await self._read_list(endpoint, request)
         except ccxt.ExchangeNotAvailable as error:
-            if not _fails_on_a_row(error):
+            if endpoint != "positions_history" or not _fails_on_a_row(error):
                 raise
         beyond = await self._read_list(endpoint, {**request, "page": _BEYOND_ALL})  # has no row to fail on
         total = self.total_of(beyond, _BEYOND_ALL, request["page_size"])

@@ -411,3 +411,14 @@ def test_a_page_that_is_full_and_tells_no_total_is_not_taken_for_all(driver: Dri
         driver.call("fetch_my_trades", None, CREATED_MS)
     rows = rows[:499]
     assert len(driver.call("fetch_my_trades", None, CREATED_MS)) == 499
+
+
+def test_an_order_is_not_taken_for_missing_because_the_server_fails(make_driver: Any) -> None:
+    driver = make_driver().ready()
+    failing = (500, "Internal Server Error")
+    driver.gateway.on(
+        "GET /oms/orders/history",
+        lambda sent: {"items": [], "total": 1} if int(sent.query["page"]) > 1 else failing,
+    )
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        driver.call("fetch_order", None, None, {"clientOrderId": "mine"})
