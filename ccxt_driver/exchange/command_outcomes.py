@@ -19,7 +19,7 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .host import Host
 from .request_parts import MAPPINGS
-from .unknown_creates import Pending, what_it_changes
+from .unknown_creates import Pending, asked_for
 
 DEFAULT_HOLD_MS: Final = 60_000
 _CLOCKS_APART_MS: Final = 60_000
@@ -117,7 +117,7 @@ class CommandOutcomes(Host):
 
     def was_unsure(self, refusal: ccxt.BaseError, command: Mapping[str, Any]) -> bool:
         """Whether a refused command was sent before by somebody who was not told what became of it."""
-        return vars(refusal).get("outcome") == "refused" and what_it_changes(command) in self._truth.unsure
+        return vars(refusal).get("outcome") == "refused" and asked_for(command) in self._truth.unsure
 
     def unknown_outcome(self, error: ccxt.BaseError, command: Mapping[str, Any]) -> ccxt.BaseError:
         """The failure of a batch as that of one of its commands, with its client order id."""

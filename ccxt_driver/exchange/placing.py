@@ -10,7 +10,7 @@ import ccxt
 from ccxt_driver.errors import annotate
 
 from .command_outcomes import DEFAULT_HOLD_MS
-from .unknown_creates import Pending, is_unknown, what_it_changes
+from .unknown_creates import Pending, asked_for, is_unknown
 
 _LOGGER: Final = logging.getLogger("ccxt_driver")
 
@@ -156,11 +156,11 @@ class Changing:
         unsure = exchange._truth.unsure
         if error is None:
             if unsure:
-                unsure.pop(what_it_changes(self._command), None)
+                unsure.pop(asked_for(self._command), None)
             return
         if isinstance(error, ccxt.BaseError) and not is_unknown(error):
             return
-        unsure.keep(what_it_changes(self._command))
+        unsure.keep(asked_for(self._command))
         if isinstance(error, ccxt.BaseError):
             return
         _LOGGER.warning(

@@ -78,7 +78,7 @@ class UnknownCreates:
         :param now_ms: milliseconds since the Unix epoch
         :param hold_ms: for so long, in milliseconds
         """
-        key = pending.call or _asked_for(pending.command)
+        key = pending.call or asked_for(pending.command)
         with self._lock:
             for each in list(self._held):  # most are never asked for again
                 self._still_held(each, now_ms)
@@ -87,7 +87,7 @@ class UnknownCreates:
 
     def take(self, command: Mapping[str, Any], now_ms: int) -> Pending | None:
         """The command that an identical one has to wait for, if there is one; the next waits for another."""
-        key = _asked_for(command)
+        key = asked_for(command)
         with self._lock:
             held = self._still_held(key, now_ms)
             return self._taken(key, held, held[:1])[0] if held else None
@@ -145,11 +145,7 @@ def _closes_the_same(pending: Pending, command: Mapping[str, Any]) -> bool:
     )
 
 
-def _asked_for(command: Mapping[str, Any]) -> str:
+def asked_for(command: Mapping[str, Any]) -> str:
+    """What a command is remembered by: what it asks for, whatever its client order id."""
     payload = {key: value for key, value in command["payload"].items() if key != "client_order_id"}
     return text_of([command["account_id"], command["command"], payload])
-
-
-def what_it_changes(command: Mapping[str, Any]) -> str:
-    """What a command on orders or positions that are there is remembered by."""
-    return text_of([command["account_id"], command["command"], command["payload"]])

@@ -266,12 +266,10 @@ class Orders(Settling):
                 else:
                     result = await self._repeated(command)
             except ccxt.BaseError as refusal:
-                if self.was_unsure(refusal, command):
-                    doubt = self.left_open(refusal, command) if self.is_vague(refusal, command) else refusal
-                    refusal.__dict__.setdefault("unsettled", doubt)
-                if vars(refusal).get("unsettled") is None and not self.is_vague(refusal, command):
+                sent_before = vars(refusal).get("unsettled") is not None or self.was_unsure(refusal, command)
+                if not sent_before and not self.is_vague(refusal, command):
                     raise
-                return await self._order_in_the_end(command, order_id, refusal)
+                return await self._order_in_the_end(command, order_id, refusal, sent_before)
             return await self._order_after(command, order_id, result)
 
     async def _may_replace(self) -> bool:
@@ -300,15 +298,18 @@ class Orders(Settling):
             await self.sleep(_CHANGE_PAUSE_MS)
         raise unknown
 
-    async def _order_in_the_end(self, command: dict[str, Any], order_id: int, refusal: ccxt.BaseError) -> Any:
+    async def _order_in_the_end(
+        self, command: dict[str, Any], order_id: int, refusal: ccxt.BaseError, sent_before: bool
+    ) -> Any:
         """The order after a command that was refused when it was sent again: the first time may have done it.
 
         So may have one whose refusal says nothing of the order.
 
+        :param sent_before: whether nobody knows what an earlier sending did
         :raises RequestTimeout: it may still be on its way, or the order cannot be read
         """
-        lost = vars(refusal).get("unsettled")
-        unsettled = lost or self.left_open(refusal, command)
+        doubt = self.left_open(refusal, command) if self.is_vague(refusal, command) else refusal
+        unsettled = vars(refusal).get("unsettled") or doubt
         try:
             row = await self._order_row(command["account_id"], order_id, None)
             row = await self._true_row(command["account_id"], row)
@@ -316,7 +317,7 @@ class Orders(Settling):
         except ccxt.BaseError as error:
             LOGGER.debug("%s order %s could not be read: %s", self.id, order_id, error)
             raise unsettled from error
-        was_done = lost is None and row.get("gateway_row", row).get("status") == "CANCELED"
+        was_done = not sent_before and row.get("gateway_row", row).get("status") == "CANCELED"
         if done and not was_done:
             return await self._order_after(command, order_id, {"order": row})
         raise unsettled if row.get("status") in OPEN_STATUSES else refusal
@@ -360,8 +361,7 @@ class Orders(Settling):
             }
             strategy_id = self._strategy_id(params)
             await self._guard_strategies(command, order_ids, strategy_id)
-        with Changing(self, command):
-            return await self._orders_after(command, order_ids, await self._cancelled(command))
+        return await self._cancel_several(command, order_ids)
 
     async def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
@@ -409,6 +409,10 @@ class Orders(Settling):
         if not ids:
             return []
         command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
+        return await self._cancel_several(command, ids)
+
+    async def _cancel_several(self, command: dict[str, Any], ids: list[int]) -> Any:
+        """Carry out a cancellation, and give the orders as they are then."""
         with Changing(self, command):
             return await self._orders_after(command, ids, await self._cancelled(command))
 

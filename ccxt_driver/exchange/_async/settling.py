@@ -43,6 +43,8 @@ class Settling(Truth):
 
     async def _others_have_ended(self) -> None:
         """Let tasks end that were cancelled while they placed orders: what is unknown then is held."""
+        if not self._placings:
+            return
         deadline = self.milliseconds() + _LONGEST_END_MS
         while any(placing.is_given_up for placing in list(self._placings)):
             if self.milliseconds() >= deadline:

@@ -123,14 +123,15 @@ class TrueDeals(Rows):
         self, account_id: int, rows: Sequence[Mapping[str, Any]]
     ) -> dict[int, list[dict[str, Any]]]:
         """The deals of orders, by OMS id, ascending, as a server has them that filters none."""
-        since = max(min(self._time_of(row, "created_at") for row in rows) - _WHOLE_SECOND_MS, 0)
+        since = min(self._time_of(row, "created_at") for row in rows) - _WHOLE_SECOND_MS
         needed = {
             row["id"]: self._mapped(decimal_of, row, "filled_qty") or self._mapped(decimal_of, row, "qty")
             for row in rows
         }
         deals = await self._search_back(
             "deals",
-            self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds()),
+            account_id,
+            since,
             lambda deal: self._order_id_of(deal) in needed,
             lambda deals: not self._lacking(needed, deals),
         )
@@ -187,14 +188,8 @@ class TrueDeals(Rows):
         }
         if not venue_ids:
             return
-        since = max(min(self._time_of(row, "created_at") for row in rows) - DAY_MS, 0)
-        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
-        for double in await self._search_back(
-            "orders_history",
-            request,
-            lambda row: str(row.get("exchange_order_id")) in venue_ids,
-            lambda found: len(found) >= len(venue_ids),
-        ):
+        since = min(self._time_of(row, "created_at") for row in rows) - DAY_MS
+        for double in await self._orders_of_venue_ids(account_id, venue_ids, since):
             self._truth.doubles.keep(double["id"], venue_ids[str(double["exchange_order_id"])]["id"])
 
     def _may_be_dealt(self, row: Mapping[str, Any]) -> bool:
@@ -207,14 +202,7 @@ class TrueDeals(Rows):
         A gateway's own time of a deal is later than the trade's, so the limit of a window is held here.
         """
         listed = wanted if wanted.since is None else replace(wanted, limit=None)
-        deals: list[dict[str, Any]] = []
-        newest = None
-        for _ in range(_MOST_RECONCILES):
-            await self._reconcile_now(account_id, wanted.market_symbols(), wanted.since)
-            deals = await self._history("deals", account_id, listed, "executed_at", self._at_true_times)
-            before, newest = newest, max((deal["id"] for deal in deals), default=None)
-            if newest == before or self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
-                break
+        deals, _ = await self._deals_learned(account_id, wanted.market_symbols(), listed, self._at_true_times)
         self._mapped(self._truth.learn_fills, self._mapped(sums_of, deals))
         return self._newest_or_oldest(deals, wanted, "executed_at")
 
@@ -226,25 +214,39 @@ class TrueDeals(Rows):
 
         :returns: whether it has; otherwise a warning has said so
         """
-        newest = None
-        for _ in range(_MOST_RECONCILES):
-            await self._reconcile_now(account_id, symbols)
+        try:
             wanted = Wanted(limit=_TRADES_IN_ONE_RECONCILE)
-            try:
-                deals = await self._history("deals", account_id, wanted, "executed_at")
-            except RouteMissing as error:
-                LOGGER.debug("%s what it learned is not known: %s", self.id, error)
-                return True
-            if self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
-                return True
-            before, newest = newest, max(deal["id"] for deal in deals)
-            if newest == before:
-                break
+            deals, complete = await self._deals_learned(account_id, symbols, wanted)
+        except RouteMissing as error:
+            LOGGER.debug("%s what it learned is not known: %s", self.id, error)
+            return True
+        if complete:
+            return True
         await self._know_zone(account_id, [{"created_at": deals[-1]["executed_at"]}])
         if self._age_ms(deals[-1], "executed_at") > _LOOKS_BACK_MS:
             return True
         LOGGER.warning("%s the gateway may lack trades: more came than it reads at once", self.id)
         return False
+
+    async def _deals_learned(
+        self, account_id: int, symbols: Iterable[str], wanted: Wanted, corrected: Any = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Deals, after as many reconciles as bring new ones.
+
+        :param corrected: as `_history` takes it
+        :returns: the deals, and whether the last reconcile brought fewer than it may
+        """
+        deals: list[dict[str, Any]] = []
+        newest = None
+        for _ in range(_MOST_RECONCILES):
+            await self._reconcile_now(account_id, symbols, wanted.since)
+            deals = await self._history("deals", account_id, wanted, "executed_at", corrected)
+            if self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
+                return deals, True
+            before, newest = newest, max(deal["id"] for deal in deals)
+            if newest == before:
+                break
+        return deals, False
 
     def _newest_at_once(self, deals: list[dict[str, Any]]) -> int:
         """How many deals the gateway learned of together with the newest."""
@@ -272,11 +274,11 @@ class TrueDeals(Rows):
     async def _read_trades(self, account_id: int, unknown: dict[str, dict[str, Any]]) -> None:
         """Learn what the venue said of trades: as the gateway kept it, or else from the venue."""
         since = min(self._time_of(deal, "executed_at") for deal in unknown.values())
-        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
         try:
             rows = await self._search_back(
                 TRADES_RAW.name,
-                request,
+                account_id,
+                since,
                 lambda row: self.raw_trade_id(row) in unknown,
                 lambda rows: len(rows) >= len(unknown),
             )

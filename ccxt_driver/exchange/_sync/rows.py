@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -347,13 +348,18 @@ class Rows(OmsExchange):
             search.take(page, self._items(body), totals[account_id])
         return [*search.found.values()]
 
-    def _search_back(self, endpoint: str, request: dict[str, Any], fits: Any, enough: Any) -> list[Any]:
-        """Rows of a list that ascends, searched from its end.
+    def _search_back(
+        self, endpoint: str, account_id: int, since: int | None, fits: Any, enough: Any
+    ) -> list[Any]:
+        """Rows of a list that ascends, searched from its end, by a server that filters none.
 
+        :param since: milliseconds since the Unix epoch, before which there is none; None where that is open
         :param fits: whether a row is wanted
         :param enough: whether the rows found so far are all
         :returns: ascending
         """
+        wanted = Wanted(since=None if since is None else max(since, 0))
+        request = self._first_page_request(account_id, wanted, frozenset(), self.milliseconds())
         first = self._read_list(endpoint, request)
         pages = self._pages_after_first(first, request["page_size"], backwards=True)
         found: list[Any] = []
@@ -366,6 +372,25 @@ class Rows(OmsExchange):
             if enough(found):
                 break
         return found
+
+    def _orders_of_venue_ids(
+        self, account_id: int, venue_ids: Collection[str], since: int | None, own: bool = False
+    ) -> list[dict[str, Any]]:
+        """The rows of orders that the venue gave these ids.
+
+        :param since: milliseconds, before which none of them was placed
+        :param own: without those that only reconciling has made
+        """
+        return self._search_back(
+            "orders_history",
+            account_id,
+            since,
+            lambda row: (
+                str(row.get("exchange_order_id")) in venue_ids
+                and not (own and row.get("reason") == "external")
+            ),
+            lambda found: len(found) >= len(venue_ids),
+        )
 
     def _resolved_order_id(self, id: Any, params: dict[str, Any]) -> int:
         """The OMS id that a by-id method means, by its id, its client order id, or both."""
@@ -393,10 +418,10 @@ class Rows(OmsExchange):
             wanted = Wanted(client_order_id=client_order_id, strategy_id=strategy_id, limit=1)
             rows = self._history("orders_history", account_id, wanted, "created_at")
         else:
-            placed = Wanted(since=since)
             rows = self._search_back(
                 "orders_history",
-                self._first_page_request(account_id, placed, frozenset(), self.milliseconds()),
+                account_id,
+                since,
                 lambda row: row.get("client_order_id") == client_order_id and self._own(row, strategy_id),
                 bool,
             )

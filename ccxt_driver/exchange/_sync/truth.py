@@ -341,15 +341,7 @@ class Truth(TrueDeals):
         """
         if not names:
             return set()
-        request = self._first_page_request(
-            account_id, Wanted(since=max(since, 0)), frozenset(), self.milliseconds()
-        )
-        others = self._search_back(
-            "orders_history",
-            request,
-            lambda row: str(row.get("exchange_order_id")) in names and row.get("reason") != "external",
-            lambda others: len(others) >= len(names),
-        )
+        others = self._orders_of_venue_ids(account_id, names, since, own=True)
         return {str(row["exchange_order_id"]) for row in others}
 
     def _is_loose_end(self, account_id: int, row: dict[str, Any]) -> bool:
@@ -541,13 +533,7 @@ class Truth(TrueDeals):
             return []
         times = [order["timestamp"] for order in wanted.values() if isinstance(order.get("timestamp"), int)]
         since = min(times) if len(times) == len(wanted) else None
-        request = self._first_page_request(account_id, Wanted(since=since), frozenset(), self.milliseconds())
-        return self._search_back(
-            "orders_history",
-            request,
-            lambda row: str(row.get("exchange_order_id")) in wanted,
-            lambda found: len(found) >= len(wanted),
-        )
+        return self._orders_of_venue_ids(account_id, wanted, since)
 
     def _still_open(
         self,
