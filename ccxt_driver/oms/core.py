@@ -384,6 +384,11 @@ def unwritable(error: Exception) -> Refusal:
     return Refusal(ErrorCode.ENGINE_UNAVAILABLE, f"the state could not be written: {type(error).__name__}")
 
 
+def unreadable(error: Exception) -> Refusal:
+    """What a client learns of a read that failed."""
+    return Refusal(ErrorCode.ENGINE_UNAVAILABLE, f"the state could not be read: {type(error).__name__}")
+
+
 def _nobody(events: list[Event]) -> Any:
     """Until someone subscribes."""
 

@@ -8,6 +8,8 @@ from typing import Any
 
 dumps: Callable[[Any], bytes]
 """Write JSON as UTF-8; TypeError for what JSON cannot say."""
+dumps_whole: Callable[[Any], bytes]
+"""As `dumps`; TypeError also for an integer from 2^53 on, which not every reader gives back as it was."""
 loads: Callable[[bytes | str], Any]
 """Read JSON; ValueError when it is none."""
 
@@ -27,6 +29,20 @@ except ModuleNotFoundError:
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
 
-    dumps, loads = _dumps, _loads
+    def _dumps_whole(value: Any) -> bytes:
+        return json.dumps(_small(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+    def _small(value: Any) -> Any:
+        if isinstance(value, list):
+            return [_small(item) for item in value]
+        if isinstance(value, int) and abs(value) >= 2**53:
+            raise TypeError("Integer exceeds 53-bit range")
+        return value
+
+    dumps, dumps_whole, loads = _dumps, _dumps_whole, _loads
 else:
-    dumps, loads = orjson.dumps, orjson.loads
+
+    def _dumps_whole(value: Any) -> bytes:
+        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+
+    dumps, dumps_whole, loads = orjson.dumps, _dumps_whole, orjson.loads

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
+from .json_text import loads
 from .sqlite_file import APPLICATION_ID
 from .store import StoreError, StoreUnusable
 
@@ -25,7 +26,22 @@ def check(path: Path) -> list[str]:
         if damage != ["ok"]:
             return damage  # what stands in damaged pages proves nothing
         connection.execute("BEGIN")  # all of it as it is at one moment, while a server writes
-        return [*_balances(connection), *_orders(connection), *_positions(connection), *_events(connection)]
+        return [
+            *_journal(connection),
+            *_balances(connection),
+            *_orders(connection),
+            *_positions(connection),
+            *_events(connection),
+        ]
+
+
+def _journal(connection: sqlite3.Connection) -> Iterator[str]:
+    """What is on its way into the tables has to be readable; the tables balance without it, too."""
+    for entry_id, text in connection.execute("SELECT id, changes FROM journal"):
+        try:
+            loads(text)
+        except ValueError:
+            yield f"journal entry {entry_id} cannot be read"
 
 
 def _balances(connection: sqlite3.Connection) -> Iterator[str]:

@@ -20,7 +20,7 @@ from ccxt_driver.contract.values import parse_decimal
 
 from . import funding
 from .clock import MANUAL_START_MS, Clock, ManualClock, WallClock
-from .core import LOG, Core, unwritable
+from .core import LOG, Core, unreadable, unwritable
 from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
@@ -35,7 +35,7 @@ from .outcome import internal_error
 from .refusals import Refusal, no_price
 from .settling import settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
-from .store import MemoryStore, Store
+from .store import MemoryStore, Store, StoreError
 from .trading_hours import MarketSession, Session, WeeklyHours
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
@@ -166,6 +166,9 @@ class EmbeddedOms:
                 return refused(refusal, request_id)
             except NoPrice as error:
                 return refused(no_price(error), request_id)
+            except StoreError as error:
+                LOG.exception("request %s to %s could not be answered from the store", request_id, endpoint)
+                return refused(unreadable(error), request_id)
             except Exception as error:  # noqa: BLE001  # the door never raises: logged, answered as internal_error
                 request_id = request_id or uuid.uuid4().hex
                 LOG.exception("request %s to %s failed", request_id, endpoint)
@@ -276,6 +279,7 @@ class EmbeddedOms:
             self._refuse_closed()
             self._core.ensure_whole()
             settle(self._core, self._clock.now_ms())
+            self._core.store.catch_up()
 
     def set_price(
         self,

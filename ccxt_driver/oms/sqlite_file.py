@@ -16,8 +16,8 @@ APPLICATION_ID: Final = 0x4F4D5331
 _BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process, which only ever writes one key."""
 
-_CHECKPOINT_PAGES: Final = 4000
-"""After so many pages the log (then 16 MB) is written into the file: seldom, as who commits then waits."""
+_CHECKPOINT_PAGES: Final = 1000
+"""After so many pages the log (then 4 MB) is written into the file; who commits then waits."""
 
 _VERSION_1: Final = (
     """CREATE TABLE orders (
@@ -93,7 +93,9 @@ _VERSION_2: Final = (
     "ALTER TABLE accounts ADD COLUMN isolated TEXT NOT NULL DEFAULT '[]'",
 )
 
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
+_VERSION_3: Final = ("CREATE TABLE journal (id INTEGER PRIMARY KEY, changes BLOB NOT NULL) STRICT",)
+
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 
@@ -126,6 +128,27 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def lengthen_log(connection: sqlite3.Connection) -> None:
+    """Give the write-ahead log the length that it comes to have: no commit waits for a longer file then.
+
+    Half a commit's time is that. What a transaction writes that is too large for the cache stays in the
+    log when it is rolled back, as bytes that mean nothing.
+
+    :raises sqlite3.Error: the disk refused; nothing has changed
+    """
+    kept = _pragma(connection, "cache_size")
+    connection.execute("PRAGMA cache_size = 10")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE filler (bytes BLOB) STRICT")
+        size = _pragma(connection, "page_size") * _CHECKPOINT_PAGES
+        connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (size,))
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.execute(f"PRAGMA cache_size = {kept}")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -168,44 +191,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-class SharedTransaction:
-    """A write transaction of several parts, each whole or not at all; it begins with the first part."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._begun = False
-
-    @contextmanager
-    def part(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """One part; called as `transaction` is.
-
-        :raises sqlite3.OperationalError: SQLite has rolled the parts before it back, as on a full disk
-        """
-        if not self._begun:
-            self._begun = True  # also when it fails: the other parts do not wait for a busy file again
-            connection.execute("BEGIN IMMEDIATE")
-        self._refuse_lost()
-        connection.execute("SAVEPOINT part")
-        try:
-            yield
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK TO part")
-                connection.execute("RELEASE part")
-            raise
-        connection.execute("RELEASE part")
-
-    def commit(self) -> None:
-        """Bring all parts to the disk.
-
-        :raises sqlite3.Error: none of them is on it
-        """
-        if self._begun:
-            self._refuse_lost()
-            self._connection.execute("COMMIT")
-
-    def _refuse_lost(self) -> None:
-        if not self._connection.in_transaction:
-            raise sqlite3.OperationalError("the transaction could not begin, or has been rolled back")

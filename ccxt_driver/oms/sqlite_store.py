@@ -2,137 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from filelock import FileLock, Timeout
 
-from ccxt_driver.contract.commands import Side, TimeInForce
-from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionMode, PositionState
-
-from .entities import Account, ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position, Strategy
-from .json_text import dumps, loads
-from .sqlite_file import SharedTransaction, connect, transaction
+from .entities import ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position
+from .json_text import loads
+from .sqlite_file import connect
+from .sqlite_journal import Journal
 from .sqlite_keys import SqliteApiKeys
+from .sqlite_rows import ACCOUNT, CLAIM, DEAL, EVENT, LEDGER, ORDER, POSITION, STRATEGY, RowMapping
 from .store import KEEP_EVENTS, Changes, RowFilter, Snapshot, StoreError, StoreInUse, StoreUnusable
 
-_PRUNE_EVERY: Final = 256
-"""Events are forgotten that many at a time, so that no commit has to forget a mountain."""
+LOG: Final = logging.getLogger("ccxt_driver.oms")
 
-
-def _json(value: Any) -> str:
-    return dumps(value).decode()
-
-
-def _params_text(value: Mapping[str, Any]) -> str:
-    # They are the client's own, and in process may be any object; they are kept for the record.
-    return json.dumps(value, default=str, ensure_ascii=False)
-
-
-def _ids(text: str) -> tuple[int, ...]:
-    return tuple(loads(text))
-
-
-def _texts(text: str) -> tuple[str, ...]:
-    return tuple(loads(text))
-
-
-def _leverage_text(value: Mapping[str, Decimal]) -> str:
-    return _json({symbol: str(number) for symbol, number in value.items()})
-
-
-def _leverage(text: str) -> dict[str, Decimal]:
-    return {symbol: Decimal(number) for symbol, number in loads(text).items()}
-
-
-_Codec = tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]
-
-_value = attrgetter("value")
-_CODECS: Final[dict[str, _Codec]] = {
-    "int": (None, None),
-    "str": (None, None),
-    "bool": (int, bool),
-    "Decimal": (str, Decimal),
-    "Side": (_value, Side),
-    "OrderStatus": (_value, OrderStatus),
-    "TimeInForce": (_value, TimeInForce),
-    "PositionState": (_value, PositionState),
-    "PositionMode": (_value, PositionMode),
-    "LedgerKind": (_value, LedgerKind),
-    "dict[str, Any]": (_json, loads),
-    "dict[str, Decimal]": (_leverage_text, _leverage),
-    "tuple[int, ...]": (_json, _ids),
-    "tuple[str, ...]": (_json, _texts),
-    "params": (_params_text, json.loads),
-}
-"""How a field of an entity goes into its column and comes out, by its name or its annotation."""
-
-_Entity = TypeVar("_Entity")
 _Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
 
-
-class _Mapping(Generic[_Entity]):
-    """An entity and its table: the columns are the fields.
-
-    :param fixed: fields that a later write of the same row cannot change
-    """
-
-    def __init__(self, table: str, entity: type[_Entity], fixed: Sequence[str]) -> None:
-        fields = dataclasses.fields(cast("type[Any]", entity))
-        codecs = [
-            _CODECS[field.name if field.name in _CODECS else str(field.type).removesuffix(" | None")]
-            for field in fields
-        ]
-        names = [field.name for field in fields]
-        columns = ", ".join(names)
-        self.table = table
-        self._entity = entity
-        self._get: Callable[[_Entity], tuple[Any, ...]] = attrgetter(*names)
-        self._into = [(index, into) for index, (into, _) in enumerate(codecs) if into]
-        self._out_of = [(index, out_of) for index, (_, out_of) in enumerate(codecs) if out_of]
-        self.select = f"SELECT {columns} FROM {table}"
-        self.insert = f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
-        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in fixed)
-        self.upsert = f"{self.insert} ON CONFLICT (id) DO UPDATE SET {changes}"
-
-    def values(self, row: _Entity) -> list[Any]:
-        values = list(self._get(row))
-        for index, into in self._into:
-            value = values[index]
-            if value is not None:
-                values[index] = into(value)
-        return values
-
-    def entity(self, row: Iterable[Any]) -> _Entity:
-        values = list(row)
-        for index, out_of in self._out_of:
-            value = values[index]
-            if value is not None:
-                values[index] = out_of(value)
-        return self._entity(*values)
-
-
-_ORDER = _Mapping("orders", Order, ("id", "account_id", "created_at", "client_order_id"))
-_DEAL = _Mapping("deals", Deal, ("id", "account_id", "executed_at", "order_id"))
-_POSITION = _Mapping("positions", Position, ("id", "account_id", "opened_at"))
-_LEDGER = _Mapping("ledger", LedgerEntry, ("id", "account_id", "created_at"))
-_ACCOUNT = _Mapping("accounts", Account, ("id",))
-_STRATEGY = _Mapping("strategies", Strategy, ("id",))
-_CLAIM = _Mapping("claims", Claim, ())
-_EVENT = _Mapping("events", Event, ())
-
-_PUT_BALANCE: Final = """INSERT INTO balances (account_id, currency, total) VALUES (?, ?, ?)
-    ON CONFLICT (account_id, currency) DO UPDATE SET total = excluded.total"""
-_PUT_SETTING: Final = """INSERT INTO settings (name, value) VALUES (?, ?)
-    ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 # Word for word the conditions of the partial indexes: history costs nothing at the start.
 _OPEN_ORDERS: Final = " WHERE status IN ('PENDING_SUBMIT', 'SUBMITTED', 'PARTIALLY_FILLED') ORDER BY id"
 _OPEN_POSITIONS: Final = " WHERE state IN ('open', 'close_requested') ORDER BY id"
@@ -177,22 +69,6 @@ class _Where:
             self.values += [wanted.client_order_id, *wanted.account_ids]
 
 
-class _Latest:
-    """Balances and settings as they go into the file: a later one takes the place of an earlier one."""
-
-    __slots__ = ("balances", "settings")
-
-    def __init__(self) -> None:
-        self.balances: dict[tuple[int, str], str] = {}
-        self.settings: dict[str, str] = {}
-
-    def take(self, changes: Changes) -> None:
-        for owner, total in changes.balances.items():
-            self.balances[owner] = str(total)
-        for name, value in changes.settings.items():
-            self.settings[name] = _json(value)
-
-
 class SqliteStore:
     """A store in a file that one process holds at a time.
 
@@ -208,16 +84,23 @@ class SqliteStore:
         self.path = Path(path)
         self._keep_events = keep_events
         self._lock = _locked(self.path)
-        self._write = transaction
-        """How one commit is written: by itself, or as a part of several."""
-        self._latest: _Latest | None = None
-        """Values that several commits have changed, and only the last one counts; None outside of those."""
+        self._free: tuple[int, str] | None = None
+        """A client order id that was looked for and is nobody's."""
         try:
             self._connection = connect(self.path)
             self._keys = SqliteApiKeys(self.path)
-            self._last_seq = self._read_last_seq()
         except BaseException:
             self._lock.release()
+            raise
+        try:
+            self._journal = Journal(self._connection, keep_events)
+            self._journal.catch_up()
+            self._last_seq = self._read_last_seq()
+        except (sqlite3.Error, ValueError) as error:
+            self._release()
+            raise StoreUnusable(f"{self.path} cannot be read: {error}") from error
+        except BaseException:
+            self._release()
             raise
 
     def load(self) -> Snapshot:
@@ -225,25 +108,20 @@ class SqliteStore:
 
         :raises StoreError: it cannot be read
         """
-        try:
-            return self._load()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path} cannot be read: {error}") from error
+        with self._reading() as query:
+            return self._load(query)
 
-    def _load(self) -> Snapshot:
-        query = self._connection.execute
-        if self._latest is not None:
-            self._write_latest(self._latest)
+    def _load(self, query: Callable[..., sqlite3.Cursor]) -> Snapshot:
         self._last_seq = self._read_last_seq()
         return Snapshot(
-            open_orders=[_ORDER.entity(row) for row in query(_ORDER.select + _OPEN_ORDERS)],
-            open_positions=[_POSITION.entity(row) for row in query(_POSITION.select + _OPEN_POSITIONS)],
+            open_orders=[ORDER.entity(row) for row in query(ORDER.select + _OPEN_ORDERS)],
+            open_positions=[POSITION.entity(row) for row in query(POSITION.select + _OPEN_POSITIONS)],
             balances={
                 (account_id, currency): Decimal(total)
                 for account_id, currency, total in query("SELECT account_id, currency, total FROM balances")
             },
-            accounts={row[0]: _ACCOUNT.entity(row) for row in query(_ACCOUNT.select)},
-            strategies={row[0]: _STRATEGY.entity(row) for row in query(_STRATEGY.select)},
+            accounts={row[0]: ACCOUNT.entity(row) for row in query(ACCOUNT.select)},
+            strategies={row[0]: STRATEGY.entity(row) for row in query(STRATEGY.select)},
             settings={name: loads(value) for name, value in query("SELECT name, value FROM settings")},
             last_seq=dict(self._last_seq),
         )
@@ -263,44 +141,42 @@ class SqliteStore:
         account_id: int | None = self._connection.execute(query, (after,)).fetchone()[0]
         return account_id
 
+    @contextmanager
+    def _reading(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """Tables that lack nothing, for a `with` block.
+
+        :raises StoreError: they cannot be read
+        """
+        with _refusing(f"{self.path} cannot be read"), self._journal.reading():
+            yield self._connection.execute
+
     def commit(self, changes: Changes) -> None:
         """Write one transaction; when it returns, it is on disk.
 
         :raises StoreError: as the protocol says, or the disk refused; nothing is written
         """
         last_seq = self._follow(changes.events)
-        try:
-            with self._write(self._connection):
-                self._write_rows(changes)
-                self._write_state(changes)
-                if changes.events:
-                    self._write_events(changes.events)
-        except sqlite3.Error as error:
-            raise StoreError(f"nothing was written to {self.path}: {error}") from error
+        self._refuse_claimed(changes.claims)
+        with _refusing(f"nothing was written to {self.path}"):
+            self._journal.append(changes)
         self._last_seq.update(last_seq)
-        if self._latest is not None:
-            self._latest.take(changes)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """As the protocol says: one transaction of SQLite, each commit a part of it.
+        """As the protocol says: all of them are one row of the journal.
 
         :raises StoreError: the disk refused; nothing of the block is written
         """
-        shared = SharedTransaction(self._connection)
-        self._write = shared.part
-        self._latest = _Latest()
-        try:
+        with _refusing(f"nothing was written to {self.path}"), self._journal.together():
             yield
-            self._write_latest(self._latest)
-            shared.commit()
-        except sqlite3.Error as error:
-            raise StoreError(f"nothing was written to {self.path}: {error}") from error
-        finally:
-            self._write = transaction
-            self._latest = None
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+
+    def catch_up(self) -> None:
+        """Bring the tables up to date with the journal.
+
+        :raises StoreError: it cannot be done now; nothing is lost
+        """
+        with _refusing(f"the tables of {self.path} were not written"):
+            self._journal.catch_up()
 
     def _follow(self, events: list[Event]) -> dict[int, int]:
         last: dict[int, int] = {}
@@ -312,44 +188,14 @@ class SqliteStore:
             last[account_id] = expected
         return last
 
-    def _write_rows(self, changes: Changes) -> None:
-        write = self._connection.executemany
-        if changes.claims:
-            write(_CLAIM.insert, map(_CLAIM.values, changes.claims))
-        if changes.orders:
-            write(_ORDER.upsert, map(_ORDER.values, changes.orders.values()))
-        if changes.deals:
-            write(_DEAL.upsert, map(_DEAL.values, changes.deals))
-        if changes.positions:
-            write(_POSITION.upsert, map(_POSITION.values, changes.positions.values()))
-        if changes.ledger:
-            write(_LEDGER.upsert, map(_LEDGER.values, changes.ledger))
-
-    def _write_state(self, changes: Changes) -> None:
-        write = self._connection.executemany
-        if changes.accounts:
-            write(_ACCOUNT.upsert, map(_ACCOUNT.values, changes.accounts.values()))
-        if changes.strategies:
-            write(_STRATEGY.upsert, map(_STRATEGY.values, changes.strategies.values()))
-        if self._latest is None:
-            latest = _Latest()
-            latest.take(changes)
-            self._write_latest(latest)
-
-    def _write_latest(self, latest: _Latest) -> None:
-        if self._connection.in_transaction:  # else SQLite has rolled back what they belong to
-            write = self._connection.executemany
-            write(_PUT_BALANCE, [(*owner, total) for owner, total in latest.balances.items()])
-            write(_PUT_SETTING, latest.settings.items())
-
-    def _write_events(self, events: list[Event]) -> None:
-        self._connection.executemany(_EVENT.insert, map(_EVENT.values, events))
-        for event in events:
-            if event.seq % _PRUNE_EVERY == 0:
-                self._connection.execute(
-                    "DELETE FROM events WHERE account_id = ? AND seq <= ?",
-                    (event.account_id, event.seq - self._keep_events),
-                )
+    def _refuse_claimed(self, claims: list[Claim]) -> None:
+        owners: set[tuple[int, str]] = set()
+        for claim in claims:
+            owner = claim.account_id, claim.client_order_id
+            if owner in owners or (owner != self._free and self.claim(*owner) is not None):
+                raise StoreError(f"client order id {claim.client_order_id!r} is claimed already")
+            owners.add(owner)
+        self._free = None
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
@@ -359,7 +205,7 @@ class SqliteStore:
         where.orders_named(wanted, "{}", "id")
         where.add("position_id = ?", wanted.position_id)
         where.among("status", wanted.statuses)
-        return self._page(_ORDER, where, wanted, "created_at")
+        return self._page(ORDER, where, wanted, "created_at")
 
     def deals(self, wanted: RowFilter) -> tuple[list[Deal], int]:
         """As `orders`."""
@@ -368,7 +214,7 @@ class SqliteStore:
         where.book(wanted)
         where.orders_named(wanted, "{}", "order_id")
         where.add("position_id = ?", wanted.position_id)
-        return self._page(_DEAL, where, wanted, "executed_at")
+        return self._page(DEAL, where, wanted, "executed_at")
 
     def positions(self, wanted: RowFilter) -> tuple[list[Position], int]:
         """As `orders`."""
@@ -378,7 +224,7 @@ class SqliteStore:
         where.orders_named(wanted, "id IN (SELECT position_id FROM deals WHERE {})", "order_id")
         where.add("id = ?", wanted.position_id)
         where.among("state", wanted.statuses)
-        return self._page(_POSITION, where, wanted, "opened_at")
+        return self._page(POSITION, where, wanted, "opened_at")
 
     def ledger(self, wanted: RowFilter) -> tuple[list[LedgerEntry], int]:
         """As `orders`."""
@@ -386,55 +232,62 @@ class SqliteStore:
         where.times(wanted, "created_at", "created_at")
         where.add("currency = ?", wanted.currency)
         where.add("kind = ?", wanted.kind)
-        return self._page(_LEDGER, where, wanted, "created_at")
+        return self._page(LEDGER, where, wanted, "created_at")
 
     def _page(
-        self, mapping: _Mapping[_Row], where: _Where, wanted: RowFilter, time: str
+        self, mapping: RowMapping[_Row], where: _Where, wanted: RowFilter, time: str
     ) -> tuple[list[_Row], int]:
         conditions = " WHERE " + " AND ".join(where.conditions)
         way = "DESC" if wanted.descending else "ASC"
         limit = -1 if wanted.limit is None else wanted.limit
         query = f"{mapping.select}{conditions} ORDER BY {time} {way}, id {way} LIMIT ? OFFSET ?"
-        cursor = self._connection.execute(query, (*where.values, limit, wanted.offset))
-        rows = [mapping.entity(row) for row in cursor]
-        if wanted.limit is None and wanted.offset == 0:
-            return rows, len(rows)
         count = f"SELECT count(*) FROM {mapping.table}{conditions}"
-        return rows, self._connection.execute(count, where.values).fetchone()[0]
+        with self._reading() as execute:
+            rows = [mapping.entity(row) for row in execute(query, (*where.values, limit, wanted.offset))]
+            if wanted.limit is None and wanted.offset == 0:
+                return rows, len(rows)
+            return rows, execute(count, where.values).fetchone()[0]
 
     def orders_by_id(self, ids: Sequence[int]) -> list[Order]:
         """Those that exist, in the order asked."""
-        return self._by_id(_ORDER, ids)
+        return self._by_id(ORDER, ids)
 
     def deals_by_id(self, ids: Sequence[int]) -> list[Deal]:
         """As `orders_by_id`."""
-        return self._by_id(_DEAL, ids)
+        return self._by_id(DEAL, ids)
 
     def positions_by_id(self, ids: Sequence[int]) -> list[Position]:
         """As `orders_by_id`."""
-        return self._by_id(_POSITION, ids)
+        return self._by_id(POSITION, ids)
 
-    def _by_id(self, mapping: _Mapping[_Row], ids: Sequence[int]) -> list[_Row]:
+    def _by_id(self, mapping: RowMapping[_Row], ids: Sequence[int]) -> list[_Row]:
         # One lookup each: a list of any length stays below SQLite's limit of values in a statement.
         query = f"{mapping.select} WHERE id = ?"
-        rows = (self._connection.execute(query, (row_id,)).fetchone() for row_id in ids)
+        with self._reading() as execute:
+            rows = [execute(query, (row_id,)).fetchone() for row_id in ids]
         return [mapping.entity(row) for row in rows if row is not None]
 
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""
-        query = f"{_CLAIM.select} WHERE account_id = ? AND client_order_id = ?"
-        row = self._connection.execute(query, (account_id, client_order_id)).fetchone()
-        return None if row is None else _CLAIM.entity(row)
+        owner = account_id, client_order_id
+        known = self._journal.claims.get(owner)
+        if known is not None:
+            return known
+        query = f"{CLAIM.select} WHERE account_id = ? AND client_order_id = ?"
+        row = self._connection.execute(query, owner).fetchone()
+        if row is None:
+            self._free = owner
+            return None
+        return CLAIM.entity(row)
 
     def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
         """Events after a cursor, ascending; None as the protocol says."""
         last = self._last_seq.get(account_id, 0)
         if after_seq > last or after_seq < last - self._keep_events:
             return None
-        query = f"{_EVENT.select} WHERE account_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-        found = [
-            _EVENT.entity(row) for row in self._connection.execute(query, (account_id, after_seq, limit))
-        ]
+        query = f"{EVENT.select} WHERE account_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        with self._reading() as execute:
+            found = [EVENT.entity(row) for row in execute(query, (account_id, after_seq, limit))]
         # More may have been forgotten when the file was written by a store that kept fewer.
         return None if found and found[0].seq != after_seq + 1 else found
 
@@ -456,9 +309,25 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file and release its lock."""
+        try:
+            self.catch_up()
+        except StoreError:
+            LOG.exception("the tables are brought up to date when the file is opened again")
+        self._release()
+
+    def _release(self) -> None:
         self._keys.close()
         self._connection.close()
         self._lock.release()
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Turn what SQLite refuses into a `StoreError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{what}: {error}") from error
 
 
 def _locked(path: Path) -> FileLock:

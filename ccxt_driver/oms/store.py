@@ -185,6 +185,13 @@ class Store(KeyStore, Protocol):
         """
         ...
 
+    def catch_up(self) -> None:
+        """Do now what has been put off, when there is time; it is no part of any commit.
+
+        :raises StoreError: it cannot be done now; nothing is lost
+        """
+        ...
+
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
         ...
@@ -396,6 +403,9 @@ class MemoryStore:
             settings=dict(self._settings),
             last_seq={account_id: log.last_seq for account_id, log in self._events.items()},
         )
+
+    def catch_up(self) -> None:
+        """Nothing is ever put off."""
 
     def commit(self, changes: Changes) -> None:
         """Write one transaction, whole or not at all.

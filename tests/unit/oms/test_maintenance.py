@@ -50,6 +50,7 @@ def test_a_good_file_is_found_good_while_it_is_open(path: Path) -> None:
         ("UPDATE positions SET qty = '9' WHERE id = 1", "position 1: "),
         ("DELETE FROM positions WHERE id = 1", "but no position"),
         ("DELETE FROM events WHERE account_id = 1 AND seq = 3", "account 1: 1 events are missing"),
+        ("INSERT INTO journal VALUES (9999, x'5b')", "journal entry 9999 cannot be read"),
     ],
 )
 def test_what_does_not_add_up_is_found(path: Path, damage: str, found: str) -> None:

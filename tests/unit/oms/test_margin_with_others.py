@@ -14,7 +14,7 @@ from ccxt_driver.oms import OWNER, EmbeddedOms
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.models import FixedLatency, Models
 from ccxt_driver.oms.service import CommandRequest
-from ccxt_driver.oms.sqlite_file import SharedTransaction
+from ccxt_driver.oms.sqlite_journal import Journal
 
 from .conftest import SWAP, Desk
 
@@ -187,7 +187,7 @@ def test_a_loss_that_was_taken_back_does_not_count(
 
     buy = desk.order("buy", "2")
     with monkeypatch.context() as patch:
-        patch.setattr(SharedTransaction, "commit", _refused_by_the_disk)
+        patch.setattr(Journal, "_sync", _refused_by_the_disk)
         lost = group(desk.order("buy", "3"), desk.order("sell", "3"), desk.order("buy", "1"))
         assert lost == [503] * 3
     assert group(desk.order("buy", "1")) == [200]
@@ -196,7 +196,7 @@ def test_a_loss_that_was_taken_back_does_not_count(
     assert desk.refuse("risk_blocked", "send_order", **buy)["details"]["reason"] == "max_daily_loss"
 
 
-def _refused_by_the_disk(self: SharedTransaction) -> None:
+def _refused_by_the_disk(self: Journal) -> None:
     raise sqlite3.OperationalError("disk I/O error")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import EmbeddedOms, sqlite_journal
 from ccxt_driver.oms.entities import Principal
+from ccxt_driver.oms.json_text import loads
 from ccxt_driver.oms.service import CommandRequest
-from ccxt_driver.oms.sqlite_file import SharedTransaction
-from ccxt_driver.oms.sqlite_store import SqliteStore
+from ccxt_driver.oms.sqlite_journal import Journal
 from tests.helpers.auditor import SPOT
 
 
@@ -56,7 +57,7 @@ def test_several_requests_share_one_commit(desk: Any) -> None:
         "BEGIN IMMEDIATE",
         "COMMIT",
     ]
-    assert sum(text.startswith("INSERT INTO settings") for text in statements) == 2  # not two an order
+    assert sum(text.startswith("INSERT") for text in statements) == 1
 
 
 def test_a_list_of_commands_shares_one_commit_too(desk: Any) -> None:
@@ -86,10 +87,11 @@ def test_nobody_is_told_before_it_is_on_the_disk(desk: Any, path: Path) -> None:
     told: list[int] = []
 
     def look(events: list[Any]) -> None:
-        with sqlite3.connect(path) as other:
-            kept = {row[0] for row in other.execute("SELECT seq FROM events WHERE account_id = 1")}
+        with closing(sqlite3.connect(path)) as other:
+            [last] = other.execute("SELECT changes FROM journal ORDER BY id DESC LIMIT 1").fetchone()
         told.extend(event.seq for event in events)
-        assert {event.seq for event in events} <= kept
+        kept = {values[1] for record in loads(last) for values in record[5]}
+        assert kept == {event.seq for event in events}
 
     desk.oms.subscribe(look)
     desk.oms.run_together([send(desk, "buy", "1"), send(desk, "buy", "1", "90")])
@@ -97,7 +99,7 @@ def test_nobody_is_told_before_it_is_on_the_disk(desk: Any, path: Path) -> None:
     assert told[-1] == desk.oms.last_seq(1)
 
 
-def _refused_by_the_disk(self: SharedTransaction) -> None:
+def _refused_by_the_disk(self: Journal) -> None:
     raise sqlite3.OperationalError("disk I/O error")
 
 
@@ -117,7 +119,7 @@ def test_a_commit_that_fails_fails_all_and_leaves_memory_as_the_file_is(
         ),
     ]
     with monkeypatch.context() as patch:
-        patch.setattr(SharedTransaction, "commit", _refused_by_the_disk)
+        patch.setattr(Journal, "_sync", _refused_by_the_disk)
         desk.events.clear()
         replies = desk.oms.run_together(group)
     assert statuses(replies) == [503] * 3
@@ -143,47 +145,60 @@ def test_what_happened_by_itself_in_a_group_that_failed_happens_again(
     expiring = desk.send("buy", "1", "90", time_in_force="GTD", expire_at=desk.oms.now_ms() + 1000)
     desk.oms._clock.advance(2000)
     with monkeypatch.context() as patch:
-        patch.setattr(SharedTransaction, "commit", _refused_by_the_disk)
+        patch.setattr(Journal, "_sync", _refused_by_the_disk)
         desk.oms.run_together([send(desk, "buy", "1"), send(desk, "buy", "1")])
     assert desk.order_row(expiring["id"])["status"] == "CANCELED"
 
 
-def _fails_once(monkeypatch: pytest.MonkeyPatch, statement: str | None) -> None:
-    """Let the second commit fail after its rows are written, and perhaps do more harm."""
-    real, calls = SqliteStore._write_events, []
-
-    def write_events(self: SqliteStore, events: Any) -> None:
-        calls.append(events)
-        if len(calls) == 2:
-            if statement is not None:
-                self._connection.execute(statement)
-            raise sqlite3.OperationalError("database or disk is full")
-        real(self, events)
-
-    monkeypatch.setattr(SqliteStore, "_write_events", write_events)
-
-
 def test_a_command_that_cannot_be_written_fails_alone(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        _fails_once(patch, None)
-        replies = desk.oms.run_together([send(desk, "buy", "1") for _ in range(3)])
-    assert statuses(replies) == [200, 503, 200]
+    group = [send(desk, "buy", "1") for _ in range(3)]
+    real = sqlite_journal.dumps_whole
+
+    def fails_on_the_second(record: Any) -> bytes:
+        if any(order[0] == 2 for order in record[1]):
+            monkeypatch.undo()
+            raise TypeError("Integer exceeds 53-bit range")
+        return real(record)
+
+    monkeypatch.setattr(sqlite_journal, "dumps_whole", fails_on_the_second)
+    assert statuses(desk.oms.run_together(group)) == [200, 503, 200]
     assert [row["id"] for row in desk.get("orders_history", account_ids=1, since_ms=0)["items"]] == [1, 2]
     assert desk.positions()[0]["qty"] == "2"
 
 
 def test_a_transaction_that_sqlite_gives_up_is_lost_whole(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk rolls back what was written before in the same transaction: nothing of it counts."""
+    """A full disk rolls back tables that were written for a read in the group: nothing of it counts."""
     before = everything(desk.oms)
+    real = EmbeddedOms.handle
+
+    def reads_and_is_rolled_back(self: EmbeddedOms, *given: Any) -> Any:
+        reply = real(self, *given)
+        if self._core._shared is not None and len(self._core._shared) == 2:
+            real(self, "deals", {}, {"account_ids": "1", "since_ms": 0}, None)
+            self._core.store._connection.execute("ROLLBACK")
+        return reply
+
     with monkeypatch.context() as patch:
-        _fails_once(patch, "ROLLBACK")
+        patch.setattr(EmbeddedOms, "handle", reads_and_is_rolled_back)
         replies = desk.oms.run_together([send(desk, "buy", "1") for _ in range(3)])
     assert statuses(replies) == [503] * 3
     assert everything(desk.oms) == before
     assert statuses(desk.oms.run_together([send(desk, "buy", "1") for _ in range(2)])) == [200] * 2
 
 
-def test_a_file_that_stays_busy_is_waited_for_once(
+def test_a_group_reads_what_it_has_done(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same order again reads the first one's rows, of which the disk has nothing yet."""
+    desk.send("buy", "1", "90")  # is in the journal
+    again = send(desk, "buy", "1", client_order_id="same")
+    before = desk.oms.last_seq(1)
+    replies = desk.oms.run_together([again, again, again])
+    assert [reply.body["results"][0].get("duplicate", False) for reply in replies] == [False, True, True]
+    assert replies[1].body["results"][0]["deals"] == replies[0].body["results"][0]["deals"] != []
+    events = desk.oms.events(1, before, 100)
+    assert [event.seq for event in events] == [*range(before + 1, desk.oms.last_seq(1) + 1)]
+
+
+def test_a_file_that_stays_busy_is_not_waited_for_by_each(
     desk: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
@@ -196,7 +211,7 @@ def test_a_file_that_stays_busy_is_waited_for_once(
     other.execute("ROLLBACK")
     other.close()
     assert statuses(replies) == [503] * 3
-    assert len(tried) == 1
+    assert len(tried) == 2  # to write, and to know what was written
     assert statuses(desk.oms.run_together([send(desk, "buy", "1") for _ in range(2)])) == [200] * 2
 
 

@@ -20,9 +20,10 @@ BODY = {
 
 
 def _commits(oms: Any) -> list[str]:
+    """Each write to the disk that somebody waits for."""
     statements: list[str] = []
     oms._core.store._connection.set_trace_callback(
-        lambda text: statements.append(text) if text == "COMMIT" else None
+        lambda text: statements.append(text) if text.startswith("INSERT INTO journal") else None
     )
     return statements
 

@@ -1,0 +1,268 @@
+"""The journal of the SQLite file: a commit is on disk as one row, and goes into the tables later.
+
+A row in the journal is what a commit costs whoever waits for it. The tables and their indexes are written for
+many commits at once: before anything is read from them, when the journal has grown, or when there is time.
+After a crash the journal is what the tables still lack.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any, Final
+
+from .entities import Claim
+from .json_text import dumps_whole, loads
+from .sqlite_file import lengthen_log
+from .sqlite_rows import (
+    ACCOUNT,
+    CLAIM,
+    DEAL,
+    EVENT,
+    LEDGER,
+    ORDER,
+    POSITION,
+    STRATEGY,
+    json_text,
+)
+from .store import Changes
+
+LOG: Final = logging.getLogger("ccxt_driver.oms")
+
+_MOST: Final = 192
+"""Commits that wait for the tables: writing them makes whoever comes then wait for a few milliseconds."""
+_BUSY: Final = 64
+"""So many writes to the disk make a store worth a few milliseconds of preparation."""
+_PRUNE_EVERY: Final = 256
+"""Events are forgotten that many at a time, so that no commit has to forget a mountain."""
+
+_PUT_BALANCE: Final = """INSERT INTO balances (account_id, currency, total) VALUES (?, ?, ?)
+    ON CONFLICT (account_id, currency) DO UPDATE SET total = excluded.total"""
+_PUT_SETTING: Final = """INSERT INTO settings (name, value) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+_FORGET_EVENTS: Final = "DELETE FROM events WHERE account_id = ? AND seq <= ?"
+
+_Values = list[Any]
+_Record = list[list[_Values]]
+"""What one commit writes: for each of `_TABLES` its rows, as they go into the columns."""
+
+_by_first: Final = itemgetter(0)
+_by_two: Final = itemgetter(0, 1)
+_TABLES: Final[tuple[tuple[str, Callable[[_Values], Any]], ...]] = (
+    (CLAIM.insert, _by_two),
+    (ORDER.upsert, _by_first),
+    (DEAL.upsert, _by_first),
+    (POSITION.upsert, _by_first),
+    (LEDGER.upsert, _by_first),
+    (EVENT.insert, _by_two),
+    (ACCOUNT.upsert, _by_first),
+    (STRATEGY.upsert, _by_first),
+    (_PUT_BALANCE, _by_two),
+    (_PUT_SETTING, _by_first),
+)
+"""How the rows of each table are written, and by what a later one is known to replace an earlier one."""
+_CLAIMS: Final = 0
+_EVENTS: Final = 5
+
+
+def _record(changes: Changes) -> _Record:
+    return [
+        [CLAIM.values(row) for row in changes.claims],
+        [ORDER.values(row) for row in changes.orders.values()],
+        [DEAL.values(row) for row in changes.deals],
+        [POSITION.values(row) for row in changes.positions.values()],
+        [LEDGER.values(row) for row in changes.ledger],
+        [EVENT.values(row) for row in changes.events],
+        [ACCOUNT.values(row) for row in changes.accounts.values()],
+        [STRATEGY.values(row) for row in changes.strategies.values()],
+        [[*owner, str(total)] for owner, total in changes.balances.items()],
+        [[name, json_text(value)] for name, value in changes.settings.items()],
+    ]
+
+
+class Journal:
+    """Commits on their way into the tables.
+
+    :param connection: of the file; nobody else writes with it
+    :param keep_events: how many events of an account can be read again
+    :raises sqlite3.Error: the file cannot be read
+    """
+
+    def __init__(self, connection: sqlite3.Connection, keep_events: int) -> None:
+        self._connection = connection
+        self._keep_events = keep_events
+        self._writes = 0
+        self._shared = False
+        self._depends = False
+        """Whether tables are written in the transaction that is open: it may no longer be given up."""
+        self._new: list[_Record] = []
+        """Commits that are not on disk yet."""
+        self._new_texts: list[bytes] = []
+        self._written: list[_Record] = []
+        """Commits that are on disk, and not in the tables."""
+        for (text,) in connection.execute("SELECT changes FROM journal ORDER BY id"):
+            self._written += loads(text)
+        self.claims: dict[tuple[int, str], Claim] = {}
+        """Of the commits that are not in the tables."""
+        self._know_claims()
+
+    def append(self, changes: Changes) -> None:
+        """Take one commit. It is on disk when this returns; within `together`, at the end of the block.
+
+        :raises sqlite3.Error: the disk refused; nothing is written
+        :raises TypeError: something in it cannot be written
+        """
+        record = _record(changes)
+        self._new_texts.append(dumps_whole(record))
+        self._new.append(record)
+        if not self._shared:
+            self._sync()
+        for row in changes.claims:
+            self.claims[row.account_id, row.client_order_id] = row
+        if changes.accounts or changes.strategies or len(self._written) >= _MOST:
+            self._catch_up_after_commit()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let the commits of a `with` block share one write to the disk, at its end.
+
+        :raises sqlite3.Error: the disk refused; nothing of the block is written
+        """
+        before = self._written
+        self._shared = True
+        try:
+            yield
+            self._sync()
+        except BaseException:
+            self._written = before
+            self._give_up()
+            self._know_claims()
+            raise
+        finally:
+            self._shared = False
+        if len(self._written) >= _MOST:
+            self._catch_up_after_commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let a `with` block read tables that lack nothing.
+
+        They are brought up to date by the way. A disk that is full does not keep anybody from reading: what
+        the journal holds is then written into the tables for the time of the block only.
+
+        :raises sqlite3.Error: they cannot be written at all now; nothing is lost
+        """
+        if not (self._written or self._new):
+            yield
+        elif self._shared:
+            self._write_tables()  # in the transaction that `together` ends
+            self._depends = True
+            self._forget()
+            yield
+        else:
+            with self._unhurried():
+                self._write_tables()
+                yield
+                try:
+                    self._connection.execute("COMMIT")
+                    self._forget()
+                except sqlite3.Error:
+                    LOG.exception("the tables could not be written; the journal keeps what they lack")
+
+    def catch_up(self) -> None:
+        """Bring the tables up to date, if that can be done now.
+
+        :raises sqlite3.Error: as `reading`
+        """
+        with self.reading():
+            pass
+
+    def _catch_up_after_commit(self) -> None:
+        """What is in the journal is safe, so that a failure now is no failure of the commit."""
+        if self._shared:
+            return
+        try:
+            self.catch_up()
+        except sqlite3.Error:
+            LOG.exception("the tables could not be written; the journal keeps what they lack")
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        """A transaction that may come to the disk together with the next commit: the journal has it all."""
+        execute = self._connection.execute
+        execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            execute("PRAGMA synchronous = FULL")
+
+    def _forget(self) -> None:
+        self._written, self._new, self._new_texts = [], [], []
+        self.claims = {}
+
+    def _sync(self) -> None:
+        """Bring what is new to the disk."""
+        execute = self._connection.execute
+        try:
+            self._refuse_lost()
+            if self._new:
+                if not self._connection.in_transaction:
+                    execute("BEGIN IMMEDIATE")
+                text = b"[" + b",".join(self._new_texts) + b"]"
+                execute("INSERT INTO journal (changes) VALUES (?)", (text,))
+            if self._connection.in_transaction:
+                execute("COMMIT")
+        except BaseException:
+            self._give_up()
+            raise
+        self._written += self._new
+        self._new, self._new_texts, self._depends = [], [], False
+        self._writes += 1
+        if self._writes == _BUSY:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        try:
+            lengthen_log(self._connection)
+        except sqlite3.Error:
+            LOG.warning("the log could not be lengthened; commits take longer for a while", exc_info=True)
+
+    def _give_up(self) -> None:
+        self._new, self._new_texts, self._depends = [], [], False
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _write_tables(self) -> None:
+        """Write all commits into the tables, in the transaction that is open or a new one."""
+        self._refuse_lost()
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+        records = self._written + self._new
+        for index, (statement, key) in enumerate(_TABLES):
+            latest = {key(values): values for record in records for values in record[index]}
+            if latest:
+                self._connection.executemany(statement, latest.values())
+        self._forget_events(records)
+        self._connection.execute("DELETE FROM journal")
+
+    def _forget_events(self, records: list[_Record]) -> None:
+        forgotten = {
+            values[0]: values[1] - self._keep_events
+            for record in records
+            for values in record[_EVENTS]
+            if values[1] % _PRUNE_EVERY == 0
+        }
+        self._connection.executemany(_FORGET_EVENTS, forgotten.items())
+
+    def _refuse_lost(self) -> None:
+        if self._depends and not self._connection.in_transaction:
+            raise sqlite3.OperationalError("the transaction has been rolled back")
+
+    def _know_claims(self) -> None:
+        claims = [CLAIM.entity(values) for record in self._written for values in record[_CLAIMS]]
+        self.claims = {(claim.account_id, claim.client_order_id): claim for claim in claims}

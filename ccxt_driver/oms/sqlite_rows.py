@@ -1,0 +1,120 @@
+"""How the entities go into the tables of the SQLite file, and come out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar, cast
+
+from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionMode, PositionState
+
+from .entities import Account, Claim, Deal, Event, LedgerEntry, Order, Position, Strategy
+from .json_text import dumps, loads
+
+
+def json_text(value: Any) -> str:
+    """JSON as a column keeps it."""
+    return dumps(value).decode()
+
+
+def _params_text(value: Mapping[str, Any]) -> str:
+    # They are the client's own, and in process may be any object; they are kept for the record.
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    return tuple(loads(text))
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(loads(text))
+
+
+def _leverage_text(value: Mapping[str, Decimal]) -> str:
+    return json_text({symbol: str(number) for symbol, number in value.items()})
+
+
+def _leverage(text: str) -> dict[str, Decimal]:
+    return {symbol: Decimal(number) for symbol, number in loads(text).items()}
+
+
+_Codec = tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]
+
+_value = attrgetter("_value_")  # `value` is a property in Python
+_CODECS: Final[dict[str, _Codec]] = {
+    "int": (None, None),
+    "str": (None, None),
+    "bool": (None, bool),
+    "Decimal": (str, Decimal),
+    "Side": (_value, Side),
+    "OrderStatus": (_value, OrderStatus),
+    "TimeInForce": (_value, TimeInForce),
+    "PositionState": (_value, PositionState),
+    "PositionMode": (_value, PositionMode),
+    "LedgerKind": (_value, LedgerKind),
+    "dict[str, Any]": (json_text, loads),
+    "dict[str, Decimal]": (_leverage_text, _leverage),
+    "tuple[int, ...]": (json_text, _ids),
+    "tuple[str, ...]": (json_text, _texts),
+    "params": (_params_text, json.loads),
+}
+"""How a field of an entity goes into its column and comes out, by its name or its annotation."""
+
+_Entity = TypeVar("_Entity")
+
+
+class RowMapping(Generic[_Entity]):
+    """An entity and its table: the columns are the fields.
+
+    :param fixed: fields that a later write of the same row cannot change
+    """
+
+    def __init__(self, table: str, entity: type[_Entity], fixed: Sequence[str]) -> None:
+        fields = dataclasses.fields(cast("type[Any]", entity))
+        codecs = [
+            _CODECS[field.name if field.name in _CODECS else str(field.type).removesuffix(" | None")]
+            for field in fields
+        ]
+        names = [field.name for field in fields]
+        columns = ", ".join(names)
+        self.table = table
+        self._entity = entity
+        self._get: Callable[[_Entity], tuple[Any, ...]] = attrgetter(*names)
+        self._into = [(index, into) for index, (into, _) in enumerate(codecs) if into]
+        self._out_of = [(index, out_of) for index, (_, out_of) in enumerate(codecs) if out_of]
+        self.select = f"SELECT {columns} FROM {table}"
+        self.insert = f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
+        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in fixed)
+        self.upsert = f"{self.insert} ON CONFLICT (id) DO UPDATE SET {changes}"
+
+    def values(self, row: _Entity) -> list[Any]:
+        """What goes into the columns, in their order; JSON can say all of it."""
+        values = list(self._get(row))
+        for index, into in self._into:
+            value = values[index]
+            if value is not None:
+                values[index] = into(value)
+        return values
+
+    def entity(self, row: Iterable[Any]) -> _Entity:
+        """The entity of a row of the table."""
+        values = list(row)
+        for index, out_of in self._out_of:
+            value = values[index]
+            if value is not None:
+                values[index] = out_of(value)
+        return self._entity(*values)
+
+
+ORDER = RowMapping("orders", Order, ("id", "account_id", "created_at", "client_order_id"))
+DEAL = RowMapping("deals", Deal, ("id", "account_id", "executed_at", "order_id"))
+POSITION = RowMapping("positions", Position, ("id", "account_id", "opened_at"))
+LEDGER = RowMapping("ledger", LedgerEntry, ("id", "account_id", "created_at"))
+ACCOUNT = RowMapping("accounts", Account, ("id",))
+STRATEGY = RowMapping("strategies", Strategy, ("id",))
+CLAIM = RowMapping("claims", Claim, ())
+EVENT = RowMapping("events", Event, ())

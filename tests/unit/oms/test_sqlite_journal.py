@@ -1,0 +1,197 @@
+"""Commits that are on disk, and in the tables later."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccxt_driver.contract.commands import Side
+from ccxt_driver.oms.entities import Account, Claim, Event, Order, PositionMode
+from ccxt_driver.oms.sqlite_store import SqliteStore
+from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreUnusable
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "oms.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(path, keep_events=5)
+    yield store
+    store.close()
+
+
+def order(order_id: int, at: int = 5) -> Changes:
+    name = f"c{order_id}"
+    row = Order(order_id, 1, "BTC/USDT", Side.BUY, "limit", Decimal(1), at, client_order_id=name)
+    return Changes(
+        orders={order_id: row},
+        claims=[Claim(1, name, order_id, order_id, "f", 0)],
+        balances={(1, "USDT"): Decimal(order_id)},
+        events=[Event(1, order_id, at, "order_updated", {"id": order_id}, 0)],
+        settings={"counters": {"order": order_id}},
+    )
+
+
+def in_the_tables(store: SqliteStore) -> int:
+    [count] = store._connection.execute("SELECT count(*) FROM orders").fetchone()
+    assert isinstance(count, int)
+    return count
+
+
+def in_the_journal(store: SqliteStore) -> int:
+    [count] = store._connection.execute("SELECT count(*) FROM journal").fetchone()
+    assert isinstance(count, int)
+    return count
+
+
+def killed(store: SqliteStore, path: Path) -> Path:
+    """The file as it would be found after the process was killed now."""
+    target = path.with_name("after.sqlite")
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{target}{suffix}")
+    return target
+
+
+def test_a_commit_is_in_the_journal_and_a_read_brings_it_into_the_tables(store: SqliteStore) -> None:
+    for order_id in (1, 2, 3):
+        store.commit(order(order_id))
+    assert (in_the_tables(store), in_the_journal(store)) == (0, 3)
+    assert [row.id for row in store.orders(RowFilter((1,)))[0]] == [1, 2, 3]
+    assert (in_the_tables(store), in_the_journal(store)) == (3, 0)
+
+
+def test_a_claim_is_known_before_it_is_in_the_tables(store: SqliteStore) -> None:
+    store.commit(order(1))
+    claim = store.claim(1, "c1")
+    assert claim is not None
+    assert claim.order_id == 1
+    with pytest.raises(StoreError, match="claimed already"):
+        store.commit(Changes(claims=[Claim(1, "c1", 2, 2, "f", 0)]))
+    assert in_the_tables(store) == 0
+
+
+def test_what_the_tables_lack_after_a_kill_is_in_the_journal(store: SqliteStore, path: Path) -> None:
+    for order_id in (1, 2):
+        store.commit(order(order_id))
+    store.catch_up()
+    for order_id in (3, 4):
+        store.commit(order(order_id))
+    after = SqliteStore(killed(store, path))
+    snapshot = after.load()
+    assert [row.id for row in snapshot.open_orders] == [1, 2, 3, 4]
+    assert snapshot.balances == {(1, "USDT"): Decimal(4)}
+    assert snapshot.settings == {"counters": {"order": 4}}
+    assert snapshot.last_seq == {1: 4}
+    assert in_the_journal(after) == 0
+    after.commit(order(5))
+    assert [event.seq for event in after.events(1, 0, 10) or ()] == [1, 2, 3, 4, 5]
+    after.close()
+
+
+def test_the_last_of_several_writes_of_a_row_counts(store: SqliteStore) -> None:
+    store.commit(order(1))
+    changed = order(2)
+    row = order(1).orders[1]
+    row.qty = Decimal(7)
+    changed.orders[1] = row
+    store.commit(changed)
+    assert [row.qty for row in store.orders_by_id([1, 2])] == [Decimal(7), Decimal(1)]
+    assert store.load().balances == {(1, "USDT"): Decimal(2)}
+
+
+def test_the_journal_does_not_grow_for_ever(store: SqliteStore) -> None:
+    for order_id in range(1, 600):
+        store.commit(order(order_id))
+    assert in_the_journal(store) < 200
+    events = store.events(1, 595, 10)
+    assert events is not None
+    assert [event.seq for event in events] == [596, 597, 598, 599]
+
+
+def test_accounts_are_in_the_tables_at_once(store: SqliteStore) -> None:
+    """Whoever makes a key in another process looks for them there."""
+    store.commit(Changes(accounts={1: Account(1, PositionMode.HEDGE)}))
+    assert store._connection.execute("SELECT id FROM accounts").fetchall() == [(1,)]
+
+
+def test_what_could_not_be_read_again_is_refused_at_once(store: SqliteStore) -> None:
+    store.commit(order(1))
+    with pytest.raises(TypeError, match="53-bit"):
+        store.commit(order(2, at=2**63))
+    store.commit(order(2))
+    assert [row.id for row in store.orders(RowFilter((1,)))[0]] == [1, 2]
+
+
+class _FullDisk:
+    """A connection that cannot bring anything to the disk."""
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._real.execute(statement, *values)
+
+
+def test_a_full_disk_keeps_nobody_from_reading(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    store.commit(order(1))
+    real = store._journal._connection
+    store._journal._connection = _FullDisk(real)  # type: ignore[assignment]
+    with pytest.raises(StoreError, match="full"):
+        store.commit(order(2))
+    assert [row.id for row in store.load().open_orders] == [1]
+    assert [row.id for row in store.orders(RowFilter((1,)))[0]] == [1]
+    assert "the journal keeps what they lack" in caplog.text
+    store._journal._connection = real
+    store.commit(order(2))
+    assert [row.id for row in store.orders(RowFilter((1,)))[0]] == [1, 2]
+    assert in_the_journal(store) == 0
+
+
+def test_every_commit_is_durable_again_after_the_tables_were_written(store: SqliteStore) -> None:
+    for order_id in range(1, 100):
+        store.commit(order(order_id))
+        if order_id % 30 == 0:
+            store.catch_up()
+        assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert not store._connection.in_transaction
+
+
+def test_a_busy_store_has_a_log_of_full_length(store: SqliteStore, path: Path) -> None:
+    log = path.with_name("oms.sqlite-wal")
+    for order_id in range(1, 60):
+        store.commit(order(order_id))
+    short = log.stat().st_size
+    pages = store._connection.execute("PRAGMA page_count").fetchone()
+    for order_id in range(60, 70):
+        store.commit(order(order_id))
+    assert log.stat().st_size > max(2 * short, 4_000_000)
+    assert store._connection.execute("PRAGMA page_count").fetchone()[0] < pages[0] + 20  # the file is not
+
+
+def test_a_journal_that_cannot_be_read_is_told(path: Path) -> None:
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO journal (changes) VALUES (x'5b')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreUnusable, match="cannot be read"):
+        SqliteStore(path)
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM journal")
+    connection.commit()
+    connection.close()
+    SqliteStore(path).close()
