@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccxt_driver.oms.market import files as market_files
 from ccxt_driver.oms.market import tape
 from ccxt_driver.oms.market.bar_paths import (
     BarPath,
@@ -57,6 +58,7 @@ def _short_pages() -> Iterator[None]:
 
         patch.setattr(tape.Decoder, "__init__", short)
         patch.setattr(tape, "BLOCK", 3)
+        patch.setattr(market_files, "BLOCK", 3)
         yield
 
 
