@@ -143,6 +143,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("risk_allow_new_positions", "POST", f"{_RISK}/allow_new_positions"),
     Endpoint("risk_strategy_allow_new_positions", "POST", f"{_RISK}/strategies/allow_new_positions"),
     Endpoint("risk_status", "POST", f"{_RISK}/status"),
+    Endpoint("risk_limits", "GET", f"{_RISK}/limits"),
+    Endpoint("set_risk_limits", "POST", f"{_RISK}/limits"),
+    Endpoint("kill_switch", "POST", f"{_RISK}/kill_switch"),
+    Endpoint("sessions", "GET", "oms/sessions"),
+    Endpoint("set_session", "POST", "oms/sessions"),
     Endpoint(
         "ccxt_core",
         "POST",

@@ -65,6 +65,17 @@ class ImplicitApi:
     private_post_oms_risk_account_id_status = privatePostOmsRiskAccountIdStatus = Entry(
         "oms/risk/{account_id}/status", "private", "POST", _FREE
     )
+    private_get_oms_risk_account_id_limits = privateGetOmsRiskAccountIdLimits = Entry(
+        "oms/risk/{account_id}/limits", "private", "GET", _FREE
+    )
+    private_post_oms_risk_account_id_limits = privatePostOmsRiskAccountIdLimits = Entry(
+        "oms/risk/{account_id}/limits", "private", "POST", _FREE
+    )
+    private_post_oms_risk_account_id_kill_switch = privatePostOmsRiskAccountIdKillSwitch = Entry(
+        "oms/risk/{account_id}/kill_switch", "private", "POST", _FREE
+    )
+    private_get_oms_sessions = privateGetOmsSessions = Entry("oms/sessions", "private", "GET", _FREE)
+    private_post_oms_sessions = privatePostOmsSessions = Entry("oms/sessions", "private", "POST", _FREE)
     market_post_ccxt_core_account_id_func = marketPostCcxtCoreAccountIdFunc = Entry(
         "ccxt/core/{account_id}/{func}", "market", "POST", _FREE
     )

@@ -27,7 +27,9 @@ MOST_FUNDS: Final = Decimal(10) ** 15
 """No balance may be larger, so that sums stay exact."""
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Of a request; a field that is not known is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
@@ -35,7 +37,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class Funds(_Body):
+class Funds(Body):
     """Body of deposit and withdraw."""
 
     currency: Annotated[str, Field(min_length=1, max_length=16)]
@@ -43,7 +45,7 @@ class Funds(_Body):
     comment: Annotated[str | None, Field(max_length=255)] = None
 
 
-class NewStrategy(_Body):
+class NewStrategy(Body):
     """Body of `POST /strategies`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -51,7 +53,7 @@ class NewStrategy(_Body):
     account_ids: list[Id] = Field(default_factory=list)
 
 
-class AllowNewPositions(_Body):
+class AllowNewPositions(Body):
     """Body of the switch of an account; `strategy_id` goes with that of a strategy."""
 
     allow_new_positions: Annotated[bool, Field(strict=True)]
@@ -64,14 +66,14 @@ class StrategyAllowNewPositions(AllowNewPositions):
     strategy_id: Annotated[Id, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
 
 
-class Status(_Body):
+class Status(Body):
     """Body of the switch that blocks an account."""
 
     status: Annotated[str, Field(pattern="^(active|blocked)$")]
     comment: Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class Reassign(_Body):
+class Reassign(Body):
     """Body of `/oms/reassign`."""
 
     order_ids: Annotated[list[Id], Field(min_length=1, max_length=5000)]
@@ -79,7 +81,7 @@ class Reassign(_Body):
     position_id: IdOrZero = 0
 
 
-class Reconcile(_Body):
+class Reconcile(Body):
     """Body of `/oms/reconcile`."""
 
     account_id: Id | None = None
@@ -233,11 +235,11 @@ def allow_new_positions(
     core: Core, principal: Principal, account_id: int, body: AllowNewPositions, now: int
 ) -> Row:
     """`/oms/risk/{account_id}/allow_new_positions`."""
-    account = _risk_account(core, principal, account_id)
+    account = risk_account(core, principal, account_id)
     with core.transaction(now) as tx:
         tx.touch_account(account.account)
         account.account.allow_new_positions = body.allow_new_positions
-        _log_switch(tx.changes.settings, account_id, now, body.model_dump())
+        log_switch(tx.changes.settings, account_id, now, body.model_dump())
     return {"ok": True, "account_id": account_id, "allow_new_positions": body.allow_new_positions}
 
 
@@ -259,7 +261,7 @@ def strategy_allow_new_positions(
         if not body.allow_new_positions:
             blocked.add(account_id)
         strategy.blocked_accounts = tuple(sorted(blocked))
-        _log_switch(tx.changes.settings, account_id, now, body.model_dump())
+        log_switch(tx.changes.settings, account_id, now, body.model_dump())
     return {
         "ok": True,
         "account_id": account_id,
@@ -270,15 +272,19 @@ def strategy_allow_new_positions(
 
 def set_status(core: Core, principal: Principal, account_id: int, body: Status, now: int) -> Row:
     """`/oms/risk/{account_id}/status`."""
-    account = _risk_account(core, principal, account_id)
+    account = risk_account(core, principal, account_id)
     with core.transaction(now) as tx:
         tx.touch_account(account.account)
         account.account.status = body.status
-        _log_switch(tx.changes.settings, account_id, now, body.model_dump())
+        log_switch(tx.changes.settings, account_id, now, body.model_dump())
     return {"ok": True, "account_id": account_id, "status": body.status}
 
 
-def _risk_account(core: Core, principal: Principal, account_id: int) -> AccountState:
+def risk_account(core: Core, principal: Principal, account_id: int) -> AccountState:
+    """An account whose risk the principal may manage as a whole.
+
+    :raises Refusal: `account_not_found`, `permission_denied`, `strategy_permission_denied`
+    """
     account = require(core.state, principal, account_id, "risk")
     if principal.strategies is not None:
         raise Refusal(
@@ -288,7 +294,7 @@ def _risk_account(core: Core, principal: Principal, account_id: int) -> AccountS
     return account
 
 
-def _log_switch(settings: dict[str, Any], account_id: int, now: int, change: dict[str, Any]) -> None:
+def log_switch(settings: dict[str, Any], account_id: int, now: int, change: dict[str, Any]) -> None:
     """Keep who did what last, with its comment."""
     settings[f"risk_switch_{account_id}"] = {"at": format_time(now), **change}
 

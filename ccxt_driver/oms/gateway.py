@@ -15,7 +15,7 @@ from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.contract.usual_order import usual_order
 
-from . import administration, queries, venue_calls
+from . import administration, queries, risk_commands, venue_calls
 from .cancel_commands import cancel_all_after, cancel_all_orders, cancel_order
 from .core import LOG, Core
 from .entities import Principal
@@ -224,6 +224,22 @@ def _risk_strategies(request: Request) -> Reply:
     return Reply(200, administration.risk_strategies(request.core, request.principal, _account_id(request)))
 
 
+def _risk_limits(request: Request) -> Reply:
+    _no_query(request)
+    return Reply(200, risk_commands.risk_limits(request.core, request.principal, _account_id(request)))
+
+
+def _sessions(request: Request) -> Reply:
+    _no_query(request)
+    return Reply(200, risk_commands.sessions(request.core, request.principal))
+
+
+def _set_session(request: Request) -> Reply:
+    _no_query(request)
+    body = _body(request, risk_commands.NewSession)
+    return Reply(200, risk_commands.set_session(request.core, request.principal, body, request.now))
+
+
 def _cache_clear(request: Request) -> Reply:
     """Nothing is cached: every read is of the committed state."""
     _no_query(request)
@@ -324,6 +340,11 @@ HANDLERS: Final[Mapping[str, Callable[[Request], Reply]]] = {
         administration.strategy_allow_new_positions, administration.StrategyAllowNewPositions
     ),
     "risk_status": _on_account(administration.set_status, administration.Status),
+    "risk_limits": _risk_limits,
+    "set_risk_limits": _on_account(risk_commands.set_risk_limits, risk_commands.NewLimits),
+    "kill_switch": _on_account(risk_commands.kill_switch, risk_commands.KillSwitch),
+    "sessions": _sessions,
+    "set_session": _set_session,
     "ccxt_core": _ccxt_core,
     "ccxt_call": _ccxt_call,
     "ccxt_commands": _ccxt_commands,

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from .core import Core
 from .execution import cancel
-from .limits import Kept, Limits, Scope, dump
+from .limits import Kept, Limits, Scope, dump, read_limits
 from .reserving import opening_qty
 from .transaction import Transaction
 
 
-def keep_limits(core: Core, now: int, scope: Scope, limits: Limits, since_ms: int) -> None:
-    """Set the limits of a scope; with its kill switch on, cancel what would open.
+def set_limits(core: Core, tx: Transaction, scope: Scope, given: Mapping[str, Any]) -> list[int]:
+    """Set the limits of a scope in place of those it has. A kill switch that is not named stays as it is.
 
-    :raises Refusal: `engine_unavailable`, it could not be written; nothing has changed
+    :param given: values by the names of `Limits`; none takes them all away
+    :returns: the orders that were cancelled, as its kill switch is on
+    :raises ValueError: a limit that is unknown or makes no sense
     """
-    with core.transaction(now) as tx:
-        put_limits(core, tx, scope, limits, since_ms)
-        if limits.killed:
-            account = core.state.accounts[scope.account_id]
-            for order in [*account.orders.values()]:
-                covered = scope.covers(order.strategy_id, order.symbol)
-                if covered and order.is_open and opening_qty(account, order):
-                    cancel(core, tx, account, order, "killed")
+    wanted = read_limits(given)
+    known = core.state.limits.get(scope)
+    if known is not None and known.limits.killed and given.get("killed") is None:
+        wanted = replace(wanted, killed=True)
+    return _keep(core, tx, scope, Kept(wanted, tx.now))
+
+
+def set_killed(core: Core, tx: Transaction, scope: Scope, killed: bool) -> list[int]:
+    """The kill switch of a scope; its limits stay as they are.
+
+    :param killed: False lets orders open again
+    :returns: the orders that were cancelled
+    """
+    known = core.state.limits.get(scope, Kept(Limits(), tx.now))
+    return _keep(core, tx, scope, Kept(replace(known.limits, killed=killed), known.since_ms))
+
+
+def _keep(core: Core, tx: Transaction, scope: Scope, kept: Kept) -> list[int]:
+    """Write the limits of a scope down; with its kill switch on, cancel what would open."""
+    put_limits(core, tx, scope, kept.limits, kept.since_ms)
+    canceled: list[int] = []
+    account = core.state.accounts[scope.account_id]
+    for order in [*account.orders.values()] if kept.limits.killed else ():
+        covered = scope.covers(order.strategy_id, order.symbol)
+        if covered and order.is_open and opening_qty(account, order):
+            cancel(core, tx, account, order, "killed")
+            canceled.append(order.id)
+    return canceled
 
 
 def put_limits(core: Core, tx: Transaction, scope: Scope, limits: Limits, since_ms: int) -> None:

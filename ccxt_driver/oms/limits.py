@@ -116,6 +116,15 @@ def limits_row(limits: Limits) -> dict[str, Any]:
     return row
 
 
+def limit_rows(kept: Mapping[Scope, Kept], account_id: int) -> list[dict[str, Any]]:
+    """The limits of an account: `strategy_id`, `symbol` (None for all) and `limits` by name."""
+    return [
+        {"strategy_id": scope.strategy_id, "symbol": scope.symbol, "limits": limits_row(row.limits)}
+        for scope, row in kept.items()
+        if scope.account_id == account_id
+    ]
+
+
 def load(rows: Iterable[Mapping[str, Any]]) -> dict[Scope, Kept]:
     """What `dump` gave."""
     return {

@@ -7,7 +7,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
@@ -24,8 +23,8 @@ from .core import LOG, Core, unreadable, unwritable
 from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
-from .limit_commands import keep_limits
-from .limits import Kept, Limits, Scope, limits_row, read_limits
+from .limit_commands import set_killed, set_limits
+from .limits import Scope, limit_rows, read_limits
 from .liquidation import settle_swaps
 from .market.feed import Feed, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
@@ -36,7 +35,7 @@ from .refusals import Refusal, no_price
 from .settling import settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
 from .store import MemoryStore, Store, StoreError
-from .trading_hours import MarketSession, Session, WeeklyHours
+from .trading_hours import Session, SessionChange, read_session
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
 _EXACT: Final = Context(prec=60)
@@ -349,10 +348,9 @@ class EmbeddedOms:
         :raises ValueError: an unknown symbol or word
         :raises RuntimeError: the OMS is closed
         """
-        if session not in (*Session,):
-            raise ValueError(f"session: expected one of {', '.join(Session)}, got {session!r}")
-        wanted = Session(session)
-        self._change_session(symbol, resting, lambda known: replace(known, by_hand=wanted))
+        if session is None:
+            raise ValueError(f"session: expected one of {', '.join(Session)}, got None")
+        self._change_session(symbol, read_session({"session": session, "resting": resting}))
 
     def set_hours(self, symbol: str, hours: Iterable[str] | None, resting: str | None = None) -> None:
         """Let a market open and close by the week, in UTC.
@@ -362,14 +360,9 @@ class EmbeddedOms:
         :raises ValueError: an unknown symbol, or hours that make no sense
         :raises RuntimeError: the OMS is closed
         """
-        weekly = None if hours is None else WeeklyHours(hours)
-        self._change_session(symbol, resting, lambda known: replace(known, hours=weekly))
+        self._change_session(symbol, read_session({"hours": hours, "resting": resting}))
 
-    def _change_session(
-        self, symbol: str, resting: str | None, change: Callable[[MarketSession], MarketSession]
-    ) -> None:
-        if resting not in (None, "keep", "cancel"):
-            raise ValueError(f"resting: expected keep or cancel, got {resting!r}")
+    def _change_session(self, symbol: str, change: SessionChange) -> None:
         with self._lock, _Exact(), self._told():
             self._refuse_closed()
             core = self._core
@@ -377,11 +370,7 @@ class EmbeddedOms:
             self._listed(symbol)
             now = self._clock.now_ms()
             settle(core, now)
-            session = change(core.state.symbols[symbol].session)
-            if resting is not None:
-                session.cancels = resting == "cancel"
-            session.pass_time(now)
-            settle_session(core, symbol, now, session)
+            settle_session(core, symbol, now, change)
 
     # limits
 
@@ -401,14 +390,12 @@ class EmbeddedOms:
         :raises ValueError: an unknown account, symbol or limit, or a value that makes no sense
         :raises RuntimeError: the OMS is closed
         """
-        wanted = read_limits(limits or {})
+        given = limits or {}
+        read_limits(given)  # before anything is done
         with self._lock, _Exact(), self._told():
             core, now = self._enter_for(account_id, symbol)
-            scope = Scope(account_id, strategy_id, symbol)
-            known = core.state.limits.get(scope)
-            if known is not None and known.limits.killed and "killed" not in (limits or {}):
-                wanted = replace(wanted, killed=True)
-            keep_limits(core, now, scope, wanted, now)
+            with core.transaction(now) as tx:
+                set_limits(core, tx, Scope(account_id, strategy_id, symbol), given)
 
     def kill_switch(
         self, account_id: int, on: bool = True, strategy_id: int | None = None, symbol: str | None = None
@@ -421,18 +408,13 @@ class EmbeddedOms:
         """
         with self._lock, _Exact(), self._told():
             core, now = self._enter_for(account_id, symbol)
-            scope = Scope(account_id, strategy_id, symbol)
-            known = core.state.limits.get(scope, Kept(Limits(), now))
-            keep_limits(core, now, scope, replace(known.limits, killed=on), known.since_ms)
+            with core.transaction(now) as tx:
+                set_killed(core, tx, Scope(account_id, strategy_id, symbol), on)
 
     def limits(self, account_id: int) -> list[dict[str, Any]]:
         """The limits of an account: `strategy_id`, `symbol` (None for all) and `limits` by name."""
         with self._lock:
-            return [
-                {"strategy_id": scope.strategy_id, "symbol": scope.symbol, "limits": limits_row(kept.limits)}
-                for scope, kept in self._core.state.limits.items()
-                if scope.account_id == account_id
-            ]
+            return limit_rows(self._core.state.limits, account_id)
 
     def _enter_for(self, account_id: int, symbol: str | None) -> tuple[Core, int]:
         self._refuse_closed()

@@ -26,7 +26,7 @@ from .queueing import settle_prints
 from .reserving import reserve
 from .sessions import change_session, pass_hours
 from .state import SymbolState
-from .trading_hours import MarketSession
+from .trading_hours import SessionChange
 from .transaction import Transaction
 
 
@@ -249,15 +249,20 @@ def _reopen(core: Core, tx: Transaction, symbol: SymbolState) -> None:
         _settle_at(core, tx, symbol, core.quote(symbol.market.symbol, tx.now))
 
 
-def settle_session(core: Core, symbol: str, now: int, session: MarketSession) -> None:
-    """Set the session of a market by hand, and settle what that lets happen.
+def settle_session(core: Core, symbol: str, now: int, change: SessionChange) -> None:
+    """Change the session of a market, and settle what that lets happen.
 
     :raises Refusal: `engine_unavailable`, it could not be written; nothing has changed
     """
-    state = core.state.symbols[symbol]
     with core.transaction(now) as tx:
-        if change_session(core, tx, state, session):
-            _reopen(core, tx, state)
+        put_session(core, tx, symbol, change)
+
+
+def put_session(core: Core, tx: Transaction, symbol: str, change: SessionChange) -> None:
+    """As `settle_session`, in a transaction."""
+    state = core.state.symbols[symbol]
+    if change_session(core, tx, state, change.of(state.session, tx.now)):
+        _reopen(core, tx, state)
 
 
 def _dead_man(core: Core, tx: Transaction, account_id: int, scope: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -125,3 +125,61 @@ class MarketSession:
         """What `dump` gave."""
         hours = None if row["hours"] is None else WeeklyHours(row["hours"])
         return cls(Session(row["by_hand"]), row["cancels"], hours, row["within_hours"], row["changes_at"])
+
+
+_CHANGES: Final = ("session", "hours", "resting")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """What somebody wants of a session; what is None stays as it is.
+
+    :param sets_hours: whether the hours are to be what `hours` says, also none
+    """
+
+    by_hand: Session | None = None
+    cancels: bool | None = None
+    sets_hours: bool = False
+    hours: WeeklyHours | None = None
+
+    def of(self, known: MarketSession, now: int) -> MarketSession:
+        """A session after the change."""
+        after = replace(known)
+        if self.by_hand is not None:
+            after.by_hand = self.by_hand
+        if self.cancels is not None:
+            after.cancels = self.cancels
+        if self.sets_hours:
+            after.hours = self.hours
+        after.pass_time(now)
+        return after
+
+
+def read_session(given: Mapping[str, Any], where: str = "") -> SessionChange:
+    """Check what somebody gave for a session.
+
+    :param given: any of `session` (a `Session`), `hours` (windows, None for always) and `resting` (keep
+        or cancel)
+    :param where: the path of the mapping with its dot, for the message
+    :raises ValueError: naming the field and what was expected
+    """
+    for name in given:
+        if name not in _CHANGES:
+            raise ValueError(f"{where}{name}: unknown; expected one of {', '.join(_CHANGES)}")
+    session, hours, resting = (given.get(name) for name in _CHANGES)
+    if session is not None and session not in (*Session,):
+        raise ValueError(f"{where}session: expected one of {', '.join(Session)}, got {session!r}")
+    if resting not in (None, "keep", "cancel"):
+        raise ValueError(f"{where}resting: expected keep or cancel, got {resting!r}")
+    if hours is not None and (isinstance(hours, str) or not isinstance(hours, Iterable)):
+        raise ValueError(f"{where}hours: expected a list of windows such as 'mon-fri 14:30-21:00'")
+    try:
+        weekly = None if hours is None else WeeklyHours(hours)
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from None
+    return SessionChange(
+        None if session is None else Session(session),
+        None if resting is None else resting == "cancel",
+        "hours" in given,
+        weekly,
+    )

@@ -203,3 +203,23 @@ async def test_the_server_settles_by_itself(oms: EmbeddedOms) -> None:
     async with TestClient(TestServer(create_app(oms))):
         pass
     assert ticks
+
+
+async def test_risk_is_managed_while_it_runs(oms: EmbeddedOms, client: Client) -> None:
+    _, secret = oms.keys.create(role="risk")
+    risk = {"x-api-key": secret}
+    limits = {"limits": {"max_order_qty": "0.5"}, "symbol": "BTC/USDT"}
+    async with client.post("/oms/risk/1/limits", json=limits) as response:
+        assert response.status == 403
+    async with client.post("/oms/risk/1/limits", json=limits, headers=risk) as response:
+        assert (await response.json())["limits"] == {"max_order_qty": "0.5"}
+    async with client.post("/oms/commands", json=market_buy()) as response:
+        detail = (await response.json())["detail"]
+        assert (detail["code"], detail["details"]["reason"]) == ("risk_blocked", "max_order_qty")
+    async with client.post("/oms/risk/1/kill_switch", json={"killed": True}, headers=risk) as response:
+        assert response.status == 200
+    async with client.get("/oms/risk/1/limits") as response:
+        assert len((await response.json())["items"]) == 2
+    body = {"symbol": "BTC/USDT", "session": "closed"}
+    async with client.post("/oms/sessions", json=body, headers=risk) as response:
+        assert (await response.json())["session"] == "closed"

@@ -28,6 +28,7 @@ from ccxt_driver.oms.administration import (
     Status,
     StrategyAllowNewPositions,
 )
+from ccxt_driver.oms.risk_commands import KillSwitch, NewLimits, NewSession
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -145,7 +146,10 @@ def test_the_page_of_the_server_names_every_field_of_every_command_and_list() ->
 
 def test_the_page_of_the_server_names_every_route_and_every_body() -> None:
     text = (DOCS / "server.md").read_text(encoding="utf-8")
-    bodies = (Funds, NewStrategy, AllowNewPositions, StrategyAllowNewPositions, Status, Reassign, Reconcile)
+    bodies = (
+        *(Funds, NewStrategy, AllowNewPositions, StrategyAllowNewPositions, Status, Reassign, Reconcile),
+        *(NewLimits, KillSwitch, NewSession),
+    )
     wanted = {field for body in bodies for field in _fields(body)}
 
     assert [endpoint.path for endpoint in ENDPOINTS if f"/{endpoint.path}" not in text] == []

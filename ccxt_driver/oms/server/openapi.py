@@ -21,7 +21,7 @@ from ccxt_driver.contract.rows import (
     PositionRow,
     StrategyRow,
 )
-from ccxt_driver.oms import administration
+from ccxt_driver.oms import administration, risk_commands
 
 Schema = dict[str, Any]
 
@@ -34,6 +34,9 @@ _BODIES: Final[dict[str, Any]] = {
     "risk_allow_new_positions": administration.AllowNewPositions,
     "risk_strategy_allow_new_positions": administration.StrategyAllowNewPositions,
     "risk_status": administration.Status,
+    "set_risk_limits": risk_commands.NewLimits,
+    "kill_switch": risk_commands.KillSwitch,
+    "set_session": risk_commands.NewSession,
 }
 _ITEMS: Final[dict[str, Any]] = {
     "orders_open": OrderRow,
