@@ -53,7 +53,8 @@ def _collect_seldom() -> None:
     is_eager=True,
     callback=_read_config,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file with accounts, strategies, keys, fees and these options; an option given here beats it.",
+    help="TOML file with accounts, keys, fees, limits, models, the feed and these options; an option given "
+    "here beats it.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -70,6 +71,7 @@ def _collect_seldom() -> None:
 )
 @click.option("--new-key", is_flag=True, help="Make another API key and print it.")
 @click.option("--seed", default=0, show_default=True, help="Of the synthetic market, for a new OMS.")
+@click.option("--feed", help="files:FOLDER plays recorded prices. Default: synthetic prices.")
 @click.option(
     "--tls-cert",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -98,6 +100,7 @@ def serve(
     db: Path | None,
     new_key: bool,
     seed: int,
+    feed: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     rate_limit: float | None,
@@ -125,7 +128,7 @@ def serve(
         )
     with _told(host, port):
         _refuse_taken(host, port)  # first, so that no file is made for a server that cannot start
-    oms = _open(db, seed, config)
+    oms = _open(db, seed, _with_feed(config, feed))
     try:
         configured = _configured_keys(oms, config)
         with _told(host, port):
@@ -182,21 +185,45 @@ def _no_password() -> str:
     raise ValueError("the private key needs a password; take one without")
 
 
-def _open(db: Path | None, seed: int, config: Config | None) -> EmbeddedOms:
-    from ccxt_driver.oms import EmbeddedOms
+def _with_feed(config: Config | None, feed: str | None) -> Config:
+    """What the file says, with the feed of the command line in place of its own."""
+    from ccxt_driver.oms.server.config import Config, ConfiguredFeed
+
+    config = config or Config()
+    if feed is None:
+        return config
+    kind, _, value = feed.partition(":")
+    if kind != "files" or not value:
+        raise click.UsageError(f"--feed: expected files:FOLDER, got {feed!r}")
+    return config.model_copy(update={"feed": ConfiguredFeed(files=[value])})
+
+
+def _open(db: Path | None, seed: int, config: Config) -> EmbeddedOms:
+    from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
     from ccxt_driver.oms.store import StoreError
 
+    given: dict[str, Any] = {"accounts": config.accounts, "strategies": config.strategies}
     try:
-        given: dict[str, Any] = {}
-        if config is not None:
-            given = {
-                "accounts": config.accounts,
-                "strategies": config.strategies,
-                "markets": config.markets(),
-            }
-        return EmbeddedOms(seed=seed, db=None if db is None else str(db), **given)
-    except (StoreError, ValueError) as error:
+        listed = DEFAULT_MARKETS
+        feed = None if config.feed is None else config.feed.recording()
+        if config.feed is not None and feed is not None:
+            listed = feed.markets
+            given |= {"feed": feed, "speed": config.feed.speed, "start_ms": config.feed.start}
+        oms = EmbeddedOms(
+            seed=seed,
+            db=None if db is None else str(db),
+            markets=config.markets(listed),
+            models=config.models.make(),
+            **given,
+        )
+    except (StoreError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    try:
+        oms.configure(config.limits, config.sessions)
+    except ValueError as error:
+        oms.close()
+        raise click.ClickException(str(error)) from error
+    return oms
 
 
 def _log_to_stderr(log_format: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the OMS reads the time: the wall, or a clock that only moves when told to."""
+"""Where the OMS reads the time: the wall, a recording that is played, or a clock that moves when told to."""
 
 from __future__ import annotations
 
@@ -41,6 +41,29 @@ class WallClock:
     def not_before(self, milliseconds: int) -> None:
         """As the protocol says."""
         self._last = max(self._last, milliseconds)
+
+
+class ReplayClock:
+    """A clock for a recording that is served: it goes by itself, as fast as it is told.
+
+    :param start_ms: the time it shows first
+    :param speed: how much faster than the wall's it goes
+    """
+
+    manual = False
+
+    def __init__(self, start_ms: int, speed: float) -> None:
+        self._from_ms, self._speed = start_ms, speed
+        self._since_ns = time.monotonic_ns()
+
+    def now_ms(self) -> int:
+        """The time."""
+        return self._from_ms + int((time.monotonic_ns() - self._since_ns) * self._speed / 1_000_000)
+
+    def not_before(self, milliseconds: int) -> None:
+        """As the protocol says."""
+        if milliseconds > self.now_ms():
+            self._from_ms, self._since_ns = milliseconds, time.monotonic_ns()
 
 
 class ManualClock:

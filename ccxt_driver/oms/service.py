@@ -18,7 +18,8 @@ from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.values import parse_decimal
 
 from . import funding
-from .clock import MANUAL_START_MS, Clock, ManualClock, WallClock
+from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
+from .configuring import configure
 from .core import LOG, Core, unreadable, unwritable
 from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
@@ -34,13 +35,14 @@ from .outcome import internal_error
 from .refusals import Refusal, no_price
 from .settling import settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
-from .store import MemoryStore, Store, StoreError
+from .store import MemoryStore, Snapshot, Store, StoreError
 from .trading_hours import Session, SessionChange, read_session
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
 _EXACT: Final = Context(prec=60)
 _Subscriber = Callable[[list[Event]], None]
 _MEMORY_EVENTS: Final = 10_000
+_MOST_SPEED: Final = 1_000_000
 
 
 class CommandRequest(NamedTuple):
@@ -64,10 +66,12 @@ class EmbeddedOms:
         a `feed`, which knows no other time than its own
     :param start_ms: where a manual clock starts, milliseconds since the Unix epoch; with a `feed` its
         first moment by default
-    :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`
+    :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`,
+        whose symbols, ticks and lots they must have
     :param strategies: ids, or mappings with `strategy_id` and `name`; 1 to 3 by default
     :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`
     :param models: what paper fills assume: fees, queues and so on
+    :param speed: with a `feed`: its time goes by itself, so many times faster than the wall's
     :raises ValueError: a parameter that makes no sense, naming it and what was expected
     """
 
@@ -82,20 +86,22 @@ class EmbeddedOms:
         strategies: Iterable[int | Mapping[str, Any]] | None = None,
         feed: Recording | None = None,
         models: Models | None = None,
+        speed: float | None = None,
     ) -> None:
         self._lock = RLock()
         self._closed = False
         self._subscribers: list[_Subscriber] = []
         self._news: deque[tuple[list[Event], list[_Subscriber]]] = deque()
         self._telling = False
-        self._clock = _clock(clock or "wall", start_ms) if feed is None else _replay(feed, clock, start_ms)
+        if feed is None:
+            if speed is not None:
+                raise ValueError("speed: goes with a feed")
+            self._clock = _clock(clock or "wall", start_ms)
+        else:
+            self._clock = _replay(feed, clock, start_ms, speed)
         if type(seed) is not int:
             raise ValueError(f"seed: expected a whole number, got {seed!r}")
-        if feed is not None and markets is not None:
-            raise ValueError("markets: a feed of records lists its own; give them to the feed")
-        if markets is None:
-            markets = DEFAULT_MARKETS if feed is None else feed.markets
-        listed = [*markets]
+        listed = _listed(feed, markets)
         store = _store(db)
         try:
             self._open(store, listed, seed, accounts, strategies, feed, models or Models())
@@ -113,7 +119,9 @@ class EmbeddedOms:
         feed: Feed | None,
         models: Models,
     ) -> None:
-        settings = store.load().settings
+        snapshot = store.load()
+        settings = snapshot.settings
+        _refuse_unlisted(markets, snapshot)
         market = MarketData(markets, settings.get("seed", seed), feed)
         if "prices" in settings:
             market.restore(settings["prices"])
@@ -416,6 +424,29 @@ class EmbeddedOms:
         with self._lock:
             return limit_rows(self._core.state.limits, account_id)
 
+    def configure(
+        self,
+        limits: Sequence[Mapping[str, Any]] = (),
+        sessions: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Take limits and sessions of a configuration file, where it says something else than it did before.
+
+        What was set in the meantime by other ways stands. Either all of it is taken or nothing.
+
+        :param limits: mappings with `account_id`, `strategy_id` and `symbol` (all when they are left out) and
+            values by the names of `Limits`; without values they are taken away
+        :param sessions: by symbol, mappings with any of `session`, `hours` and `resting`; see `set_session`
+        :raises ValueError: something that makes no sense, naming the field
+        :raises RuntimeError: the OMS is closed
+        """
+        with self._lock, _Exact(), self._told():
+            self._refuse_closed()
+            core = self._core
+            core.ensure_whole()
+            now = self._clock.now_ms()
+            settle(core, now)
+            configure(core, now, limits, sessions or {})
+
     def _enter_for(self, account_id: int, symbol: str | None) -> tuple[Core, int]:
         self._refuse_closed()
         core = self._core
@@ -540,10 +571,44 @@ def _clock(kind: str, start_ms: int | None) -> Clock:
     return WallClock()
 
 
-def _replay(feed: Recording, kind: str | None, start_ms: int | None) -> Clock:
-    if kind == "wall":
-        raise ValueError("clock: expected manual with a feed of records, got 'wall'")
-    return _clock("manual" if kind is None else kind, feed.start_ms if start_ms is None else start_ms)
+def _replay(feed: Recording, kind: str | None, start_ms: int | None, speed: float | None) -> Clock:
+    if kind == "wall" or (speed is not None and kind is not None):
+        raise ValueError(f"clock: expected manual with a feed of records, or speed, got {kind!r}")
+    start_ms = feed.start_ms if start_ms is None else start_ms
+    if speed is None:
+        return _clock("manual" if kind is None else kind, start_ms)
+    if not 0 < speed <= _MOST_SPEED:
+        raise ValueError(f"speed: expected a number above 0, at most {_MOST_SPEED}, got {speed!r}")
+    return ReplayClock(start_ms, speed)
+
+
+def _listed(feed: Recording | None, markets: Iterable[Market] | None) -> list[Market]:
+    """What is listed; of a feed what it has, described as somebody may have chosen."""
+    if feed is None:
+        return [*(DEFAULT_MARKETS if markets is None else markets)]
+    if markets is None:
+        return [*feed.markets]
+    chosen = [*markets]
+    units = [
+        {market.symbol: (market.tick_size, market.lot_size) for market in rows}
+        for rows in (chosen, feed.markets)
+    ]
+    if units[0] != units[1]:
+        raise ValueError("markets: expected the symbols of the feed, each with its tick and lot")
+    return chosen
+
+
+def _refuse_unlisted(markets: Iterable[Market], snapshot: Snapshot) -> None:
+    """A market that something is open on, or whose price was set, cannot go away."""
+    needed = {order.symbol for order in snapshot.open_orders}
+    needed |= {position.symbol for position in snapshot.open_positions}
+    needed.update(snapshot.settings.get("prices", {}).get("hand", ()))
+    missing = sorted(needed - {market.symbol for market in markets})
+    if missing:
+        raise ValueError(
+            f"markets: expected {', '.join(missing)} among them: the file has open orders or positions "
+            "there, or a price set by hand"
+        )
 
 
 def _store(db: str | os.PathLike[str] | None) -> Store:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from ccxt_driver.contract.rows import PositionMode
 
@@ -145,6 +145,8 @@ class State:
                 self.symbols[symbol].is_open = session.now is Session.OPEN
         self.limits: dict[Scope, Kept] = load_limits(snapshot.settings.get("limits", ()))
         """Risk limits, by whom they are for."""
+        self.configured: dict[str, Any] = snapshot.settings.get("configured", {})
+        """What a configuration file said last of limits and sessions."""
         self._load(snapshot)
 
     def _load(self, snapshot: Snapshot) -> None:

@@ -174,12 +174,30 @@ role = "readonly"
 
 [fees."BTC/USDT"]
 taker = "0.002"
+
+[[limits]]
+account_id = 5
+max_order_qty = "0.5"
+
+[sessions."ETH/USDT"]
+session = "halted"
+
+[models]
+queue = "FrontOfQueue"
+
+[feed]
+files = "FOLDER"
+speed = 60
 """
 
 
 def test_a_config_file(serve: Any, tmp_path: Path) -> None:
     config = tmp_path / "serve.toml"
-    config.write_text(f'db = "{tmp_path / "oms.sqlite"}"\n{CONFIG}')
+    for name in ("BTC_USDT", "ETH_USDT"):
+        (tmp_path / f"{name}-1m.csv").write_text(
+            "timestamp,open,high,low,close,volume\n1700000040000,100,110,90,105,8\n"
+        )
+    config.write_text(f'db = "{tmp_path / "oms.sqlite"}"\n{CONFIG.replace("FOLDER", str(tmp_path))}')
     first = serve("--config", config)
     assert first.all("account_id") == ["5"]
     assert first.all("api_key_label") == ["bot", "eyes"]
@@ -188,6 +206,11 @@ def test_a_config_file(serve: Any, tmp_path: Path) -> None:
     assert (account["label"], account["position_mode"], account["can_trade"]) == ("mine", "hedge", True)
     assert first.get("/oms/accounts", eyes)["items"][0]["can_trade"] is False
     assert [row["strategy_id"] for row in first.get("/strategies", eyes)["items"]] == [4]
+    [limit] = first.get("/oms/risk/5/limits", eyes)["items"]
+    assert limit["limits"] == {"max_order_qty": "0.5"}
+    sessions = {row["symbol"]: row["session"] for row in first.get("/oms/sessions", eyes)["items"]}
+    assert sessions == {"BTC/USDT": "open", "ETH/USDT": "halted"}
+    assert 0 < first.get("/healthz", eyes)["time_ms"] - 1_700_000_040_000 < 3_600_000
     status, errors = first.stop()
     assert status == 0
     lines = [json.loads(line) for line in errors.splitlines()]
@@ -199,3 +222,19 @@ def test_a_config_file(serve: Any, tmp_path: Path) -> None:
     status, errors = serve("--config", config).stop()
     assert status == 1
     assert "keys.0.accounts: the OMS has no 9" in errors
+
+
+def test_what_a_config_file_says_of_the_feed_and_of_limits_is_checked(serve: Any, tmp_path: Path) -> None:
+    config = tmp_path / "serve.toml"
+    for text, found in (
+        ("[[limits]]\naccount_id = 9", "limits[0].account_id: the OMS has no 9"),
+        (f"[feed]\nfiles = '{tmp_path / 'BTC_USDT-1m.csv'}'", "BTC_USDT-1m.csv: "),
+    ):
+        config.write_text(text)
+        status, errors = serve("--config", config).stop()
+        assert status == 1
+        assert found in errors
+        assert "Traceback" not in errors
+    status, errors = serve("--feed", "synthetic").stop()
+    assert status == 2
+    assert "--feed: expected files:FOLDER" in errors

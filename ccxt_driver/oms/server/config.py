@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -12,7 +13,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ccxt_driver.contract.values import parse_decimal
-from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market
+from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.market.listing import Market
+
+from .configured_models import ConfiguredModels, ConfiguredPath, ConfiguredSize
 
 OPTIONS: Final = (
     *("host", "port", "db", "seed", "tls_cert", "tls_key", "rate_limit", "rate_burst"),
@@ -48,11 +52,76 @@ class ConfiguredFees(_Table):
     taker: _Fee = None
 
 
+_Path = Annotated[str, Field(min_length=1)]
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("expected a time with its offset, such as 2026-01-31T08:00:00Z")
+        return int(value.timestamp() * 1000)
+    return value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class ConfiguredFeed(_Table):
+    """Where prices come from, when they are not synthetic: files, or a live exchange.
+
+    :param files: a folder, or files; see `FileFeed`, as for `path`, `spread_ticks` and `size`
+    :param speed: how much faster than the wall's the time of the files goes
+    :param start: the moment of the files to begin at, milliseconds or a time; their first one by default
+    :param live: the id of a ccxt exchange whose public data are followed
+    :param symbols: what is followed of it
+    """
+
+    files: Annotated[list[_Path] | None, Field(min_length=1), BeforeValidator(_listed)] = None
+    path: ConfiguredPath | None = None
+    spread_ticks: Annotated[int, Field(strict=True, ge=1)] = 1
+    size: ConfiguredSize | None = None
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    start: Annotated[int | None, BeforeValidator(_moment), Field(ge=0)] = None
+    live: _Path | None = None
+    symbols: Annotated[list[_Path], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> ConfiguredFeed:
+        if (self.files is None) == (self.live is None):
+            raise ValueError("feed: expected either files or live")
+        other, goes_with = (_OF_FILES, "files") if self.live is not None else (_OF_LIVE, "live")
+        for name in sorted(self.model_fields_set & other):
+            raise ValueError(f"feed.{name}: goes with {goes_with}")
+        if self.live is not None and self.symbols is None:
+            raise ValueError("feed.symbols: expected the symbols to follow")
+        return self
+
+    def recording(self) -> FileFeed | None:
+        """The feed of the files; None of a live one.
+
+        :raises ValueError: a file or a parameter that cannot be used
+        """
+        if self.files is None:
+            return None
+        return FileFeed(
+            self.files,
+            path=None if self.path is None else self.path.make(),
+            spread_ticks=self.spread_ticks,
+            size=None if self.size is None else self.size.make(),
+        )
+
+
+_OF_FILES: Final = frozenset({"files", "path", "spread_ticks", "size", "speed", "start"})
+_OF_LIVE: Final = frozenset({"live", "symbols"})
+
+
 class Config(_Table):
     """The tables of the file; `options` are those of `OPTIONS` that it gives, as they stand there.
 
     :param accounts: as of `EmbeddedOms`, which checks them; so are the strategies
     :param fees: by symbol, and under `default` those of all other markets
+    :param limits: as of `EmbeddedOms.configure`, which checks them; so are the sessions
     """
 
     options: dict[str, Any] = Field(default_factory=dict)
@@ -60,6 +129,10 @@ class Config(_Table):
     strategies: list[int | dict[str, Any]] | None = None
     keys: list[ConfiguredKey] = Field(default_factory=list)
     fees: dict[str, ConfiguredFees] = Field(default_factory=dict)
+    feed: ConfiguredFeed | None = None
+    models: ConfiguredModels = Field(default_factory=ConfiguredModels)
+    limits: list[dict[str, Any]] = Field(default_factory=list)
+    sessions: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _labels_are_unique(self) -> Config:
@@ -69,19 +142,16 @@ class Config(_Table):
                 raise ValueError(f"keys: the label {label!r} is given twice")
         return self
 
-    @model_validator(mode="after")
-    def _fees_are_of_markets(self) -> Config:
-        listed = {market.symbol for market in DEFAULT_MARKETS}
-        for symbol in self.fees.keys() - listed - {_EVERY_MARKET}:
-            raise ValueError(f"fees.{symbol}: expected {_EVERY_MARKET}, {', '.join(sorted(listed))}")
-        return self
+    def markets(self, listed: Sequence[Market]) -> list[Market]:
+        """Markets with these fees.
 
-    def markets(self) -> list[Market] | None:
-        """The default ones with these fees; None when no fees are given.
-
-        :raises ValueError: a fee that makes no sense
+        :param listed: the markets
+        :raises ValueError: fees of another one
         """
-        return [self._with_fees(market) for market in DEFAULT_MARKETS] if self.fees else None
+        symbols = {market.symbol for market in listed}
+        for symbol in sorted(self.fees.keys() - symbols - {_EVERY_MARKET}):
+            raise ValueError(f"fees.{symbol}: expected {_EVERY_MARKET}, {', '.join(sorted(symbols))}")
+        return [self._with_fees(market) for market in listed]
 
     def _with_fees(self, market: Market) -> Market:
         given: dict[str, Decimal] = {}
@@ -109,6 +179,11 @@ def read(path: Path) -> Config:
         return Config.model_validate(tables | {"options": options})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
+        field = ".".join(str(part) for part in first["loc"] if not _names_a_class(part))
         text = ": ".join(part for part in (field, first["msg"].removeprefix("Value error, ")) if part)
         raise ValueError(f"{path}: {text}") from error
+
+
+def _names_a_class(part: int | str) -> bool:
+    """Whether a part of a path is pydantic's own: the tag of a model, or the type of one of two forms."""
+    return isinstance(part, str) and ((part[:1].isupper() and "/" not in part) or "[" in part)

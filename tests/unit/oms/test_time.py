@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
+from ccxt_driver.oms.market.files import FileFeed
 
 HOUR = 3_600_000
 ACCOUNTS = [{"account_id": 1, "balances": {"USDT": "1000000", "ETH": "100"}}]
@@ -80,7 +81,8 @@ def test_a_month_of_absence_is_settled_at_once() -> None:
 
 SCRIPT = """
 import json, sys
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
+from ccxt_driver.oms.market.files import FileFeed
 oms = EmbeddedOms(clock="manual", seed=7)
 seen = []
 oms.subscribe(lambda events: seen.extend(
@@ -274,3 +276,46 @@ def test_set_price_refuses_by_name(make_desk: Callable[..., Any]) -> None:
             oms.set_price(**arguments)
     with pytest.raises(ValueError, match="0 or more"):
         oms.advance(-1)
+
+
+def test_a_recording_is_played_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "BTC_USDT-1m.csv").write_text(
+        "timestamp,open,high,low,close,volume\n"
+        "1700000040000,100,110,90,105,8\n1700000100000,105,107,101,102,4\n"
+    )
+    wall = [5_000_000_000]
+    monkeypatch.setattr("ccxt_driver.oms.clock.time.monotonic_ns", lambda: wall[0])
+    db = tmp_path / "oms.sqlite"
+    with EmbeddedOms(feed=FileFeed(tmp_path / "BTC_USDT-1m.csv"), speed=60, db=db) as oms:
+        assert (oms.now_ms(), oms.manual) == (1_700_000_040_000, False)
+        payload = {"symbol": "BTC/USDT", "side": "buy", "order_type": "limit", "qty": "1", "price": "95"}
+        command = {"account_id": 1, "command": "send_order", "payload": payload}
+        assert oms.handle("commands", {}, {}, command).status == 200
+        wall[0] += 1_000_000_000
+        oms.tick()
+        assert oms.now_ms() == 1_700_000_100_000
+        [deal] = oms.handle("deals", {}, {"account_ids": "1", "since_ms": "0"}, None).body["items"]
+        assert deal["executed_at"] == "2023-11-14T22:14:39.999Z"
+    with EmbeddedOms(feed=FileFeed(tmp_path / "BTC_USDT-1m.csv"), speed=1, db=db) as again:
+        assert again.now_ms() >= 1_700_000_079_999  # it goes on, and does not begin anew
+
+
+@pytest.mark.parametrize("speed", [0, -1, 2_000_000])
+def test_a_speed_that_makes_no_sense_is_named(tmp_path: Path, speed: int) -> None:
+    rows = "timestamp,open,high,low,close,volume\n1700000040000,1,1,1,1,8\n"
+    (tmp_path / "BTC_USDT-1m.csv").write_text(rows)
+    feed = FileFeed(tmp_path / "BTC_USDT-1m.csv")
+    with pytest.raises(ValueError, match="speed: expected a number above 0"):
+        EmbeddedOms(feed=feed, speed=speed)
+    with pytest.raises(ValueError, match="speed: goes with a feed"):
+        EmbeddedOms(speed=1)
+    with pytest.raises(ValueError, match="clock: expected manual with a feed of records, or speed"):
+        EmbeddedOms(feed=feed, speed=1, clock="manual")
+
+
+def test_a_market_that_is_still_needed_cannot_go(tmp_path: Path) -> None:
+    db = tmp_path / "oms.sqlite"
+    with EmbeddedOms(clock="manual", db=db) as oms:
+        oms.set_price("ETH/USDT", bid=100, ask=101)
+    with pytest.raises(ValueError, match="markets: expected ETH/USDT among them"):
+        EmbeddedOms(clock="manual", db=db, markets=DEFAULT_MARKETS[:1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
 from ccxt_driver.oms.market.bar_paths import (
     BarPath,
     NearExtremeFirst,
@@ -412,8 +413,19 @@ def test_a_wall_clock_and_other_markets_do_not_go_with_records(tmp_path: Path) -
 
     with pytest.raises(ValueError, match="clock: expected manual"):
         EmbeddedOms(feed=feed, clock="wall")
-    with pytest.raises(ValueError, match="markets: a feed of records lists its own"):
-        EmbeddedOms(feed=feed, markets=feed.markets)
+    other = replace(feed.markets[0], tick_size=Decimal("0.5"))
+    for markets in ([], [other], [*feed.markets, *DEFAULT_MARKETS]):
+        with pytest.raises(ValueError, match="markets: expected the symbols of the feed"):
+            EmbeddedOms(feed=feed, markets=markets)
+
+
+def test_the_fees_of_recorded_markets_can_be_chosen(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE]))
+    chosen = replace(feed.markets[0], taker=Decimal("0.5"))
+
+    oms = EmbeddedOms(feed=feed, markets=[chosen])
+
+    assert call(oms, "load_markets")["BTC/USDT"]["taker"] == 0.5
 
 
 def test_orders_fill_in_the_order_of_time_over_all_symbols(tmp_path: Path) -> None:

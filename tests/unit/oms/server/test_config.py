@@ -6,6 +6,18 @@ from pathlib import Path
 import pytest
 
 from ccxt_driver.cli.serve import serve
+from ccxt_driver.oms import DEFAULT_MARKETS
+from ccxt_driver.oms.market.bar_paths import WorstFirst
+from ccxt_driver.oms.models import (
+    BehindVolume,
+    DiscountedFee,
+    FixedLatency,
+    MakerTakerQuoteFee,
+    Models,
+    RandomPlace,
+    SelfTrade,
+    ThirdCurrencyFee,
+)
 from ccxt_driver.oms.server.config import OPTIONS, read
 
 
@@ -16,18 +28,81 @@ def _file(folder: Path, text: str) -> Path:
 
 
 def test_every_option_of_the_command_can_stand_in_the_file() -> None:
-    assert {*OPTIONS} == {option.name for option in serve.params} - {"config", "new_key"}
+    """The feed is a table there."""
+    assert {*OPTIONS} == {option.name for option in serve.params} - {"config", "new_key", "feed", "symbols"}
 
 
 def test_fees(tmp_path: Path) -> None:
     config = read(
         _file(tmp_path, '[fees.default]\ntaker = "0.01"\n[fees."BTC/USDT"]\nmaker = 0\ntaker = "0.02"\n')
     )
-    markets = {market.symbol: market for market in config.markets() or []}
+    markets = {market.symbol: market for market in config.markets(DEFAULT_MARKETS)}
     assert (markets["BTC/USDT"].maker, markets["BTC/USDT"].taker) == (0, Decimal("0.02"))
     assert markets["ETH/USDT"].taker == Decimal("0.01")
     assert markets["ETH/USDT"].maker > 0
-    assert read(_file(tmp_path, "")).markets() is None
+    assert read(_file(tmp_path, "")).markets(DEFAULT_MARKETS) == [*DEFAULT_MARKETS]
+    unlisted = read(_file(tmp_path, '[fees."XYZ/USDT"]\ntaker = 0\n'))
+    with pytest.raises(ValueError, match=r"fees\.XYZ/USDT: expected default, "):
+        unlisted.markets(DEFAULT_MARKETS)
+
+
+def _models(folder: Path, text: str) -> Models:
+    return read(_file(folder, f"[models]\n{text}")).models.make()
+
+
+def test_models(tmp_path: Path) -> None:
+    usual = _models(tmp_path, "")
+    assert isinstance(usual.fees, MakerTakerQuoteFee)
+    assert (usual.queue, usual.latency, usual.self_trade) == (None, None, SelfTrade.CANCEL_TAKER)
+    made = _models(
+        tmp_path,
+        'queue = "BehindVolume"\nself_trade = "cancel_both"\n'
+        'fees = { model = "ThirdCurrencyFee", code = "BNB", '
+        'of = { model = "DiscountedFee", share = "0.25" } }\n'
+        'latency = { model = "FixedLatency", send_ms = 50 }\n',
+    )
+    assert isinstance(made.fees, ThirdCurrencyFee)
+    assert isinstance(made.fees._of, DiscountedFee)
+    assert made.fees._of._share == Decimal("0.25")
+    assert isinstance(made.queue, BehindVolume)
+    assert made.self_trade is SelfTrade.CANCEL_BOTH
+    assert isinstance(made.latency, FixedLatency)
+    assert made.latency._send_ms == 50
+    assert isinstance(_models(tmp_path, 'queue = { model = "RandomPlace", seed = 3 }').queue, RandomPlace)
+
+
+def test_models_that_make_no_sense_are_named_with_their_table(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"models\.fees\.share: expected a fraction from 0 to 1, got 2"):
+        _models(tmp_path, 'fees = { model = "DiscountedFee", share = 2 }')
+    with pytest.raises(ValueError, match=r"models\.latency\.send_ms: expected a whole number above 0"):
+        _models(tmp_path, 'latency = { model = "FixedLatency", send_ms = 0 }')
+
+
+def test_a_feed_of_files(tmp_path: Path) -> None:
+    (tmp_path / "BTC_USDT-1m.csv").write_text(
+        "timestamp,open,high,low,close,volume\n1700000040000,100,110,90,105,8\n"
+    )
+    config = read(
+        _file(
+            tmp_path,
+            f'[feed]\nfiles = "{tmp_path}"\nspeed = 60\nstart = 2023-11-14T22:14:10Z\nspread_ticks = 3\n'
+            'path = { model = "WorstFirst", holding = "long" }\n'
+            'size = { model = "ShareOfPrint", share = "0.5" }\n',
+        )
+    ).feed
+    assert config is not None
+    assert isinstance(config.path and config.path.make(), WorstFirst)
+    assert (config.speed, config.start) == (60, 1_700_000_050_000)
+    feed = config.recording()
+    assert feed is not None
+    bids, asks = feed.book("BTC/USDT", 1_700_000_050_000)
+    assert (asks[0].price - bids[0].price, bids[0].qty) == (Decimal("0.03"), 1)
+
+
+def test_a_live_feed_has_no_files(tmp_path: Path) -> None:
+    config = read(_file(tmp_path, '[feed]\nlive = "binance"\nsymbols = ["BTC/USDT"]\n')).feed
+    assert config is not None
+    assert (config.live, config.symbols, config.recording()) == ("binance", ["BTC/USDT"], None)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +116,22 @@ def test_fees(tmp_path: Path) -> None:
         ("[[keys]]\nlabel = 'a'\naccounts = []", "keys.0.accounts: "),
         ("[[keys]]\nlabel = 'a'\n[[keys]]\nlabel = 'a'", "the label 'a' is given twice"),
         ("[fees.default]\ntaker = 'much'", "fees.default.taker: "),
-        ("[fees.'XYZ/USDT']\ntaker = '0.1'", "fees.XYZ/USDT: expected default, "),
+        ("[models]\nquue = 'BehindVolume'", "models.quue: Extra inputs"),
+        ("[models]\nqueue = 'Nobody'", "models.queue: Input tag 'Nobody' found using 'model' does not match"),
+        ("[models]\nqueue = 'RandomPlace'", "models.queue.seed: Field required"),
+        ("[models]\nfees = { model = 'DiscountedFee', shar = 1 }", "models.fees.share: Field required"),
+        ("[models]\nself_trade = 'both'", "models.self_trade: "),
+        ("[feed]\nspeed = 2", "feed: expected either files or live"),
+        ("[feed]\nfiles = 'a'\nlive = 'binance'", "feed: expected either files or live"),
+        ("[feed]\nlive = 'binance'", "feed.symbols: expected the symbols to follow"),
+        ("[feed]\nlive = 'binance'\nsymbols = ['BTC/USDT']\nspeed = 2", "feed.speed: goes with files"),
+        ("[feed]\nfiles = 'a'\nsymbols = ['BTC/USDT']", "feed.symbols: goes with live"),
+        ("[feed]\nfiles = 'a'\nspeed = 0", "feed.speed: "),
+        ("[feed]\nfiles = []", "feed.files: "),
+        ("[feed]\nfiles = 'a'\nstart = 2026-01-01T00:00:00", "feed.start: expected a time with its offset"),
+        ("[feed]\nfiles = 'a'\npath = 'Straight'", "feed.path: Input tag 'Straight'"),
+        ("limits = 3", "limits: "),
+        ("[sessions]\n'BTC/USDT' = 3", "sessions.BTC/USDT: "),
     ],
 )
 def test_what_makes_no_sense_is_named(tmp_path: Path, text: str, found: str) -> None:
