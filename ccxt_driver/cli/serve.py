@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import click
 
 if TYPE_CHECKING:
     from ccxt_driver.oms import EmbeddedOms
+    from ccxt_driver.oms.market.feed import Recording
     from ccxt_driver.oms.server.config import Config, ConfiguredKey
     from ccxt_driver.oms.server.limits import Limits
 
@@ -71,7 +72,10 @@ def _collect_seldom() -> None:
 )
 @click.option("--new-key", is_flag=True, help="Make another API key and print it.")
 @click.option("--seed", default=0, show_default=True, help="Of the synthetic market, for a new OMS.")
-@click.option("--feed", help="files:FOLDER plays recorded prices. Default: synthetic prices.")
+@click.option(
+    "--feed", help="live:ID follows a ccxt exchange, files:FOLDER plays a record. Default: synthetic prices."
+)
+@click.option("--symbols", help="Of --feed live, separated by commas.")
 @click.option(
     "--tls-cert",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -101,6 +105,7 @@ def serve(
     new_key: bool,
     seed: int,
     feed: str | None,
+    symbols: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     rate_limit: float | None,
@@ -128,8 +133,9 @@ def serve(
         )
     with _told(host, port):
         _refuse_taken(host, port)  # first, so that no file is made for a server that cannot start
-    oms = _open(db, seed, _with_feed(config, feed))
-    try:
+    config = _with_feed(config, feed, symbols)
+    with ExitStack() as opened:
+        oms = opened.enter_context(_open(db, seed, config, opened))
         configured = _configured_keys(oms, config)
         with _told(host, port):
             _run(
@@ -143,8 +149,6 @@ def serve(
                 metrics=metrics,
                 access_log=access_log,
             )
-    finally:
-        oms.close()
 
 
 def _limits(
@@ -185,34 +189,41 @@ def _no_password() -> str:
     raise ValueError("the private key needs a password; take one without")
 
 
-def _with_feed(config: Config | None, feed: str | None) -> Config:
+def _with_feed(config: Config | None, feed: str | None, symbols: str | None) -> Config:
     """What the file says, with the feed of the command line in place of its own."""
     from ccxt_driver.oms.server.config import Config, ConfiguredFeed
 
     config = config or Config()
+    listed = None if symbols is None else [symbol.strip() for symbol in symbols.split(",")]
     if feed is None:
+        if listed is not None:
+            raise click.UsageError("--symbols: goes with --feed live:ID")
         return config
     kind, _, value = feed.partition(":")
-    if kind != "files" or not value:
-        raise click.UsageError(f"--feed: expected files:FOLDER, got {feed!r}")
-    return config.model_copy(update={"feed": ConfiguredFeed(files=[value])})
+    if kind not in ("files", "live") or not value:
+        raise click.UsageError(f"--feed: expected live:ID or files:FOLDER, got {feed!r}")
+    if (kind == "live") != bool(listed and all(listed)):
+        raise click.UsageError("--symbols: expected with --feed live:ID, such as BTC/USDT,ETH/USDT")
+    chosen = ConfiguredFeed(live=value, symbols=listed) if listed else ConfiguredFeed(files=[value])
+    return config.model_copy(update={"feed": chosen})
 
 
-def _open(db: Path | None, seed: int, config: Config) -> EmbeddedOms:
+def _open(db: Path | None, seed: int, config: Config, opened: ExitStack) -> EmbeddedOms:
+    """The OMS as the file wants it.
+
+    :param opened: closes its feed at the end
+    """
     from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
     from ccxt_driver.oms.store import StoreError
 
     given: dict[str, Any] = {"accounts": config.accounts, "strategies": config.strategies}
     try:
-        listed = DEFAULT_MARKETS
-        feed = None if config.feed is None else config.feed.recording()
-        if config.feed is not None and feed is not None:
-            listed = feed.markets
-            given |= {"feed": feed, "speed": config.feed.speed, "start_ms": config.feed.start}
+        feed = _feed(config, given, opened)
         oms = EmbeddedOms(
             seed=seed,
             db=None if db is None else str(db),
-            markets=config.markets(listed),
+            feed=feed,
+            markets=config.markets(DEFAULT_MARKETS if feed is None else feed.markets),
             models=config.models.make(),
             **given,
         )
@@ -224,6 +235,24 @@ def _open(db: Path | None, seed: int, config: Config) -> EmbeddedOms:
         oms.close()
         raise click.ClickException(str(error)) from error
     return oms
+
+
+def _feed(config: Config, given: dict[str, Any], opened: ExitStack) -> Recording | None:
+    """Where prices come from; what its clock needs goes to `given`."""
+    wanted = config.feed
+    if wanted is None:
+        return None
+    if wanted.live is None:
+        given |= {"speed": wanted.speed, "start_ms": wanted.start}
+        return wanted.recording()
+    import ccxt
+
+    from ccxt_driver.venues import LiveFeed
+
+    try:
+        return opened.enter_context(LiveFeed(wanted.live, wanted.symbols or ()))
+    except ccxt.BaseError as error:
+        raise click.ClickException(f"{wanted.live}: {type(error).__name__}: {error}") from error
 
 
 def _log_to_stderr(log_format: str) -> None:

@@ -169,13 +169,14 @@ class Core:
 
     def _reload(self) -> bool:
         try:
-            liquidity = {name: symbol.liquidity for name, symbol in self.state.symbols.items()}
+            before = self.state.symbols
             self.state = State(self.market.markets, self.store.load())
         except Exception:
             LOG.exception("the state cannot be read from the store; the OMS refuses until it can")
             return False
         for name, symbol in self.state.symbols.items():
-            symbol.liquidity = liquidity[name]
+            symbol.liquidity, symbol.halted = before[name].liquidity, before[name].halted
+            symbol.session_changed()
         self._shown.clear()
         self._liquidation_prices.clear()
         self.profits.clear()  # it may have counted deals that were taken back

@@ -289,7 +289,7 @@ def arrive(core: Core, tx: Transaction, account: AccountState, order: Order) -> 
     symbol = core.state.symbols[order.symbol]
     if not symbol.is_open:
         tx.touch_order(order)
-        end_order(core, tx, account, order, OrderStatus.REJECTED, f"market_{symbol.session.now.value}")
+        end_order(core, tx, account, order, OrderStatus.REJECTED, f"market_{symbol.session_name}")
         return
     if is_waiting(order):
         last = core.quote(order.symbol, tx.now).last

@@ -184,7 +184,8 @@ def _session_row(symbol: SymbolState) -> dict[str, Any]:
     session = symbol.session
     return {
         "symbol": symbol.market.symbol,
-        "session": session.now.value,
+        "session": symbol.session_name,
+        "halted": symbol.halted,
         "set_by_hand": session.by_hand.value,
         "hours": None if session.hours is None else [*session.hours.windows],
         "resting": "cancel" if session.cancels else "keep",

@@ -27,7 +27,7 @@ from .keys import KeyRing
 from .limit_commands import set_killed, set_limits
 from .limits import Scope, limit_rows, read_limits
 from .liquidation import settle_swaps
-from .market.feed import Feed, NoPrice, Recording
+from .market.feed import LiveData, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
 from .models import Models
@@ -69,7 +69,8 @@ class EmbeddedOms:
     :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`,
         whose symbols, ticks and lots they must have
     :param strategies: ids, or mappings with `strategy_id` and `name`; 1 to 3 by default
-    :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`
+    :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`; or live ones, a
+        `LiveFeed`, which go by the clock on the wall and whose news are settled as they come
     :param models: what paper fills assume: fees, queues and so on
     :param speed: with a `feed`: its time goes by itself, so many times faster than the wall's
     :raises ValueError: a parameter that makes no sense, naming it and what was expected
@@ -108,6 +109,7 @@ class EmbeddedOms:
         except BaseException:
             store.close()
             raise
+        self._unlisten = feed.listen(self._on_news) if isinstance(feed, LiveData) else None
 
     def _open(
         self,
@@ -116,7 +118,7 @@ class EmbeddedOms:
         seed: int,
         accounts: Iterable[Mapping[str, Any]] | None,
         strategies: Iterable[int | Mapping[str, Any]] | None,
-        feed: Feed | None,
+        feed: Recording | None,
         models: Models,
     ) -> None:
         snapshot = store.load()
@@ -126,6 +128,8 @@ class EmbeddedOms:
         if "prices" in settings:
             market.restore(settings["prices"])
         settled_at = int(settings.get("settled_at", 0))
+        if isinstance(feed, LiveData):  # of the time before it nothing is known, and so nothing has happened
+            settled_at = max(settled_at, feed.start_ms)
         self._clock.not_before(settled_at)
         self._core = core = Core(market, store, self._clock, models)
         core.publish = self._publish
@@ -481,6 +485,8 @@ class EmbeddedOms:
         with self._lock:
             if not self._closed:
                 self._closed = True
+                if self._unlisten is not None:
+                    self._unlisten()
                 self._subscribers.clear()
                 self._core.store.close()
 
@@ -502,6 +508,12 @@ class EmbeddedOms:
         now = self._clock.now_ms()
         settle(core, now)
         return now
+
+    def _on_news(self) -> None:
+        """A live feed has something new."""
+        with self._lock:
+            if not self._closed:
+                self.tick()
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -572,6 +584,10 @@ def _clock(kind: str, start_ms: int | None) -> Clock:
 
 
 def _replay(feed: Recording, kind: str | None, start_ms: int | None, speed: float | None) -> Clock:
+    if isinstance(feed, LiveData):
+        if kind not in (None, "wall") or start_ms is not None or speed is not None:
+            raise ValueError("clock: expected wall, without start_ms and speed, with a live feed")
+        return WallClock()
     if kind == "wall" or (speed is not None and kind is not None):
         raise ValueError(f"clock: expected manual with a feed of records, or speed, got {kind!r}")
     start_ms = feed.start_ms if start_ms is None else start_ms

@@ -23,10 +23,15 @@ def require_open(symbol: SymbolState) -> None:
     if symbol.is_open:
         return
     session = symbol.session
-    details = {"symbol": symbol.market.symbol, "session": session.now.value}
+    details = {"symbol": symbol.market.symbol, "session": symbol.session_name}
+    if symbol.halted is not None:
+        details["reason"] = symbol.halted
     if session.now is Session.CLOSED and session.by_hand is Session.OPEN and session.changes_at is not None:
         details["opens_at"] = format_time(session.changes_at)
-    raise Refusal(ErrorCode.MARKET_CLOSED, f"{symbol.market.symbol} is {session.now.value}", details)
+    text = f"{symbol.market.symbol} is {symbol.session_name}"
+    if symbol.halted is not None:
+        text += f": {symbol.halted}"
+    raise Refusal(ErrorCode.MARKET_CLOSED, text, details)
 
 
 def change_session(core: Core, tx: Transaction, symbol: SymbolState, session: MarketSession) -> bool:
@@ -36,7 +41,7 @@ def change_session(core: Core, tx: Transaction, symbol: SymbolState, session: Ma
     """
     before = symbol.session.now
     symbol.session = session
-    symbol.is_open = session.now is Session.OPEN
+    symbol.session_changed()
     name = symbol.market.symbol
     if session == MarketSession():
         core.state.sessions.pop(name, None)
@@ -45,9 +50,21 @@ def change_session(core: Core, tx: Transaction, symbol: SymbolState, session: Ma
     tx.changes.settings["sessions"] = {
         symbol: kept.dump() for symbol, kept in sorted(core.state.sessions.items())
     }
-    if not symbol.is_open and session.now is not before:
+    if session.now is not Session.OPEN and session.now is not before:
         _end(core, tx, symbol, session)
     return symbol.is_open and before is not Session.OPEN
+
+
+def follow_halts(core: Core, now: int, *, opening: bool) -> None:
+    """Take down which live markets have prices to trade on. That is not kept: it is of this moment.
+
+    :param opening: those that have them again; False for those that have them no more
+    """
+    for name, symbol in core.state.symbols.items():
+        halted = core.market.halted(name, now)
+        if halted != symbol.halted and (halted is None) == opening:
+            symbol.halted = halted
+            symbol.session_changed()
 
 
 def pass_hours(core: Core, tx: Transaction, now: int) -> list[SymbolState]:

@@ -24,7 +24,7 @@ from .placing import arrive, fire
 from .position_stops import close_by_stop, stop_reached
 from .queueing import settle_prints
 from .reserving import reserve
-from .sessions import change_session, pass_hours
+from .sessions import change_session, follow_halts, pass_hours
 from .state import SymbolState
 from .trading_hours import SessionChange
 from .transaction import Transaction
@@ -47,6 +47,9 @@ def settle(core: Core, now: int) -> None:
     """
     if now <= core.settled_at:
         return
+    live = core.market.is_live
+    if live:  # what has come back has moved since: the walk sees it
+        follow_halts(core, now, opening=True)
     state = core.state
     timed = bool(state.expiring or state.deadlines or state.sessions or state.arriving)
     step = core.market.step_ms
@@ -55,6 +58,8 @@ def settle(core: Core, now: int) -> None:
         if watched or timed:
             _walk(core, core.settled_at, now)
     core.settled_at = now
+    if live:
+        follow_halts(core, now, opening=False)
 
 
 def _walk(core: Core, since: int, now: int) -> None:
@@ -100,7 +105,8 @@ def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> 
     timed = min(expiry, deadline, hours, arrival, funding.next_charge(state, after) or _NEVER)
     if timed <= now:
         # Sorts before a price of the same moment: an order is not filled at the instant it expires.
-        yield _Move(timed, "")
+        # Of what was due while a live OMS was not running it is the first moment that it knows.
+        yield _Move(max(timed, after), "")
 
 
 def _next_move(core: Core, symbol: SymbolState, after: int, now: int) -> Quote | None:

@@ -41,7 +41,19 @@ class SymbolState:
     """Open positions of a swap, which the price can liquidate, by id."""
     session: MarketSession = field(default_factory=MarketSession)
     is_open: bool = True
-    """Whether the session lets anything trade."""
+    """Whether the session lets anything trade, and prices are right."""
+    halted: str | None = None
+    """Why prices are not right, of a live market."""
+
+    def session_changed(self) -> None:
+        """Find out whether anything may trade."""
+        self.is_open = self.halted is None and self.session.now is Session.OPEN
+
+    @property
+    def session_name(self) -> str:
+        """The session that counts: a market without prices is halted."""
+        now = self.session.now
+        return Session.HALTED.value if now is Session.OPEN and self.halted is not None else now.value
 
     @property
     def watched(self) -> bool:
@@ -141,8 +153,8 @@ class State:
         """Sessions of the markets that are not simply open, by symbol."""
         for symbol, row in snapshot.settings.get("sessions", {}).items():
             if symbol in self.symbols:
-                session = self.sessions[symbol] = self.symbols[symbol].session = MarketSession.load(row)
-                self.symbols[symbol].is_open = session.now is Session.OPEN
+                self.sessions[symbol] = self.symbols[symbol].session = MarketSession.load(row)
+                self.symbols[symbol].session_changed()
         self.limits: dict[Scope, Kept] = load_limits(snapshot.settings.get("limits", ()))
         """Risk limits, by whom they are for."""
         self.configured: dict[str, Any] = snapshot.settings.get("configured", {})

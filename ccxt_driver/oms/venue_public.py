@@ -166,10 +166,11 @@ def _bare_ticker(call: Call, market: Market) -> dict[str, Any]:
         "high low bid bidVolume ask askVolume vwap open close last previousClose change percentage average "
         "baseVolume quoteVolume markPrice indexPrice"
     )
+    as_of = call.core.market.as_of(market.symbol, call.now)
     return {
         "symbol": market.symbol,
-        "timestamp": call.now,
-        "datetime": format_time(call.now),
+        "timestamp": as_of,
+        "datetime": format_time(as_of),
         **dict.fromkeys(names.split()),
         "info": {},
     }
@@ -195,12 +196,13 @@ def fetch_order_book(call: Call) -> dict[str, Any]:
     market = call.market()
     limit = call.whole("limit", None, 1, _MOST)
     bids, asks = call.core.book(market.symbol, call.now)
+    as_of = call.core.market.as_of(market.symbol, call.now)
     return {
         "symbol": market.symbol,
         "bids": [[float(price), float(qty)] for price, qty in bids[:limit]],
         "asks": [[float(price), float(qty)] for price, qty in asks[:limit]],
-        "timestamp": call.now,
-        "datetime": format_time(call.now),
+        "timestamp": as_of,
+        "datetime": format_time(as_of),
         "nonce": None,
     }
 

@@ -235,6 +235,11 @@ def test_what_a_config_file_says_of_the_feed_and_of_limits_is_checked(serve: Any
         assert status == 1
         assert found in errors
         assert "Traceback" not in errors
-    status, errors = serve("--feed", "synthetic").stop()
-    assert status == 2
-    assert "--feed: expected files:FOLDER" in errors
+    for arguments, expected, found in (
+        (["--feed", "synthetic"], 2, "--feed: expected live:ID or files:FOLDER"),
+        (["--feed", "live:binance"], 2, "--symbols: expected with --feed live:ID"),
+        (["--symbols", "BTC/USDT"], 2, "--symbols: goes with --feed live:ID"),
+        (["--feed", "live:nobody", "--symbols", "BTC/USDT"], 1, "exchange: ccxt has no 'nobody'"),
+    ):
+        status, errors = serve(*arguments).stop()
+        assert (status, found in errors, "Traceback" in errors) == (expected, True, False)

@@ -6,10 +6,10 @@ never depends on what comes after it, and never changes once said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from ccxt_driver.oms.market.listing import Market
 
@@ -149,6 +149,22 @@ class Recording(Feed, Protocol):
     @property
     def start_ms(self) -> int:
         """The first moment at which each of them has a price."""
+        ...
+
+
+@runtime_checkable
+class LiveData(Recording, Protocol):
+    """A feed whose news come while it is asked, by the clock on the wall.
+
+    What comes is always later than any moment that was asked about.
+    """
+
+    def halted(self, symbol: str, at_ms: int) -> str | None:
+        """Why nobody may trade on what is known of a market at a moment; None when it is right."""
+        ...
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Be called after news have come, in a thread of the feed. What it returns ends that."""
         ...
 
 

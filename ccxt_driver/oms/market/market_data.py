@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal
-from ccxt_driver.oms.market.feed import EXACT, Candle, Feed, Level, NoPrice, Quote, Trade
+from ccxt_driver.oms.market.feed import EXACT, Candle, Feed, Level, LiveData, NoPrice, Quote, Trade
 from ccxt_driver.oms.market.hand import HandFeed, HandPrice
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Currency, Market, UnknownSymbol, currencies_of
 from ccxt_driver.oms.market.synthetic import SyntheticFeed
@@ -44,6 +44,7 @@ class MarketData:
         self._currencies = currencies_of(listed)
         self._feed: Feed = SyntheticFeed(listed, seed) if feed is None else feed
         self._hand = HandFeed(listed)
+        self._live = feed if isinstance(feed, LiveData) else None
 
     @property
     def markets(self) -> Mapping[str, Market]:
@@ -93,6 +94,21 @@ class MarketData:
     def book_version(self, symbol: str, at_ms: int) -> int:
         """The version of the book as of a moment."""
         return self._feed_at(symbol, at_ms).book_version(symbol, at_ms)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether prices come from outside, and may stop coming."""
+        return self._live is not None
+
+    def halted(self, symbol: str, at_ms: int) -> str | None:
+        """Why nobody may trade on the prices of a market at a moment; None when they are right."""
+        if self._live is None or self._feed_at(symbol, at_ms) is not self._feed:
+            return None
+        return self._live.halted(symbol, at_ms)
+
+    def as_of(self, symbol: str, at_ms: int) -> int:
+        """When what is shown of a market at a moment was true: then, or when it was halted before."""
+        return at_ms if self.halted(symbol, at_ms) is None else self.quote(symbol, at_ms).time_ms
 
     def has_price(self, symbol: str, at_ms: int) -> bool:
         """Whether a market has a price at a moment."""
@@ -187,6 +203,7 @@ class MarketData:
     def _ticker(self, market: Market, now_ms: int) -> dict[str, Any]:
         symbol = market.symbol
         quote = self.quote(symbol, now_ms)
+        as_of = self.as_of(symbol, now_ms)
         bids, asks = self.book(symbol, now_ms)
         day = self._last_day(symbol, now_ms)
         opened = day[0].open
@@ -195,8 +212,8 @@ class MarketData:
         change = quote.last - opened
         return {
             "symbol": symbol,
-            "timestamp": now_ms,
-            "datetime": format_time(now_ms),
+            "timestamp": as_of,
+            "datetime": format_time(as_of),
             "high": float(max(candle.high for candle in day)),
             "low": float(min(candle.low for candle in day)),
             "bid": float(quote.bid),
