@@ -53,6 +53,8 @@ class Stream:
             done, _ = await asyncio.wait({self._waiting}, timeout=self._quiet_s)
             if done:
                 news, self._waiting = self._waiting, None
+                if news.cancelled():  # by the exchange: it is not us who are to end
+                    raise ConnectionError("the stream was cancelled")
                 return news.result()
             if self._confirm is not None:
                 return await self._confirm()

@@ -83,7 +83,7 @@ class Wire:
         if not said:
             raise ccxt.NetworkError(f"{method} is not answered")
         answer = said.pop(0) if wait or len(said) > 1 else said[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 

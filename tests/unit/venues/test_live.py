@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -154,6 +155,12 @@ def test_while_the_stream_is_down_nobody_trades(desk: Desk, wire: Wire) -> None:
     until(lambda: halted(desk) == "disconnected")
     desk.exchange.cancel_order(cancelled["id"], SPOT)
     assert desk.status(cancelled) == "canceled"
+
+
+def test_a_wait_that_the_exchange_cancels_does_not_end_the_feed(desk: Desk, wire: Wire) -> None:
+    wire.say("watch_order_book", asyncio.CancelledError(), book(98.0, 98.5))
+    until(lambda: desk.exchange.fetch_ticker(SPOT)["bid"] == 98.0)
+    assert halted(desk) is None
 
 
 @pytest.mark.parametrize(
