@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from ccxt_driver.contract.codes import ErrorCode
 
-from .entities import OWNER, Order, Permission, Position, Principal
+from .entities import OWNER, Deal, Order, Permission, Position, Principal
 from .refusals import Refusal
 from .state import AccountState, State
 
@@ -87,9 +87,9 @@ def _not_among(allowed: list[int], strategy_id: int) -> Refusal:
     return Refusal(ErrorCode.STRATEGY_PERMISSION_DENIED, message, details)
 
 
-def visible(principal: Principal, row: Order | Position, guard: int | None) -> bool:
-    """Whether a row may be known to the principal that asks for it.
+def visible(principal: Principal, row: Order | Position | Deal, guard: int | None = None) -> bool:
+    """Whether a row may be known to the principal that asks for it: never one that the OMS does not know.
 
     :param guard: the only strategy that the row may belong to; None for any
     """
-    return principal.sees(row.strategy_id) and (guard is None or row.strategy_id == guard)
+    return row.is_known and principal.sees(row.strategy_id) and (guard is None or row.strategy_id == guard)

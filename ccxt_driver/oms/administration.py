@@ -17,6 +17,7 @@ from ccxt_driver.contract.values import format_decimal, format_time
 from .access import readable, require
 from .core import Core
 from .entities import Principal, Strategy
+from .importing import import_unknown
 from .query_parameters import Parameters, Query
 from .refusals import Refusal, insufficient, invalid
 from .state import AccountState
@@ -303,7 +304,7 @@ def log_switch(settings: dict[str, Any], account_id: int, now: int, change: dict
 
 
 def reconcile(core: Core, principal: Principal, body: Reconcile, now: int) -> Row:
-    """`/oms/reconcile`: the paper venue has nothing that the OMS does not know."""
+    """`/oms/reconcile`: take in all that was done at the venue without the OMS, whatever the scope."""
     wanted = [*dict.fromkeys([*([body.account_id] if body.account_id else []), *body.account_ids])]
     if not wanted:
         wanted = [state.account.id for state, _ in readable(core.state, principal)]
@@ -313,7 +314,8 @@ def reconcile(core: Core, principal: Principal, body: Reconcile, now: int) -> Ro
         known = core.state.reconciled | dict.fromkeys(wanted, now)
         tx.changes.settings["reconciled"] = {str(account_id): at for account_id, at in known.items()}
         for account_id in wanted:
-            ids = {"account_id": account_id, "scope": body.scope, "trades_count": 0, "cursor": str(now)}
+            count = import_unknown(core, tx, account_id)
+            ids = {"account_id": account_id, "scope": body.scope, "trades_count": count, "cursor": str(now)}
             tx.note(account_id, EventName.RECONCILIATION_TICK, ids, None)
     core.state.reconciled = known
     return {"ok": True, "account_ids": wanted, "triggered_count": len(wanted)}

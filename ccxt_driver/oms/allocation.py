@@ -10,7 +10,7 @@ from .state import AccountState
 
 def opposing(account: AccountState, order: Order) -> list[Position]:
     """Open positions that a trade of this order reduces, the first to be reduced ahead."""
-    if not account.hedges:
+    if not account.hedges and order.external is None:
         netted = account.netted(order.symbol, order.strategy_id)
         return [netted] if netted is not None and netted.side is not order.side else []
     if order.position_id:
@@ -21,7 +21,9 @@ def opposing(account: AccountState, order: Order) -> list[Position]:
     return [
         position
         for position in account.positions_on.get(order.symbol, {}).values()
-        if position.side is not order.side and position.strategy_id == order.strategy_id
+        if position.side is not order.side
+        and position.strategy_id == order.strategy_id
+        and position.external is None
     ]
 
 
@@ -35,7 +37,7 @@ def reducible(account: AccountState, order: Order) -> Decimal:
 
 def growing(account: AccountState, order: Order) -> Position | None:
     """The open position that a trade of this order adds to."""
-    if not account.hedges:
+    if not account.hedges and order.external is None:
         return account.netted(order.symbol, order.strategy_id)
     named = account.positions.get(order.position_id) if order.position_id else None
     return named if named is not None and named.side is order.side else None

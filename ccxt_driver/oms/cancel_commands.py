@@ -84,7 +84,7 @@ def cancel_all_orders(core: Core, principal: Principal, command: CancelAllOrders
     wanted = [
         order
         for order in account.orders.values()
-        if principal.sees(order.strategy_id)
+        if visible(principal, order)
         and (not strategies or order.strategy_id in strategies)
         and (payload.symbol is None or order.symbol == payload.symbol)
     ]

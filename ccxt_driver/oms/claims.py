@@ -13,6 +13,7 @@ from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import ClosePosition, SendOrder, TimeInForce
 from ccxt_driver.contract.values import format_decimal
 
+from .access import visible
 from .core import Core
 from .entities import Claim, Order, Principal
 from .outcome import Outcome
@@ -112,7 +113,7 @@ def repeated(core: Core, principal: Principal, account_id: int, payload: Payload
     if claim is None:
         return None
     [order] = core.store.orders_by_id([claim.order_id])
-    sees = principal.sees(order.strategy_id)  # where the order is now: it may have been moved
+    sees = visible(principal, order)  # where the order is now: it may have been moved
     if claim.fingerprint != fingerprint(payload) or not sees:
         details: dict[str, Any] = {"client_order_id": client_order_id}
         if sees:

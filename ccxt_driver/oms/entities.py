@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
@@ -48,6 +49,19 @@ def average(cost: Decimal, qty: Decimal) -> Decimal:
 def opposite(side: Side) -> Side:
     """The other side."""
     return Side.SELL if side is Side.BUY else Side.BUY
+
+
+class External(StrEnum):
+    """How far the OMS has taken in what was done at the venue without it; its own rows are none of it."""
+
+    UNKNOWN = "unknown"
+    """Not at all: nobody is told of it before the account is reconciled."""
+    APART = "apart"
+    """It is known, and kept apart from the OMS's own positions until it is reassigned."""
+
+
+EXTERNAL_REASON: Final = "external"
+"""`reason` of orders that were placed without the OMS."""
 
 
 @dataclass(slots=True)
@@ -106,6 +120,13 @@ class Order:
     closes_position: bool = False
     """Whether it was made by `close_position` and so holds the lock of its position."""
     params: dict[str, Any] = field(default_factory=dict)
+    external: External | None = None
+    """Of an order that is not None, every fill goes to the position that it names, or to one of its own."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the OMS knows of it."""
+        return self.external is not External.UNKNOWN
 
     @property
     def remaining(self) -> Decimal:
@@ -206,6 +227,13 @@ class Deal:
     reconciled: bool = True
     exchange_trade_id: str | None = None
     maker: bool = False
+    external: External | None = None
+    """As of its order."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the OMS knows of it."""
+        return self.external is not External.UNKNOWN
 
     def row(self) -> dict[str, Any]:
         """The contract's deal row."""
@@ -270,6 +298,13 @@ class Position:
     realized_pnl: Decimal = ZERO
     margin_added: Decimal = ZERO
     """Of isolated margin, what funding has added to the initial margin or, below 0, taken from it."""
+    external: External | None = None
+    """Of a position that is not None, no order nets with it that does not name it."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the OMS knows of it."""
+        return self.external is not External.UNKNOWN
 
     @property
     def is_open(self) -> bool:

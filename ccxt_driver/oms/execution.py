@@ -111,6 +111,7 @@ def _open(
             strategy_id=order.strategy_id,
             reason=order.reason,
             comment=order.comment,
+            external=order.external,
         )
         tx.add_position(position)
     else:
@@ -184,6 +185,7 @@ def _book(
             comment=order.comment,
             exchange_trade_id=f"T{deal_id}",
             maker=maker,
+            external=order.external,
         )
     )
     if order.fee_currency in (None, code):  # a row has one currency: that of the first fill
@@ -301,6 +303,12 @@ def cancel(
     :param reason: why the venue or the OMS did it; None when the client asked
     """
     end_order(core, tx, account, order, OrderStatus.CANCELED, reason)
+    if order.is_known:
+        note_canceled(tx, order)
+
+
+def note_canceled(tx: Transaction, order: Order) -> None:
+    """Tell that an order was cancelled."""
     tx.note(
         order.account_id,
         EventName.ORDER_CANCELED,

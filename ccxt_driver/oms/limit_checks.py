@@ -52,7 +52,7 @@ def check_limits(core: Core, account: AccountState, order: Order, now: int, *, t
     scopes = [
         (scope, kept)
         for scope, kept in core.state.limits.items()
-        if scope.account_id == order.account_id and scope.covers(order.strategy_id, order.symbol)
+        if scope.account_id == order.account_id and scope.covers(order)
     ]
     if not scopes or order.reduce_only:
         return
@@ -113,11 +113,11 @@ def _of_order(
     if order.id in account.orders:
         return  # it is changed: that is no other order
     if limits.max_open_orders is not None:
-        count = sum(scope.covers(other.strategy_id, other.symbol) for other in account.orders.values())
+        count = sum(scope.covers(other) for other in account.orders.values())
         yield _Measure("max_open_orders", Decimal(count + 1), limits.max_open_orders)
     if limits.max_orders_per_minute is not None:
         recent, _ = core.store.orders(RowFilter((scope.account_id,), since_ms=now - _MINUTE_MS + 1))
-        count = sum(scope.covers(other.strategy_id, other.symbol) for other in recent)
+        count = sum(scope.covers(other) for other in recent)
         yield _Measure("max_orders_per_minute", Decimal(count + 1), limits.max_orders_per_minute)
 
 
@@ -134,11 +134,11 @@ def _of_position(
     if limits.max_position_qty is not None or limits.max_position_notional is not None:
         qty = opening
         for position in account.positions_on.get(order.symbol, {}).values():
-            if position.side is order.side and scope.covers(position.strategy_id, position.symbol):
+            if position.side is order.side and scope.covers(position):
                 qty += position.qty
         for other in account.orders_on.get(order.symbol, {}).values():
             same = other.side is order.side and other.id != order.id and not other.reduce_only
-            if same and scope.covers(other.strategy_id, other.symbol):
+            if same and scope.covers(other):
                 qty += other.remaining
         if limits.max_position_qty is not None:
             yield _Measure("max_position_qty", qty, limits.max_position_qty)
@@ -161,7 +161,7 @@ def _exposure(
         total += position.qty * core.quote(position.symbol, now).last
     for other in account.orders.values():
         counts = symbols[other.symbol].market.quote == limits.currency and not other.reduce_only
-        if counts and other.id != order.id and scope.covers(other.strategy_id, other.symbol):
+        if counts and other.id != order.id and scope.covers(other):
             total += other.remaining * (price_estimate(other) or core.quote(other.symbol, now).last)
     return total
 
@@ -170,7 +170,7 @@ def _counted(core: Core, account: AccountState, scope: Scope, currency: str) -> 
     """The open positions of a scope whose markets are quoted in a currency."""
     for position in account.positions.values():
         quote = core.state.symbols[position.symbol].market.quote
-        if quote == currency and scope.covers(position.strategy_id, position.symbol):
+        if quote == currency and scope.covers(position):
             yield position
 
 

@@ -43,7 +43,7 @@ def _keep(core: Core, tx: Transaction, scope: Scope, kept: Kept) -> list[int]:
     canceled: list[int] = []
     account = core.state.accounts[scope.account_id]
     for order in [*account.orders.values()] if kept.limits.killed else ():
-        covered = scope.covers(order.strategy_id, order.symbol)
+        covered = scope.covers(order)
         if covered and order.is_open and opening_qty(account, order):
             cancel(core, tx, account, order, "killed")
             canceled.append(order.id)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ccxt_driver.contract.values import format_decimal, parse_decimal
 
-from .entities import ZERO
+from .entities import ZERO, Deal, Order, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,11 @@ class Scope(NamedTuple):
     strategy_id: int | None
     symbol: str | None
 
-    def covers(self, strategy_id: int, symbol: str) -> bool:
-        """Whether an order, position or deal of the account is counted."""
-        return self.strategy_id in (None, strategy_id) and self.symbol in (None, symbol)
+    def covers(self, row: Order | Position | Deal) -> bool:
+        """Whether a row of the account is counted; what the OMS does not know never is."""
+        return (
+            self.strategy_id in (None, row.strategy_id) and self.symbol in (None, row.symbol) and row.is_known
+        )
 
 
 class Kept(NamedTuple):

@@ -20,7 +20,7 @@ from ccxt_driver.contract.usual_order import UsualOrder
 from ccxt_driver.contract.values import format_decimal
 
 from . import risk
-from .access import require, usable_strategy
+from .access import require, usable_strategy, visible
 from .cancel_commands import open_order
 from .claims import claim_of, rejection_of, repeated
 from .core import Core
@@ -99,6 +99,16 @@ def _drafted(core: Core, principal: Principal, account: AccountState, payload: S
     market = symbol.market
     check_options(payload, market, now)
     strategy_id = _strategy_of(core, principal, account, payload)
+    qty = checked_qty(core, symbol, payload, now)
+    return draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
+
+
+def checked_qty(core: Core, symbol: SymbolState, payload: SendOrder, now: int) -> Decimal:
+    """The quantity of a new order in base units, as the market takes it.
+
+    :raises Refusal: `validation_error`
+    """
+    market = symbol.market
     qty = payload.qty
     if qty is None:
         qty = _qty_for_cost(core, symbol, payload, now)
@@ -115,7 +125,7 @@ def _drafted(core: Core, principal: Principal, account: AccountState, payload: S
         check_cost("payload.qty" if payload.cost is None else "payload.cost", qty * price, market)
     if payload.display_qty is not None:
         check_qty("payload.display_qty", payload.display_qty, market)
-    return draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
+    return qty
 
 
 def draft(
@@ -191,7 +201,7 @@ def _strategy_of(core: Core, principal: Principal, account: AccountState, payloa
     strategy_id = payload.strategy_id
     if payload.position_id:
         position = account.positions.get(payload.position_id)
-        if position is None or position.symbol != payload.symbol or not principal.sees(position.strategy_id):
+        if position is None or position.symbol != payload.symbol or not visible(principal, position):
             raise _bad_position(
                 payload.position_id, f"no open position of account {account.account.id} in {payload.symbol}"
             )

@@ -109,12 +109,8 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
             rejection = NOTHING_TO_REDUCE
         else:
             order.qty = min(order.qty, most)
-    else:
-        strategy = core.state.strategies.get(order.strategy_id)
-        if risk.only_closes(account, strategy) and opening_qty(account, order):
-            raise risk.opening_blocked(account, strategy)
-        if core.state.limits:
-            check_limits(core, account, order, now)
+    elif order.external is None:  # what is placed without the OMS is not its to block
+        _check_risk(core, account, order, now)
     if not waits:
         plan = plan_of(core, symbol, order)
         # One that is on its way meets another book.
@@ -132,6 +128,14 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
             raise insufficient(currency, required, free)
         _check_size(account, symbol, required)
     return Intake(plan, rejection, currency, required, free, opening)
+
+
+def _check_risk(core: Core, account: AccountState, order: Order, now: int) -> None:
+    strategy = core.state.strategies.get(order.strategy_id)
+    if risk.only_closes(account, strategy) and opening_qty(account, order):
+        raise risk.opening_blocked(account, strategy)
+    if core.state.limits:
+        check_limits(core, account, order, now)
 
 
 def _check_size(account: AccountState, symbol: SymbolState, more: Decimal) -> None:
@@ -260,6 +264,12 @@ def accept(
 def submitted(tx: Transaction, order: Order) -> None:
     """The venue has taken an order, whatever becomes of it."""
     transition(order, OrderStatus.SUBMITTED)
+    if order.is_known:
+        note_submitted(tx, order)
+
+
+def note_submitted(tx: Transaction, order: Order) -> None:
+    """Tell that the venue has taken an order."""
     tx.note(
         order.account_id,
         EventName.ORDER_SUBMITTED,
@@ -319,11 +329,7 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if order.reduce_only and not reducible(account, order):
         cancel(core, tx, account, order, NOTHING_TO_REDUCE)
         return
-    strategy = core.state.strategies.get(order.strategy_id)
-    if risk.only_closes(account, strategy) and opening_qty(account, order):
-        end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
-        return
-    if core.state.limits and exceeds_limits(core, account, order, tx.now):
+    if order.external is None and _is_blocked(core, account, order, tx.now):
         end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
         return
     core.show_book(symbol, tx.now)
@@ -346,6 +352,14 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
         end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
         return
     activate(core, tx, account, order, plan, resting_rank=True)
+
+
+def _is_blocked(core: Core, account: AccountState, order: Order, now: int) -> bool:
+    """Whether the OMS does not let an order open anything now."""
+    strategy = core.state.strategies.get(order.strategy_id)
+    if risk.only_closes(account, strategy) and opening_qty(account, order):
+        return True
+    return bool(core.state.limits) and exceeds_limits(core, account, order, now)
 
 
 def _too_large(account: AccountState, symbol: SymbolState, required: Decimal) -> bool:

@@ -119,6 +119,7 @@ def _closing_order(
     )
     order.reduce_only = True
     order.closes_position = True
+    order.external = position.external
     return order
 
 
@@ -142,19 +143,37 @@ def close_by(core: Core, principal: Principal, command: CloseByCommand, now: int
         qty = payload.qty
     with core.transaction(now) as tx:
         command_id = tx.new_command()
-        price = second.avg_price
-        deals = [_offset(core, tx, account, market, position, qty, price) for position in (first, second)]
-        ids = {
-            "account_id": account.account.id,
-            "command_id": command_id,
-            "position_id_a": first.id,
-            "position_id_b": second.id,
-            "qty": format_decimal(qty),
-            "deal_ids": [deal.id for deal in deals],
-        }
-        # The other's owner sees it in the rows; a third strategy sees nothing.
-        tx.note(account.account.id, EventName.CLOSE_BY_EXECUTED, ids, first.strategy_id)
+        offset(core, tx, account, first, second, qty, command_id)
     return changed(tx, principal, account.account.id, command_id, None)
+
+
+def offset(
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    first: Position,
+    second: Position,
+    qty: Decimal,
+    command_id: int | None,
+) -> None:
+    """Close a part of two opposite positions by each other, at the average price of the second.
+
+    :param qty: base units, at most the smaller of both
+    :param command_id: of the command that asked for it, if one did
+    """
+    market = core.state.symbols[first.symbol].market
+    price = second.avg_price
+    deals = [_offset(core, tx, account, market, position, qty, price) for position in (first, second)]
+    ids = {
+        "account_id": account.account.id,
+        "command_id": command_id,
+        "position_id_a": first.id,
+        "position_id_b": second.id,
+        "qty": format_decimal(qty),
+        "deal_ids": [deal.id for deal in deals],
+    }
+    # The other's owner sees it in the rows; a third strategy sees nothing.
+    tx.note(account.account.id, EventName.CLOSE_BY_EXECUTED, ids, first.strategy_id)
 
 
 def _check_pair(first: Position, second: Position) -> None:
@@ -286,13 +305,13 @@ def absorb(core: Core, tx: Transaction, account: AccountState, source: Position,
             continue
         deal = tx.touch_deal(stored_deal)
         deal.previous_position_id, deal.position_id = source.id, target.id
-        deal.strategy_id = target.strategy_id
+        deal.strategy_id, deal.external = target.strategy_id, target.external
     for stored_order in core.store.orders(of_source)[0]:
         order = tx.latest_order(stored_order)
         tx.touch_order(order)
         order.previous_position_id, order.position_id = source.id, target.id
         order.updated_at = tx.now
-        order.strategy_id = target.strategy_id
+        order.strategy_id, order.external = target.strategy_id, target.external
     core.state.drop_position(source)
 
 

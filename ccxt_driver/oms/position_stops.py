@@ -74,6 +74,7 @@ def closing_order(core: Core, position: Position, qty: Decimal, reason: str, now
         updated_at=now,
         reduce_only=True,
         closes_position=True,
+        external=position.external,
     )
 
 
@@ -83,6 +84,8 @@ def _make_room(core: Core, tx: Transaction, account: AccountState, position: Pos
     for order in [*account.orders_on.get(position.symbol, {}).values()]:
         if not order.is_open or order.side is position.side or order.strategy_id != position.strategy_id:
             continue
+        if order.external is not None and order.position_id != position.id:
+            continue  # it is kept apart from this position
         names_it = order.position_id == position.id and order.reduce_only
         if (order.closes_position and order.position_id == position.id) or (
             spot

@@ -57,11 +57,7 @@ class Profits:
                 continue
             profit.seen_ms, profit.seen_id = deal.executed_at, deal.id
             market = markets.get(deal.symbol)  # it may have been listed once
-            if (
-                market is not None
-                and market.quote == currency
-                and scope.covers(deal.strategy_id, deal.symbol)
-            ):
+            if market is not None and market.quote == currency and scope.covers(deal):
                 fee = deal.fee if deal.fee_currency == currency else ZERO
                 profit.total += deal.pnl - fee
                 profit.highest = max(profit.highest, profit.total)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 
-from .access import readable, require
+from .access import readable, require, visible
 from .core import Core
 from .entities import Deal, Order, Position, Principal
 from .query_parameters import Parameters, Query, read_ids
@@ -138,11 +138,7 @@ def _by_id(
         accounts = {account.account.id for account, _ in readable(core.state, principal)}
     return {
         "items": [
-            write(row)
-            for row in rows
-            if row.account_id in accounts
-            and principal.sees(row.strategy_id)
-            and (strategy_id is None or row.strategy_id == strategy_id)
+            write(row) for row in rows if row.account_id in accounts and visible(principal, row, strategy_id)
         ]
     }
 
@@ -185,7 +181,8 @@ class _Asked:
         """Whether a live row is one of those wanted."""
         wanted = self.wanted
         return (
-            (wanted.strategy_ids is None or row.strategy_id in wanted.strategy_ids)
+            row.is_known
+            and (wanted.strategy_ids is None or row.strategy_id in wanted.strategy_ids)
             and (wanted.symbol is None or row.symbol == wanted.symbol)
             and (wanted.since_ms is None or time >= wanted.since_ms)
             and (wanted.until_ms is None or time <= wanted.until_ms)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import PositionMode, PositionState
 
-from .access import require, usable_strategy
+from .access import require, usable_strategy, visible
 from .administration import Reassign
 from .cancel_commands import order_not_found
 from .core import Core
 from .entities import Deal, Order, Position, Principal
-from .position_commands import absorb, check_mergeable, open_position
+from .position_commands import absorb, check_mergeable, offset, open_position
 from .refusals import Refusal
 from .state import AccountState
 from .store import RowFilter
@@ -44,7 +44,7 @@ def _orders(core: Core, principal: Principal, ids: list[int]) -> list[Order]:
     for order_id in dict.fromkeys(ids):
         order = core.state.orders.get(order_id) or known.get(order_id)
         permission = None if order is None else principal.permission(order.account_id)
-        if order is None or permission is None or not principal.sees(order.strategy_id):
+        if order is None or permission is None or not visible(principal, order):
             raise order_not_found(order_id)
         found.append(order)
     return found
@@ -73,7 +73,10 @@ def _move_all(
             if reason is not None:
                 answer["refused"].append({"order_id": order.id, "reason": reason})
                 continue
-            _move(core, tx, order, deals, positions, strategy_id)
+            if not position_id:
+                for position in positions:
+                    _join(core, tx, account, position, strategy_id)
+            _move(core, tx, account, order, deals, positions, strategy_id, position_id)
             answer["order_ids"].append(order.id)
         answer["deal_ids"] += [deal.id for deal in tx.changes.deals]
         answer["position_ids"] += [*tx.changes.positions]
@@ -98,12 +101,15 @@ def _obstacle(
     named: set[int],
 ) -> str | None:
     """Why an order cannot move, if it cannot."""
-    if order.is_open and order.closes_position and order.strategy_id != strategy_id:
+    moves = order.strategy_id != strategy_id or order.external is not None
+    if order.is_open and order.closes_position and moves:
         return f"position {order.position_id} is being closed by an order"
     for position in positions:
-        if position.strategy_id == strategy_id and target_id in (0, position.id):
+        apart = position.external is not None
+        stays = position.id == target_id or (not apart and not target_id)
+        if position.strategy_id == strategy_id and stays:
             continue
-        if account.account.position_mode is PositionMode.NETTING:
+        if account.account.position_mode is PositionMode.NETTING and not apart:
             continue  # one position for all strategies: it keeps that of its opener
         if position.state is PositionState.CLOSE_REQUESTED:
             return f"position {position.id} is being closed by an order"
@@ -113,8 +119,24 @@ def _obstacle(
             return f"position {position.id} has deals of other orders: {', '.join(map(str, others[:10]))}"
         taken = account.netted(position.symbol, strategy_id) if not account.hedges else None
         if position.is_open and taken is not None and taken is not position and taken.id != target_id:
-            return f"strategy {strategy_id} already has position {taken.id} in {position.symbol}"
+            if not apart:
+                return f"strategy {strategy_id} already has position {taken.id} in {position.symbol}"
+            if taken.state is PositionState.CLOSE_REQUESTED and not target_id:
+                return f"position {taken.id} is being closed by an order"
     return None
+
+
+def _join(core: Core, tx: Transaction, account: AccountState, position: Position, strategy_id: int) -> None:
+    """Net a position that was kept apart with the one there is, as its trade would have done."""
+    if position.external is None or not position.is_open or account.hedges:
+        return
+    netted = account.netted(position.symbol, strategy_id)
+    if netted is None:
+        return
+    if netted.side is position.side:
+        absorb(core, tx, account, position, netted)
+    else:
+        offset(core, tx, account, netted, position, min(netted.qty, position.qty), None)
 
 
 def _into(
@@ -139,18 +161,32 @@ def _into(
 
 
 def _move(
-    core: Core, tx: Transaction, order: Order, deals: list[Deal], positions: list[Position], strategy_id: int
+    core: Core,
+    tx: Transaction,
+    account: AccountState,
+    order: Order,
+    deals: list[Deal],
+    positions: list[Position],
+    strategy_id: int,
+    target_id: int,
 ) -> None:
-    netting = core.state.accounts[order.account_id].account.position_mode is PositionMode.NETTING
+    netting = account.account.position_mode is PositionMode.NETTING
+    external = account.positions[target_id].external if target_id else None
+    order = tx.latest_order(order)
     tx.touch_order(order)
     order.strategy_id = strategy_id
+    order.external = external
     order.updated_at = tx.now
     if core.state.symbols[order.symbol].market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)
     for deal in deals:
-        tx.touch_deal(deal).strategy_id = strategy_id
+        moved = tx.touch_deal(deal)
+        moved.strategy_id = strategy_id
+        moved.external = external
     for position in positions:
-        if not netting and position.strategy_id != strategy_id:
+        joins = position.external is not external
+        if joins or (not netting and position.strategy_id != strategy_id):
             tx.touch_position(position)
             position.strategy_id = strategy_id
+            position.external = external
             position.updated_at = tx.now

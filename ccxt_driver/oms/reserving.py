@@ -47,15 +47,13 @@ def opening_qty(account: AccountState, order: Order) -> Decimal:
     return remaining - available if remaining > available else ZERO
 
 
-def target(account: AccountState, order: Order) -> tuple[Side, int]:
+def target(account: AccountState, order: Order) -> tuple[Side, bool, int]:
     """Equal for orders that would reduce the same position."""
     mode = account.account.position_mode
-    if mode is PositionMode.NETTING:
-        return order.side, 0
-    if mode is PositionMode.STRATEGY_NETTING:
-        return order.side, order.strategy_id
-    # Hedged and for no position by name, one that may open reduces nothing: it has no part in the others'.
-    return order.side, order.position_id or -order.reduce_only
+    if mode is PositionMode.HEDGE or order.external is not None:
+        # For no position by name, one that may open reduces nothing: it has no part in the others'.
+        return order.side, False, order.position_id or -order.reduce_only
+    return order.side, True, 0 if mode is PositionMode.NETTING else order.strategy_id
 
 
 def requirement(
@@ -194,7 +192,7 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
     if not sides:
         return parts
     netting = account.account.position_mode is PositionMode.NETTING
-    available: dict[tuple[Side, int], Decimal] = {}
+    available: dict[tuple[Side, bool, int], Decimal] = {}
     # In the order of their ids, which is the order they come first in for what can be reduced.
     for order_id, order in orders.items():
         if order.side not in sides:
@@ -208,6 +206,6 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
             available[key] = left - part
             if not order.reduce_only:
                 parts[order_id] = part
-        elif netting:
+        elif netting and order.external is None:
             break  # the orders before have taken the one position there is
     return parts

@@ -276,7 +276,7 @@ def _dead_man(core: Core, tx: Transaction, account_id: int, scope: str) -> None:
     strategies = {int(part) for part in scope.split(",") if part}
     account = core.state.accounts[account_id]
     for order in [*account.orders.values()]:
-        if order.is_open and (not strategies or order.strategy_id in strategies):
+        if order.is_open and order.is_known and (not strategies or order.strategy_id in strategies):
             cancel(core, tx, account, order, "cancel_all_after")
 
 

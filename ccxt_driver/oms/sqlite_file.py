@@ -95,7 +95,17 @@ _VERSION_2: Final = (
 
 _VERSION_3: Final = ("CREATE TABLE journal (id INTEGER PRIMARY KEY, changes BLOB NOT NULL) STRICT",)
 
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
+# The partial indexes find what is unknown; they are empty in most files, and then cost nothing.
+_VERSION_4: Final = (
+    "ALTER TABLE orders ADD COLUMN external TEXT",
+    "ALTER TABLE deals ADD COLUMN external TEXT",
+    "ALTER TABLE positions ADD COLUMN external TEXT",
+    "CREATE INDEX orders_unknown ON orders (account_id, created_at, id) WHERE external = 'unknown'",
+    "CREATE INDEX deals_unknown ON deals (account_id, executed_at, id) WHERE external = 'unknown'",
+    "CREATE INDEX positions_unknown ON positions (account_id, opened_at, id) WHERE external = 'unknown'",
+)
+
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 

@@ -26,6 +26,7 @@ from .sqlite_rows import (
     ORDER,
     POSITION,
     STRATEGY,
+    RowMapping,
     json_text,
 )
 from .store import Changes
@@ -64,6 +65,7 @@ _TABLES: Final[tuple[tuple[str, Callable[[_Values], Any]], ...]] = (
     (_PUT_SETTING, _by_first),
 )
 """How the rows of each table are written, and by what a later one is known to replace an earlier one."""
+_ROWS: Final[tuple[RowMapping[Any], ...]] = (CLAIM, ORDER, DEAL, POSITION, LEDGER, EVENT, ACCOUNT, STRATEGY)
 _CLAIMS: Final = 0
 _EVENTS: Final = 5
 
@@ -81,6 +83,15 @@ def _record(changes: Changes) -> _Record:
         [[*owner, str(total)] for owner, total in changes.balances.items()],
         [[name, json_text(value)] for name, value in changes.settings.items()],
     ]
+
+
+def _completed(record: _Record) -> _Record:
+    """A commit of a process that was stopped, perhaps of an older version."""
+    rows = [
+        [mapping.completed(values) for values in listed]
+        for mapping, listed in zip(_ROWS, record, strict=False)
+    ]
+    return rows + record[len(rows) :]
 
 
 class Journal:
@@ -104,7 +115,7 @@ class Journal:
         self._written: list[_Record] = []
         """Commits that are on disk, and not in the tables."""
         for (text,) in connection.execute("SELECT changes FROM journal ORDER BY id"):
-            self._written += loads(text)
+            self._written += [_completed(record) for record in loads(text)]
         self.claims: dict[tuple[int, str], Claim] = {}
         """Of the commits that are not in the tables."""
         self._know_claims()

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from ccxt_driver.contract.commands import Side, TimeInForce
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionMode, PositionState
 
-from .entities import Account, Claim, Deal, Event, LedgerEntry, Order, Position, Strategy
+from .entities import Account, Claim, Deal, Event, External, LedgerEntry, Order, Position, Strategy
 from .json_text import dumps, loads
 
 
@@ -56,6 +56,7 @@ _CODECS: Final[dict[str, _Codec]] = {
     "PositionState": (_value, PositionState),
     "PositionMode": (_value, PositionMode),
     "LedgerKind": (_value, LedgerKind),
+    "External": (_value, External),
     "dict[str, Any]": (json_text, loads),
     "dict[str, Decimal]": (_leverage_text, _leverage),
     "tuple[int, ...]": (json_text, _ids),
@@ -82,6 +83,7 @@ class RowMapping(Generic[_Entity]):
         names = [field.name for field in fields]
         columns = ", ".join(names)
         self.table = table
+        self._names = names
         self._entity = entity
         self._get: Callable[[_Entity], tuple[Any, ...]] = attrgetter(*names)
         self._into = [(index, into) for index, (into, _) in enumerate(codecs) if into]
@@ -99,6 +101,10 @@ class RowMapping(Generic[_Entity]):
             if value is not None:
                 values[index] = into(value)
         return values
+
+    def completed(self, values: list[Any]) -> list[Any]:
+        """What an older version wrote down for the columns, with those that came later: they may be empty."""
+        return values + [None] * (len(self._names) - len(values))
 
     def entity(self, row: Iterable[Any]) -> _Entity:
         """The entity of a row of the table."""

@@ -197,11 +197,24 @@ class SqliteStore:
             owners.add(owner)
         self._free = None
 
+    def _leave_out(self, where: _Where, table: str, wanted: RowFilter) -> None:
+        """Rows by whether the OMS knows them; where it knows all, none has to be looked at for it."""
+        unknown = "external = 'unknown'"  # word for word as in the partial indexes
+        if wanted.known is False:
+            where.conditions.append(unknown)
+        elif wanted.known:
+            query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {unknown})"
+            with self._reading() as execute:
+                some = execute(query).fetchone()[0]
+            if some:
+                where.conditions.append("external IS NOT 'unknown'")
+
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
         where = _Where()
         where.times(wanted, "created_at", "updated_at")
         where.book(wanted)
+        self._leave_out(where, "orders", wanted)
         where.orders_named(wanted, "{}", "id")
         where.add("position_id = ?", wanted.position_id)
         where.among("status", wanted.statuses)
@@ -212,6 +225,7 @@ class SqliteStore:
         where = _Where()
         where.times(wanted, "executed_at", "executed_at")
         where.book(wanted)
+        self._leave_out(where, "deals", wanted)
         where.orders_named(wanted, "{}", "order_id")
         where.add("position_id = ?", wanted.position_id)
         return self._page(DEAL, where, wanted, "executed_at")
@@ -221,6 +235,7 @@ class SqliteStore:
         where = _Where()
         where.times(wanted, "opened_at", "updated_at")
         where.book(wanted)
+        self._leave_out(where, "positions", wanted)
         where.orders_named(wanted, "id IN (SELECT position_id FROM deals WHERE {})", "order_id")
         where.add("id = ?", wanted.position_id)
         where.among("state", wanted.statuses)

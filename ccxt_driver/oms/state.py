@@ -100,7 +100,9 @@ class AccountState:
         positions = self.positions_on.get(symbol)
         if positions:
             for position in positions.values():
-                if not self._by_strategy or position.strategy_id == strategy_id:
+                if position.external is None and (
+                    not self._by_strategy or position.strategy_id == strategy_id
+                ):
                     return position
         return None
 

@@ -93,6 +93,7 @@ class RowFilter:
     has no status, a ledger entry only times, `currency` and `kind`.
 
     :param strategy_ids: None for all
+    :param known: whether the rows that the OMS knows are wanted, or those it does not; None for both
     :param statuses: order statuses or position states; None for all
     :param limit: None for no limit
     """
@@ -110,6 +111,7 @@ class RowFilter:
     statuses: frozenset[str] | None = None
     currency: str | None = None
     kind: str | None = None
+    known: bool | None = True
     descending: bool = False
     offset: int = 0
     limit: int | None = None
@@ -246,10 +248,12 @@ _Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
 class _Table(Generic[_Row]):
     """Rows by id, and of each account sorted by (time, id)."""
 
-    __slots__ = ("_by_account", "_key", "_time", "rows")
+    __slots__ = ("_by_account", "_key", "_time", "rows", "unknown")
 
     def __init__(self, time: str) -> None:
         self.rows: dict[int, _Row] = {}
+        self.unknown: set[int] = set()
+        """Ids of the rows that the OMS does not know."""
         self._by_account: defaultdict[int, list[_Row]] = defaultdict(list)
         self._time: Callable[[_Row], int] = attrgetter(time)
         self._key: Callable[[_Row], tuple[int, int]] = attrgetter(time, "id")
@@ -330,7 +334,22 @@ def _dated(rows: list[_Row], wanted: RowFilter, time: str) -> list[_Row]:
 _Book = TypeVar("_Book", Order, Deal, Position)
 
 
-def _of_book(rows: list[_Book], wanted: RowFilter) -> list[_Book]:
+def _note_unknown(table: _Table[_Book], row: _Book) -> None:
+    """Remember whether the OMS knows of a row."""
+    if row.is_known:
+        table.unknown.discard(row.id)
+    else:
+        table.unknown.add(row.id)
+
+
+def _covered(table: _Table[_Book], wanted: RowFilter) -> list[_Book]:
+    """Rows that `wanted` covers; to look for unknown ones is not to go through the history."""
+    return table.among(table.unknown, wanted) if wanted.known is False else table.covered(wanted)
+
+
+def _of_book(rows: list[_Book], wanted: RowFilter, unknown: set[int]) -> list[_Book]:
+    if wanted.known is not None and (unknown or not wanted.known):
+        rows = [row for row in rows if (row.id not in unknown) is wanted.known]
     if wanted.strategy_ids is not None:
         rows = [row for row in rows if row.strategy_id in wanted.strategy_ids]
     if wanted.symbol is not None:
@@ -416,14 +435,7 @@ class MemoryStore:
             self._check_claims(changes.claims)
         if changes.events:
             self._put_events(changes.events)  # checks before it writes; nothing after it can fail
-        for order in changes.orders.values():
-            if self._orders.put(order) and order.client_order_id is not None:
-                self._orders_by_client_id[order.account_id, order.client_order_id] = order.id
-        for deal in changes.deals:
-            if self._deals.put(deal):
-                self._deals_by_order[deal.order_id].append(deal.id)
-        for position in changes.positions.values():
-            self._positions.put(position)
+        self._put_rows(changes)
         for entry in changes.ledger:
             self._ledger.put(entry)
         for claim in changes.claims:
@@ -433,6 +445,22 @@ class MemoryStore:
         self._accounts.update(changes.accounts)
         self._strategies.update(changes.strategies)
         self._settings.update(changes.settings)
+
+    def _put_rows(self, changes: Changes) -> None:
+        for order in changes.orders.values():
+            if self._orders.put(order) and order.client_order_id is not None:
+                self._orders_by_client_id[order.account_id, order.client_order_id] = order.id
+            if order.external is not None or self._orders.unknown:
+                _note_unknown(self._orders, order)
+        for deal in changes.deals:
+            if self._deals.put(deal):
+                self._deals_by_order[deal.order_id].append(deal.id)
+            if deal.external is not None or self._deals.unknown:
+                _note_unknown(self._deals, deal)
+        for position in changes.positions.values():
+            self._positions.put(position)
+            if position.external is not None or self._positions.unknown:
+                _note_unknown(self._positions, position)
 
     def together(self) -> AbstractContextManager[None]:
         """As the protocol says; there is no disk to share a write to."""
@@ -478,8 +506,8 @@ class MemoryStore:
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
         named = self._named_orders(wanted)
-        rows = self._orders.covered(wanted) if named is None else self._orders.among(named, wanted)
-        rows = _dated(_of_book(rows, wanted), wanted, "updated_at")
+        rows = _covered(self._orders, wanted) if named is None else self._orders.among(named, wanted)
+        rows = _dated(_of_book(rows, wanted, self._orders.unknown), wanted, "updated_at")
         if wanted.position_id is not None:
             rows = [row for row in rows if row.position_id == wanted.position_id]
         if wanted.statuses is not None:
@@ -489,8 +517,8 @@ class MemoryStore:
     def deals(self, wanted: RowFilter) -> tuple[list[Deal], int]:
         """As `orders`."""
         named = self._deals_of_named_orders(wanted)
-        rows = self._deals.covered(wanted) if named is None else self._deals.among(named, wanted)
-        rows = _dated(_of_book(rows, wanted), wanted, "executed_at")
+        rows = _covered(self._deals, wanted) if named is None else self._deals.among(named, wanted)
+        rows = _dated(_of_book(rows, wanted, self._deals.unknown), wanted, "executed_at")
         if wanted.position_id is not None:
             rows = [row for row in rows if row.position_id == wanted.position_id]
         return _page(rows, wanted)
@@ -501,11 +529,11 @@ class MemoryStore:
         if wanted.position_id is not None:
             rows = self._positions.among([wanted.position_id], wanted)
         else:
-            rows = self._positions.covered(wanted)
+            rows = _covered(self._positions, wanted)
         if named is not None:
             touched = {deal.position_id for deal in self._deals.by_id(named)}
             rows = [row for row in rows if row.id in touched]
-        rows = _dated(_of_book(rows, wanted), wanted, "updated_at")
+        rows = _dated(_of_book(rows, wanted, self._positions.unknown), wanted, "updated_at")
         if wanted.statuses is not None:
             rows = [row for row in rows if row.state in wanted.statuses]
         return _page(rows, wanted)

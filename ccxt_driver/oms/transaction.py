@@ -10,7 +10,18 @@ from typing import Any, Final
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import LedgerKind
 
-from .entities import ZERO, Account, BalanceEvent, Deal, Event, LedgerEntry, Order, Position, Strategy
+from .entities import (
+    ZERO,
+    Account,
+    BalanceEvent,
+    Deal,
+    Event,
+    External,
+    LedgerEntry,
+    Order,
+    Position,
+    Strategy,
+)
 from .matching.liquidity import Liquidity
 from .state import AccountState, State
 from .store import Changes
@@ -29,6 +40,7 @@ _FIELDS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
 }
 
 
+_UNKNOWN: Final = External.UNKNOWN
 _ORDER_UPDATED: Final = EventName.ORDER_UPDATED.value
 _DEAL_CREATED: Final = EventName.DEAL_CREATED.value
 _POSITION_UPDATED: Final = EventName.POSITION_UPDATED.value
@@ -120,6 +132,11 @@ class Transaction:
 
     def add_deal(self, deal: Deal) -> None:
         """A new deal."""
+        self.changes.deals.append(deal)
+
+    def reveal_deal(self, deal: Deal) -> None:
+        """A deal is about to become known: to everybody it is a new one."""
+        self._save(deal)
         self.changes.deals.append(deal)
 
     def touch_deal(self, deal: Deal) -> Deal:
@@ -244,15 +261,19 @@ class Transaction:
         changes, now = self.changes, self.now
         events, quiet = changes.events, self._quiet
         for order in changes.orders.values():
-            if quiet and order.id in quiet:
+            if (quiet and order.id in quiet) or order.external is _UNKNOWN:
                 continue
             row = self.order_rows[order.id] = order.row()
             events.append(Event(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
         for deal in changes.deals:
+            if deal.external is _UNKNOWN:
+                continue
             row = self.deal_rows[deal.id] = deal.row()
             if deal.id not in self._moved:
                 events.append(Event(deal.account_id, 0, now, _DEAL_CREATED, row, deal.strategy_id))
         for position in changes.positions.values():
+            if position.external is _UNKNOWN:
+                continue
             row = self.position_rows[position.id] = self._position_row(position, now)
             events.append(Event(position.account_id, 0, now, _POSITION_UPDATED, row, position.strategy_id))
         accounts = self.state.accounts

@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from ccxt_driver.contract.endpoints import CORE_FUNCTIONS, MARKET_FUNCTIONS, snake_case
 from ccxt_driver.contract.events import CcxtCall
 
-from . import venue_margin, venue_private, venue_public
+from . import venue_margin, venue_private, venue_public, venue_trading
 from .access import ANONYMOUS, Right, require
 from .core import Core
 from .entities import Principal
@@ -38,6 +38,7 @@ class Function:
 
 
 _P: Final = "params"
+_LISTED: Final = ("symbol", "since", "limit", _P)
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
     "describe": Function(venue_public.describe, ()),
@@ -69,7 +70,16 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
         venue_margin.fetch_funding_history, ("symbol", "since", "limit", _P), "read"
     ),
     "fetch_order": Function(venue_private.fetch_order, ("id", "symbol", _P), "read"),
-    "fetch_open_orders": Function(venue_private.fetch_open_orders, ("symbol", "since", "limit", _P), "read"),
+    "fetch_open_orders": Function(venue_private.fetch_open_orders, _LISTED, "read"),
+    "fetch_orders": Function(venue_private.fetch_orders, _LISTED, "read"),
+    "fetch_closed_orders": Function(venue_private.fetch_closed_orders, _LISTED, "read"),
+    "fetch_canceled_orders": Function(venue_private.fetch_canceled_orders, _LISTED, "read"),
+    "fetch_my_trades": Function(venue_private.fetch_my_trades, _LISTED, "read"),
+    "create_order": Function(
+        venue_trading.create_order, ("symbol", "type", "side", "amount", "price", _P), "trade"
+    ),
+    "cancel_order": Function(venue_trading.cancel_order, ("id", "symbol", _P), "trade"),
+    "cancel_all_orders": Function(venue_trading.cancel_all_orders, ("symbol", _P), "trade"),
     "set_leverage": Function(venue_margin.set_leverage, ("leverage", "symbol", _P), "trade"),
     "set_margin_mode": Function(venue_margin.set_margin_mode, ("margin_mode", "symbol", _P), "trade"),
     "set_position_mode": Function(venue_margin.set_position_mode, ("hedged", "symbol", _P), "trade"),
@@ -140,9 +150,10 @@ def _trades(name: str) -> bool:
 
 
 def _unsupported(name: str) -> Exception:
-    if name.startswith(("create_order", "create_limit", "create_market", "create_stop", "cancel_", "edit_")):
+    if name.startswith(("create_", "cancel_", "edit_")):
         return venue_refusal(
             "NotSupported",
-            f"the paper venue takes orders from the OMS only: use /oms/commands instead of {name}",
+            f"the paper venue does not have {name}: it has create_order, cancel_order and cancel_all_orders; "
+            "the OMS has more, under /oms/commands",
         )
     return venue_refusal("NotSupported", f"the paper venue does not have {name}")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.rows import OrderStatus
 from ccxt_driver.contract.values import format_time
 
-from .entities import Order
+from .entities import Deal, Order
 from .market.listing import Market
 from .refusals import Refusal
+from .store import RowFilter
 from .venue_arguments import Call, listed
+
+_LIMIT: Final = 100
+_MOST: Final = 1000
 
 
 def fetch_balance(call: Call) -> dict[str, Any]:
@@ -71,8 +76,11 @@ _STATUS: Final = {
 }
 
 
-def fetch_order(call: Call) -> dict[str, Any]:
-    """An order by the venue's own id, which the OMS row has as `exchange_order_id`."""
+def order_of(call: Call) -> Order:
+    """The order that `id` names: the venue's own id, which the OMS row has as `exchange_order_id`.
+
+    :raises Refusal: OrderNotFound
+    """
     venue_id = str(call.required("id"))
     order = None
     if venue_id[:1] == "P" and venue_id[1:].isascii() and venue_id[1:].isdigit() and len(venue_id) < 20:
@@ -87,7 +95,12 @@ def fetch_order(call: Call) -> dict[str, Any]:
         raise Refusal(
             ErrorCode.EXCHANGE_ERROR, f"order {venue_id[:40]} does not exist", {"ccxt_error": "OrderNotFound"}
         )
-    return _unified(order)
+    return call.core.state.orders.get(order.id, order)
+
+
+def fetch_order(call: Call) -> dict[str, Any]:
+    """An order by the venue's own id."""
+    return unified_order(order_of(call))
 
 
 def fetch_open_orders(call: Call) -> list[dict[str, Any]]:
@@ -107,10 +120,76 @@ def fetch_open_orders(call: Call) -> list[dict[str, Any]]:
     orders.sort(key=lambda order: (order.created_at, order.id))
     if limit is not None:
         orders = orders[:limit] if since is not None else orders[-limit:]
-    return [_unified(order) for order in orders]
+    return [unified_order(order) for order in orders]
 
 
-def _unified(order: Order) -> dict[str, Any]:
+def fetch_orders(call: Call) -> list[dict[str, Any]]:
+    """Orders of every status, ascending in time: the newest without `since`."""
+    return _orders(call, None)
+
+
+def fetch_closed_orders(call: Call) -> list[dict[str, Any]]:
+    """As `fetch_orders`, those that have filled."""
+    return _orders(call, frozenset((OrderStatus.FILLED.value,)))
+
+
+def fetch_canceled_orders(call: Call) -> list[dict[str, Any]]:
+    """As `fetch_orders`, those that were cancelled."""
+    return _orders(call, frozenset((OrderStatus.CANCELED.value,)))
+
+
+def _orders(call: Call, statuses: frozenset[str] | None) -> list[dict[str, Any]]:
+    wanted = _wanted(call, statuses)
+    rows = call.core.store.orders(wanted)[0]
+    return [unified_order(order) for order in (rows[::-1] if wanted.descending else rows)]
+
+
+def fetch_my_trades(call: Call) -> list[dict[str, Any]]:
+    """Trades, ascending in time: the newest without `since`. What the OMS closes by itself is none."""
+    wanted = _wanted(call, None)
+    limit, wanted = wanted.limit, replace(wanted, limit=None)
+    rows = [deal for deal in call.core.store.deals(wanted)[0] if deal.order_id][:limit]
+    return [_unified_trade(deal) for deal in (rows[::-1] if wanted.descending else rows)]
+
+
+def _wanted(call: Call, statuses: frozenset[str] | None) -> RowFilter:
+    """What the arguments `symbol`, `since` and `limit` ask for; the venue knows more than the OMS."""
+    symbol = call.given.get("symbol")
+    since = call.whole("since", None, 0, 2**53)
+    return RowFilter(
+        (call.owner.account.id,),
+        strategy_ids=call.principal.strategies,
+        symbol=None if symbol is None else listed(call.core, symbol).symbol,
+        since_ms=since,
+        statuses=statuses,
+        known=None,
+        descending=since is None,
+        limit=call.whole("limit", _LIMIT, 1, _MOST),
+    )
+
+
+def _unified_trade(deal: Deal) -> dict[str, Any]:
+    fee = {"currency": deal.fee_currency, "cost": float(deal.fee)}
+    return {
+        "id": deal.exchange_trade_id,
+        "order": f"P{deal.order_id}",
+        "timestamp": deal.executed_at,
+        "datetime": format_time(deal.executed_at),
+        "symbol": deal.symbol,
+        "type": None,
+        "side": deal.side.value,
+        "takerOrMaker": "maker" if deal.maker else "taker",
+        "price": float(deal.price),
+        "amount": float(deal.qty),
+        "cost": float(deal.qty * deal.price),
+        "fee": fee,
+        "fees": [fee],
+        "info": {},
+    }
+
+
+def unified_order(order: Order) -> dict[str, Any]:
+    """An order in ccxt's structure."""
     average = order.avg_fill_price
     trigger = order.trigger_price or order.stop_price or order.take_profit_price
     fee = {"currency": order.fee_currency, "cost": float(order.fee)} if order.fee_currency else None

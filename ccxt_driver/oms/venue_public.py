@@ -23,7 +23,12 @@ HAS: Final[dict[str, bool]] = {
             "spot",
             "swap",
             "fetchBalance",
+            "cancelAllOrders",
+            "cancelOrder",
+            "createOrder",
             "fetchBidsAsks",
+            "fetchCanceledOrders",
+            "fetchClosedOrders",
             "fetchCurrencies",
             "fetchFundingHistory",
             "fetchFundingRate",
@@ -36,10 +41,12 @@ HAS: Final[dict[str, bool]] = {
             "fetchMarkPrices",
             "fetchMarketLeverageTiers",
             "fetchMarkets",
+            "fetchMyTrades",
             "fetchOHLCV",
             "fetchOpenOrders",
             "fetchOrder",
             "fetchOrderBook",
+            "fetchOrders",
             "fetchStatus",
             "fetchTicker",
             "fetchTickers",
@@ -53,11 +60,9 @@ HAS: Final[dict[str, bool]] = {
         ),
         True,
     ),
-    **dict.fromkeys(
-        ("margin", "future", "option", "createOrder", "cancelOrder", "editOrder", "withdraw"), False
-    ),
+    **dict.fromkeys(("margin", "future", "option", "editOrder", "withdraw"), False),
 }
-"""Functions of the venue itself; orders go through the OMS."""
+"""Functions of the venue itself."""
 
 
 def describe(call: Call) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Auditor:
         self.refresh()
 
     def refresh(self) -> None:
-        everything = RowFilter((1, 2, 3))
+        everything = RowFilter((1, 2, 3), known=None)
         store = self.core.store
         self.orders = store.orders(everything)[0]
         self.deals = sorted(store.deals(everything)[0], key=lambda deal: deal.id)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
-from ccxt_driver.oms.entities import Claim, Deal, Event, LedgerEntry, Order, Position
+from ccxt_driver.oms.entities import Claim, Deal, Event, External, LedgerEntry, Order, Position
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, MemoryStore, RowFilter, Store
 
@@ -23,6 +23,7 @@ accounts = st.integers(1, 2)
 row_ids = st.integers(1, 12)
 times = st.integers(0, 20)
 small = st.integers(0, 3)
+externals = st.sampled_from([None, None, *External])
 symbols = st.sampled_from(["BTC/USDT", "ETH/USDT"])
 decimals = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**9), max_value=10**9)
 
@@ -53,6 +54,7 @@ def order_rows(draw: st.DrawFn) -> Order:
         client_order_id=f"c{row_id}" if row_id % 3 else None,
         price=draw(st.none() | decimals),
         updated_at=draw(times),
+        external=draw(externals),
     )
 
 
@@ -72,6 +74,7 @@ def deal_rows(draw: st.DrawFn) -> Deal:
         time_of(row_id),
         draw(times),
         strategy_id=draw(small),
+        external=draw(externals),
     )
 
 
@@ -88,6 +91,7 @@ def position_rows(draw: st.DrawFn) -> Position:
         strategy_id=draw(small),
         state=draw(st.sampled_from(PositionState)),
         updated_at=draw(times),
+        external=draw(externals),
     )
 
 
@@ -116,6 +120,7 @@ filters = st.builds(
     statuses=st.none() | st.frozensets(st.sampled_from([*OrderStatus, *PositionState]), max_size=4),
     currency=st.none() | st.sampled_from(["USDT", "BTC"]),
     kind=st.none() | st.sampled_from(LedgerKind),
+    known=st.none() | st.booleans(),
     descending=st.booleans(),
     offset=small,
     limit=st.none() | small,

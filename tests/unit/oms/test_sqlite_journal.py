@@ -13,6 +13,8 @@ import pytest
 
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.oms.entities import Account, Claim, Event, Order, PositionMode
+from ccxt_driver.oms.json_text import dumps, loads
+from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreUnusable
 
@@ -195,3 +197,25 @@ def test_a_journal_that_cannot_be_read_is_told(path: Path) -> None:
     connection.commit()
     connection.close()
     SqliteStore(path).close()
+
+
+def test_a_journal_of_an_older_version_lacks_columns(store: SqliteStore, path: Path) -> None:
+    """Its process was killed, and the tables came to have more columns since."""
+    store.commit(order(1))
+    [(text,)] = store._connection.execute("SELECT changes FROM journal").fetchall()
+    record = loads(text)
+    record[0][1][0].pop()  # of its order what version 4 has added
+    older = path.with_name("older.sqlite")
+    connection = sqlite3.connect(older)
+    for statements in MIGRATIONS[:3]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute("INSERT INTO journal (changes) VALUES (?)", (dumps(record),))
+    connection.execute("PRAGMA user_version = 3")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.commit()
+    connection.close()
+    opened = SqliteStore(older)
+    assert opened.orders(RowFilter((1,))) == store.orders(RowFilter((1,)))
+    assert opened.load() == store.load()
+    opened.close()

@@ -169,7 +169,8 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
     snapshot = store.load()
     store.close()
     assert snapshot.accounts[1].isolated == ()
-    assert [(row.id, row.qty, row.margin_added) for row in snapshot.open_positions] == [(7, 2, 0)]
+    [position] = snapshot.open_positions
+    assert (position.id, position.qty, position.margin_added, position.external) == (7, 2, 0, None)
 
 
 def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:

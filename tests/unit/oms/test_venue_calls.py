@@ -39,7 +39,7 @@ def test_has_names_what_is_served(desk: Any) -> None:
     }
     assert served == set(FUNCTIONS) - {"describe", "has", "load_markets"}
     assert desk.venue("has", "fetchOHLCV") is True
-    assert desk.venue("has")["createOrder"] is False
+    assert desk.venue("has")["editOrder"] is False
 
 
 def test_arguments_by_position_and_by_name_in_either_spelling(desk: Any) -> None:
@@ -73,8 +73,9 @@ def test_arguments_by_position_and_by_name_in_either_spelling(desk: Any) -> None
         ("set_position_mode", [True], {}, "NotSupported", "position mode"),
         ("fetch_funding_rate", [SPOT], {}, "BadSymbol", "not a swap"),
         ("fetch_order", ["nope"], {}, "OrderNotFound", "nope"),
-        ("create_order", [SPOT, "market", "buy", 1], {}, "NotSupported", "from the OMS only"),
-        ("cancelOrder", ["1"], {}, "NotSupported", "from the OMS only"),
+        ("createOrders", [[]], {}, "NotSupported", "/oms/commands"),
+        ("editOrder", ["1"], {}, "NotSupported", "/oms/commands"),
+        ("cancelOrder", ["1"], {}, "OrderNotFound", "1"),
         ("fetchPositions", [], {}, "NotSupported", "does not have"),
     ],
 )
