@@ -47,7 +47,7 @@ _IS_OTHERWISE: Final = {
     "merged positions cannot be shown": ("P38",),
     "orders with deals cannot be reassigned": ("S08",),
     "strategies are not checked": ("S15", "S16"),
-    "its venue takes orders past it": ("W05",),
+    "its venue takes orders past it, and it learns of them by trades": ("W05", "W12"),
 }
 """Cards by what is not as the contract has it, and shows only in what the gateway answers."""
 

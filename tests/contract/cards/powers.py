@@ -78,10 +78,45 @@ def w04_the_guard(desk: Desk) -> None:
 
 @card
 def w05_the_guard_opened(desk: Desk) -> None:
-    """With the option the call goes out; this venue then says that orders go through the OMS."""
+    """With the option the call goes out, and the OMS knows nothing of the order before it is reconciled."""
     ex = desk.exchange(allow_venue_orders=True)
-    with desk.refused(ccxt.NotSupported, "OMS"):
-        ex.call_ccxt("create_order", SPOT, "market", "buy", 1)
+    placed = ex.call_ccxt("createOrder", SPOT, "limit", "buy", 1, 90)
+    assert ex.fetch_balance()["USDT"]["used"] == 90.09
+    assert ex.fetch_open_orders() == []
+    with desk.refused(ccxt.OrderNotFound):
+        ex.cancel_order(placed["id"][1:])
+    ex.reconcile()
+    [order] = ex.fetch_open_orders()
+    assert (order["info"]["exchange_order_id"], order["info"]["reason"]) == (placed["id"], "external")
+    assert ex.cancel_order(order["id"])["status"] == "canceled"
+    with desk.refused(ccxt.InsufficientFunds):
+        ex.call_ccxt("create_order", SPOT, "market", "buy", 5000)
+    with desk.refused(ccxt.OrderNotFound):
+        ex.call_ccxt("cancel_order", placed["id"])
+
+
+@card
+def w12_trades_past_the_oms(desk: Desk) -> None:
+    """Trades past the OMS are apart once they are known: net views add them up, raw rows do not."""
+    ex = desk.exchange(allow_venue_orders=True)
+    ex.create_order(SWAP, "market", "buy", 3)
+    trade = ex.call_ccxt("create_order", SWAP, "market", "sell", 1, None, {"clientOrderId": "theirs"})
+    assert ex.fetch_position(SWAP)["contracts"] == 3
+    assert len(ex.fetch_my_trades(SWAP)) == 1
+    assert [row["order"] for row in ex.call_ccxt("fetch_my_trades", SWAP)][1] == trade["id"]
+    ex.reconcile()
+    own, theirs = ex.fetch_my_trades(SWAP)
+    assert (own["side"], theirs["side"], theirs["info"]["reconciled"]) == ("buy", "sell", True)
+    raw = ex.fetch_positions([SWAP], {"positions": "raw"})
+    assert [(row["side"], row["contracts"]) for row in raw] == [("long", 3), ("short", 1)]
+    net = ex.fetch_position(SWAP)
+    assert (net["side"], net["contracts"]) == ("long", 2)
+    assert net["info"]["member_ids"] == [int(row["id"]) for row in raw]
+    order = ex.fetch_order(theirs["order"], SWAP)
+    assert (order["clientOrderId"], order["status"]) == ("theirs", "closed")
+    ex.reassign([order["id"]], 0)
+    [position] = ex.fetch_positions([SWAP], {"positions": "raw"})
+    assert (position["id"], position["contracts"]) == (raw[0]["id"], 2)
 
 
 @card
