@@ -17,7 +17,7 @@ from .ledger.positions import increase, reduce
 from .market.listing import Market
 from .matching.engine import Fill
 from .matching.fees import fee_currency
-from .matching.lifecycle import transition
+from .matching.lifecycle import move_position, transition
 from .reserving import reserve
 from .state import AccountState
 from .transaction import Transaction
@@ -291,7 +291,7 @@ def end_order(
         position = account.positions.get(order.position_id)
         if position is not None and position.state is PositionState.CLOSE_REQUESTED:
             tx.touch_position(position)
-            position.state = PositionState.OPEN
+            move_position(position, PositionState.OPEN)
             position.updated_at = tx.now
 
 

@@ -24,6 +24,7 @@ from ccxt_driver.contract.rows import LedgerKind, PositionState
 from .core import Core
 from .entities import ZERO, Position
 from .execution import cancel, execute, fill_order
+from .matching.lifecycle import move_position
 from .placing import submitted
 from .position_stops import closing_order, closing_plan
 from .reserving import reserve_again
@@ -116,7 +117,7 @@ def _liquidate(core: Core, tx: Transaction, account: AccountState, position: Pos
     order.id = core.state.next_id("order")
     tx.add_order(order)
     tx.touch_position(position)
-    position.state = PositionState.CLOSE_REQUESTED
+    move_position(position, PositionState.CLOSE_REQUESTED)
     submitted(tx, order)
     execute(core, tx, account, order, plan.fills)
     if order.is_open:

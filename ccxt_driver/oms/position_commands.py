@@ -26,6 +26,7 @@ from .entities import ZERO, Deal, Order, Position, Principal, average, opposite
 from .execution import end_position
 from .ledger.positions import close, reduce
 from .market.listing import Market
+from .matching.lifecycle import move_position
 from .matching.order_types import check_options, check_price, check_qty, check_stops
 from .order_commands import draft, submit
 from .outcome import Outcome, changed
@@ -86,7 +87,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
         lock(tx, position)
         submit(core, tx, account, order, intake, command_id, payload)
         if intake.rejection is not None:
-            position.state = PositionState.OPEN
+            move_position(position, PositionState.OPEN)
     outcome = changed(tx, principal, order.account_id, command_id, order.id)
     outcome.error = rejection_of(order)
     return outcome
@@ -95,7 +96,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
 def lock(tx: Transaction, position: Position) -> None:
     """Nobody else may close a position while an order does."""
     tx.touch_position(position)
-    position.state = PositionState.CLOSE_REQUESTED
+    move_position(position, PositionState.CLOSE_REQUESTED)
     position.updated_at = tx.now
 
 

@@ -11,6 +11,7 @@ from .core import Core
 from .entities import ZERO, Order, Position, opposite
 from .execution import cancel
 from .matching.engine import Plan
+from .matching.lifecycle import move_position
 from .placing import accept
 from .state import AccountState
 from .transaction import Transaction
@@ -52,7 +53,7 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
     order.id = core.state.next_id("order")
     tx.add_order(order)
     tx.touch_position(position)
-    position.state = PositionState.CLOSE_REQUESTED
+    move_position(position, PositionState.CLOSE_REQUESTED)
     accept(core, tx, account, order, plan)
 
 

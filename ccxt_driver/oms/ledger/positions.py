@@ -7,6 +7,7 @@ from decimal import Decimal
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import PositionState
 from ccxt_driver.oms.entities import ZERO, Position, average
+from ccxt_driver.oms.matching.lifecycle import move_position
 
 
 def increase(position: Position, qty: Decimal, price: Decimal, now: int) -> None:
@@ -52,7 +53,7 @@ def close(position: Position, state: PositionState, now: int) -> None:
     position.qty = ZERO
     position.entry_cost = ZERO
     position.margin_added = ZERO
-    position.state = state
+    move_position(position, state)
     position.closed_at = now
     position.updated_at = now
 
