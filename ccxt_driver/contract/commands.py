@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,10 +13,11 @@ from pydantic import (
     ConfigDict,
     Field,
     TypeAdapter,
+    WithJsonSchema,
     model_validator,
 )
 
-from .fields import DecimalText, Id, IdOrZero, PositiveDecimal, TimeText
+from .fields import DecimalText, Flag, Id, IdOrZero, PositiveDecimal, TimeText
 
 
 class CommandName(StrEnum):
@@ -67,6 +68,20 @@ def _ids_from_csv(value: object) -> object:
     return [int(part) for part in parts]
 
 
+_CSV: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": "^[0-9, ]*$"},
+            {"type": "array", "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**63}},
+            {"type": "null"},
+        ]
+    }
+)
+_EITHER_CASE: Final = WithJsonSchema(
+    {"enum": [*(each.value for each in TimeInForce), *(each.value.lower() for each in TimeInForce), None]}
+)
+
+
 def _not_blank(value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise ValueError("expected a text that is not blank")
@@ -79,7 +94,9 @@ Reason = Annotated[str, Field(max_length=32)]
 Comment = Annotated[str | None, Field(max_length=255)]
 ClientOrderId = Annotated[str | None, Field(min_length=1, max_length=128), AfterValidator(_not_blank)]
 StrategyId = Annotated[IdOrZero, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
-StrategyIds = Annotated[list[IdOrZero], Field(validation_alias=AliasChoices("strategy_ids", "magic_ids"))]
+StrategyIds = Annotated[
+    list[IdOrZero], Field(max_length=5000, validation_alias=AliasChoices("strategy_ids", "magic_ids"))
+]
 GuardStrategyId = Annotated[IdOrZero | None, Field(validation_alias=AliasChoices("strategy_id", "magic_id"))]
 """**[feature strategy_guard]**: a row of another strategy answers `*_not_found`; None asks nothing."""
 
@@ -97,10 +114,10 @@ class _OrderOptions(_Payload):
     position_id: IdOrZero = 0
     reason: Reason = "api"
     comment: Comment = None
-    reduce_only: bool = False
+    reduce_only: Flag = False
     client_order_id: ClientOrderId = None
-    post_only: bool = False
-    time_in_force: Annotated[TimeInForce | None, BeforeValidator(_upper)] = None
+    post_only: Flag = False
+    time_in_force: Annotated[TimeInForce | None, BeforeValidator(_upper), _EITHER_CASE] = None
     trigger_price: PositiveDecimal | None = None
     stop_price: PositiveDecimal | None = None
     take_profit_price: PositiveDecimal | None = None
@@ -165,7 +182,9 @@ class CancelOrder(_Payload):
 
     order_id: Id | None = None
     order_ids: Annotated[list[Id] | None, Field(min_length=1, max_length=5000)] = None
-    order_ids_csv: Annotated[list[Id] | None, BeforeValidator(_ids_from_csv)] = None
+    order_ids_csv: Annotated[
+        Annotated[list[Id], Field(max_length=5000)] | None, BeforeValidator(_ids_from_csv), _CSV
+    ] = None
     strategy_id: GuardStrategyId = None
 
     @model_validator(mode="after")
@@ -190,8 +209,9 @@ class CancelAllOrders(_Payload):
 
     strategy_ids: StrategyIds = Field(default_factory=list)
     strategy_ids_csv: Annotated[
-        list[IdOrZero],
+        Annotated[list[IdOrZero], Field(max_length=5000)],
         BeforeValidator(_ids_from_csv),
+        _CSV,
         Field(validation_alias=AliasChoices("strategy_ids_csv", "magic_ids_csv")),
     ] = Field(default_factory=list)
     symbol: Symbol | None = None

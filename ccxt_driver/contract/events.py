@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .fields import Id
+from .fields import Flag, Id
 
 
 class Action(StrEnum):
@@ -111,8 +111,8 @@ class Subscribe(BaseModel):
     """Payload of `subscribe`; `after_seq` maps an account id to the last `seq` seen."""
 
     account_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
-    namespaces: list[str] = Field(default_factory=lambda: [Namespace.POSITION.value])
-    with_snapshot: bool = True
+    namespaces: list[str] = Field(default_factory=lambda: [Namespace.POSITION.value], max_length=100)
+    with_snapshot: Flag = True
     after_seq: dict[int, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
 
@@ -121,7 +121,7 @@ class SubscribeMarket(BaseModel):
 
     account_id: Id
     symbol: Annotated[str, Field(min_length=1, max_length=64)]
-    channels: Annotated[list[Channel], Field(min_length=1)]
+    channels: Annotated[list[Channel], Field(min_length=1, max_length=100)]
     timeframe: str = "1m"
     depth: Annotated[int, Field(ge=1, le=1000)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -133,7 +133,7 @@ class UnsubscribeMarket(BaseModel):
 
     account_id: Id | None = None
     symbol: str | None = None
-    channels: list[Channel] = Field(default_factory=list)
+    channels: list[Channel] = Field(default_factory=list, max_length=100)
 
 
 class CcxtCall(BaseModel):

@@ -8,10 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from .commands import Side
-from .fields import DecimalText, Id, IdOrZero, TimeText
-
-Flag = Annotated[bool, Field(strict=True)]
-"""true or false, and not 1 or "yes"."""
+from .fields import DecimalText, Flag, Id, IdOrZero, TimeText
 
 
 class OrderStatus(StrEnum):

@@ -21,7 +21,8 @@ _DECIMAL_FORM = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCI
 _NUMBERS = (int, float, Decimal)  # a union of them would be made anew at each call
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS = 253_402_300_799_999  # of the year 9999: what datetime can write
+LAST_MS = 253_402_300_799_999
+"""The last moment of the year 9999: what `datetime` can write."""
 
 
 def parse_decimal(value: object) -> Decimal:
@@ -104,7 +105,7 @@ def checked_time(milliseconds: int) -> int:
     :returns: the same
     :raises ValueError: not of the years 1970 to 9999
     """
-    if not 0 <= milliseconds <= _LAST_MS:
+    if not 0 <= milliseconds <= LAST_MS:
         raise ValueError("expected an ISO 8601 time of the years 1970 to 9999")
     return milliseconds
 

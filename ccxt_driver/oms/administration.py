@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.events import EventName
-from ccxt_driver.contract.fields import Id, IdOrZero, PositiveDecimal
+from ccxt_driver.contract.fields import Flag, Id, IdOrZero, PositiveDecimal
 from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.contract.values import format_decimal, format_time
 
@@ -50,14 +50,18 @@ class NewStrategy(Body):
     """Body of `POST /strategies`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    client_strategy_id: Annotated[str | None, BeforeValidator(_text), Field(max_length=100)] = None
-    account_ids: list[Id] = Field(default_factory=list)
+    client_strategy_id: Annotated[
+        Annotated[str, Field(max_length=100)] | None,
+        BeforeValidator(_text),
+        WithJsonSchema({"type": ["string", "integer", "null"], "maxLength": 100}),
+    ] = None
+    account_ids: list[Id] = Field(default_factory=list, max_length=5000)
 
 
 class AllowNewPositions(Body):
     """Body of the switch of an account; `strategy_id` goes with that of a strategy."""
 
-    allow_new_positions: Annotated[bool, Field(strict=True)]
+    allow_new_positions: Flag
     comment: Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -86,9 +90,9 @@ class Reconcile(Body):
     """Body of `/oms/reconcile`."""
 
     account_id: Id | None = None
-    account_ids: list[Id] = Field(default_factory=list)
+    account_ids: list[Id] = Field(default_factory=list, max_length=5000)
     scope: Annotated[str, Field(pattern="^(short|hourly|long|period)$")] = "short"
-    symbols_hint: list[str] = Field(default_factory=list)
+    symbols_hint: list[str] = Field(default_factory=list, max_length=5000)
     start_date: str | None = None
     end_date: str | None = None
 

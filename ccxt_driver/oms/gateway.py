@@ -25,7 +25,7 @@ from .outcome import Outcome, error_body, internal_error
 from .position_commands import close_by, close_position, merge_positions, position_change
 from .query_parameters import Parameters, Query, read_ids
 from .reassigning import reassign
-from .refusals import Refusal, invalid, no_price
+from .refusals import Refusal, invalid, no_price, problems
 
 FEATURES: Final = tuple(sorted(feature.value for feature in Feature))
 """All of them: the embedded OMS is the contract in full."""
@@ -361,7 +361,7 @@ def schema_refusal(error: ValidationError) -> Refusal:
     """What pydantic found, as the contract says it: fields by path, and what each expected."""
     errors: list[dict[str, Any]] = [
         {"loc": _path(item["loc"]), "msg": item["msg"].removeprefix("Value error, "), "type": item["type"]}
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
+        for item in problems(error)
     ]
     texts = [
         ": ".join(part for part in (".".join(map(str, item["loc"])), item["msg"]) if part) for item in errors

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+_DEEPEST: Final = 64
+"""More levels than any question has. What can be read can be written then: writers give up sooner."""
 
 dumps: Callable[[Any], bytes]
 """Write JSON as UTF-8; TypeError for what JSON cannot say."""
@@ -23,11 +27,20 @@ except ModuleNotFoundError:
     def _refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
+    def _finite(text: str) -> float:
+        number = float(text)
+        return number if math.isfinite(number) else _refuse(text)
+
     def _loads(text: bytes | str) -> Any:
+        if isinstance(text, bytes):
+            text = text.decode()  # JSON is UTF-8; the module would guess others, and let half characters pass
         try:
-            return json.loads(text, parse_constant=_refuse)
+            value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+            if "\\u" in text:
+                _dumps(value)  # UnicodeEncodeError, a ValueError, for half a character
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+        return value
 
     def _dumps_whole(value: Any) -> bytes:
         return json.dumps(_small(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
@@ -46,3 +59,36 @@ else:
         return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
 
     dumps, dumps_whole, loads = orjson.dumps, _dumps_whole, orjson.loads
+
+
+def loads_question(text: bytes | str) -> Any:
+    """Read JSON that somebody sent, of which parts may go into the answer.
+
+    :raises ValueError: it is none, or nested too deeply
+    """
+    value = loads(text)
+    if _opened(text) > _DEEPEST and _is_deep(value):
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _opened(text: bytes | str) -> int:
+    """How many brackets and braces: quick to count, and enough to know of nearly all there is."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{")
+    return text.count(b"[") + text.count(b"{")
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        inner: list[Any] = []
+        for part in level:
+            if isinstance(part, dict):
+                inner += part.values()
+            elif isinstance(part, list):
+                inner += part
+        if not inner:
+            return False
+        level = inner
+    return True

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.values import format_decimal
+
+_MOST_PROBLEMS: Final = 5000
+"""In one refusal. A body of millions of wrong values would else be answered with a list of them all."""
 
 
 class Refusal(Exception):
@@ -36,6 +41,15 @@ def invalid(field: str, expected: str) -> Refusal:
         message,
         {"errors": [{"loc": field.split("."), "msg": expected, "type": "value_error"}]},
     )
+
+
+def problems(error: ValidationError) -> list[dict[str, Any]]:
+    """What pydantic found, without what was sent: `loc`, `msg` and `type`; of too many only how many."""
+    count = error.error_count()
+    if count > _MOST_PROBLEMS:
+        message = f"{count} values are not as expected: too many to list"
+        return [{"loc": (), "msg": message, "type": "value_error"}]
+    return [{**each} for each in error.errors(include_url=False, include_context=False, include_input=False)]
 
 
 def insufficient(currency: str, required: Decimal, free: Decimal) -> Refusal:

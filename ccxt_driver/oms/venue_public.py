@@ -241,8 +241,10 @@ def fetch_trades(call: Call) -> list[dict[str, Any]]:
 def fetch_ohlcv(call: Call) -> list[list[float]]:
     """Candles, ascending: the newest without `since`, else the first from it."""
     market = call.market()
-    timeframe = call.given.get("timeframe") or "1m"
-    if timeframe not in TIMEFRAMES:
+    timeframe = call.given.get("timeframe")
+    if timeframe is None:
+        timeframe = "1m"
+    if not isinstance(timeframe, str) or timeframe not in TIMEFRAMES:
         raise venue_refusal(
             "BadRequest",
             f"fetch_ohlcv: timeframe: expected one of {', '.join(TIMEFRAMES)}, got {str(timeframe)[:16]!r}",

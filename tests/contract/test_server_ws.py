@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from ccxt_driver.oms import EmbeddedOms
@@ -279,6 +280,29 @@ async def test_an_invalid_key_is_not_repeated_in_the_answer(socket: Socket) -> N
     answer = await socket.ask("auth", {"api_key": "k" * 300})
     assert answer["payload"]["code"] == "validation_error"
     assert "kkk" not in json.dumps(answer)
+
+
+async def test_what_cannot_be_written_again_is_refused_and_the_connection_stays(socket: Socket) -> None:
+    deep = "[" * 300 + "]" * 300
+    for text in (f'{{"id":{deep},"action":"ping"}}', f'{{"id":1,"action":"nothing","namespace":{deep}}}'):
+        await socket.raw.send_str(text)
+        answer = await socket.next()
+        assert (answer["id"], answer["payload"]["code"]) == (None, "validation_error")
+    call = {"account_id": 1, "func": "fetch_ohlcv", "args": ["BTC/USDT", {"1m": 1}]}
+    assert (await socket.ask("call", call))["payload"]["code"] == "exchange_error"
+    assert (await socket.ask("ping"))["event"] == "pong"
+
+
+async def test_who_leaves_while_a_ping_is_answered_is_not_a_fault(
+    client: Client, socket: Socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def pong(self: web.WebSocketResponse, message: bytes = b"") -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(web.WebSocketResponse, "pong", pong)
+    await socket.raw.ping()
+    await socket.closed()
+    assert "ERROR" not in caplog.text
 
 
 async def test_a_frame_that_is_too_large_closes_the_connection(socket: Socket) -> None:

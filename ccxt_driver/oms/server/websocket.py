@@ -24,8 +24,9 @@ from ccxt_driver.contract.events import (
 )
 from ccxt_driver.oms.access import ANONYMOUS
 from ccxt_driver.oms.entities import Principal
-from ccxt_driver.oms.json_text import loads
+from ccxt_driver.oms.json_text import loads_question
 from ccxt_driver.oms.keys import digest
+from ccxt_driver.oms.refusals import problems
 from ccxt_driver.oms.service import CommandRequest
 
 from . import frames
@@ -113,7 +114,7 @@ class Client:
         :raises SlowConsumer: it does not read the answers
         """
         try:
-            frame = loads(text)
+            frame = loads_question(text)
         except ValueError:
             self.refuse("the frame is not JSON")
             return
@@ -348,13 +349,10 @@ _ACTIONS: Final[dict[Action, Callable[[Client, Any, dict[str, Any]], Awaitable[N
 
 def _invalid(error: ValidationError) -> Refused:
     """A payload that the contract does not allow, without what was sent: it may be a key."""
-    problems = [
-        {"loc": ["payload", *problem["loc"]], "msg": problem["msg"], "type": problem["type"]}
-        for problem in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    first = problems[0]
+    found = [{**problem, "loc": ["payload", *problem["loc"]]} for problem in problems(error)]
+    first = found[0]
     message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return refused(ErrorCode.VALIDATION_ERROR, message, {"errors": problems})
+    return refused(ErrorCode.VALIDATION_ERROR, message, {"errors": found})
 
 
 class WebSocketEndpoint:
@@ -444,6 +442,9 @@ class WebSocketEndpoint:
                     client.refuse("expected a text frame")
         except SlowConsumer:
             client.close_slow()
+        except ConnectionError:
+            # The other side has gone, while its ping was answered: there is nobody left to tell.
+            client.outbox.close(None, 1006, "connection lost", discard=True)
         finally:
             client.outbox.close(None, 1000, "")
 

@@ -27,6 +27,10 @@ SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 DAY = 86_400_000
 
 
+def command_of(name: str, **payload: Any) -> dict[str, Any]:
+    return {"account_id": 1, "command": name, "payload": payload}
+
+
 def test_there_is_a_handler_for_every_endpoint_and_no_other() -> None:
     assert set(HANDLERS) == set(BY_NAME)
 
@@ -310,6 +314,44 @@ def test_strategies_are_made_and_used(desk: Any) -> None:
     desk.refuse("invalid_strategy_id", "send_order", account=2, **desk.order("buy", "1", strategy_id=4))
     reply = desk.oms.handle("create_strategy", {}, {}, {"name": "other", "client_strategy_id": "77"})
     assert reply.status == 409
+
+
+def test_a_strategy_without_a_name_of_the_client(desk: Any) -> None:
+    made = desk.call("create_strategy", {"name": "grid", "client_strategy_id": None})
+    assert (made["name"], made["client_strategy_id"]) == ("grid", None)
+    reply = desk.oms.handle("create_strategy", {}, {}, {"name": "grid", "client_strategy_id": "x" * 101})
+    assert (reply.status, reply.body["detail"]["details"]["errors"][0]["loc"]) == (
+        422,
+        ["client_strategy_id"],
+    )
+
+
+@pytest.mark.parametrize("value", [1, 0, "true", "no", None])
+def test_true_and_false_are_nothing_else(desk: Any, value: Any) -> None:
+    for name in ("reduce_only", "post_only"):
+        error = desk.refuse("validation_error", "send_order", **desk.order("buy", "1", "90", **{name: value}))
+        assert error["details"]["errors"][0]["loc"] == ["payload", name]
+
+
+@pytest.mark.parametrize(
+    "endpoint,body",
+    [
+        ("create_strategy", {"name": "a", "account_ids": ["x"] * 5001}),
+        ("reconcile", {"account_ids": ["x"] * 5001}),
+        ("reconcile", {"symbols_hint": [1] * 5001}),
+        ("commands", [{}] * 1001),
+        ("commands", command_of("cancel_order", order_ids=["x"] * 5001)),
+        ("commands", command_of("cancel_order", order_ids_csv=",".join(["1"] * 5001))),
+        ("commands", command_of("cancel_all_orders", strategy_ids=["x"] * 5001)),
+        ("commands", command_of("cancel_all_orders", strategy_ids_csv="1," * 5001)),
+        ("commands", command_of("cancel_all_orders", **{f"field{number}": 1 for number in range(5001)})),
+    ],
+)
+def test_a_flood_of_wrong_values_is_not_answered_one_by_one(desk: Any, endpoint: str, body: Any) -> None:
+    """Millions of them fit into a body; a list of them all would stop everybody for half a minute."""
+    reply = desk.oms.handle(endpoint, {}, {}, body)
+    assert (reply.status, reply.body["detail"]["code"]) == (422, "validation_error")
+    assert len(str(reply.body)) < 1000
 
 
 def test_reconcile_finds_nothing_because_there_is_nothing(desk: Any) -> None:

@@ -28,6 +28,44 @@ def test_every_market_function_is_served() -> None:
     assert {name for name, function in FUNCTIONS.items() if function.right is None} == MARKET_FUNCTIONS
 
 
+STRANGE: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**60,
+    1.5,
+    "",
+    "x" * 3000,
+    "\0",
+    [],
+    {},
+    [[]],
+    [{}],
+    [None],
+    {"a": 1},
+]
+USUAL = {
+    "symbol": SWAP,
+    "symbols": [SWAP],
+    "timeframe": "1m",
+    "id": "P1",
+    "leverage": 5,
+    "margin_mode": "cross",
+}
+
+
+@pytest.mark.parametrize("func", FUNCTIONS)
+def test_no_argument_is_too_strange_to_be_refused(desk: Any, func: str) -> None:
+    names = FUNCTIONS[func].arguments
+    for name in names:
+        for value in [*STRANGE, *({"until": until} for until in STRANGE)]:
+            kwargs = {each: USUAL[each] for each in names if each in USUAL} | {name: value}
+            body = {"kwargs": kwargs}
+            reply = desk.oms.handle("ccxt_call", {"account_id": "1", "func": func}, {}, body)
+            assert reply.status in (200, 502), (kwargs, reply.body)
+
+
 def test_has_names_what_is_served(desk: Any) -> None:
     from ccxt_driver.contract.endpoints import snake_case
 
