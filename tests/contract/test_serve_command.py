@@ -64,6 +64,15 @@ def test_what_it_prints_and_that_it_goes_on_where_it_stopped(serve: Any, tmp_pat
     assert key not in third.stop()[1]
 
 
+def test_what_is_no_http_is_not_logged_with_the_key_in_it(serve: Any) -> None:
+    server = serve()
+    port = int(server.all("base_url")[0].rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /oms/accounts HTTP/1.1\r\nx-api-key: oms_secret\0\r\n\r\n")
+        assert connection.recv(100).split()[1] == b"400"
+    assert server.stop() == (0, "")
+
+
 def test_a_file_in_use_is_told_without_a_traceback(serve: Any, tmp_path: Path) -> None:
     serve("--db", tmp_path / "oms.sqlite")
     status, errors = serve("--db", tmp_path / "oms.sqlite").stop()

@@ -147,6 +147,24 @@ async def test_a_body_that_is_not_json_is_told(client: Client, body: bytes) -> N
         assert detail["request_id"] == response.headers["X-Request-ID"]
 
 
+async def test_a_body_is_not_nested_deeper_than_it_can_be_answered(client: Client) -> None:
+    deep = json.loads("[" * 300 + "]" * 300)
+    for path in ("/ccxt/1/fetch_ticker", "/ccxt/1/fetch_order"):
+        async with client.post(path, json={"args": [deep]}) as response:
+            assert (response.status, (await response.json())["detail"]["message"]) == (
+                422,
+                "body: expected JSON",
+            )
+
+
+async def test_a_body_that_is_not_as_its_headers_say_is_told(client: Client) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    async with client.post("/oms/commands", data=b"not compressed", headers=headers) as response:
+        assert response.status == 400
+        detail = (await response.json())["detail"]
+    assert (detail["code"], "Content-Encoding" in detail["message"]) == ("validation_error", True)
+
+
 async def test_a_body_that_is_too_large_is_told(client: Client) -> None:
     async with client.post("/oms/commands", data=io.BytesIO(b" " * (LARGEST_BODY + 1))) as response:
         assert response.status == 413

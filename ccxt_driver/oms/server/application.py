@@ -16,7 +16,7 @@ from ccxt_driver.contract.codes import HTTP_STATUS, ErrorCode
 from ccxt_driver.contract.endpoints import ENDPOINTS, MARKET_FUNCTIONS, Access, Endpoint, snake_case
 from ccxt_driver.oms.access import ANONYMOUS
 from ccxt_driver.oms.entities import Principal
-from ccxt_driver.oms.json_text import dumps, loads
+from ccxt_driver.oms.json_text import dumps, loads_question
 from ccxt_driver.oms.service import CommandRequest
 
 from . import openapi
@@ -30,6 +30,8 @@ LOG: Final = logging.getLogger("ccxt_driver.oms.server")
 
 TICK_SECONDS: Final = 0.25
 KEY_CHECK_SECONDS: Final = 1.0
+BODY_SECONDS: Final = 30.0
+"""How long a body may take to arrive."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,7 +97,7 @@ def _handler(
     async def handle(request: web.Request) -> web.Response:
         principal = identify(request)
         query = _query(request) if request.query_string else {}
-        body = _json(await request.read()) if has_body else None
+        body = _json(await _read(request)) if has_body else None
         request_id = _request_id(request)
         if commands:
             reply = await groups.run(CommandRequest(query, body, principal, request_id))
@@ -153,11 +155,26 @@ def _query(request: web.Request) -> dict[str, str]:
     return query
 
 
+async def _read(request: web.Request) -> bytes:
+    """The body; a client that does not send all of it holds nothing for long."""
+    try:
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        message = f"body: expected within {BODY_SECONDS:g} seconds"
+        raise _Refused(ErrorCode.VALIDATION_ERROR, message, 408) from None
+    except web.RequestPayloadError:
+        message = "body: expected what Content-Length, Transfer-Encoding and Content-Encoding say"
+        raise _Refused(ErrorCode.VALIDATION_ERROR, message, 400) from None
+
+
 def _json(text: bytes) -> Any:
     if not text:
         return {}
     try:
-        return loads(text)
+        return loads_question(text)
     except ValueError:
         raise _Refused(ErrorCode.VALIDATION_ERROR, "body: expected JSON") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import ssl
 from collections.abc import Callable
@@ -10,14 +11,52 @@ from types import FrameType
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .application import create_app
 from .limits import Limits
 from .served import ServedOms
 
 _SHUTDOWN_SECONDS: Final = 5.0
+_LINGERING_SECONDS: Final = 2.0
+"""How long what is left of a body is still taken, once it was refused: a client reads when it has written."""
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """An address to listen on is not always one to connect to."""
+
+
+class _Unreadable(logging.Filter):
+    """Keeps out clients that send no HTTP, or leave: aiohttp logs both as errors, the one with what was sent.
+
+    A key may be part of that.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is to be logged."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, (HttpProcessingError, web.RequestPayloadError, ConnectionError)):
+            return True
+        LOG.debug("a request could not be read (%s)", type(error).__name__)
+        return False
+
+
+LOG: Final = logging.getLogger("ccxt_driver.oms.server")
+_HTTP_LOG: Final = logging.getLogger("ccxt_driver.oms.server.http")
+_HTTP_LOG.addFilter(_Unreadable())
+
+
+def make_runner(app: web.Application, shutdown_seconds: float = _SHUTDOWN_SECONDS) -> web.AppRunner:
+    """What serves the application, and logs nothing that a client has sent.
+
+    :param app: made by `create_app`
+    :param shutdown_seconds: how long open requests may take at the end
+    """
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=shutdown_seconds,
+        lingering_time=_LINGERING_SECONDS,
+        logger=_HTTP_LOG,
+    )
 
 
 async def serve(
@@ -42,8 +81,7 @@ async def serve(
     :param access_log: log each request
     :raises OSError: the port cannot be had
     """
-    app = create_app(oms, limits, metrics=metrics, access_log=access_log)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = make_runner(create_app(oms, limits, metrics=metrics, access_log=access_log))
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
