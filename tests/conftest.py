@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = ["pytester"]
 pytest.register_assert_rewrite(
     *("tests.contract.cards", "tests.helpers.contract_desk", "tests.helpers.lagging_desk"),
-    "tests.helpers.strict_structures",
+    *("tests.helpers.strict_structures", "tests.helpers.under_fuzz"),
 )
 
 settings.register_profile("dev", deadline=None)

@@ -52,12 +52,13 @@ def before(history: list[tuple[int, Decimal]], at: int) -> Decimal:
 class Auditor:
     """Reads the whole store and the live state, and checks every sum anew.
 
-    :param start: the balances that each account began with
+    :param start: the balances that each account began with, when nothing was deposited or withdrawn
+        since; None takes what was, as the ledger has it
     :param world: what has happened outside; without it nothing is checked that depends on prices and rates
     """
 
     def __init__(
-        self, oms: EmbeddedOms, start: dict[str, Decimal] = START, world: World | None = None
+        self, oms: EmbeddedOms, start: dict[str, Decimal] | None = START, world: World | None = None
     ) -> None:
         self.start = start
         self.core = oms._core
@@ -128,8 +129,9 @@ class Auditor:
             assert (position.state == "close_requested") == (position.id in closing)
 
     def deals_and_fees_make_balances(self) -> None:
+        kinds = {"funding", "liquidation"} | (set() if self.start else {"deposit", "withdraw"})
         for number, account in self.state.accounts.items():
-            expected: dict[str, Decimal] = defaultdict(Decimal, self.start)
+            expected: dict[str, Decimal] = defaultdict(Decimal, self.start or {})
             for deal in self.deals:
                 if deal.account_id != number:
                     continue
@@ -139,7 +141,7 @@ class Auditor:
                 else:
                     expected["USDT"] += deal.pnl - deal.fee
             for entry in self.ledger:
-                if entry.account_id == number and entry.kind in ("funding", "liquidation"):
+                if entry.account_id == number and entry.kind in kinds:
                     expected[entry.currency] += entry.amount
             assert account.totals == dict(expected)
             running: dict[str, Decimal] = defaultdict(Decimal)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.server import create_app
+from ccxt_driver.oms.server.limits import Limits
+from ccxt_driver.oms.server.running import make_runner
 
 
 @dataclass(frozen=True)
@@ -21,18 +24,21 @@ class ServedOms:
     base_url: str
     api_key: str
     oms: EmbeddedOms
+    runner: web.AppRunner
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+    """Run a coroutine in the server's event loop, for at most ten seconds."""
 
 
 @contextmanager
-def serve(oms: EmbeddedOms) -> Iterator[ServedOms]:
+def serve(oms: EmbeddedOms, limits: Limits | None = None) -> Iterator[ServedOms]:
     """Serve an OMS on a free port of 127.0.0.1; closes it at the end."""
     loop = asyncio.new_event_loop()
-    runner = web.AppRunner(create_app(oms), access_log=None, shutdown_timeout=0.5)
+    runner = make_runner(create_app(oms, limits), shutdown_seconds=0.5)
     thread = threading.Thread(target=loop.run_forever, name="served-oms", daemon=True)
     thread.start()
 
-    def run(coroutine: object) -> object:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)  # type: ignore[arg-type]
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
 
     async def start() -> int:
         await runner.setup()
@@ -42,7 +48,7 @@ def serve(oms: EmbeddedOms) -> Iterator[ServedOms]:
     try:
         port = run(start())
         _, secret = oms.keys.create()
-        yield ServedOms(f"http://127.0.0.1:{port}", secret, oms)
+        yield ServedOms(f"http://127.0.0.1:{port}", secret, oms, runner, run)
     finally:
         run(runner.cleanup())
         loop.call_soon_threadsafe(loop.stop)
