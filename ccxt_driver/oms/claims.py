@@ -103,7 +103,7 @@ def claim_of(order: Order, command_id: int, payload: Payload) -> Claim | None:
     return Claim(order.account_id, client_order_id, order.id, command_id, text, order.strategy_id)
 
 
-def repeated(core: Core, principal: Principal, account_id: int, payload: Payload) -> Outcome | None:
+def repeated(core: Core, principal: Principal, account_id: int, payload: Payload, now: int) -> Outcome | None:
     """The first answer, when the client order id of a payload has been used before.
 
     :raises Refusal: `duplicate_client_order_id`, it names an order that was something else
@@ -123,11 +123,10 @@ def repeated(core: Core, principal: Principal, account_id: int, payload: Payload
             f"client_order_id {client_order_id!r} is used already on account {account_id}",
             details,
         )
-    return _first_answer(core, principal, claim, order)
+    return _first_answer(core, principal, claim, order, now)
 
 
-def _first_answer(core: Core, principal: Principal, claim: Claim, order: Order) -> Outcome:
-    now = core.clock.now_ms()
+def _first_answer(core: Core, principal: Principal, claim: Claim, order: Order, now: int) -> Outcome:
     deals, _ = core.store.deals(RowFilter((claim.account_id,), order_id=claim.order_id))
     touched = dict.fromkeys(deal.position_id for deal in deals if deal.position_id)
     positions = core.store.positions_by_id([*touched])

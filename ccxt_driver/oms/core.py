@@ -12,7 +12,6 @@ from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import Side
 
 from .allocation import reducible
-from .clock import Clock
 from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
 from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
 from .ledger.positions import unrealized
@@ -57,14 +56,12 @@ class Core:
 
     :param market: prices
     :param store: where it is kept
-    :param clock: the time
     :param models: what the paper venue assumes
     """
 
-    def __init__(self, market: MarketData, store: Store, clock: Clock, models: Models = _MODELS) -> None:
+    def __init__(self, market: MarketData, store: Store, models: Models = _MODELS) -> None:
         self.market = market
         self.store = store
-        self.clock = clock
         self.fills = BookDepthFill(self.fillable)
         self.models = models
         self.fees = models.fees
@@ -113,6 +110,8 @@ class Core:
             if tx.swaps_changed:
                 self.settle_swaps(self, tx)
             changes = tx.finish()
+            if self.store.durable:
+                tx.keep_taken()
             self.store.commit(changes)
         except Exception as error:
             LOG.exception("a transaction could not be written; it is rolled back")
@@ -136,7 +135,6 @@ class Core:
         :raises StoreError: the disk refused; nothing of the block was done
         """
         settled_at = self.settled_at
-        printed = dict(self._printed)
         shared: list[Transaction] = []
         self._shared = shared
         try:
@@ -146,7 +144,6 @@ class Core:
             for tx in reversed(shared):
                 tx.undo()
             self.settled_at = settled_at  # what happened by itself since then happens again
-            self._printed = printed
             self._broken = True
             self._reload()
             raise
@@ -194,9 +191,11 @@ class Core:
         self._quotes[symbol] = (now, quote)
         return quote
 
-    def new_prints(self, symbol: str, now: int, limit: int) -> list[Trade]:
+    def new_prints(self, tx: Transaction, symbol: str, limit: int) -> list[Trade]:
         """Public trades of this very moment that were not given before."""
+        now = tx.now
         prints = self.market.trades(symbol, now, now, limit)
+        tx.save_printed(self._printed, symbol)
         before, count = self._printed.get(symbol, (now, 0))
         self._printed[symbol] = now, len(prints)
         return prints[count:] if before == now else prints

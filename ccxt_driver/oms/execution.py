@@ -9,6 +9,7 @@ from typing import Final
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
+from ccxt_driver.contract.values import format_decimal
 
 from .allocation import growing, opposing, reducible
 from .core import Core
@@ -29,8 +30,9 @@ NOTHING_TO_REDUCE: Final = "nothing_to_reduce"
 
 def execute(core: Core, tx: Transaction, account: AccountState, order: Order, fills: Iterable[Fill]) -> None:
     """Book the fills of an order that takes, and those of the makers it met."""
-    liquidity = core.state.symbols[order.symbol].liquidity
-    tx.save_liquidity(liquidity)
+    symbol = core.state.symbols[order.symbol]
+    liquidity = symbol.liquidity
+    tx.save_liquidity(symbol)
     for price, qty, maker in fills:
         if maker is None:
             liquidity.take(price, qty)
@@ -286,7 +288,7 @@ def end_order(
         remember_arriving(core, tx)
     if core.state.queues and core.state.queues.pop(order.id, None) is not None:
         queues = core.state.queues
-        tx.changes.settings["queues"] = {str(each): str(ahead) for each, ahead in queues.items()}
+        tx.changes.settings["queues"] = {str(each): format_decimal(ahead) for each, ahead in queues.items()}
     if order.closes_position:
         position = account.positions.get(order.position_id)
         if position is not None and position.state is PositionState.CLOSE_REQUESTED:

@@ -53,7 +53,7 @@ def send_order(core: Core, principal: Principal, command: SendOrderCommand | Usu
     """Place an order."""
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload
-    first = repeated(core, principal, command.account_id, payload)
+    first = repeated(core, principal, command.account_id, payload, now)
     if first is not None:
         return first
     order = _drafted(core, principal, account, payload, now)
@@ -65,7 +65,7 @@ def check_order(core: Core, principal: Principal, command: CheckOrderCommand, no
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload
     try:
-        repeated(core, principal, command.account_id, payload)
+        repeated(core, principal, command.account_id, payload, now)
         order = _drafted(core, principal, account, payload, now)
         intake = examine(core, account, order, now)
     except Refusal as refusal:

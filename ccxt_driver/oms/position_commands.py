@@ -69,7 +69,7 @@ def close_position(core: Core, principal: Principal, command: ClosePositionComma
     """Close a position, or a part of it, by an order that holds the position's lock."""
     account = require(core.state, principal, command.account_id, "trade", "close")
     payload = command.payload
-    first = repeated(core, principal, command.account_id, payload)
+    first = repeated(core, principal, command.account_id, payload, now)
     if first is not None:
         return first
     risk.check_account(account)

@@ -22,7 +22,7 @@ _MOST_PRINTS: Final = 1_000
 
 def join(core: Core, tx: Transaction, queue: QueueModel, order: Order) -> None:
     """An order begins to rest."""
-    core.new_prints(order.symbol, tx.now, _MOST_PRINTS)  # what was printed before it came is not for it
+    core.new_prints(tx, order.symbol, _MOST_PRINTS)  # what was printed before it came is not for it
     liquidity = core.state.symbols[order.symbol].liquidity
     own = liquidity.bids if order.side is Side.BUY else liquidity.asks
     core.state.queues[order.id] = queue.joins(order, _shown(order, own))
@@ -51,7 +51,7 @@ def remember_queues(core: Core, tx: Transaction) -> None:
 
 def settle_prints(core: Core, tx: Transaction, queue: QueueModel, symbol: SymbolState, quote: Quote) -> None:
     """Let what was printed at this moment fill the orders that it reaches."""
-    prints = core.new_prints(symbol.market.symbol, tx.now, _MOST_PRINTS)
+    prints = core.new_prints(tx, symbol.market.symbol, _MOST_PRINTS)
     for side in Side:
         against = [row for row in prints if row.side != side.value]
         if against and symbol.resting:

@@ -63,29 +63,48 @@ def settle(core: Core, now: int) -> None:
 
 
 def _walk(core: Core, since: int, now: int) -> None:
-    """Take the moves of all symbols in the order of their times."""
+    """Take the moves of all symbols in the order of their times: those of one moment together or not at all.
+
+    What has been settled is kept as a time, and half a moment would never be looked at again.
+    """
     moves: dict[str, Quote | None] = {}
     cursor = since
-    while True:
-        for name, symbol in core.state.symbols.items():
-            if not symbol.watched:
-                moves.pop(name, None)
-            elif name not in moves:
-                moves[name] = _next_move(core, symbol, cursor, now)
-        following = min(_moves(moves, core, cursor, now), default=None)
-        if following is None:
-            return
-        before, cursor = cursor, following.at_ms
-        if following.symbol:
-            step(core, core.state.symbols[following.symbol], moves[following.symbol])
-            # A trade of one symbol frees funds, not prices: only the symbol itself has to be looked at again.
-            # Not so with margin, which all of them share.
-            del moves[following.symbol]
-            if any(symbol.margined for symbol in core.state.symbols.values()):
-                moves = _of_this_moment(moves, cursor)
-        else:
-            _timed(core, cursor, funded=cursor == before)
-            moves = _of_this_moment(moves, cursor)
+    following = _following(core, moves, cursor, now)
+    while following is not None:
+        with core.transaction(following.at_ms) as tx:
+            while following is not None and following.at_ms == tx.now:
+                before, cursor = cursor, tx.now
+                moves = _take(core, tx, moves, following.symbol, funded=cursor == before)
+                if tx.swaps_changed:
+                    core.settle_swaps(core, tx)
+                following = _following(core, moves, cursor, now)
+
+
+def _following(core: Core, moves: dict[str, Quote | None], cursor: int, now: int) -> _Move | None:
+    """The next move after all that was taken; looks for those of symbols that are not known."""
+    for name, symbol in core.state.symbols.items():
+        if not symbol.watched:
+            moves.pop(name, None)
+        elif name not in moves:
+            moves[name] = _next_move(core, symbol, cursor, now)
+    return min(_moves(moves, core, cursor, now), default=None)
+
+
+def _take(
+    core: Core, tx: Transaction, moves: dict[str, Quote | None], name: str, *, funded: bool
+) -> dict[str, Quote | None]:
+    """Settle one move; those that are still known after it."""
+    if not name:
+        _timed(core, tx, funded=funded)
+        return _of_this_moment(moves, tx.now)
+    quote = moves.pop(name)
+    if quote is not None:
+        _settle_at(core, tx, core.state.symbols[name], quote)
+    # A trade of one symbol frees funds, not prices: only the symbol itself has to be looked at again.
+    # Not so with margin, which all of them share.
+    if any(symbol.margined for symbol in core.state.symbols.values()):
+        return _of_this_moment(moves, tx.now)
+    return moves
 
 
 def _of_this_moment(moves: dict[str, Quote | None], at: int) -> dict[str, Quote | None]:
@@ -159,16 +178,8 @@ def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
     return (loss, gain) if position.side is Side.BUY else (gain, loss)
 
 
-def step(core: Core, symbol: SymbolState, quote: Quote | None) -> None:
-    """Settle one symbol at one quote, at its time."""
-    if quote is None:
-        return
-    with core.transaction(quote.time_ms) as tx:
-        _settle_at(core, tx, symbol, quote)
-
-
 def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
-    """Liquidations first, then makers, then triggers and stops by id; what these do is watched, too."""
+    """One symbol at one quote: liquidations, makers, triggers and stops by id; what these do is watched, too."""
     guard_all(core, tx)
     if not symbol.is_open:
         return
@@ -185,7 +196,7 @@ def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> N
         if not order.is_open or order.price is None:
             continue  # a fill before it has ended it
         account = core.state.accounts[order.account_id]
-        tx.save_liquidity(symbol.liquidity)
+        tx.save_liquidity(symbol)
         for level, qty in core.fills.maker(order, symbol.liquidity):
             part = min(qty, core.fillable(order))
             if part <= 0:
@@ -226,27 +237,26 @@ def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> N
             close_by_stop(core, tx, position, reason)
 
 
-def _timed(core: Core, now: int, *, funded: bool) -> None:
+def _timed(core: Core, tx: Transaction, *, funded: bool) -> None:
     """Funding, expiries, dead man's switches, sessions, and orders that arrive, of one moment.
 
     :param funded: whether funding of this moment has been charged
     """
-    state = core.state
-    with core.transaction(now) as tx:
-        if not funded:
-            funding.charge(core, tx)
-        for order in [order for order in state.expiring.values() if (order.expire_at or _NEVER) <= now]:
-            if order.is_open:
-                cancel(core, tx, state.accounts[order.account_id], order, "expired")
-        for account_id, scopes in [*state.deadlines.items()]:
-            for scope in [scope for scope, at in scopes.items() if at <= now]:
-                _dead_man(core, tx, account_id, scope)
-        for symbol in pass_hours(core, tx, now) if state.sessions else ():
-            _reopen(core, tx, symbol)
-        for order_id in sorted(state.arriving, key=lambda each: (state.arriving[each], each)):
-            if state.arriving.get(order_id, _NEVER) <= now:
-                order = state.orders[order_id]
-                arrive(core, tx, state.accounts[order.account_id], order)
+    state, now = core.state, tx.now
+    if not funded:
+        funding.charge(core, tx)
+    for order in [order for order in state.expiring.values() if (order.expire_at or _NEVER) <= now]:
+        if order.is_open:
+            cancel(core, tx, state.accounts[order.account_id], order, "expired")
+    for account_id, scopes in [*state.deadlines.items()]:
+        for scope in [scope for scope, at in scopes.items() if at <= now]:
+            _dead_man(core, tx, account_id, scope)
+    for symbol in pass_hours(core, tx, now) if state.sessions else ():
+        _reopen(core, tx, symbol)
+    for order_id in sorted(state.arriving, key=lambda each: (state.arriving[each], each)):
+        if state.arriving.get(order_id, _NEVER) <= now:
+            order = state.orders[order_id]
+            arrive(core, tx, state.accounts[order.account_id], order)
 
 
 def _reopen(core: Core, tx: Transaction, symbol: SymbolState) -> None:

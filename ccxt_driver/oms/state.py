@@ -120,7 +120,8 @@ class State:
         self.orders: dict[int, Order] = {}
         self.positions: dict[int, Position] = {}
         self.symbols: dict[str, SymbolState] = {
-            symbol: SymbolState(market) for symbol, market in markets.items()
+            symbol: SymbolState(market, liquidity=Liquidity(snapshot.settings.get(f"taken {symbol}")))
+            for symbol, market in markets.items()
         }
         self.expiring: dict[int, Order] = {}
         """Open GTD orders by id."""

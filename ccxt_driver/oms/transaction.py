@@ -23,7 +23,7 @@ from .entities import (
     Strategy,
 )
 from .matching.liquidity import Liquidity
-from .state import AccountState, State
+from .state import AccountState, State, SymbolState
 from .store import Changes
 
 Row = dict[str, Any]
@@ -61,6 +61,7 @@ class Transaction:
         "_liquidity",
         "_moved",
         "_position_row",
+        "_printed",
         "_quiet",
         "_saved",
         "changes",
@@ -89,7 +90,8 @@ class Transaction:
         self._commanded = False
         self._quiet: set[int] = set()
         self.swaps_changed: dict[tuple[int, str], None] = {}
-        self._liquidity: list[tuple[Liquidity, int | None, dict[Decimal, Decimal]]] = []
+        self._liquidity: list[tuple[str, Liquidity, int | None, dict[Decimal, Decimal]]] = []
+        self._printed: list[tuple[dict[str, tuple[int, int]], str, tuple[int, int] | None]] = []
         self._moved: dict[int, Deal] = {}
         self._balances: dict[tuple[int, str], None] = {}
         self._position_row = position_row
@@ -288,17 +290,33 @@ class Transaction:
         changes.settings["settled_at"] = now
         return changes
 
-    def save_liquidity(self, liquidity: Liquidity) -> None:
-        """The feed's book is about to be taken from."""
-        for known, _, _ in self._liquidity:
+    def save_liquidity(self, symbol: SymbolState) -> None:
+        """The feed's book of a market is about to be taken from."""
+        liquidity = symbol.liquidity
+        for _, known, _, _ in self._liquidity:
             if known is liquidity:
                 return
-        self._liquidity.append((liquidity, liquidity.version, liquidity.taken.copy()))
+        name = symbol.market.symbol
+        self._liquidity.append((name, liquidity, liquidity.version, liquidity.taken.copy()))
+
+    def keep_taken(self) -> None:
+        """Write down what was taken of books, so that a restart does not put it back."""
+        for name, liquidity, _, _ in self._liquidity:
+            self.changes.settings[f"taken {name}"] = liquidity.dump()
+
+    def save_printed(self, printed: dict[str, tuple[int, int]], symbol: str) -> None:
+        """The prints of a market are about to be given to the queue."""
+        self._printed.append((printed, symbol, printed.get(symbol)))
 
     def undo(self) -> None:
         """Give every changed row its old values back; the live state is then loaded anew."""
         for entity, values in self._saved:
             for name, value in zip(type(entity).__slots__, values, strict=True):
                 setattr(entity, name, value)
-        for liquidity, version, taken in self._liquidity:
+        for _, liquidity, version, taken in self._liquidity:
             liquidity.taken = taken if liquidity.version == version else {}
+        for printed, symbol, count in reversed(self._printed):
+            if count is None:
+                printed.pop(symbol, None)
+            else:
+                printed[symbol] = count

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.oms.entities import ZERO
@@ -14,11 +15,14 @@ class Liquidity:
     """What is still there at each price of one version of the feed's book.
 
     What was taken is remembered until the feed shows a new version.
+
+    :param kept: what `dump` gave
     """
 
-    __slots__ = ("asks", "bids", "taken", "version")
+    __slots__ = ("_kept", "asks", "bids", "taken", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
+        self._kept = kept
         self.version: int | None = None
         self.bids: Sequence[Level] = ()
         self.asks: Sequence[Level] = ()
@@ -30,6 +34,12 @@ class Liquidity:
         self.bids = bids
         self.asks = asks
         self.taken = {}
+        if self._kept is not None and self._kept["version"] == version:
+            self.taken = {Decimal(price): Decimal(qty) for price, qty in self._kept["taken"].items()}
+
+    def dump(self) -> dict[str, Any]:
+        """What was taken of this version, ready for JSON."""
+        return {"version": self.version, "taken": {str(price): str(qty) for price, qty in self.taken.items()}}
 
     def against(self, side: Side) -> Sequence[Level]:
         """The levels that an order of this side trades with, best first."""

@@ -205,3 +205,51 @@ def test_an_unexpected_fault_of_a_read_is_answered_with_a_request_id(
     reply = desk.oms.handle("deals", {}, {"account_ids": 1, "since_ms": 0}, None)
     assert reply.status == 500
     assert len(reply.body["detail"]["request_id"]) == 32
+
+
+def test_a_repeated_order_is_answered_as_of_its_request(
+    make_desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time goes on while the disk is slow, and prices with it; a request is answered as of one moment."""
+    desk = make_desk()
+    real = desk.oms._core.store.commit
+
+    def slow(changes: object) -> None:
+        real(changes)
+        desk.oms._clock.advance(60_000)
+
+    body = {
+        "account_id": 1,
+        "command": "send_order",
+        "payload": desk.order("buy", "0.1", symbol="ETH/USDT", client_order_id="a"),
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.oms._core.store, "commit", slow)
+        first, again = desk.oms.handle("commands", {}, {}, [body, body]).body["results"]
+    assert again["duplicate"]
+    assert again["positions"] == first["positions"]
+
+
+def test_what_was_taken_of_a_book_is_gone_after_a_restart_too(
+    make_desk: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "oms.sqlite"
+    desk = make_desk(db=path)
+    desk.price("BTC/USDT", "100", "101", size="3")
+    desk.send("buy", "2")
+    desk.oms.close()
+
+    def fail(changes: object) -> None:
+        raise StoreError("disk full")
+
+    with EmbeddedOms(db=path, clock="manual") as again:
+        with monkeypatch.context() as patch:  # a price that is taken back does not bring it back
+            patch.setattr(again._core.store, "commit", fail)
+            with pytest.raises(Refusal):
+                again.set_price("BTC/USDT", bid="98", ask="99", size="3")
+        body = {"account_id": 1, "command": "send_order", "payload": desk.order("buy", "3")}
+        [result] = again.handle("commands", {}, {}, body).body["results"]
+        assert result["order"]["filled_qty"] == "1"
+        again.set_price("BTC/USDT", bid="100", ask="101", size="3")
+        [result] = again.handle("commands", {}, {}, body).body["results"]
+        assert result["order"]["filled_qty"] == "3"

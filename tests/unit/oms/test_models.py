@@ -24,6 +24,8 @@ from ccxt_driver.oms.models import (
     SelfTrade,
     ThirdCurrencyFee,
 )
+from ccxt_driver.oms.refusals import Refusal
+from ccxt_driver.oms.store import StoreError
 
 from .conftest import ACCOUNTS, SPOT, SWAP, Desk
 
@@ -243,6 +245,26 @@ def test_a_place_survives_a_restart_and_a_change_of_price_loses_it(tmp_path: Pat
 
     assert filled(desk, order, 30, 40) == ["2", "6"]
     assert filled(desk, moved, 40) == ["5"]
+    desk.oms.close()
+
+
+def test_a_print_that_could_not_be_written_down_is_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"models": Models(queue=FrontOfQueue()), "db": tmp_path / "oms.sqlite"}
+    desk = recorded(tmp_path, PRINTS, **options)
+    order = desk.send("buy", 6, 99)
+
+    def fail(changes: object) -> None:
+        raise StoreError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.oms._core.store, "commit", fail)
+        with pytest.raises(Refusal):
+            desk.oms.advance(10)
+    desk.oms.tick()
+
+    assert desk.order_row(order["id"])["filled_qty"] == "3"
     desk.oms.close()
 
 

@@ -7,14 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ccxt_driver.contract.values import parse_time
 from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
 from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.refusals import Refusal
+from ccxt_driver.oms.store import Changes, StoreError
 
 HOUR = 3_600_000
 ACCOUNTS = [{"account_id": 1, "balances": {"USDT": "1000000", "ETH": "100"}}]
@@ -81,8 +85,7 @@ def test_a_month_of_absence_is_settled_at_once() -> None:
 
 SCRIPT = """
 import json, sys
-from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
-from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms import EmbeddedOms
 oms = EmbeddedOms(clock="manual", seed=7)
 seen = []
 oms.subscribe(lambda events: seen.extend(
@@ -319,3 +322,46 @@ def test_a_market_that_is_still_needed_cannot_go(tmp_path: Path) -> None:
         oms.set_price("ETH/USDT", bid=100, ask=101)
     with pytest.raises(ValueError, match="markets: expected ETH/USDT among them"):
         EmbeddedOms(clock="manual", db=db, markets=DEFAULT_MARKETS[:1])
+
+
+def expiry_and_fill(path: Path, expire_at: int | None, fails: int = 0) -> list[Any]:
+    """A limit order that fills some time, beside one that expires; what has become of both.
+
+    :param fails: which commit from then on is refused; 0 for none
+    """
+    with EmbeddedOms(accounts=ACCOUNTS, clock="manual", seed=3, db=path) as oms:
+        price = oms._core.quote("ETH/USDT", oms.now_ms()).bid - 20
+        limit = {"side": "buy", "order_type": "limit", "qty": "1"}
+        payloads: list[dict[str, Any]] = [{"symbol": "ETH/USDT", "price": str(price)}]
+        if expire_at is not None:
+            gone = {"time_in_force": "GTD", "expire_at": expire_at}
+            payloads.append({"symbol": "SOL/USDT", "price": "10", **gone})
+        for payload in payloads:
+            body = {"account_id": 1, "command": "send_order", "payload": limit | payload}
+            assert oms.handle("commands", {}, {}, body).status == 200
+        real, commits = oms._core.store.commit, []
+
+        def commit(changes: Changes) -> None:
+            commits.append(changes)
+            if len(commits) == fails:
+                raise StoreError("disk full")
+            real(changes)
+
+        oms._core.store.commit = commit  # type: ignore[method-assign]
+        with suppress(Refusal):
+            oms.advance(12 * HOUR)
+        oms.tick()
+        found = oms.handle("orders_history", {}, {"account_ids": 1, "since_ms": 0}, None).body["items"]
+        return [*found, *oms.handle("deals", {}, {"account_ids": 1, "since_ms": 0}, None).body["items"]]
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_moment_that_could_not_be_written_happens_again_whole(tmp_path: Path, fails: int) -> None:
+    """An order expires at the very moment at which another one fills: neither is forgotten."""
+    [order, _] = expiry_and_fill(tmp_path / "alone.sqlite", None)
+    moment = parse_time(order["closed_at"])
+
+    expected = expiry_and_fill(tmp_path / "good.sqlite", moment)
+    assert [row["status"] for row in expected[:2]] == ["FILLED", "CANCELED"]
+    assert [row["closed_at"] for row in expected[:2]] == [order["closed_at"]] * 2
+    assert expiry_and_fill(tmp_path / "failing.sqlite", moment, fails) == expected
