@@ -306,6 +306,9 @@ def arrive(core: Core, tx: Transaction, account: AccountState, order: Order) -> 
         tx.touch_order(order)
         arm(order, last)
         if not fires(order, last):
+            reserve(core.state, tx, account, order)  # a trailing one begins at the price of here
+            if symbol.market.settle is not None:
+                tx.swap_changed(order.account_id, order.symbol)
             symbol.triggers[order.id] = order
             return
     fire(core, tx, account, order)

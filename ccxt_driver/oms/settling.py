@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from ccxt_driver.contract.commands import Side
@@ -38,6 +39,7 @@ class _Move(NamedTuple):
 
 
 _NEVER: Final = 2**63
+_row_id: Final = attrgetter("id")
 
 
 def settle(core: Core, now: int) -> None:
@@ -179,7 +181,7 @@ def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
 
 
 def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
-    """One symbol at one quote: liquidations, makers, triggers and stops by id; what these do is watched, too."""
+    """Liquidations first, then makers, then triggers and stops by id; what these do is watched, too."""
     guard_all(core, tx)
     if not symbol.is_open:
         return
@@ -208,7 +210,7 @@ def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> N
 
 
 def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
-    waiting: list[Order] = [*symbol.triggers.values()]
+    waiting: list[Order] = sorted(symbol.triggers.values(), key=_row_id)
     for order in waiting:
         if order.id not in symbol.triggers:
             continue
@@ -230,7 +232,7 @@ def _would_trail(order: Order, last: Decimal) -> bool:
 
 
 def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
-    watched: list[Position] = [*symbol.stops.values()]
+    watched: list[Position] = sorted(symbol.stops.values(), key=_row_id)
     for position in watched:
         reason = stop_reached(position, last) if position.is_open else None
         if reason is not None:

@@ -377,6 +377,19 @@ def test_a_trigger_is_armed_where_it_arrives(make_desk: Make) -> None:
     assert state_of(desk, order)[:2] == ("FILLED", "1")
 
 
+@pytest.mark.parametrize("symbol, held", [(SPOT, "110.11"), (SWAP, "11.055")])
+def test_what_trails_holds_back_what_it_needs_from_where_it_arrives(
+    make_desk: Make, symbol: str, held: str
+) -> None:
+    desk = late(make_desk)
+    desk.send("buy", 1, None, symbol, trailing_amount="5")
+    desk.price(symbol, "110", "111", "110")
+
+    desk.oms.advance(50)
+
+    assert desk.balance("USDT")[1] == Decimal(held)
+
+
 def test_stops_of_the_oms_are_at_the_venue_already(make_desk: Make) -> None:
     desk = late(make_desk)
     bought = desk.send("buy", 1, symbol=SWAP)

@@ -397,3 +397,17 @@ def test_a_stop_overrides_a_close_that_rests(desk: Any) -> None:
     desk.price(SWAP, "85", "86")
     assert desk.positions() == []
     assert desk.order_row(order["id"])["reject_reason"] == "stop_loss"
+
+
+def test_stops_are_looked_at_by_the_id_of_their_position(make_desk: Any) -> None:
+    """As after a restart, whatever order they were set in."""
+    desk = make_desk()
+    for _ in range(2):
+        desk.send("buy", "1", account=2)
+    for position in reversed(desk.positions(2)):
+        desk.run("position_change", 2, position_id=position["id"], oms_stop_loss="90")
+
+    desk.price("BTC/USDT", "89", "90")
+
+    closing = [row for row in desk.deals(2) if row["reason"] == "stop_loss"]
+    assert [row["position_id"] for row in sorted(closing, key=lambda row: row["id"])] == [1, 2]
