@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ccxt_driver.contract.codes import ErrorCode
-from ccxt_driver.contract.fields import Id
-from ccxt_driver.contract.rows import Flag
+from ccxt_driver.contract.fields import Flag, Id
 from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal
 
 from .access import readable, require
