@@ -106,6 +106,8 @@ class Journal:
         self._connection = connection
         self._keep_events = keep_events
         self._writes = 0
+        self._waits = True
+        """Whether a commit waits for the disk."""
         self._shared = False
         self._depends = False
         """Whether tables are written in the transaction that is open: it may no longer be given up."""
@@ -169,12 +171,14 @@ class Journal:
         if not (self._written or self._new):
             yield
         elif self._shared:
-            self._write_tables()  # in the transaction that `together` ends
+            with self._part():  # of the transaction that `together` ends
+                self._write_tables()
             self._depends = True
             self._forget()
             yield
         else:
             with self._unhurried():
+                self._begin()
                 self._write_tables()
                 yield
                 try:
@@ -203,14 +207,40 @@ class Journal:
     @contextmanager
     def _unhurried(self) -> Iterator[None]:
         """A transaction that may come to the disk together with the next commit: the journal has it all."""
-        execute = self._connection.execute
-        execute("PRAGMA synchronous = NORMAL")
+        self._waits = False
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         try:
             yield
         finally:
             if self._connection.in_transaction:
-                execute("ROLLBACK")
-            execute("PRAGMA synchronous = FULL")
+                self._connection.execute("ROLLBACK")
+            self._wait_again()
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """A part of a transaction, whole or not at all."""
+        self._begin()
+        execute = self._connection.execute
+        execute("SAVEPOINT part")
+        try:
+            yield
+            execute("RELEASE part")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK TO part")
+                execute("RELEASE part")
+            raise
+
+    def _begin(self) -> None:
+        """Begin a transaction, or go on with the one that is open."""
+        if self._depends and not self._connection.in_transaction:
+            raise sqlite3.OperationalError("the transaction has been rolled back")
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def _wait_again(self) -> None:
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._waits = True
 
     def _forget(self) -> None:
         self._written, self._new, self._new_texts = [], [], []
@@ -220,10 +250,11 @@ class Journal:
         """Bring what is new to the disk."""
         execute = self._connection.execute
         try:
-            self._refuse_lost()
+            if not self._waits:
+                self._wait_again()
+            if self._new or self._depends:
+                self._begin()
             if self._new:
-                if not self._connection.in_transaction:
-                    execute("BEGIN IMMEDIATE")
                 text = b"[" + b",".join(self._new_texts) + b"]"
                 execute("INSERT INTO journal (changes) VALUES (?)", (text,))
             if self._connection.in_transaction:
@@ -249,10 +280,7 @@ class Journal:
             self._connection.execute("ROLLBACK")
 
     def _write_tables(self) -> None:
-        """Write all commits into the tables, in the transaction that is open or a new one."""
-        self._refuse_lost()
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN IMMEDIATE")
+        """Write all commits into the tables."""
         records = self._written + self._new
         for index, (statement, key) in enumerate(_TABLES):
             latest = {key(values): values for record in records for values in record[index]}
@@ -269,10 +297,6 @@ class Journal:
             if values[1] % _PRUNE_EVERY == 0
         }
         self._connection.executemany(_FORGET_EVENTS, forgotten.items())
-
-    def _refuse_lost(self) -> None:
-        if self._depends and not self._connection.in_transaction:
-            raise sqlite3.OperationalError("the transaction has been rolled back")
 
     def _know_claims(self) -> None:
         claims = [CLAIM.entity(values) for record in self._written for values in record[_CLAIMS]]

@@ -90,6 +90,10 @@ class FaultyFile:
         """How many statements were refused, and kills."""
         self.commits = 0
         """Write transactions of the OMS that are on the disk, also after a kill."""
+        self._unhurried = False
+        """Whether a commit now only brings into the tables what the journal has on the disk."""
+        self._safe: bytes | None = None
+        """The log without what no commit has waited for since; None when that is nothing."""
         self.slow_ms = 0
         """How long a commit takes."""
 
@@ -109,6 +113,7 @@ class FaultyFile:
     def open(self, **options: Any) -> EmbeddedOms:
         """An OMS on the file as it is."""
         self.dead, self._connections, self.oms = False, [], None
+        self._unhurried, self._safe = False, None
         with mock.patch.object(sqlite3, "connect", partial(sqlite3.connect, factory=self._connection)):
             self.oms = EmbeddedOms(db=self.path, **options)
         return self.oms
@@ -163,17 +168,22 @@ class FaultyFile:
             return self._carry_out(sql, action)
         if fault.kind in ("fail", "full"):
             self._refuse(connection, sql, fault)
-        log = self._log()
+        log, commits = self._log() if self._safe is None else self._safe, self.commits
         if fault.after:
             self._carry_out(sql, action)
         self.kill(f"{'after' if fault.after else 'before'} {sql[:40]!r}")
         if fault.kind == "power" and self._tear(log):
-            self.commits -= 1
+            self.commits = commits
         raise Crash
 
     def _carry_out(self, sql: str, action: Callable[[], Any]) -> Any:
+        if sql.startswith("PRAGMA synchronous"):
+            self._unhurried = sql.endswith("NORMAL")
+        if sql == "COMMIT" and self._unhurried and self._safe is None:
+            self._safe = self._log()
         done = action()
-        if sql == "COMMIT":
+        if sql == "COMMIT" and not self._unhurried:
+            self._safe = None
             self.commits += 1
             if self.slow_ms and self.oms is not None:
                 self.oms._clock.advance(self.slow_ms)  # type: ignore[attr-defined]
