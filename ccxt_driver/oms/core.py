@@ -11,7 +11,7 @@ from typing import Any, Final
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import Side
 
-from .allocation import reducible
+from .allocation import opposing
 from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
 from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
 from .ledger.positions import unrealized
@@ -21,7 +21,6 @@ from .matching.engine import BookDepthFill, Fill
 from .models import Models
 from .profits import Profits
 from .refusals import Refusal
-from .reserving import target
 from .state import AccountState, State, SymbolState
 from .store import Store
 from .transaction import Row, Transaction
@@ -228,15 +227,18 @@ class Core:
         if not order.reduce_only:
             return order.remaining
         account = self.state.accounts[order.account_id]
-        left = reducible(account, order)
+        taken: dict[int, Decimal] = {}
         for _, qty, other in ahead:
-            if (
-                other is not None
-                and other.account_id == order.account_id
-                and target(account, other) == target(account, order)
-            ):
-                left -= qty
-        return min(order.remaining, max(ZERO, left))
+            if other is None or other.account_id != order.account_id:
+                continue
+            for position in opposing(account, other):
+                part = min(qty, position.qty - taken.get(position.id, ZERO))
+                taken[position.id] = taken.get(position.id, ZERO) + part
+                qty -= part
+        left = ZERO
+        for position in opposing(account, order):
+            left += position.qty - taken.get(position.id, ZERO)
+        return min(order.remaining, left)
 
     def book(self, symbol: str, now: int) -> tuple[list[Level], list[Level]]:
         """What anybody may see of a market: the feed's levels that are left, and our resting orders.

@@ -28,6 +28,7 @@ from .entities import ZERO, Order, Position, Principal
 from .limit_checks import check_limits
 from .matching.lifecycle import transition
 from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
+from .matching.self_trade import SelfTrade
 from .outcome import Outcome, changed
 from .placing import (
     REJECTIONS,
@@ -111,7 +112,7 @@ def checked_qty(core: Core, symbol: SymbolState, payload: SendOrder, now: int) -
     market = symbol.market
     qty = payload.qty
     if qty is None:
-        qty = _qty_for_cost(core, symbol, payload, now)
+        qty = _qty_for_cost(core, account, symbol, payload, now)
         if not qty:
             raise invalid("payload.cost", "it does not buy the smallest quantity of this market")
     check_qty("payload.qty", qty, market)
@@ -184,7 +185,9 @@ def symbol_of(core: Core, symbol: str) -> SymbolState:
     return known
 
 
-def _qty_for_cost(core: Core, symbol: SymbolState, payload: SendOrder, now: int) -> Decimal:
+def _qty_for_cost(
+    core: Core, account: AccountState, symbol: SymbolState, payload: SendOrder, now: int
+) -> Decimal:
     cost = payload.cost or ZERO
     lot = symbol.market.lot_size
     if payload.price is not None and payload.order_type == "limit":
@@ -193,7 +196,8 @@ def _qty_for_cost(core: Core, symbol: SymbolState, payload: SendOrder, now: int)
     if trigger is not None:
         return cost / trigger // lot * lot
     core.show_book(symbol, now)
-    return core.fills.quantity_for(payload.side, cost, lot, symbol.liquidity, symbol.resting)
+    past = account.account.id if core.models.self_trade is SelfTrade.CANCEL_MAKER else None
+    return core.fills.quantity_for(payload.side, cost, lot, symbol.liquidity, symbol.resting, past=past)
 
 
 def _strategy_of(core: Core, principal: Principal, account: AccountState, payload: SendOrder) -> int:

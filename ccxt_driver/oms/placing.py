@@ -28,7 +28,7 @@ from .matching.engine import Plan
 from .matching.latency import LatencyModel
 from .matching.lifecycle import transition
 from .matching.order_types import arm, check_stops, fires, has_trigger
-from .matching.self_trade import SelfTrade, in_the_way
+from .matching.self_trade import SelfTrade
 from .queueing import join
 from .refusals import Refusal, insufficient
 from .reserving import (
@@ -206,7 +206,7 @@ def activate(
         cancel(core, tx, account, order, "fill_or_kill")
         return
     if core.models.self_trade is not SelfTrade.CANCEL_TAKER:
-        _give_way(core, tx, account, order, plan)
+        _give_way(core, tx, account, plan)
     if plan.fills:
         execute(core, tx, account, order, plan.fills)
         if not order.is_open:
@@ -231,13 +231,11 @@ def activate(
             join(core, tx, core.models.queue, order)
 
 
-def _give_way(core: Core, tx: Transaction, account: AccountState, order: Order, plan: Plan) -> None:
-    """Cancel the resting orders that an order of the same account meets; of both, the first it meets."""
-    makers = in_the_way(order, plan, core.state.symbols[order.symbol].resting)
-    if core.models.self_trade is SelfTrade.CANCEL_BOTH:
-        makers = makers[:1] if plan.own_order else []
-    for maker in makers:
-        cancel(core, tx, account, maker, "self_trade_prevention")
+def _give_way(core: Core, tx: Transaction, account: AccountState, plan: Plan) -> None:
+    """Cancel the resting orders that an order of the same account meets; of both, the one it stops at."""
+    if plan.own_order or core.models.self_trade is SelfTrade.CANCEL_MAKER:
+        for maker in plan.met:
+            cancel(core, tx, account, maker, "self_trade_prevention")
 
 
 def accept(
@@ -332,6 +330,9 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if order.reduce_only and not reducible(account, order):
         cancel(core, tx, account, order, NOTHING_TO_REDUCE)
         return
+    if order.reduce_only and order.time_in_force is TimeInForce.FOK:
+        # As where it was placed: all of what there is to reduce, or nothing.
+        order.qty = order.filled_qty + core.fillable(order)
     if order.external is None and _is_blocked(core, account, order, tx.now):
         end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
         return

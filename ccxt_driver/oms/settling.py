@@ -210,8 +210,7 @@ def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> N
 
 
 def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
-    waiting: list[Order] = sorted(symbol.triggers.values(), key=_row_id)
-    for order in waiting:
+    for order in sorted(symbol.triggers.values(), key=_row_id):
         if order.id not in symbol.triggers:
             continue
         if fires(order, last):
@@ -224,6 +223,10 @@ def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -
                 tx.swap_changed(order.account_id, order.symbol)
 
 
+def _by_id(row: Order | Position) -> int:
+    return row.id
+
+
 def _would_trail(order: Order, last: Decimal) -> bool:
     extreme = order.trail_extreme
     if extreme is None:
@@ -232,8 +235,8 @@ def _would_trail(order: Order, last: Decimal) -> bool:
 
 
 def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
-    watched: list[Position] = sorted(symbol.stops.values(), key=_row_id)
-    for position in watched:
+    # Not in the order in which they were set: a restart would forget that one.
+    for position in sorted(symbol.stops.values(), key=_row_id):
         reason = stop_reached(position, last) if position.is_open else None
         if reason is not None:
             close_by_stop(core, tx, position, reason)

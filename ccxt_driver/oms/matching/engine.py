@@ -11,7 +11,7 @@ not wait behind the volume that the feed shows at its own price.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -36,11 +36,13 @@ class Plan(NamedTuple):
 
     :param unfilled: what the book has no more of within the limit
     :param own_order: whether it stopped at an order of its own account
+    :param met: the orders of its own account that it stopped at or went by, best first
     """
 
     fills: list[Fill]
     unfilled: Decimal
     own_order: bool
+    met: Sequence[Order] = ()
 
     @property
     def cost(self) -> Decimal:
@@ -68,11 +70,19 @@ class BookDepthFill:
         self._fillable = fillable
 
     def offers(
-        self, side: Side, limit: Decimal | None, liquidity: Liquidity, resting: RestingBook
+        self,
+        side: Side,
+        limit: Decimal | None,
+        liquidity: Liquidity,
+        resting: RestingBook,
+        account_id: int | None = None,
     ) -> Iterator[Fill]:
-        """What an order of this side may trade with, best first, as fills of all there is."""
+        """What an order of this side may trade with, best first, as fills of all there is.
+
+        :param account_id: whose orders are there to be met and not to trade with
+        """
         buys = side is Side.BUY
-        ours = self._makers(resting, side)
+        ours = self._makers(resting, side, account_id)
         mine = next(ours, None)
         for level in liquidity.against(side):
             price = level.price
@@ -93,13 +103,16 @@ class BookDepthFill:
             yield mine
             mine = next(ours, None)
 
-    def _makers(self, resting: RestingBook, side: Side) -> Iterator[Fill]:
+    def _makers(self, resting: RestingBook, side: Side, account_id: int | None) -> Iterator[Fill]:
         ahead: list[Fill] = []
         for order in resting.orders(opposite(side)):
-            qty = self._fillable(order, ahead)
+            own = order.account_id == account_id
+            qty = self._fillable(order, () if own else ahead)
             if order.price is not None and qty > ZERO:
-                ahead.append(Fill(order.price, qty, order))
-                yield ahead[-1]
+                fill = Fill(order.price, qty, order)
+                if not own:
+                    ahead.append(fill)
+                yield fill
 
     def taker(
         self,
@@ -128,17 +141,19 @@ class BookDepthFill:
             if within and liquidity.left(best) >= qty:
                 return Plan([Fill(best.price, qty, None)], ZERO, own_order=False)
         fills: list[Fill] = []
-        for offer in self.offers(side, limit, liquidity, resting):
+        met: list[Order] = []
+        for offer in self.offers(side, limit, liquidity, resting, account_id):
             if offer.maker is not None and offer.maker.account_id == account_id:
+                met.append(offer.maker)
                 if past_own:
                     continue
-                return Plan(fills, qty, own_order=True)
+                return Plan(fills, qty, own_order=True, met=met)
             if offer.qty >= qty:
                 fills.append(Fill(offer.price, qty, offer.maker))
-                return Plan(fills, ZERO, own_order=False)
+                return Plan(fills, ZERO, own_order=False, met=met)
             fills.append(offer)
             qty -= offer.qty
-        return Plan(fills, qty, own_order=False)
+        return Plan(fills, qty, own_order=False, met=met)
 
     def quantity_for(
         self,
@@ -147,13 +162,18 @@ class BookDepthFill:
         lot_size: Decimal,
         liquidity: Liquidity,
         resting: RestingBook,
+        *,
+        past: int | None = None,
     ) -> Decimal:
         """How much a market order for an amount of quote units comes to, rounded down to lots.
 
         :param cost: quote units to spend or to receive, without fees
+        :param past: the account whose orders give way, so that nothing is got from them
         """
         total = ZERO
-        for offer in self.offers(side, None, liquidity, resting):
+        for offer in self.offers(side, None, liquidity, resting, past):
+            if past is not None and offer.maker is not None and offer.maker.account_id == past:
+                continue
             within = cost / offer.price
             if within <= offer.qty:
                 return (total + within) // lot_size * lot_size

@@ -139,6 +139,28 @@ def test_an_order_that_rests_clears_its_price(make_desk: Make) -> None:
     assert [row["id"] for row in desk.open_orders()] == [order["id"]]
 
 
+def test_an_order_behind_the_last_that_was_needed_stays(make_desk: Make) -> None:
+    desk = make_desk(models=Models(self_trade=SelfTrade.CANCEL_MAKER))
+    desk.price(SPOT, "99", "105")
+    desk.send("sell", 2, 103, account=2)
+    mine = desk.send("sell", 1, 103)
+
+    order = desk.send("buy", 2, 104)
+
+    assert (order["status"], order["avg_fill_price"]) == ("FILLED", "103")
+    assert desk.order_row(mine["id"])["status"] == "SUBMITTED"
+
+
+def test_an_amount_is_not_reckoned_at_the_price_of_an_order_that_gives_way(make_desk: Make) -> None:
+    desk = make_desk(models=Models(self_trade=SelfTrade.CANCEL_MAKER))
+    desk.price(SPOT, "80", "100")
+    desk.send("sell", 10, 90)
+
+    order = desk.send("buy", None, cost="450")
+
+    assert (order["filled_qty"], order["avg_fill_price"]) == ("4.5", "100")  # not 5, for 500
+
+
 def test_money_for_what_lies_behind_is_asked_for(make_desk: Make) -> None:
     accounts: list[dict[str, Any]] = [{"account_id": 1, "balances": {"USDT": "100", "BTC": "1"}}, ACCOUNTS[1]]
     desk = make_desk(accounts=accounts, models=Models(self_trade=SelfTrade.CANCEL_MAKER))

@@ -370,6 +370,17 @@ def test_stops_close_the_position(desk: Any, side: str, bid: str, ask: str, reas
     assert (order["reason"], order["status"], order["position_id"]) == (reason, "FILLED", 1)
 
 
+def test_stops_of_one_step_are_taken_by_the_ids_of_their_positions(desk: Any) -> None:
+    for _ in range(2):
+        desk.send("buy", 1, symbol=SWAP, account=2)
+    for position in (2, 1):  # the younger one is the first to have a stop
+        desk.run("position_change", 2, position_id=position, oms_stop_loss="95")
+
+    desk.price(SWAP, "94", "95", last="94", size="1")
+
+    assert [row["id"] for row in desk.positions(2)] == [2]
+
+
 def test_a_stop_takes_the_coins_that_other_exits_hold(desk: Any) -> None:
     desk.run("send_order", **desk.order("sell", "9", "150"))  # of other coins
     desk.send("buy", "2", oms_stop_loss="90")

@@ -119,3 +119,24 @@ def test_makers_that_share_a_position_offer_it_once(desk: Any) -> None:
     assert (killed["filled_qty"], killed["reject_reason"]) == ("0", "fill_or_kill")
     bought = desk.send("buy", 2, "125", symbol=SWAP, account=2)
     assert (bought["status"], bought["avg_fill_price"]) == ("FILLED", "121")  # at 120, and of the feed at 122
+
+
+def test_makers_of_one_hedged_position_offer_it_once_though_one_does_not_name_it(desk: Any) -> None:
+    desk.price(SWAP, "100", "122", size="10")
+    desk.send("buy", 2, symbol=SWAP, account=2)
+    desk.send("sell", 2, "120", symbol=SWAP, account=2, reduce_only=True, position_id=1)
+    desk.send("sell", 2, "120", symbol=SWAP, account=2, reduce_only=True)
+    killed = desk.send("buy", 4, "121", symbol=SWAP, time_in_force="FOK")
+    assert (killed["filled_qty"], killed["reject_reason"]) == ("0", "fill_or_kill")
+    bought = desk.send("buy", 4, symbol=SWAP)
+    assert (bought["status"], bought["avg_fill_price"]) == ("FILLED", "121")  # 2 at 120, 2 of the feed at 122
+
+
+def test_fill_or_kill_whose_position_has_shrunk_closes_all_of_it(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP)
+    stop = desk.send("sell", 2, "90", symbol=SWAP, reduce_only=True, time_in_force="FOK", stop_price="95")
+    desk.send("sell", 1, symbol=SWAP)
+    desk.price(SWAP, "94", "95")
+    row = desk.order_row(stop["id"])
+    assert (row["status"], row["qty"], row["filled_qty"]) == ("FILLED", "1", "1")
+    assert desk.positions() == []
