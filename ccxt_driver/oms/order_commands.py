@@ -100,11 +100,13 @@ def _drafted(core: Core, principal: Principal, account: AccountState, payload: S
     market = symbol.market
     check_options(payload, market, now)
     strategy_id = _strategy_of(core, principal, account, payload)
-    qty = checked_qty(core, symbol, payload, now)
+    qty = checked_qty(core, account, symbol, payload, now)
     return draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
 
 
-def checked_qty(core: Core, symbol: SymbolState, payload: SendOrder, now: int) -> Decimal:
+def checked_qty(
+    core: Core, account: AccountState, symbol: SymbolState, payload: SendOrder, now: int
+) -> Decimal:
     """The quantity of a new order in base units, as the market takes it.
 
     :raises Refusal: `validation_error`

@@ -99,7 +99,8 @@ class Auditor:
             deals = by_order[order.id]
             assert order.filled_qty == sum(deal.qty for deal in deals)
             assert order.filled_cost == sum(deal.qty * deal.price for deal in deals)
-            assert order.fee == sum(deal.fee for deal in deals)
+            # A row has one currency of fees, that of the first; each deal has its own.
+            assert order.fee == sum(deal.fee for deal in deals if deal.fee_currency == order.fee_currency)
             assert order.filled_qty <= order.qty
             assert (order.status == "FILLED") == (order.filled_qty == order.qty)
             if order.time_in_force == "FOK":
@@ -130,24 +131,37 @@ class Auditor:
                 assert position.entry_cost == paid + realized
             assert (position.state == "close_requested") == (position.id in closing)
 
+    def transfers_are_what_was_asked_for(self, account_id: int, entries: list[Any]) -> None:
+        expected: dict[str, Decimal] = defaultdict(Decimal)
+        for number, currency, amount in self.world.transfers if self.world is not None else ():
+            if number == account_id:
+                expected[currency] += amount
+        for entry in entries:
+            if entry.kind in ("deposit", "withdraw"):
+                expected[entry.currency] -= entry.amount
+        assert not any(expected.values()), expected
+
     def deals_and_fees_make_balances(self) -> None:
-        kinds = {"funding", "liquidation"} | (set() if self.start else {"deposit", "withdraw"})
         for number, account in self.state.accounts.items():
-            expected: dict[str, Decimal] = defaultdict(Decimal, self.start or {})
-            for account_id, currency, amount in self.world.transfers if self.world is not None else ():
-                if account_id == number:
-                    expected[currency] += amount
+            own = [entry for entry in self.ledger if entry.account_id == number]
+            start = self.start or {}
+            assert {entry.currency: entry.amount for entry in own[: len(start)]} == start
+            if self.world is not None:
+                self.transfers_are_what_was_asked_for(number, own[len(start) :])
+            expected: dict[str, Decimal] = defaultdict(Decimal)
+            for entry in own:
+                if entry.kind not in ("deal", "fee"):  # transfers, funding, and what the insurance paid
+                    expected[entry.currency] += entry.amount
             for deal in self.deals:
                 if deal.account_id != number:
                     continue
                 if deal.symbol == SWAP:
-                    expected["USDT"] += deal.pnl - deal.fee
+                    expected["USDT"] += deal.pnl
                 else:
                     expected[deal.symbol.partition("/")[0]] += signed(deal)
-                    expected["USDT"] -= signed(deal) * deal.price + deal.fee
-            for entry in self.ledger:
-                if entry.account_id == number and entry.kind in kinds:
-                    expected[entry.currency] += entry.amount
+                    expected["USDT"] -= signed(deal) * deal.price
+                if deal.fee:
+                    expected[deal.fee_currency] -= deal.fee
             assert account.totals == dict(expected)
             running: dict[str, Decimal] = defaultdict(Decimal)
             for entry in self.ledger:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.auditor import ACCOUNTS, FUNDING, HOUR, SPOT, START, SWAP, Auditor, World, signed
+from tests.helpers.examples import examples
 
 accounts = st.sampled_from([1, 2, 2, 3])
 sides = st.sampled_from(["buy", "sell"])
@@ -169,7 +170,7 @@ def perform(oms: EmbeddedOms, step: Any, world: World) -> None:
     assert reply.status < 500 or reply.body["detail"]["code"] == "exchange_error", reply.body
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(steps)
 def test_the_books_balance_after_every_step(sequence: list[Any]) -> None:
     trade(EmbeddedOms(accounts=ACCOUNTS, clock="manual"), sequence)
