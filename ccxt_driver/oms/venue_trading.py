@@ -73,7 +73,7 @@ def create_order(call: Call) -> dict[str, Any]:
     with _as_the_venue_says(call.name):
         require_open(symbol)
         check_options(payload, symbol.market, call.now)
-        qty = checked_qty(core, symbol, payload, call.now)
+        qty = checked_qty(core, account, symbol, payload, call.now)
         order = draft(core, account, payload, symbol.market.symbol, payload.side, qty, 0, call.now)
         order.reason, order.external = EXTERNAL_REASON, External.UNKNOWN
         _refuse_taken(core, order)
