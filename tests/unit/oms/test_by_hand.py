@@ -1,8 +1,8 @@
 """Scenarios whose numbers are reckoned by hand, each with its formula; a comment shows the sum.
 
 Fees are `quantity * price * rate`, of the role that the order had (Binance, "Trading Fees"; ccxt, "Fees").
-The average price is the volume-weighted mean, the profit of what is closed `quantity * (price - average)`, and
-the opposite of a short position (Binance, "What Is Realized and Unrealized PNL").
+The average price is the volume-weighted mean, the profit of what is closed `quantity * (price - average)`,
+and the opposite of a short position (Binance, "What Is Realized and Unrealized PNL").
 Liquidation is by Binance, "How to Calculate Liquidation Price of USD-M Futures Contracts".
 Funding is in `test_funding.py`, more of liquidation in `test_margin.py`.
 """
