@@ -99,7 +99,8 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
     if waits:
         last = core.quote(order.symbol, now).last
         arm(order, last)
-        if fires(order, last):
+        # Of one that is on its way that is seen where it arrives: until then it holds back what it may need.
+        if core.models.latency is None and fires(order, last):
             order.triggered_at = now
             waits = False
     plan = rejection = None
@@ -283,7 +284,6 @@ def note_submitted(tx: Transaction, order: Order) -> None:
 
 def _send(core: Core, tx: Transaction, account: AccountState, order: Order, latency: LatencyModel) -> None:
     """Let an open order be on its way; it holds back what it is expected to need."""
-    order.triggered_at = None  # whether its trigger is reached is seen where it arrives
     reserve(core.state, tx, account, order)
     core.state.add_order(order)
     core.state.arriving[order.id] = tx.now + latency.send_ms(order)

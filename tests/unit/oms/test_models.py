@@ -399,6 +399,21 @@ def test_a_trigger_is_armed_where_it_arrives(make_desk: Make) -> None:
     assert state_of(desk, order)[:2] == ("FILLED", "1")
 
 
+def test_what_an_order_holds_back_on_its_way_has_to_be_there(make_desk: Make) -> None:
+    """Also where its trigger is reached already, and the book of the moment has little for it."""
+    desk = late(make_desk)
+    desk.price(SWAP, "100", "101", "100", size="1")
+    desk.venue("set_leverage", 1, SWAP)
+
+    desk.refuse(
+        "insufficient_funds", "send_order", **desk.order("sell", 1_000, None, SWAP, trigger_price=100)
+    )
+    desk.send("sell", 10, None, SWAP, trigger_price=100)
+
+    free, used, _ = desk.balance("USDT")
+    assert (free >= 0, used) == (True, Decimal("1000.5"))
+
+
 @pytest.mark.parametrize("symbol, held", [(SPOT, "110.11"), (SWAP, "11.055")])
 def test_what_trails_holds_back_what_it_needs_from_where_it_arrives(
     make_desk: Make, symbol: str, held: str
