@@ -112,7 +112,7 @@ class Scenario:
             (self._restart, 1),
         )
         kinds, weights = zip(*steps, strict=True)
-        for _ in range(self._chance.randint(8, 24)):
+        for _ in range(self._chance.randint(8, 20)):
             self._misfortune()
             self._chance.choices(kinds, weights)[0]()
             self._file.fault, self._file.slow_ms = None, 0
@@ -288,6 +288,7 @@ class Scenario:
             self._met_a_fault(fired, error)
             self._unknown(request)
         else:
+            self._twin.fall_behind(self._file.commits - before)  # unless it does the same
             self._answer(request, principal, reply, now, faulty=self._file.fired > fired)
 
     def _serve_group(self, requests: list[Request]) -> None:
@@ -306,8 +307,7 @@ class Scenario:
         except Crash:
             if self._file.commits > before:
                 for request, principal in known:
-                    self._twin.at(now)
-                    request.perform(self._twin.oms, principal)
+                    self._twin.do(request, principal, now)
             for request in requests:
                 self._unknown(request)
             self._crashed()
@@ -328,13 +328,8 @@ class Scenario:
     def _cut_short(
         self, wanted: Request | Act, principal: Principal | None, now: int, transactions: int
     ) -> None:
-        """Let the twin do what a killed process has still brought to the disk.
-
-        What happens by itself comes before a request, and happens in the next life if it did not in this one.
-        """
-        own = transactions - self._twin.settle(now)
-        if own > 0:
-            self._twin.do(wanted, principal or OWNER, own)
+        """Let the twin do what a killed process has still brought to the disk."""
+        if self._twin.do_part(wanted, principal or OWNER, now, transactions):
             self._has_happened(wanted, now)
 
     def _answer(self, request: Request, principal: Principal, reply: Reply, now: int, faulty: bool) -> None:
@@ -364,16 +359,15 @@ class Scenario:
             raise Violation(f"refused without a fault: {reply.body}")
         if whole:
             return
-        self._twin.at(now)
         if not undone:
-            expected = request.perform(self._twin.oms, principal)
+            expected = self._twin.do(request, principal, now)
             _compare([*reply], [*expected], "answer")
             if reply.status == 200:
                 self._has_happened(request, now)
             return
         done = [index for index in range(len(results)) if index not in undone]
         if done:
-            expected = request.only(done).perform(self._twin.oms, principal)
+            expected = self._twin.do(request.only(done), principal, now)
             for index, result in zip(done, _results(expected), strict=True):
                 _compare(results[index], result | {"index": index}, "answer")
 
@@ -392,9 +386,9 @@ class Scenario:
             self._crashed()
         except (StoreError, Refusal, sqlite3.Error) as error:
             self._met_a_fault(fired, error)
+            self._twin.fall_behind(self._file.commits - before)
         else:
-            self._twin.at(now)
-            act.perform(self._twin.oms)
+            self._twin.act(act, now)
             self._has_happened(act, now)
 
     def _has_happened(self, wanted: Request | Act, now: int) -> None:

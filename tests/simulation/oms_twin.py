@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from ccxt_driver.oms import EmbeddedOms, Event, Principal, service
+from ccxt_driver.oms import EmbeddedOms, Event, Principal, Reply, service
 from ccxt_driver.oms.store import Changes, MemoryStore, RowFilter
 
 from .bookkeeper import Violation
@@ -64,6 +64,7 @@ class Twin:
 
     def __init__(self, **options: Any) -> None:
         self._store = _CountingStore()
+        self._behind = 0
         with mock.patch.object(service, "_store", return_value=self._store):
             self.oms = EmbeddedOms(**options)
         self.heard = Heard()
@@ -71,30 +72,43 @@ class Twin:
             self.heard.take(events_of(self.oms, account_id))
         self.oms.subscribe(self.heard.take)
 
-    def at(self, now: int) -> None:
-        """Let it be that late."""
+    def fall_behind(self, transactions: int) -> None:
+        """The other has settled something that this one has not been told to."""
+        self._behind += transactions
+
+    def settle(self, now: int) -> None:
+        """Do what happens by itself up to a moment."""
+        self._behind = 0
         self.oms._clock.not_before(now)
-
-    def settle(self, now: int) -> int:
-        """Do what happens by itself up to a moment; in how many transactions."""
-        self.at(now)
-        before = self._store.commits
         self.oms.tick()
-        return self._store.commits - before
 
-    def do(self, wanted: Request | Act, principal: Principal, transactions: int) -> None:
-        """Carry something out as far as it got in so many transactions: each command is one."""
-        until = self._store.commits + transactions
+    def do(self, wanted: Request, principal: Principal, now: int) -> Reply:
+        """Carry a request out."""
+        self.settle(now)
+        return wanted.perform(self.oms, principal)
+
+    def act(self, wanted: Act, now: int) -> None:
+        """Carry an act out."""
+        self.settle(now)
+        wanted.perform(self.oms)
+
+    def do_part(self, wanted: Request | Act, principal: Principal, now: int, transactions: int) -> bool:
+        """Carry something out as far as it got in so many transactions; whether it was any of it.
+
+        What happens by itself comes before it, and happens in the next life if it did not in this one.
+        """
+        until = self._store.commits + self._behind + transactions
+        self.settle(now)
+        if until <= self._store.commits:
+            return False
         if isinstance(wanted, Act):
             wanted.perform(self.oms)
-            return
-        if not wanted.commands:
+        elif not wanted.commands:
             wanted.perform(self.oms, principal)
-            return
-        for command in wanted.commands:
-            if self._store.commits == until:
-                return
-            replace(wanted, body=command).perform(self.oms, principal)
+        for command in wanted.commands if isinstance(wanted, Request) else ():
+            if self._store.commits < until:  # each is one
+                replace(wanted, body=command).perform(self.oms, principal)
+        return True
 
 
 def picture(oms: EmbeddedOms) -> dict[str, Any]:
