@@ -182,6 +182,8 @@ class FaultyFile:
         if sql == "COMMIT" and self._unhurried and self._safe is None:
             self._safe = self._log()
         done = action()
+        if "api_keys" in sql and not sql.startswith("SELECT"):
+            self._safe = None  # whoever makes a key waits for the disk
         if sql == "COMMIT" and not self._unhurried:
             self._safe = None
             self.commits += 1
