@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.fields import Flag, Id
@@ -82,7 +82,7 @@ class NewSession(Body):
 
     symbol: Annotated[str, Field(min_length=1, max_length=64)]
     session: Session | None = None
-    hours: Annotated[list[str] | None, BeforeValidator(_windows)] = None
+    hours: Annotated[list[str] | None, AfterValidator(_windows)] = None
     resting: Annotated[str | None, Field(pattern="^(keep|cancel)$")] = None
     comment: _Comment = None
 
