@@ -116,8 +116,6 @@ class Scenario:
             self._misfortune()
             self._chance.choices(kinds, weights)[0]()
             self._file.fault, self._file.slow_ms = None, 0
-            if self._wrong:
-                raise Violation(self._wrong[0])
         self._finish()
 
     def _finish(self) -> None:
@@ -459,6 +457,8 @@ class Scenario:
 
     def _check(self) -> None:
         """Both have done and told the same, up to now."""
+        if self._wrong:
+            raise Violation(self._wrong[0])
         self._file.fault, self._file.slow_ms = None, 0
         now = self._oms.now_ms()
         self._oms.tick()
