@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -28,6 +29,7 @@ LOG: Final = logging.getLogger("ccxt_driver.venues")
 CREDENTIALS: Final = tuple(ccxt.Exchange.requiredCredentials)
 _HISTORY: Final = 500
 _STOP_S: Final = 10.0
+_LONGEST_WAIT_S: Final = 1.0
 
 
 class LiveFeed:
@@ -296,6 +298,7 @@ class LiveFeed:
         while True:
             self._news.wait()
             self._news.clear()
+            self._wait_for_the_time()
             if self._closed:
                 return
             for callback in [*self._listeners]:
@@ -303,6 +306,14 @@ class LiveFeed:
                     callback()
                 except Exception:
                     LOG.exception("a listener of the live feed failed")
+
+
+    def _wait_for_the_time(self) -> None:
+        """News of a millisecond that was asked about already count from the next one on: let that come."""
+        newest = max(tape.latest_ms for tape in self._tapes.values())
+        until = time.monotonic() + _LONGEST_WAIT_S
+        while self._clock.now_ms() < newest and not self._closed and time.monotonic() < until:
+            time.sleep(0.0005)
 
 
 def _read_symbols(symbols: Iterable[str]) -> list[str]:

@@ -142,6 +142,11 @@ class LiveTape:
         """There will be no trades: the price is the middle of the book."""
         self._from_books = True
 
+    @property
+    def latest_ms(self) -> int:
+        """From when on the newest news count."""
+        return self._latest
+
     def put_book(self, now: int, bids: Levels, asks: Levels) -> None:
         """A book has come; it may be the same as before, which shows that it is still right."""
         self.has_price = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,24 @@ def test_a_resting_order_fills_when_the_news_come(desk: Desk, wire: Wire) -> Non
     until(lambda: "deal_created" in heard)
     assert desk.status(order) == "closed"
     assert desk.exchange.fetch_my_trades(SPOT)[0]["price"] == 99.0
+
+
+def test_news_of_the_millisecond_that_was_just_asked_about_are_not_forgotten(
+    desk: Desk, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They count from the next one on, and nobody may come by then."""
+    order = desk.exchange.create_order(SPOT, "limit", "buy", 1, 99.0)
+    heard: list[str] = []
+    desk.oms.subscribe(lambda events: heard.extend(event.name for event in events))
+    wall = [time.time_ns() + 10**9]
+    monkeypatch.setattr("ccxt_driver.oms.clock.time.time_ns", lambda: wall[0])
+    desk.oms.tick()  # asks
+    calls = len(wire.calls)
+    wire.say("watch_order_book", book(97.0, 98.0))
+    until(lambda: len(wire.calls) > calls)  # it has come, and the next is waited for
+    wall[0] += 2_000_000
+    until(lambda: "deal_created" in heard)
+    assert desk.status(order) == "closed"
 
 
 def test_a_stop_fires_by_a_trade_of_the_exchange(desk: Desk, wire: Wire) -> None:
