@@ -310,7 +310,7 @@ class LiveFeed:
 
     def _wait_for_the_time(self) -> None:
         """News of a millisecond that was asked about already count from the next one on: let that come."""
-        newest = max(tape.latest_ms for tape in self._tapes.values())
+        newest = max((tape.latest_ms for tape in self._tapes.values()), default=0)
         until = time.monotonic() + _LONGEST_WAIT_S
         while self._clock.now_ms() < newest and not self._closed and time.monotonic() < until:
             time.sleep(0.0005)

@@ -89,9 +89,10 @@ def test_a_resting_order_fills_when_the_news_come(desk: Desk, wire: Wire) -> Non
 
 
 def test_news_of_the_millisecond_that_was_just_asked_about_are_not_forgotten(
-    desk: Desk, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, open_feed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They count from the next one on, and nobody may come by then."""
+    desk = Desk(open_feed(wire, stale_ms=600_000))
     order = desk.exchange.create_order(SPOT, "limit", "buy", 1, 99.0)
     heard: list[str] = []
     desk.oms.subscribe(lambda events: heard.extend(event.name for event in events))
@@ -104,6 +105,7 @@ def test_news_of_the_millisecond_that_was_just_asked_about_are_not_forgotten(
     wall[0] += 2_000_000
     until(lambda: "deal_created" in heard)
     assert desk.status(order) == "closed"
+    desk.oms.close()
 
 
 def test_a_stop_fires_by_a_trade_of_the_exchange(desk: Desk, wire: Wire) -> None:
