@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .entities import OWNER, Event, Permission, Principal
     from .gateway import FEATURES, HANDLERS, Reply
     from .market.listing import DEFAULT_MARKETS, LeverageTier, Market
+    from .market.weather import Synthetic
     from .service import EmbeddedOms
 
 _HOMES: Final = {
@@ -28,6 +29,7 @@ _HOMES: Final = {
     "Permission": "entities",
     "Principal": "entities",
     "Reply": "gateway",
+    "Synthetic": "market.weather",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Permission",
     "Principal",
     "Reply",
+    "Synthetic",
 ]
 
 

@@ -81,6 +81,17 @@ class Candle(NamedTuple):
     volume: Decimal
 
 
+class HaltTimes(NamedTuple):
+    """What is known of the halts of a market at a moment.
+
+    :param ends_ms: when the halt of that moment ends; None when there is none
+    :param changes_ms: the next moment at which one begins or ends. Nobody who trades may know it
+    """
+
+    ends_ms: int | None
+    changes_ms: int
+
+
 class NoPrice(LookupError):
     """A moment before a feed knows the first price of a symbol."""
 

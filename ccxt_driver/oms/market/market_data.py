@@ -8,16 +8,28 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal
-from ccxt_driver.oms.market.feed import EXACT, Candle, Feed, Level, LiveData, NoPrice, Quote, Trade
+from ccxt_driver.oms.market.feed import (
+    EXACT,
+    Candle,
+    Feed,
+    HaltTimes,
+    Level,
+    LiveData,
+    NoPrice,
+    Quote,
+    Trade,
+)
 from ccxt_driver.oms.market.hand import HandFeed, HandPrice
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Currency, Market, UnknownSymbol, currencies_of
 from ccxt_driver.oms.market.synthetic import SyntheticFeed
+from ccxt_driver.oms.market.weather import Synthetic
 
 _Row = TypeVar("_Row", Candle, Trade)
 
 _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
 _QUARTER_MS = 15 * _MINUTE_MS
+_EVEN = Synthetic()
 
 
 class MarketData:
@@ -29,11 +41,16 @@ class MarketData:
     :param markets: what is listed
     :param seed: of the synthetic prices
     :param feed: another underlying feed instead of the synthetic one
+    :param synthetic: regimes, gaps and halts of the synthetic one
     :raises ValueError: two markets with the same symbol or id
     """
 
     def __init__(
-        self, markets: Iterable[Market] = DEFAULT_MARKETS, seed: int = 0, feed: Feed | None = None
+        self,
+        markets: Iterable[Market] = DEFAULT_MARKETS,
+        seed: int = 0,
+        feed: Feed | None = None,
+        synthetic: Synthetic = _EVEN,
     ) -> None:
         listed = list(markets)
         for name in ("symbol", "id"):
@@ -42,7 +59,10 @@ class MarketData:
                 raise ValueError(f"markets: expected each {name} once, got {', '.join(values)}")
         self._markets = {market.symbol: market for market in listed}
         self._currencies = currencies_of(listed)
-        self._feed: Feed = SyntheticFeed(listed, seed) if feed is None else feed
+        self._synthetic: SyntheticFeed | None = None
+        if feed is None:
+            feed = self._synthetic = SyntheticFeed(listed, seed, synthetic)
+        self._feed: Feed = feed
         self._hand = HandFeed(listed)
         self._live = feed if isinstance(feed, LiveData) else None
 
@@ -105,6 +125,12 @@ class MarketData:
         if self._live is None or self._feed_at(symbol, at_ms) is not self._feed:
             return None
         return self._live.halted(symbol, at_ms)
+
+    def halts(self, symbol: str, at_ms: int) -> HaltTimes | None:
+        """When the feed halts a market by itself, at times that are settled; None when it never does."""
+        if self._synthetic is None or self._feed_at(symbol, at_ms) is not self._feed:
+            return None
+        return self._synthetic.halts(symbol, at_ms)
 
     def as_of(self, symbol: str, at_ms: int) -> int:
         """When what is shown of a market at a moment was true: then, or when it was halted before."""

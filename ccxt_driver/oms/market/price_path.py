@@ -45,7 +45,7 @@ VOLUME_SPLIT, VOLUME_OF_DAY, BIDS, ASKS, _ROOT_BOUNDARY = 16, 32, 33, 34, 35
 _KEY = Struct("<Bq")
 _WORDS = Struct("<32H")
 # Standard deviation of the difference of two of the 16-bit words, our bell curve.
-_WORD_DEVIATION = 26_755
+WORD_DEVIATION = 26_755
 # The 512-day boundaries lie within this fraction of the reference price, either side.
 _BOUNDARY_REACH = Fraction(6, 10)
 # No price falls below this, so that there is room for a bid.
@@ -125,6 +125,10 @@ class PricePath(ABC):
         prices, buys = self.leaf(step // 10)
         return prices[step % 10], buys[step % 10]
 
+    def gaps(self, day: int) -> tuple[int, ...]:
+        """The steps of a day at which the price jumps."""
+        return ()
+
     def _deviation(self, price: int, level: int) -> int:
         """The typical move over one span of a level, in 1/65536 ticks."""
         return price * self._volatility[level] >> 32
@@ -134,7 +138,8 @@ class PricePath(ABC):
         parts = FANOUT[level]
         words = self._digests.words(level, index)
         bounds = self._points(level, index, whole, parts, words)
-        return _enclose(bounds, whole, self._deviation(whole.open, level + 1), words[2 * parts :])
+        deviation = self._deviation(whole.open, level + 1)
+        return enclose(bounds, whole, [deviation] * parts, words[2 * parts :])
 
     def _make_leaf(self, index: int) -> Leaf:
         whole = self.bar(LEAF, index)
@@ -190,7 +195,7 @@ class WalkPath(PricePath):
         sums = [0]
         for move in range(moves):
             sums.append(sums[-1] + words[2 * move] - words[2 * move + 1])
-        unit = _WORD_DEVIATION << 16
+        unit = WORD_DEVIATION << 16
         divisor, half = moves * unit, moves * unit // 2
         drift, bend = (end - start) * unit, sums[moves]
         points = [start]
@@ -217,6 +222,10 @@ class TrackingPath(PricePath):
         super().__init__(digests, source.daily_variance)
         self._source = source
         self._numerator, self._denominator = factor.numerator, factor.denominator
+
+    def gaps(self, day: int) -> tuple[int, ...]:
+        """Those of the source."""
+        return self._source.gaps(day)
 
     def _map(self, prices: Sequence[int]) -> list[int]:
         # Never falling as its argument rises: the source's extremes stay the extremes.
@@ -248,6 +257,10 @@ class RatioPath(PricePath):
         super().__init__(digests, upper.daily_variance + lower.daily_variance)
         self._upper, self._lower = upper, lower
         self._numerator, self._denominator = factor.numerator, factor.denominator
+
+    def gaps(self, day: int) -> tuple[int, ...]:
+        """Those of both."""
+        return tuple(sorted({*self._upper.gaps(day), *self._lower.gaps(day)}))
 
     def _ratios(self, level: int, index: int) -> list[int]:
         if level == LEAF:
@@ -324,16 +337,19 @@ def _excursion(word: int, deviation: int) -> int:
     return word * deviation * 4 // 5 >> 32
 
 
-def _enclose(bounds: Sequence[int], whole: Bar, deviation: int, words: Sequence[int]) -> Node:
-    """Give each part its extremes, one of them reaching the whole's high and one its low."""
+def enclose(bounds: Sequence[int], whole: Bar, deviations: Sequence[int], words: Sequence[int]) -> Node:
+    """Give each part its extremes, one of them reaching the whole's high and one its low.
+
+    :param deviations: the typical move over each part, in 1/65536 ticks
+    """
     parts = len(bounds) - 1
     highs: list[int] = []
     lows: list[int] = []
     for part in range(parts):
         start, end = bounds[part], bounds[part + 1]
         top, bottom = (end, start) if end > start else (start, end)
-        highs.append(min(whole.high, top + _excursion(words[2 * part], deviation)))
-        lows.append(max(whole.low, bottom - _excursion(words[2 * part + 1], deviation)))
+        highs.append(min(whole.high, top + _excursion(words[2 * part], deviations[part])))
+        lows.append(max(whole.low, bottom - _excursion(words[2 * part + 1], deviations[part])))
     highs[highs.index(max(highs))] = whole.high
     lows[lows.index(min(lows))] = whole.low
     return Node(tuple(bounds), tuple(highs), tuple(lows))

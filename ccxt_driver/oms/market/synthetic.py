@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from ccxt_driver.oms.market.feed import EXACT, Candle, Level, Quote, Trade, candle_opens, next_open
+from ccxt_driver.oms.market.feed import EXACT, Candle, HaltTimes, Level, Quote, Trade, candle_opens, next_open
 from ccxt_driver.oms.market.listing import Market, UnknownSymbol
 from ccxt_driver.oms.market.price_path import (
     ASKS,
@@ -24,13 +24,17 @@ from ccxt_driver.oms.market.price_path import (
     VolumeTree,
     WalkPath,
 )
+from ccxt_driver.oms.market.weather import Synthetic, UnevenWalk
 
 _STEP_MS = 1_000
+_MINUTE_MS = 60_000
 _BOOK_LEVELS = 30
 _SWAP_PREMIUM = Fraction(2, 10_000)
 # A spread of one tick and half a basis point; a book level of a 40,000th of the daily volume.
 _SPREAD_DIVISOR = 20_000
 _LEVEL_DIVISOR = 40_000
+
+_EVEN = Synthetic()
 
 Book = tuple[tuple[Level, ...], tuple[Level, ...]]
 
@@ -45,10 +49,13 @@ class SyntheticFeed:
 
     :param markets: what to make prices for; their reference price, volatility and volume say how
     :param seed: the same seed gives the same prices everywhere
+    :param chosen: regimes, gaps and halts; a market that follows others has theirs
     """
 
-    def __init__(self, markets: Iterable[Market], seed: int) -> None:
+    def __init__(self, markets: Iterable[Market], seed: int, chosen: Synthetic = _EVEN) -> None:
         self._instruments: dict[str, _Instrument] = {}
+        self._chosen = chosen
+        self._halt_ms = chosen.halt_minutes * _MINUTE_MS
         listed = list(markets)
         for market in sorted(listed, key=lambda market: market.kind == "swap"):
             digests = Digests(seed, market.symbol)
@@ -104,6 +111,26 @@ class SyntheticFeed:
             end = min(end, start + limit)
         return [instrument.trade(step) for step in range(start, end)]
 
+    def halts(self, symbol: str, at_ms: int) -> HaltTimes | None:
+        """Whether a market is halted at a moment, and when that changes; None when it never is.
+
+        A halt begins a second after the gap: in the second of the gap there is trading still.
+        """
+        gaps = self._of(symbol).path.gaps
+        length = self._halt_ms
+        if not length:
+            return None
+        day = (at_ms - length) // _STEP_MS // DAY_STEPS
+        ends: int | None = None
+        while True:
+            for gap in gaps(day):
+                begins = (gap + 1) * _STEP_MS
+                if begins > at_ms:
+                    return HaltTimes(ends, begins if ends is None else min(begins, ends))
+                if begins + length > at_ms:
+                    ends = begins + length
+            day += 1
+
     def _of(self, symbol: str) -> _Instrument:
         try:
             return self._instruments[symbol]
@@ -128,7 +155,10 @@ class SyntheticFeed:
                 factor = Fraction(upper.market.tick_size) / scale
                 return RatioPath(digests, upper.path, lower.path, factor)
         reference = int(Fraction(market.reference_price) / Fraction(market.tick_size))
-        return WalkPath(digests, Fraction(market.daily_volatility) ** 2, reference)
+        variance = Fraction(market.daily_volatility) ** 2
+        if self._chosen.regimes or self._chosen.gaps_per_month:
+            return UnevenWalk(digests, variance, reference, self._chosen)
+        return WalkPath(digests, variance, reference)
 
 
 class _Instrument:
