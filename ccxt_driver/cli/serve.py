@@ -225,6 +225,7 @@ def _open(db: Path | None, seed: int, config: Config, opened: ExitStack) -> Embe
             feed=feed,
             markets=config.markets(DEFAULT_MARKETS if feed is None else feed.markets),
             models=config.models.make(),
+            synthetic=None if config.synthetic is None else config.synthetic.make(),
             **given,
         )
     except (StoreError, OSError, ValueError) as error:

@@ -28,6 +28,8 @@ from .transaction import Row, Transaction
 LOG: Final = logging.getLogger("ccxt_driver.oms")
 _NO_VALUES: Final = PositionValues()
 _MODELS: Final = Models()
+AFTER_A_GAP: Final = "its price has jumped"
+"""Why a synthetic market is halted."""
 
 
 class TransactionScope:
@@ -173,11 +175,31 @@ class Core:
         for name, symbol in self.state.symbols.items():
             symbol.liquidity, symbol.halted = before[name].liquidity, before[name].halted
             symbol.session_changed()
+        self.find_halts()
         self._shown.clear()
         self._liquidation_prices.clear()
         self.profits.clear()  # it may have counted deals that were taken back
         self._broken = False
         return True
+
+    # halts
+
+    def find_halts(self) -> None:
+        """Find out which markets the feed has halted by itself, as of the time up to which all is settled."""
+        for symbol in self.state.symbols.values():
+            self.follow_halt(symbol, self.settled_at)
+
+    def follow_halt(self, symbol: SymbolState, now: int) -> None:
+        """Find out whether the feed has a market halted at a moment, and when that changes."""
+        name = symbol.market.symbol
+        times = self.market.halts(name, now)
+        if times is not None:
+            self.state.halts[name] = times.changes_ms
+        elif self.state.halts.pop(name, None) is None:
+            return  # it never is; a live market has halts of another kind
+        symbol.halt_ends = None if times is None else times.ends_ms
+        symbol.halted = None if symbol.halt_ends is None else AFTER_A_GAP
+        symbol.session_changed()
 
     # prices
 

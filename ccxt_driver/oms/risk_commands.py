@@ -188,5 +188,6 @@ def _session_row(symbol: SymbolState) -> dict[str, Any]:
         "set_by_hand": session.by_hand.value,
         "hours": None if session.hours is None else [*session.hours.windows],
         "resting": "cancel" if session.cancels else "keep",
+        "opens_at": None if symbol.opens_at is None else format_time(symbol.opens_at),
         "changes_at": None if session.changes_at is None else format_time(session.changes_at),
     }

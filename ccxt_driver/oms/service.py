@@ -30,6 +30,7 @@ from .liquidation import settle_swaps
 from .market.feed import LiveData, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
+from .market.weather import Synthetic
 from .models import Models
 from .outcome import internal_error
 from .refusals import Refusal, no_price
@@ -72,6 +73,7 @@ class EmbeddedOms:
     :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`; or live ones, a
         `LiveFeed`, which go by the clock on the wall and whose news are settled as they come
     :param models: what paper fills assume: fees, queues and so on
+    :param synthetic: regimes, gaps and halts of the synthetic prices; of a file that exists, its own go on
     :param speed: with a `feed`: its time goes by itself, so many times faster than the wall's
     :raises ValueError: a parameter that makes no sense, naming it and what was expected
     """
@@ -88,6 +90,7 @@ class EmbeddedOms:
         feed: Recording | None = None,
         models: Models | None = None,
         speed: float | None = None,
+        synthetic: Synthetic | None = None,
     ) -> None:
         self._lock = RLock()
         self._closed = False
@@ -99,13 +102,18 @@ class EmbeddedOms:
                 raise ValueError("speed: goes with a feed")
             self._clock = _clock(clock or "wall", start_ms)
         else:
+            if synthetic is not None:
+                raise ValueError("synthetic: expected none with a feed, which has prices of its own")
             self._clock = _replay(feed, clock, start_ms, speed)
         if type(seed) is not int:
             raise ValueError(f"seed: expected a whole number, got {seed!r}")
+        if not isinstance(synthetic, Synthetic | None):
+            raise ValueError(f"synthetic: expected a Synthetic, got {type(synthetic).__name__}")
         listed = _listed(feed, markets)
         store = _store(db)
         try:
-            self._open(store, listed, seed, accounts, strategies, feed, models or Models())
+            chosen = synthetic or Synthetic()
+            self._open(store, listed, seed, chosen, accounts, strategies, feed, models or Models())
         except BaseException:
             store.close()
             raise
@@ -116,6 +124,7 @@ class EmbeddedOms:
         store: Store,
         markets: list[Market],
         seed: int,
+        synthetic: Synthetic,
         accounts: Iterable[Mapping[str, Any]] | None,
         strategies: Iterable[int | Mapping[str, Any]] | None,
         feed: Recording | None,
@@ -124,7 +133,9 @@ class EmbeddedOms:
         snapshot = store.load()
         settings = snapshot.settings
         _refuse_unlisted(markets, snapshot)
-        market = MarketData(markets, settings.get("seed", seed), feed)
+        if "seed" in settings:  # it goes on with what it was made with
+            seed, synthetic = settings["seed"], Synthetic.load(settings.get("synthetic", {}))
+        market = MarketData(markets, seed, feed, synthetic)
         if "prices" in settings:
             market.restore(settings["prices"])
         settled_at = int(settings.get("settled_at", 0))
@@ -135,6 +146,7 @@ class EmbeddedOms:
         core.publish = self._publish
         core.settle_swaps = settle_swaps
         core.settled_at = settled_at or self._clock.now_ms()
+        core.find_halts()
         self.keys = KeyRing(store, self._clock.now_ms)
         with _Exact():
             given = read_accounts(core, default_accounts(core.market) if accounts is None else accounts)
@@ -143,7 +155,7 @@ class EmbeddedOms:
             populate(core, given, wanted, core.settled_at)
             if "seed" not in settings:
                 with core.transaction(core.settled_at) as tx:
-                    tx.changes.settings["seed"] = seed
+                    tx.changes.settings |= {"seed": seed, "synthetic": synthetic.dump()}
 
     # the door
 

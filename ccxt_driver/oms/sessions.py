@@ -22,12 +22,11 @@ def require_open(symbol: SymbolState) -> None:
     """
     if symbol.is_open:
         return
-    session = symbol.session
     details = {"symbol": symbol.market.symbol, "session": symbol.session_name}
     if symbol.halted is not None:
         details["reason"] = symbol.halted
-    if session.now is Session.CLOSED and session.by_hand is Session.OPEN and session.changes_at is not None:
-        details["opens_at"] = format_time(session.changes_at)
+    if symbol.opens_at is not None:
+        details["opens_at"] = format_time(symbol.opens_at)
     text = f"{symbol.market.symbol} is {symbol.session_name}"
     if symbol.halted is not None:
         text += f": {symbol.halted}"
@@ -51,7 +50,7 @@ def change_session(core: Core, tx: Transaction, symbol: SymbolState, session: Ma
         symbol: kept.dump() for symbol, kept in sorted(core.state.sessions.items())
     }
     if session.now is not Session.OPEN and session.now is not before:
-        _end(core, tx, symbol, session)
+        _end(core, tx, symbol)
     return symbol.is_open and before is not Session.OPEN
 
 
@@ -83,10 +82,28 @@ def pass_hours(core: Core, tx: Transaction, now: int) -> list[SymbolState]:
     return opened
 
 
-def _end(core: Core, tx: Transaction, symbol: SymbolState, session: MarketSession) -> None:
-    if not session.cancels and session.now is not Session.DELISTED:
+def pass_halts(core: Core, tx: Transaction, now: int) -> list[SymbolState]:
+    """Begin and end the halts of the feed that begin and end at this moment.
+
+    :returns: the markets that have opened
+    """
+    opened: list[SymbolState] = []
+    for name, changes_at in [*core.state.halts.items()]:
+        if changes_at <= now:
+            symbol = core.state.symbols[name]
+            was_open = symbol.is_open
+            core.follow_halt(symbol, now)
+            if was_open and not symbol.is_open:
+                _end(core, tx, symbol)
+            elif symbol.is_open and not was_open:
+                opened.append(symbol)
+    return opened
+
+
+def _end(core: Core, tx: Transaction, symbol: SymbolState) -> None:
+    if not symbol.session.cancels and symbol.session.now is not Session.DELISTED:
         return
     name = symbol.market.symbol
     for order in [order for order in core.state.orders.values() if order.symbol == name]:
         if order.is_open:
-            cancel(core, tx, core.state.accounts[order.account_id], order, f"market_{session.now.value}")
+            cancel(core, tx, core.state.accounts[order.account_id], order, f"market_{symbol.session_name}")

@@ -25,7 +25,7 @@ from .placing import arrive, fire
 from .position_stops import close_by_stop, stop_reached
 from .queueing import settle_prints
 from .reserving import reserve
-from .sessions import change_session, follow_halts, pass_hours
+from .sessions import change_session, follow_halts, pass_halts, pass_hours
 from .state import SymbolState
 from .trading_hours import SessionChange
 from .transaction import Transaction
@@ -54,6 +54,7 @@ def settle(core: Core, now: int) -> None:
         follow_halts(core, now, opening=True)
     state = core.state
     timed = bool(state.expiring or state.deadlines or state.sessions or state.arriving)
+    timed = timed or min(state.halts.values(), default=_NEVER) <= now
     step = core.market.step_ms
     if timed or now // step != core.settled_at // step:
         watched = [name for name, symbol in state.symbols.items() if symbol.watched]
@@ -122,8 +123,9 @@ def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> 
     expiry = min((order.expire_at or _NEVER for order in state.expiring.values()), default=_NEVER)
     deadline = min((at for scopes in state.deadlines.values() for at in scopes.values()), default=_NEVER)
     hours = min((session.changes_at or _NEVER for session in state.sessions.values()), default=_NEVER)
+    halt = min(state.halts.values(), default=_NEVER)
     arrival = min(state.arriving.values(), default=_NEVER)
-    timed = min(expiry, deadline, hours, arrival, funding.next_charge(state, after) or _NEVER)
+    timed = min(expiry, deadline, hours, halt, arrival, funding.next_charge(state, after) or _NEVER)
     if timed <= now:
         # Sorts before a price of the same moment: an order is not filled at the instant it expires.
         # Of what was due while a live OMS was not running it is the first moment that it knows.
@@ -256,8 +258,12 @@ def _timed(core: Core, tx: Transaction, *, funded: bool) -> None:
     for account_id, scopes in [*state.deadlines.items()]:
         for scope in [scope for scope, at in scopes.items() if at <= now]:
             _dead_man(core, tx, account_id, scope)
-    for symbol in pass_hours(core, tx, now) if state.sessions else ():
-        _reopen(core, tx, symbol)
+    opened = pass_hours(core, tx, now) if state.sessions else []
+    if state.halts:
+        opened += pass_halts(core, tx, now)
+    for symbol in opened:
+        if symbol.is_open:  # its hours may begin at the moment of a halt
+            _reopen(core, tx, symbol)
     for order_id in sorted(state.arriving, key=lambda each: (state.arriving[each], each)):
         if state.arriving.get(order_id, _NEVER) <= now:
             order = state.orders[order_id]
@@ -313,6 +319,7 @@ def settle_price(
     liquidity = core.state.symbols[symbol].liquidity
     shown = liquidity.version, liquidity.bids, liquidity.asks, liquidity.taken
     core.market.set_price(symbol, now, bid, ask, last, size)
+    core.follow_halt(core.state.symbols[symbol], now)  # a price that is set by hand ends it
     core.forget_quotes()
     # One transaction: a price that is kept without what it crosses would never be looked at again.
     rolled_back = True
@@ -325,6 +332,7 @@ def settle_price(
     finally:
         if rolled_back and before is not None:
             core.market.restore(before)
+            core.find_halts()
             core.forget_quotes()
             liquidity.version, liquidity.bids, liquidity.asks, liquidity.taken = shown
 

@@ -41,9 +41,11 @@ class SymbolState:
     """Open positions of a swap, which the price can liquidate, by id."""
     session: MarketSession = field(default_factory=MarketSession)
     is_open: bool = True
-    """Whether the session lets anything trade, and prices are right."""
+    """Whether the session lets anything trade, and the feed does."""
     halted: str | None = None
-    """Why prices are not right, of a live market."""
+    """Why the feed has it halted: prices of a live market are not right, or a synthetic one has jumped."""
+    halt_ends: int | None = None
+    """When that ends, where it is known."""
 
     def session_changed(self) -> None:
         """Find out whether anything may trade."""
@@ -51,9 +53,18 @@ class SymbolState:
 
     @property
     def session_name(self) -> str:
-        """The session that counts: a market without prices is halted."""
+        """The session that counts: a market that the feed has halted is open by no hours."""
         now = self.session.now
         return Session.HALTED.value if now is Session.OPEN and self.halted is not None else now.value
+
+    @property
+    def opens_at(self) -> int | None:
+        """When it opens by itself; None when it is open, or nobody knows."""
+        if self.session.by_hand is not Session.OPEN:
+            return None
+        if self.halt_ends is not None:
+            return self.session.opens_after(self.halt_ends)
+        return self.session.changes_at if self.session.now is Session.CLOSED else None
 
     @property
     def watched(self) -> bool:
@@ -158,6 +169,8 @@ class State:
             if symbol in self.symbols:
                 self.sessions[symbol] = self.symbols[symbol].session = MarketSession.load(row)
                 self.symbols[symbol].session_changed()
+        self.halts: dict[str, int] = {}
+        """When a halt by the feed begins or ends next, by symbol; not kept, the feed knows it again."""
         self.limits: dict[Scope, Kept] = load_limits(snapshot.settings.get("limits", ()))
         """Risk limits, by whom they are for."""
         self.configured: dict[str, Any] = snapshot.settings.get("configured", {})

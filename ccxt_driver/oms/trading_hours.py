@@ -110,6 +110,12 @@ class MarketSession:
         self.within_hours = self.hours is None or self.hours.is_open(now)
         self.changes_at = None if self.hours is None else self.hours.next_change(now)
 
+    def opens_after(self, at_ms: int) -> int | None:
+        """When the hours have it open, from a moment on."""
+        if self.hours is None or self.hours.is_open(at_ms):
+            return at_ms
+        return self.hours.next_change(at_ms)
+
     def dump(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return {

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ccxt_driver.contract.values import parse_decimal
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
+from ccxt_driver.oms.market.weather import Synthetic
 
 from .configured_models import ConfiguredModels, ConfiguredPath, ConfiguredSize
 
@@ -116,6 +117,23 @@ _OF_FILES: Final = frozenset({"files", "path", "spread_ticks", "size", "speed", 
 _OF_LIVE: Final = frozenset({"live", "symbols"})
 
 
+class ConfiguredSynthetic(_Table):
+    """Regimes, gaps and halts of synthetic prices; see `Synthetic`, which checks them."""
+
+    regimes: Any = False
+    gaps_per_month: Any = 0
+    halt_minutes: Any = 0
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> ConfiguredSynthetic:
+        self.make()
+        return self
+
+    def make(self) -> Synthetic:
+        """What is chosen."""
+        return Synthetic(**self.model_dump())
+
+
 class Config(_Table):
     """The tables of the file; `options` are those of `OPTIONS` that it gives, as they stand there.
 
@@ -130,6 +148,7 @@ class Config(_Table):
     keys: list[ConfiguredKey] = Field(default_factory=list)
     fees: dict[str, ConfiguredFees] = Field(default_factory=dict)
     feed: ConfiguredFeed | None = None
+    synthetic: ConfiguredSynthetic | None = None
     models: ConfiguredModels = Field(default_factory=ConfiguredModels)
     limits: list[dict[str, Any]] = Field(default_factory=list)
     sessions: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ccxt_driver.cli.serve import serve
-from ccxt_driver.oms import DEFAULT_MARKETS
+from ccxt_driver.oms import DEFAULT_MARKETS, Synthetic
 from ccxt_driver.oms.market.bar_paths import WorstFirst
 from ccxt_driver.oms.models import (
     BehindVolume,
@@ -99,6 +99,15 @@ def test_a_feed_of_files(tmp_path: Path) -> None:
     assert (asks[0].price - bids[0].price, bids[0].qty) == (Decimal("0.03"), 1)
 
 
+def test_an_upset_synthetic_market(tmp_path: Path) -> None:
+    given = read(
+        _file(tmp_path, "[synthetic]\nregimes = true\ngaps_per_month = 2\nhalt_minutes = 10\n")
+    ).synthetic
+    assert given is not None
+    assert given.make() == Synthetic(regimes=True, gaps_per_month=2, halt_minutes=10)
+    assert read(_file(tmp_path, "")).synthetic is None
+
+
 def test_a_live_feed_has_no_files(tmp_path: Path) -> None:
     config = read(_file(tmp_path, '[feed]\nlive = "binance"\nsymbols = ["BTC/USDT"]\n')).feed
     assert config is not None
@@ -116,6 +125,12 @@ def test_a_live_feed_has_no_files(tmp_path: Path) -> None:
         ("[[keys]]\nlabel = 'a'\naccounts = []", "keys.0.accounts: "),
         ("[[keys]]\nlabel = 'a'\n[[keys]]\nlabel = 'a'", "the label 'a' is given twice"),
         ("[fees.default]\ntaker = 'much'", "fees.default.taker: "),
+        ("[synthetic]\ngaps = 2", "synthetic.gaps: Extra inputs"),
+        (
+            "[synthetic]\ngaps_per_month = 99",
+            "synthetic: gaps_per_month: expected 0, or a number from 0.1 to 30",
+        ),
+        ("[synthetic]\nhalt_minutes = 5", "synthetic: halt_minutes: goes with gaps_per_month"),
         ("[models]\nquue = 'BehindVolume'", "models.quue: Extra inputs"),
         ("[models]\nqueue = 'Nobody'", "models.queue: Input tag 'Nobody' found using 'model' does not match"),
         ("[models]\nqueue = 'RandomPlace'", "models.queue.seed: Field required"),
