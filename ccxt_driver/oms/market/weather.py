@@ -35,7 +35,8 @@ _REGIME_OF_SPAN, _GAP_OF_DAY = 36, 37
 _QUIET, _USUAL, _STORMY = 1, 2, 6
 _QUIET_BELOW: Final = 3 * 65_536 // 8
 _STORMY_FROM: Final = 7 * 65_536 // 8
-# A day with a gap moves so many times as far as its neighbours: nobody minds a gap of nothing.
+# A day with a gap is drawn so many times as wide as its neighbours, within what its 8 days leave room for:
+# nobody minds a gap of nothing.
 _GAP_FACTOR: Final = 4
 
 _DAYS_OF_MONTH: Final = 30

@@ -56,6 +56,16 @@ def test_the_table_of_the_file_with_fees_and_limits(wire: Wire, tmp_path: Path) 
     assert _ticker(read(path)) == (100.0, 0.003)
 
 
+def test_synthetic_prices_may_be_upset_but_those_of_a_feed_not(wire: Wire, tmp_path: Path) -> None:
+    path = tmp_path / "serve.toml"
+    path.write_text("[synthetic]\ngaps_per_month = 30\nhalt_minutes = 10\n")
+    with ExitStack() as opened:
+        oms = opened.enter_context(_open(None, 0, read(path), opened))
+        assert SPOT in oms._core.state.halts
+    with pytest.raises(click.ClickException, match="synthetic: expected none with a feed"):
+        _ticker(_with_feed(read(path), "live:fake", SPOT))
+
+
 def test_what_is_wrong_with_the_exchange_is_told(wire: Wire) -> None:
     wire.load_error = ccxt.ExchangeNotAvailable("fake is away")
     with pytest.raises(click.ClickException, match="fake: ExchangeNotAvailable: fake is away"):
