@@ -307,7 +307,6 @@ class LiveFeed:
                 except Exception:
                     LOG.exception("a listener of the live feed failed")
 
-
     def _wait_for_the_time(self) -> None:
         """News of a millisecond that was asked about already count from the next one on: let that come."""
         newest = max((tape.latest_ms for tape in self._tapes.values()), default=0)
