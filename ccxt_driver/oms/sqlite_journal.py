@@ -252,9 +252,9 @@ class Journal:
         try:
             if not self._waits:
                 self._wait_again()
-            if self._new or self._depends:
+            if self._depends:
                 self._begin()
-            if self._new:
+            if self._new:  # a transaction by itself, unless tables were written before it
                 text = b"[" + b",".join(self._new_texts) + b"]"
                 execute("INSERT INTO journal (changes) VALUES (?)", (text,))
             if self._connection.in_transaction:

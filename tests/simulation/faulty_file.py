@@ -163,28 +163,29 @@ class FaultyFile:
         """Carry a statement out, or not."""
         if self.dead:
             raise Crash
-        fault = self._due("statement", sql) or (self._due("commit") if sql == "COMMIT" else None)
+        commits = sql == "COMMIT" or (sql.startswith("INSERT INTO journal") and not connection.in_transaction)
+        fault = self._due("statement", sql) or (self._due("commit") if commits else None)
         if fault is None:
-            return self._carry_out(sql, action)
+            return self._carry_out(sql, commits, action)
         if fault.kind in ("fail", "full"):
             self._refuse(connection, sql, fault)
-        log, commits = self._log() if self._safe is None else self._safe, self.commits
+        log, before = self._log() if self._safe is None else self._safe, self.commits
         if fault.after:
-            self._carry_out(sql, action)
+            self._carry_out(sql, commits, action)
         self.kill(f"{'after' if fault.after else 'before'} {sql[:40]!r}")
         if fault.kind == "power" and self._tear(log):
-            self.commits = commits
+            self.commits = before
         raise Crash
 
-    def _carry_out(self, sql: str, action: Callable[[], Any]) -> Any:
+    def _carry_out(self, sql: str, commits: bool, action: Callable[[], Any]) -> Any:
         if sql.startswith("PRAGMA synchronous"):
             self._unhurried = sql.endswith("NORMAL")
-        if sql == "COMMIT" and self._unhurried and self._safe is None:
+        if commits and self._unhurried and self._safe is None:
             self._safe = self._log()
         done = action()
         if "api_keys" in sql and not sql.startswith("SELECT"):
             self._safe = None  # whoever makes a key waits for the disk
-        if sql == "COMMIT" and not self._unhurried:
+        if commits and not self._unhurried:
             self._safe = None
             self.commits += 1
             if self.slow_ms and self.oms is not None:

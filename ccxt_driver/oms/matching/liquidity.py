@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ccxt_driver.contract.commands import Side
+from ccxt_driver.contract.values import format_decimal
 from ccxt_driver.oms.entities import ZERO
 from ccxt_driver.oms.market.feed import Level
 
@@ -39,7 +40,8 @@ class Liquidity:
 
     def dump(self) -> dict[str, Any]:
         """What was taken of this version, ready for JSON."""
-        return {"version": self.version, "taken": {str(price): str(qty) for price, qty in self.taken.items()}}
+        taken = {format_decimal(price): format_decimal(qty) for price, qty in self.taken.items()}
+        return {"version": self.version, "taken": taken}
 
     def against(self, side: Side) -> Sequence[Level]:
         """The levels that an order of this side trades with, best first."""

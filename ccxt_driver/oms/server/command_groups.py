@@ -20,7 +20,8 @@ class CommandGroups:
     """Runs the commands of an OMS: at once, or when it keeps its state on disk, in groups.
 
     Nobody is made to wait for others to come: a group is what the clients have sent while the server was at
-    work on the one before. Lives in one event loop.
+    work on the one before. As long as one request comes at a time, each is run at once. It lives in one event
+    loop.
 
     :param oms: whose commands
     """
@@ -28,6 +29,8 @@ class CommandGroups:
     def __init__(self, oms: ServedOms) -> None:
         self._oms = oms
         self._waiting: list[_Waiting] = []
+        self._crowded = False
+        """Whether requests of this turn of the loop wait for each other."""
         self.groups = 0
         """How many there have been."""
         self.requests = 0
@@ -38,12 +41,25 @@ class CommandGroups:
         if not self._oms.durable:
             return self._oms.handle("commands", {}, *request)
         loop = asyncio.get_running_loop()
+        if not self._crowded:
+            self._crowded = True  # whoever else comes in this turn
+            loop.call_soon(self._look, context=Context())
+            self._count(1)
+            return self._oms.run_together([request])[0]
         answered: asyncio.Future[Reply] = loop.create_future()
         if not self._waiting:
             # A context of its own: what runs then is not done for one request alone.
             loop.call_soon(self._run_group, context=Context())
         self._waiting.append((request, answered))
         return await answered
+
+    def _look(self) -> None:
+        """The turn in which a request was run at once is over; those that came beside it are a group."""
+        self._crowded = bool(self._waiting)
+
+    def _count(self, requests: int) -> None:
+        self.groups += 1
+        self.requests += requests
 
     def _run_group(self) -> None:
         # Not those whose connection was cut before anything was done for them.
@@ -57,7 +73,7 @@ class CommandGroups:
             for _, answered in group:
                 answered.set_exception(RuntimeError(f"the group was not run: {type(error).__name__}"))
             raise
-        self.groups += 1
-        self.requests += len(group)
+        self._crowded = len(group) > 1
+        self._count(len(group))
         for (_, answered), reply in zip(group, replies, strict=True):
             answered.set_result(reply)

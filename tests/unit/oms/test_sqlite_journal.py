@@ -143,7 +143,8 @@ class _FullDisk:
         return getattr(self._real, name)
 
     def execute(self, statement: str, *values: Any) -> Any:
-        if statement == "COMMIT":
+        alone = statement.startswith("INSERT") and not self._real.in_transaction
+        if alone or statement == "COMMIT":
             raise sqlite3.OperationalError("database or disk is full")
         return self._real.execute(statement, *values)
 

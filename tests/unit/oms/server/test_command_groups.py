@@ -33,7 +33,7 @@ async def test_requests_that_wait_together_are_written_together(tmp_path: Path) 
         groups, commits = CommandGroups(oms), _commits(oms)
         replies = await asyncio.gather(*(groups.run(CommandRequest({}, BODY)) for _ in range(300)))
         assert sorted(reply.body["results"][0]["order_id"] for reply in replies) == list(range(1, 301))
-        assert len(commits) == 2  # a group is not endless
+        assert len(commits) == 3  # the first alone, and a group is not endless
 
 
 async def test_over_http_and_the_websocket(tmp_path: Path) -> None:
@@ -58,12 +58,31 @@ async def test_over_http_and_the_websocket(tmp_path: Path) -> None:
 async def test_who_has_gone_before_its_turn_is_not_served(tmp_path: Path) -> None:
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         groups = CommandGroups(oms)
+        first = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
         gone = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
         asyncio.get_running_loop().call_soon(gone.cancel)
         stayed = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
-        await asyncio.wait({gone, stayed})
+        await asyncio.wait({first, gone, stayed})
         assert gone.cancelled()
-        assert stayed.result().body["results"][0]["order_id"] == 1
+        assert first.result().body["results"][0]["order_id"] == 1
+        assert stayed.result().body["results"][0]["order_id"] == 2
+
+
+async def test_one_at_a_time_waits_for_no_turn(tmp_path: Path) -> None:
+    """And those that come beside it are written together."""
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups, commits = CommandGroups(oms), _commits(oms)
+        for number in (1, 2, 3):
+            run = groups.run(CommandRequest({}, BODY))
+            with pytest.raises(StopIteration):  # it has ended without waiting for anything
+                run.send(None)
+            assert len(commits) == number
+            await asyncio.sleep(0)
+        for _ in range(2):
+            commits.clear()
+            await asyncio.gather(*(groups.run(CommandRequest({}, BODY)) for _ in range(5)))
+            assert len(commits) <= 2
+        assert len(commits) == 1
 
 
 async def test_a_fault_reaches_everybody_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +94,8 @@ async def test_a_fault_reaches_everybody_who_waits(tmp_path: Path, monkeypatch: 
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         groups = CommandGroups(oms)
         monkeypatch.setattr(oms, "run_together", fail)
-        asked = (groups.run(CommandRequest({}, BODY)) for _ in range(2))
-        found = await asyncio.gather(*asked, return_exceptions=True)
-    assert [str(error) for error in found] == ["the group was not run: ZeroDivisionError"] * 2
+        asked = (groups.run(CommandRequest({}, BODY)) for _ in range(3))
+        first, *others = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(first, ZeroDivisionError)
+    assert [str(error) for error in others] == ["the group was not run: ZeroDivisionError"] * 2
     assert isinstance(heard[0]["exception"], ZeroDivisionError)
