@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,15 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
         raise click.ClickException(str(error)) from error
     ctx.default_map = config.options
     return config
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """What runs the server: the quicker event loop where it is installed."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.run
+    return uvloop.run
 
 
 def _collect_seldom() -> None:
@@ -299,7 +308,7 @@ def _run(
         sys.stdout.flush()
 
     _collect_seldom()
-    asyncio.run(serve_until_stopped(oms, host, port, ready, **options))
+    _runner()(serve_until_stopped(oms, host, port, ready, **options))
 
 
 @contextmanager

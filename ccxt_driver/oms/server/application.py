@@ -37,6 +37,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 WEBSOCKETS: Final = web.AppKey("websockets", WebSocketEndpoint)
 
+_JSON: Final = {"Content-Type": "application/json"}
 _NOT_A_REQUEST_ID: Final = re.compile(r"[^\x21-\x7e]")
 
 
@@ -65,9 +66,10 @@ def create_app(
     """
     limits = limits or Limits()
     app = web.Application(client_max_size=limits.largest_body, middlewares=[_shape_errors])
+    keys = _KeysOfATurn(oms)
     groups, limiter = CommandGroups(oms), limits.limiter(time.monotonic)
     for endpoint in ENDPOINTS:
-        handler = _handler(oms, endpoint, groups, limiter)
+        handler = _handler(oms, endpoint, keys, groups, limiter)
         app.router.add_route(endpoint.method, f"/{endpoint.path}", handler, name=endpoint.name)
         if endpoint.older_path is not None:
             app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
@@ -85,12 +87,16 @@ def create_app(
 
 
 def _handler(
-    oms: ServedOms, endpoint: Endpoint, groups: CommandGroups, limiter: RateLimiter | None
+    oms: ServedOms,
+    endpoint: Endpoint,
+    keys: _KeysOfATurn,
+    groups: CommandGroups,
+    limiter: RateLimiter | None,
 ) -> _Handler:
     name = endpoint.name
     commands = name == "commands"
     has_body = endpoint.method != "GET"
-    identify = _identifier(oms, endpoint.access)
+    identify = _identifier(keys, endpoint.access)
     if limiter is not None and endpoint.access is not Access.PUBLIC:
         identify = _limited(identify, limiter)
 
@@ -108,9 +114,25 @@ def _handler(
     return handle
 
 
-def _identifier(oms: ServedOms, access: Access) -> Callable[[web.Request], Principal]:
+class _KeysOfATurn:
+    """Who a key belongs to, asked once for all requests of one turn of the event loop."""
+
+    def __init__(self, oms: ServedOms) -> None:
+        self._keys = oms.keys
+        self._known: dict[str, Principal] = {}
+
+    def authenticate(self, secret: str) -> Principal | None:
+        """As of the OMS's keys."""
+        principal = self._known.get(secret) or self._keys.authenticate(secret)
+        if principal is not None:
+            if not self._known:
+                asyncio.get_running_loop().call_soon(self._known.clear)
+            self._known[secret] = principal
+        return principal
+
+
+def _identifier(keys: _KeysOfATurn, access: Access) -> Callable[[web.Request], Principal]:
     """How an endpoint finds out who asks."""
-    keys = oms.keys
 
     def by_key(request: web.Request) -> Principal:
         secret = request.headers.get("x-api-key")
@@ -193,8 +215,8 @@ def _response(request_id: str | None, status: int, body: Any) -> web.Response:
         detail = body.get("detail")
         if isinstance(detail, dict):
             request_id = detail["request_id"] = request_id or detail.get("request_id") or uuid.uuid4().hex
-    headers = None if request_id is None else {"X-Request-ID": request_id}
-    return web.Response(body=dumps(body), status=status, headers=headers, content_type="application/json")
+    headers = _JSON if request_id is None else _JSON | {"X-Request-ID": request_id}
+    return web.Response(body=dumps(body), status=status, headers=headers)
 
 
 @web.middleware
