@@ -451,13 +451,13 @@ def trade(pair: Pair, sequence: list[Any]) -> None:
             pair.compare()
 
 
-@examples(150)
+@examples(250)
 @given(worlds, steps(hand_prices()))
 def test_prices_set_by_hand(world: dict[str, Any], sequence: list[Any]) -> None:
     trade(Pair(world, None), sequence)
 
 
-@examples(150)
+@examples(250)
 @given(worlds, recordings(), steps(waits))
 def test_a_recorded_book_with_depth(
     world: dict[str, Any], books: dict[str, list[Any]], sequence: list[Any]
