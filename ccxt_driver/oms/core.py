@@ -190,13 +190,17 @@ class Core:
             self.follow_halt(symbol, self.settled_at)
 
     def follow_halt(self, symbol: SymbolState, now: int) -> None:
-        """Find out whether the feed has a market halted at a moment, and when that changes."""
+        """Find out whether the feed has a market halted at a moment, and when that changes, where it is known."""
         name = symbol.market.symbol
+        if self.market.is_live:
+            symbol.halted = self.market.halted(name, now)
+            symbol.session_changed()
+            return
         times = self.market.halts(name, now)
         if times is not None:
             self.state.halts[name] = times.changes_ms
         elif self.state.halts.pop(name, None) is None:
-            return  # it never is; a live market has halts of another kind
+            return  # it never is
         symbol.halt_ends = None if times is None else times.ends_ms
         symbol.halted = None if symbol.halt_ends is None else AFTER_A_GAP
         symbol.session_changed()

@@ -19,12 +19,16 @@ class UnusableBook(ValueError):
 
 
 class Print(NamedTuple):
-    """A public trade; `id` is None where the venue gives none."""
+    """A public trade; `id` is None where the venue gives none.
+
+    :param at_ms: when it was by the venue's own clock: it only tells trades apart
+    """
 
     id: str | None
     price: Decimal
     qty: Decimal
     side: Literal["buy", "sell"]
+    at_ms: int | None = None
 
 
 class Reader:
@@ -81,7 +85,8 @@ class Reader:
             known = row.get("side")
             side: Literal["buy", "sell"] = "sell" if known == "sell" or (known != "buy" and falls) else "buy"
             trade_id = row.get("id")
-            found.append(Print(None if trade_id is None else str(trade_id), price, qty, side))
+            name = None if trade_id is None else str(trade_id)
+            found.append(Print(name, price, qty, side, row.get("timestamp")))
             self._last = price
         return found
 

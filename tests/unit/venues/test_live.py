@@ -212,6 +212,15 @@ def test_a_halt_is_not_lost_when_a_transaction_is_rolled_back(desk: Desk, wire: 
         assert core.state.symbols[SPOT].is_open is False
 
 
+def test_a_price_set_by_hand_ends_a_halt_and_fills_what_it_crosses(desk: Desk, wire: Wire) -> None:
+    order = desk.exchange.create_order(SPOT, "limit", "buy", 1, 99.0)
+    wire.say("watch_order_book", ccxt.NetworkError("gone"), *[ccxt.NetworkError("still")] * 500)
+    until(lambda: halted(desk) == "disconnected")
+    desk.oms.set_price(SPOT, bid=95, ask=96)
+    assert halted(desk) is None
+    assert desk.status(order) == "closed"
+
+
 def test_a_quiet_market_is_asked_whether_it_still_holds(wire: Wire, open_feed: Any) -> None:
     wire.say("fetch_order_book", book(100.0, 101.0))
     desk = Desk(open_feed(wire, stale_ms=120, poll_ms=10))
@@ -265,6 +274,19 @@ def test_a_venue_without_streams_is_asked_again_and_again(wire: Wire, open_feed:
     wire.say("fetch_order_book", book(102.0, 103.0))
     until(lambda: desk.exchange.fetch_ticker(SPOT)["bid"] == 102.0)
     assert "watch_order_book" not in wire.calls
+    desk.oms.close()
+
+
+def test_trades_without_ids_are_told_apart_by_their_times(wire: Wire, open_feed: Any) -> None:
+    wire.has = {"watchOrderBook": False, "watchTrades": False}
+    wire.say("fetch_order_book", book(100.0, 101.0))
+    rows = [trade(price, 1, id=None, timestamp=at) for at, price in enumerate([100.5, 100.6, 100.5])]
+    wire.say("fetch_trades", rows[:1])
+    desk = Desk(open_feed(wire, poll_ms=1))
+    until(lambda: wire.calls.count("fetch_trades") > 2)
+    wire.say("fetch_trades", rows[:2], rows)
+    until(lambda: len(desk.exchange.fetch_trades(SPOT)) == 2)
+    assert desk.exchange.fetch_ticker(SPOT)["last"] == 100.5
     desk.oms.close()
 
 
