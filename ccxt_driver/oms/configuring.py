@@ -7,10 +7,10 @@ So a change of the file counts, and what somebody has set since then is not undo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from .core import Core
-from .limit_commands import set_limits
+from .limit_commands import check_currency, set_limits
 from .limits import Scope, limits_row, read_limits
 from .settling import put_session
 from .trading_hours import SessionChange, read_session
@@ -55,19 +55,24 @@ def _read_limits(core: Core, rows: Sequence[Row]) -> dict[Scope, dict[str, Any]]
     for index, row in enumerate(rows):
         where = f"limits[{index}]"
         account_id, strategy_id, symbol = (row.get(name) for name in _WHOM)
-        if account_id not in core.state.accounts:
+        if not _is_id_of(account_id, core.state.accounts):
             raise ValueError(f"{where}.account_id: the OMS has no {account_id!r}")
-        if strategy_id is not None and strategy_id not in core.state.strategies:
+        if strategy_id is not None and not _is_id_of(strategy_id, core.state.strategies):
             raise ValueError(f"{where}.strategy_id: the OMS has no {strategy_id!r}")
-        if symbol is not None and symbol not in core.state.symbols:
+        if symbol is not None and (not isinstance(symbol, str) or symbol not in core.state.symbols):
             raise ValueError(f"{where}.symbol: {symbol!r} is not listed; expected one of {_symbols(core)}")
         given = {name: value for name, value in row.items() if name not in _WHOM}
-        read_limits(given, where)
+        check_currency(core, read_limits(given, where), symbol, where)
         scope = Scope(account_id, strategy_id, symbol)
         if scope in found:
             raise ValueError(f"{where}: limits for the same account, strategy and symbol are given twice")
         found[scope] = given
     return found
+
+
+def _is_id_of(given: object, known: Mapping[int, object]) -> TypeGuard[int]:
+    """Whether something is the id of a row, and no other thing that passes for it: true and 1.0 are 1."""
+    return type(given) is int and given in known
 
 
 def _read_session(core: Core, symbol: str, given: Row) -> SessionChange:

@@ -190,7 +190,7 @@ class Core:
             self.follow_halt(symbol, self.settled_at)
 
     def follow_halt(self, symbol: SymbolState, now: int) -> None:
-        """Find out whether the feed has a market halted at a moment, and when that changes, where it is known."""
+        """Find out whether the feed has a market halted at a moment, and when that changes if it is known."""
         name = symbol.market.symbol
         if self.market.is_live:
             symbol.halted = self.market.halted(name, now)

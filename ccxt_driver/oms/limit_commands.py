@@ -13,6 +13,25 @@ from .reserving import opening_qty
 from .transaction import Transaction
 
 
+def check_currency(core: Core, limits: Limits, symbol: str | None = None, where: str = "limits") -> None:
+    """Hold that what is counted in a currency can be counted: a limit that nothing reaches limits nobody.
+
+    :param symbol: whom the limits are for, None for all
+    :param where: the path of the limits, for the message
+    :raises ValueError: no such market is quoted in it
+    """
+    counted = (limits.max_exposure, limits.max_daily_loss, limits.max_drawdown)
+    if counted == (None, None, None):
+        return
+    symbols = core.state.symbols
+    quotes = {symbols[name].market.quote for name in (symbols if symbol is None else (symbol,))}
+    if limits.currency not in quotes:
+        raise ValueError(
+            f"{where}.currency: expected {' or '.join(sorted(quotes))}, which "
+            f"{symbol or 'some market'} is quoted in, got {limits.currency!r}"
+        )
+
+
 def set_limits(core: Core, tx: Transaction, scope: Scope, given: Mapping[str, Any]) -> list[int]:
     """Set the limits of a scope in place of those it has. A kill switch that is not named stays as it is.
 

@@ -15,9 +15,9 @@ from .access import readable, require
 from .administration import Body, log_switch, risk_account
 from .core import Core
 from .entities import Principal
-from .limit_commands import set_killed, set_limits
-from .limits import Scope, limit_rows
-from .refusals import Refusal
+from .limit_commands import check_currency, set_killed, set_limits
+from .limits import Scope, limit_rows, read_limits
+from .refusals import Refusal, invalid
 from .settling import put_session
 from .state import SymbolState
 from .trading_hours import Session, WeeklyHours, read_session
@@ -33,7 +33,10 @@ def _limit(value: object) -> Decimal:
 
 def _windows(value: list[str] | None) -> list[str] | None:
     if value is not None:
-        WeeklyHours(value)
+        try:
+            WeeklyHours(value)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("hours: ")) from None  # the field is named already
     return value
 
 
@@ -104,6 +107,11 @@ def set_risk_limits(core: Core, principal: Principal, account_id: int, body: New
     """`POST /oms/risk/{account_id}/limits`."""
     scope = _scope(core, principal, account_id, body.strategy_id, body.symbol)
     given = {} if body.limits is None else body.limits.model_dump(exclude_unset=True)
+    try:
+        check_currency(core, read_limits(given), body.symbol)
+    except ValueError as error:
+        field, _, reason = str(error).partition(": ")
+        raise invalid(field, reason) from None
     with core.transaction(now) as tx:
         canceled = set_limits(core, tx, scope, given)
         log_switch(tx.changes.settings, account_id, now, body.model_dump(mode="json"))

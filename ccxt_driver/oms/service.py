@@ -24,7 +24,7 @@ from .core import LOG, Core, unreadable, unwritable
 from .entities import OWNER, Event, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
-from .limit_commands import set_killed, set_limits
+from .limit_commands import check_currency, set_killed, set_limits
 from .limits import Scope, limit_rows, read_limits
 from .liquidation import settle_swaps
 from .market.feed import LiveData, NoPrice, Recording
@@ -415,9 +415,10 @@ class EmbeddedOms:
         :raises RuntimeError: the OMS is closed
         """
         given = limits or {}
-        read_limits(given)  # before anything is done
+        wanted = read_limits(given)  # before anything is done
         with self._lock, _Exact(), self._told():
             core, now = self._enter_for(account_id, symbol)
+            check_currency(core, wanted, symbol)
             with core.transaction(now) as tx:
                 set_limits(core, tx, Scope(account_id, strategy_id, symbol), given)
 

@@ -12,7 +12,7 @@ from ccxt_driver.contract.values import format_decimal, parse_decimal
 from .administration import MOST_FUNDS, check_amount
 from .core import Core
 from .entities import Account, Strategy
-from .limit_commands import put_limits
+from .limit_commands import check_currency, put_limits
 from .limits import Limits, Scope, read_limits
 from .market.market_data import MarketData
 from .refusals import Refusal
@@ -80,9 +80,9 @@ def read_accounts(
         if limits is not None and not isinstance(limits, Mapping):
             raise ValueError(f"{where}.limits: expected values by name, got {type(limits).__name__}")
         balances = _balances(core, where, given.get("balances"))
-        found.append(
-            (Account(account_id, mode, label), balances, read_limits(limits or {}, f"{where}.limits"))
-        )
+        wanted = read_limits(limits or {}, f"{where}.limits")
+        check_currency(core, wanted, where=f"{where}.limits")
+        found.append((Account(account_id, mode, label), balances, wanted))
     if not found:
         raise ValueError("accounts: expected at least one account")
     return found

@@ -474,6 +474,8 @@ def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
             named = [_named(child) for child in sorted(path.iterdir())]
             found += [file for file in named if file is not None]
             continue
+        if not path.exists():
+            raise BadFile(f"{path}: No such file or folder")
         file = _named(path)
         if file is None:
             raise BadFile(

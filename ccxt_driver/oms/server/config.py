@@ -26,7 +26,15 @@ OPTIONS: Final = (
 """What may be said on the command line too, with the same words; there it beats the file."""
 _EVERY_MARKET: Final = "default"
 
-_Fee = Annotated[Decimal, BeforeValidator(parse_decimal)] | None
+
+def _fraction(value: object) -> Decimal:
+    fee = parse_decimal(value)
+    if not -1 < fee < 1:
+        raise ValueError(f"expected a fraction, 0.001 for 0.1 %, got {fee}")
+    return fee
+
+
+_Fee = Annotated[Decimal, BeforeValidator(_fraction)] | None
 
 
 class _Table(BaseModel):
@@ -53,10 +61,15 @@ class ConfiguredFees(_Table):
     taker: _Fee = None
 
 
+_LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: no time after it can be told."""
+
 _Path = Annotated[str, Field(min_length=1)]
 
 
 def _moment(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a time, or milliseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("expected a time with its offset, such as 2026-01-31T08:00:00Z")
@@ -83,7 +96,7 @@ class ConfiguredFeed(_Table):
     spread_ticks: Annotated[int, Field(strict=True, ge=1)] = 1
     size: ConfiguredSize | None = None
     speed: Annotated[float, Field(gt=0)] = 1.0
-    start: Annotated[int | None, BeforeValidator(_moment), Field(ge=0)] = None
+    start: Annotated[int | None, BeforeValidator(_moment), Field(ge=0, le=_LAST_MS)] = None
     live: _Path | None = None
     symbols: Annotated[list[_Path], Field(min_length=1)] | None = None
 

@@ -250,6 +250,20 @@ def test_limits_that_make_no_sense_are_refused(desk: Desk, limits: dict[str, Any
         EmbeddedOms(accounts=[{"account_id": 1, "limits": limits}])
 
 
+@pytest.mark.parametrize("name", ["max_exposure", "max_daily_loss", "max_drawdown"])
+def test_a_currency_that_nothing_is_counted_in_is_refused(desk: Desk, name: str) -> None:
+    """Nothing would ever reach such a limit."""
+    limits = {name: "5", "currency": "USD"}
+    text = r"limits.currency: expected .*USDT, which some market is quoted in, got 'USD'"
+    with pytest.raises(ValueError, match=text):
+        desk.oms.set_limits(1, limits)
+    with pytest.raises(ValueError, match=rf"accounts\[0\].{text}"):
+        EmbeddedOms(accounts=[{"account_id": 1, "limits": limits}])
+    with pytest.raises(ValueError, match=f"expected USDT, which {SPOT} is quoted in, got 'BTC'"):
+        desk.oms.set_limits(1, {name: "5", "currency": "BTC"}, symbol=SPOT)
+    desk.oms.set_limits(1, {"max_order_qty": "5", "currency": "USD"})
+
+
 def test_unknown_accounts_and_symbols_are_refused(desk: Desk) -> None:
     with pytest.raises(ValueError, match="account_id: 9 does not exist"):
         desk.oms.set_limits(9, {})

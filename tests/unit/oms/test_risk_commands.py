@@ -82,6 +82,7 @@ def test_the_kill_switch_cancels_what_would_open_and_stays_on(desk: Any) -> None
         ({"limits": {"max_order_qty": -1}}, "limits.max_order_qty: expected 0 or more, got -1"),
         ({"limits": {"price_band": "wide"}}, "limits.price_band: expected a decimal string"),
         ({"limits": {"killed": 1}}, "limits.killed: "),
+        ({"limits": {"max_drawdown": 1, "currency": "USD"}}, "limits.currency: expected "),
         ({"limits": {}, "strategy_id": "1"}, "strategy_id: "),
         ({"limits": {}, "symbl": "x"}, "symbl: Extra inputs"),
     ],

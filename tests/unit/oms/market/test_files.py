@@ -332,6 +332,8 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
         FileFeed(tmp_path)
     with pytest.raises(BadFile, match=r"BTC_USDT-1m.csv: No such file"):
         FileFeed(tmp_path / "BTC_USDT-1m.csv")
+    with pytest.raises(BadFile, match=r"data: No such file or folder"):
+        FileFeed(tmp_path / "data")
 
 
 def test_two_files_of_one_kind_are_refused(tmp_path: Path) -> None:

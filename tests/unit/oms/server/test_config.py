@@ -125,6 +125,13 @@ def test_a_live_feed_has_no_files(tmp_path: Path) -> None:
         ("[[keys]]\nlabel = 'a'\naccounts = []", "keys.0.accounts: "),
         ("[[keys]]\nlabel = 'a'\n[[keys]]\nlabel = 'a'", "the label 'a' is given twice"),
         ("[fees.default]\ntaker = 'much'", "fees.default.taker: "),
+        ("[fees.default]\ntaker = 1", "fees.default.taker: expected a fraction, 0.001 for 0.1 %, got 1"),
+        ("[fees.default]\nmaker = -2", "fees.default.maker: expected a fraction"),
+        ("[feed]\nfiles = 'a'\nstart = true", "feed.start: expected a time"),
+        (
+            "[feed]\nfiles = 'a'\nstart = 99999999999999999",
+            "feed.start: Input should be less than",
+        ),
         ("[synthetic]\ngaps = 2", "synthetic.gaps: Extra inputs"),
         (
             "[synthetic]\ngaps_per_month = 99",
