@@ -78,9 +78,9 @@ def read_limits(given: Mapping[str, Any], where: str = "limits") -> Limits:
         if name not in names:
             raise ValueError(f"{where}.{name}: unknown; expected one of {', '.join(names)}")
         if name == "killed":
-            if not isinstance(value, bool):
+            if not isinstance(value, bool | None):
                 raise ValueError(f"{where}.killed: expected true or false, got {value!r}")
-            values[name] = value
+            values[name] = value or False
         elif name == "currency":
             if not isinstance(value, str) or not value:
                 raise ValueError(f"{where}.currency: expected a currency, got {value!r}")

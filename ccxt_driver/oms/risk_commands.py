@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
@@ -40,6 +40,7 @@ def _windows(value: list[str] | None) -> list[str] | None:
     return value
 
 
+_MOST_WINDOWS: Final = 500
 _Limit = Annotated[Decimal, BeforeValidator(_limit), PlainSerializer(format_decimal, return_type=str)] | None
 _Comment = Annotated[str | None, Field(max_length=255)]
 _Symbol = Annotated[str | None, Field(min_length=1, max_length=64)]
@@ -85,7 +86,9 @@ class NewSession(Body):
 
     symbol: Annotated[str, Field(min_length=1, max_length=64)]
     session: Session | None = None
-    hours: Annotated[list[str] | None, AfterValidator(_windows)] = None
+    hours: Annotated[
+        Annotated[list[str], Field(max_length=_MOST_WINDOWS)] | None, AfterValidator(_windows)
+    ] = None
     resting: Annotated[str | None, Field(pattern="^(keep|cancel)$")] = None
     comment: _Comment = None
 

@@ -95,6 +95,12 @@ def test_limits_that_make_no_sense_are_named_and_change_nothing(desk: Any, body:
     assert desk.oms.limits(1)[0]["limits"] == {"max_order_qty": "2"}
 
 
+def test_a_kill_switch_that_is_null_is_not_named(desk: Any) -> None:
+    assert put(desk, {"killed": None, "max_order_qty": "2"})["limits"] == {"max_order_qty": "2"}
+    put(desk, {"killed": True})
+    assert put(desk, {"killed": None})["limits"] == {"killed": True}
+
+
 def test_whom_limits_are_for_has_to_exist(desk: Any) -> None:
     assert refused(desk, "set_risk_limits", {"limits": {}, "strategy_id": 99})["code"] == "strategy_not_found"
     assert refused(desk, "kill_switch", {"killed": True, "symbol": "X/Y"})["code"] == "bad_symbol"
@@ -137,6 +143,7 @@ def test_sessions(desk: Any) -> None:
         ({"session": "open"}, "symbol: Field required"),
         ({"symbol": SPOT, "session": "shut"}, "session: "),
         ({"symbol": SPOT, "hours": ["always"]}, "hours: expected windows such as"),
+        ({"symbol": SPOT, "hours": ["mon 09:00-17:00"] * 501}, "hours: List should have at most 500 items"),
         ({"symbol": SPOT, "resting": "sell"}, "resting: "),
     ],
 )
