@@ -30,9 +30,13 @@ def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
             strategy_id = open_position(core, principal, account, body.position_id, None).strategy_id
         usable_strategy(core.state, principal, account_id, strategy_id)
         moves.append((account, mine, strategy_id))
-    # Only now: a refusal of one account means that nothing was moved on another.
-    for account, mine, strategy_id in moves:
-        _move_all(core, principal, account, mine, strategy_id, body.position_id, answer, now)
+    core.profits.clear()
+    # Only now, and as one: what is refused of one account means that nothing was moved on another.
+    with core.transaction(now) as tx:
+        for account, mine, strategy_id in moves:
+            _move_all(core, principal, tx, account, mine, strategy_id, body.position_id, answer)
+        answer["deal_ids"] += [deal.id for deal in tx.changes.deals]
+        answer["position_ids"] += [*tx.changes.positions]
     answer["ok"] = bool(answer["order_ids"]) or not answer["refused"]
     return answer
 
@@ -53,37 +57,34 @@ def _orders(core: Core, principal: Principal, ids: list[int]) -> list[Order]:
 def _move_all(
     core: Core,
     principal: Principal,
+    tx: Transaction,
     account: AccountState,
     orders: list[Order],
     strategy_id: int,
     position_id: int,
     answer: Row,
-    now: int,
 ) -> None:
+    """Move the orders of one account."""
     named = {order.id for order in orders}
-    core.profits.clear()
-    with core.transaction(now) as tx:
-        for order in orders:
-            stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
-            deals = [tx.latest_deal(deal) for deal in stored]
-            positions = _positions(core, tx, deals)
-            reason = _obstacle(core, account, order, positions, strategy_id, position_id, named)
-            if reason is None and position_id:
-                reason = _into(core, principal, tx, account, positions, position_id)
-            if reason is not None:
-                answer["refused"].append({"order_id": order.id, "reason": reason})
-                continue
-            if not position_id:
-                for position in positions:
-                    _join(core, tx, account, position, strategy_id)
-            _move(core, tx, account, order, deals, positions, strategy_id, position_id)
-            answer["order_ids"].append(order.id)
-        answer["deal_ids"] += [deal.id for deal in tx.changes.deals]
-        answer["position_ids"] += [*tx.changes.positions]
-        moved = [order.id for order in orders if order.id in tx.changes.orders]
-        if moved:
-            ids = {"account_id": account.account.id, "strategy_id": strategy_id, "order_ids": moved}
-            tx.note(account.account.id, EventName.REASSIGNED, ids, strategy_id)
+    for order in orders:
+        stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
+        deals = [tx.latest_deal(deal) for deal in stored]
+        positions = _positions(core, tx, deals)
+        reason = _obstacle(core, account, order, positions, strategy_id, position_id, named)
+        if reason is None and position_id:
+            reason = _into(core, principal, tx, account, positions, position_id)
+        if reason is not None:
+            answer["refused"].append({"order_id": order.id, "reason": reason})
+            continue
+        if not position_id:
+            for position in positions:
+                _join(core, tx, account, position, strategy_id)
+        _move(core, tx, account, order, deals, positions, strategy_id, position_id)
+        answer["order_ids"].append(order.id)
+    moved = [order.id for order in orders if order.id in tx.changes.orders]
+    if moved:
+        ids = {"account_id": account.account.id, "strategy_id": strategy_id, "order_ids": moved}
+        tx.note(account.account.id, EventName.REASSIGNED, ids, strategy_id)
 
 
 def _positions(core: Core, tx: Transaction, deals: list[Deal]) -> list[Position]:
@@ -109,7 +110,8 @@ def _obstacle(
         stays = position.id == target_id or (not apart and not target_id)
         if position.strategy_id == strategy_id and stays:
             continue
-        if account.account.position_mode is PositionMode.NETTING and not apart:
+        merges = bool(target_id) and position.is_open
+        if account.account.position_mode is PositionMode.NETTING and not apart and not merges:
             continue  # one position for all strategies: it keeps that of its opener
         if position.state is PositionState.CLOSE_REQUESTED:
             return f"position {position.id} is being closed by an order"

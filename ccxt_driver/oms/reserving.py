@@ -206,6 +206,6 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
             available[key] = left - part
             if not order.reduce_only:
                 parts[order_id] = part
-        elif netting and order.external is None:
+        elif netting and order.external is None and len(sides) == 1:
             break  # the orders before have taken the one position there is
     return parts

@@ -14,6 +14,7 @@ from ccxt_driver.oms.entities import Permission
 from ccxt_driver.oms.maintenance import check
 from ccxt_driver.oms.matching.self_trade import SelfTrade
 from ccxt_driver.oms.models import Models
+from ccxt_driver.oms.store import StoreError
 from tests.helpers.auditor import Auditor
 from tests.unit.oms.conftest import BALANCES
 
@@ -497,6 +498,19 @@ def test_own_orders_reduce_as_if_nothing_else_were_there(desk: Any, account: int
         assert desk.balance("USDT", account)[1] == used
 
 
+@NETTED
+def test_an_order_that_reduces_holds_nothing_back_behind_one_that_does_not(desk: Any, account: int) -> None:
+    """A position that is kept apart is no reason to stop looking after the first order of its other side."""
+    desk.send("buy", 2, symbol=SWAP, account=account)
+    outside(desk, "sell", 1, symbol=SWAP, account=account)
+    desk.send("buy", 1, "50", SWAP, account)
+    closing = desk.send("sell", 2, "120", SWAP, account)
+    desk.send("buy", 1, symbol=SWAP, account=account)  # from here all of them are looked at again
+    used = desk.balance("USDT", account)[1]
+    desk.run("cancel_order", account, order_id=closing["id"])
+    assert desk.balance("USDT", account)[1] == used
+
+
 @pytest.mark.parametrize("durable", [False, True])
 def test_an_order_moves_where_it_was_told_to(
     make_desk: Callable[..., Any], tmp_path: Path, durable: bool
@@ -538,6 +552,40 @@ def test_an_order_that_closes_what_is_apart_does_not_move_by_itself(desk: Any) -
     assert desk.call("reassign", {"order_ids": ids, "strategy_id": 0})["refused"] == []
     desk.send("sell", "0.6", symbol=SWAP)
     assert held(desk, 1) == []
+
+
+@NETTED
+def test_an_order_takes_those_of_others_nowhere(desk: Any, account: int) -> None:
+    """What strategies have netted is not put into a position that is apart because one order of it is."""
+    first = desk.send("buy", 1, account=account, strategy_id=1)
+    second = desk.send("buy", 2, account=account, strategy_id=1)
+    outside(desk, "buy", 3, account=account)
+    apart = imported(desk, account)["position_id"]
+    body: dict[str, Any] = {"order_ids": [first["id"]], "position_id": apart}
+    [refusal] = desk.call("reassign", body)["refused"]
+    assert refusal["reason"].endswith(f"has deals of other orders: {second['id']}")
+    assert [row["qty"] for row in desk.positions(account)] == ["3", "3"]
+    assert desk.call("reassign", body | {"order_ids": [first["id"], second["id"]]})["refused"] == []
+    assert [(row["id"], row["qty"]) for row in desk.positions(account)] == [(apart, "6")]
+
+
+def test_orders_of_several_accounts_move_together_or_not_at_all(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [desk.send("buy", 1, account=account, strategy_id=1)["id"] for account in (1, 2)]
+    store, written = desk.oms._core.store, []
+    real = store.commit
+
+    def fail_then(changes: Any) -> None:
+        if written:
+            raise StoreError("disk full")
+        written.append(changes)
+        real(changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "commit", fail_then)
+        desk.oms.handle("reassign", {}, {}, {"order_ids": ids, "strategy_id": 2})
+    assert [desk.order_row(each)["strategy_id"] for each in ids] in ([1, 1], [2, 2])
 
 
 def test_two_that_are_apart_may_be_put_together(desk: Any) -> None:
