@@ -17,7 +17,7 @@ from ccxt_driver.contract.usual_order import usual_order
 
 from . import administration, queries, risk_commands, venue_calls
 from .cancel_commands import cancel_all_after, cancel_all_orders, cancel_order
-from .core import LOG, Core
+from .core import LOG, Core, unreadable
 from .entities import Principal
 from .market.feed import NoPrice
 from .order_commands import change_order, check_order, send_order
@@ -26,6 +26,7 @@ from .position_commands import close_by, close_position, merge_positions, positi
 from .query_parameters import Parameters, Query, read_ids
 from .reassigning import reassign
 from .refusals import Refusal, invalid, no_price, problems
+from .store import StoreError
 
 FEATURES: Final = tuple(sorted(feature.value for feature in Feature))
 """All of them: the embedded OMS is the contract in full."""
@@ -113,6 +114,9 @@ def _run(request: Request, command: Any) -> Outcome:
         return Outcome(error=refusal)
     except NoPrice as error:
         return Outcome(error=no_price(error))
+    except StoreError as error:
+        LOG.exception("command %s could not read (request %s)", command.command.value, request.request_id)
+        return Outcome(error=unreadable(error))
     except Exception as error:  # noqa: BLE001  # it is logged and answered as internal_error
         LOG.exception("command %s failed (request %s)", command.command.value, request.request_id)
         return Outcome(error=internal_error(error))
@@ -302,6 +306,11 @@ def _ccxt_commands(request: Request) -> Reply:
         except NoPrice as error:
             results.append(
                 {"index": index, "ok": False, "error": error_body(no_price(error), request.request_id)}
+            )
+        except StoreError as error:
+            LOG.exception("call %s could not read (request %s)", call.func, request.request_id)
+            results.append(
+                {"index": index, "ok": False, "error": error_body(unreadable(error), request.request_id)}
             )
         except Exception as error:  # noqa: BLE001  # as in _run
             LOG.exception("call %s failed (request %s)", call.func, request.request_id)

@@ -293,6 +293,7 @@ class EmbeddedOms:
             raise RuntimeError("advance needs an OMS with clock='manual'")
         with self._lock, _Exact(), self._told():
             self._refuse_closed()
+            self._core.ensure_whole()
             clock.advance(milliseconds)
             settle(self._core, clock.now_ms())
 

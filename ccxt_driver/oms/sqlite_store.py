@@ -289,7 +289,8 @@ class SqliteStore:
         if known is not None:
             return known
         query = f"{CLAIM.select} WHERE account_id = ? AND client_order_id = ?"
-        row = self._connection.execute(query, owner).fetchone()
+        with _refusing(f"{self.path} cannot be read"):
+            row = self._connection.execute(query, owner).fetchone()
         if row is None:
             self._free = owner
             return None

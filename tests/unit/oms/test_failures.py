@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,49 @@ def test_an_oms_that_cannot_read_its_store_refuses_until_it_can(
         assert desk.oms.handle("health", {}, {}, None).status == 503
     assert desk.positions()[0]["qty"] == "2"
     assert desk.send("buy", "1")["status"] == "FILLED"
+
+
+def test_time_does_not_go_on_with_what_could_not_be_read_again(
+    stored_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = stored_desk
+    desk.send("buy", "1", symbol="BTC/USDT:USDT")
+    total = desk.balance("USDT")[2]
+    store, before = desk.oms._core.store, desk.oms.now_ms()
+
+    def fail(*_: object) -> None:
+        raise StoreError("disk gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "load", fail)
+        with monkeypatch.context() as full:
+            full.setattr(store, "commit", fail)
+            desk.refuse("engine_unavailable", "send_order", **desk.order("buy", "100"))
+        with pytest.raises(Refusal, match="cannot be read"):
+            desk.oms.advance(8 * 3_600_000)
+    assert desk.oms.now_ms() == before
+    desk.oms.advance(8 * 3_600_000)
+    [paid] = desk.get("ledger", account_ids=1, kind="funding")["items"]
+    assert desk.balance("USDT")[2] == total + Decimal(paid["amount"])
+
+
+@pytest.mark.parametrize("stored_desk", ["sqlite"], indirect=True)
+def test_a_command_that_cannot_read_says_so(stored_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = stored_desk
+    order = desk.order("buy", "1", client_order_id="first")
+    desk.run("send_order", **order)
+
+    def fail(*_: object) -> None:
+        raise StoreError("disk gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.oms._core.store, "orders_by_id", fail)
+        desk.refuse("engine_unavailable", "send_order", **order)
+        body = [{"account_id": 1, "func": "fetch_order", "args": ["P1"]}]
+        [result] = desk.oms.handle("ccxt_commands", {}, {}, body).body["results"]
+        assert result["error"]["code"] == "engine_unavailable"
+    desk.oms._core.store._connection.close()
+    desk.refuse("engine_unavailable", "send_order", **order | {"client_order_id": "second"})
 
 
 def test_a_fault_of_our_own_is_rolled_back_and_does_not_touch_its_neighbours(
