@@ -19,11 +19,14 @@ from ccxt_driver.oms.market.weather import Synthetic
 
 from .configured_models import ConfiguredModels, ConfiguredPath, ConfiguredSize
 
-OPTIONS: Final = (
-    *("host", "port", "db", "seed", "tls_cert", "tls_key", "rate_limit", "rate_burst"),
-    *("max_body", "max_frame", "metrics", "access_log", "log_format"),
-)
+OPTIONS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("host", "db", "tls_cert", "tls_key", "log_format"), str),
+    **dict.fromkeys(("port", "seed", "rate_burst", "max_body", "max_frame"), int),
+    **dict.fromkeys(("metrics", "access_log"), bool),
+    "rate_limit": float,
+}
 """What may be said on the command line too, with the same words; there it beats the file."""
+_WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
 _EVERY_MARKET: Final = "default"
 
 
@@ -207,6 +210,9 @@ def read(path: Path) -> Config:
     tables = {name: value for name, value in given.items() if name not in OPTIONS}
     if "options" in tables:
         raise ValueError(f"{path}: options: unknown; options stand at the top of the file")
+    for name, value in options.items():
+        if not _fits(OPTIONS[name], value):
+            raise ValueError(f"{path}: {name}: expected {_WORDS[OPTIONS[name]]}, got {value!r}")
     try:
         return Config.model_validate(tables | {"options": options})
     except ValidationError as error:
@@ -214,6 +220,11 @@ def read(path: Path) -> Config:
         field = ".".join(str(part) for part in first["loc"] if not _names_a_class(part))
         text = ": ".join(part for part in (field, first["msg"].removeprefix("Value error, ")) if part)
         raise ValueError(f"{path}: {text}") from error
+
+
+def _fits(kind: type, value: object) -> bool:
+    """Whether the command can read an option: a text is read as if it stood on the command line."""
+    return type(value) in (kind, str) or (kind is float and type(value) is int)
 
 
 def _names_a_class(part: int | str) -> bool:

@@ -119,6 +119,10 @@ def test_a_live_feed_has_no_files(tmp_path: Path) -> None:
     [
         ("port = ", "serve.toml: "),
         ("prot = 8000", "prot: Extra inputs are not permitted"),
+        ("metrics = 1", "metrics: expected true or false, got 1"),
+        ("db = ['a']", "db: expected a text, got ['a']"),
+        ("seed = true", "seed: expected a whole number, got True"),
+        ("rate_limit = 2026-01-01", "rate_limit: expected a number, got datetime.date"),
         ("[options]\nport = 1", "options: unknown"),
         ("[[keys]]\nrole = 'trader'", "keys.0.label: Field required"),
         ("[[keys]]\nlabel = 'a'\nrole = 'king'", "keys.0.role: "),
