@@ -147,7 +147,7 @@ class SqliteStore:
 
         :raises StoreError: they cannot be read
         """
-        with _refusing(f"{self.path} cannot be read"), self._journal.reading():
+        with _Refusing(self.path, "cannot be read"), self._journal.reading():
             yield self._connection.execute
 
     def commit(self, changes: Changes) -> None:
@@ -157,7 +157,7 @@ class SqliteStore:
         """
         last_seq = self._follow(changes.events)
         self._refuse_claimed(changes.claims)
-        with _refusing(f"nothing was written to {self.path}"):
+        with _Refusing(self.path, "was not written to"):
             self._journal.append(changes)
         self._last_seq.update(last_seq)
 
@@ -167,7 +167,7 @@ class SqliteStore:
 
         :raises StoreError: the disk refused; nothing of the block is written
         """
-        with _refusing(f"nothing was written to {self.path}"), self._journal.together():
+        with _Refusing(self.path, "was not written to"), self._journal.together():
             yield
 
     def catch_up(self) -> None:
@@ -175,7 +175,7 @@ class SqliteStore:
 
         :raises StoreError: it cannot be done now; nothing is lost
         """
-        with _refusing(f"the tables of {self.path} were not written"):
+        with _Refusing(self.path, "has tables that cannot be written"):
             self._journal.catch_up()
 
     def _follow(self, events: list[Event]) -> dict[int, int]:
@@ -289,7 +289,7 @@ class SqliteStore:
         if known is not None:
             return known
         query = f"{CLAIM.select} WHERE account_id = ? AND client_order_id = ?"
-        with _refusing(f"{self.path} cannot be read"):
+        with _Refusing(self.path, "cannot be read"):
             row = self._connection.execute(query, owner).fetchone()
         if row is None:
             self._free = owner
@@ -337,13 +337,23 @@ class SqliteStore:
         self._lock.release()
 
 
-@contextmanager
-def _refusing(what: str) -> Iterator[None]:
-    """Turn what SQLite refuses into a `StoreError`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"{what}: {error}") from error
+class _Refusing:
+    """Turns what SQLite refuses into a `StoreError`, for a `with` block.
+
+    No generator of contextlib: every order comes by here.
+    """
+
+    __slots__ = ("_path", "_what")
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path, self._what = path, what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"{self._path} {self._what}: {error}") from error
 
 
 def _locked(path: Path) -> FileLock:
