@@ -33,7 +33,10 @@ def check_currency(core: Core, limits: Limits, symbol: str | None = None, where:
 
 
 def set_limits(core: Core, tx: Transaction, scope: Scope, given: Mapping[str, Any]) -> list[int]:
-    """Set the limits of a scope in place of those it has. A kill switch that is not named stays as it is.
+    """Set the limits of a scope in place of those it has.
+
+    A kill switch that is not named stays as it is, and the same drawdown goes on counting from where it
+    began.
 
     :param given: values by the names of `Limits`; none takes them all away
     :returns: the orders that were cancelled, as its kill switch is on
@@ -41,9 +44,13 @@ def set_limits(core: Core, tx: Transaction, scope: Scope, given: Mapping[str, An
     """
     wanted = read_limits(given)
     known = core.state.limits.get(scope)
-    if known is not None and known.limits.killed and given.get("killed") is None:
+    if known is None:
+        return _keep(core, tx, scope, Kept(wanted, tx.now))
+    if known.limits.killed and given.get("killed") is None:
         wanted = replace(wanted, killed=True)
-    return _keep(core, tx, scope, Kept(wanted, tx.now))
+    before = known.limits.max_drawdown, known.limits.currency
+    goes_on = before == (wanted.max_drawdown, wanted.currency)
+    return _keep(core, tx, scope, Kept(wanted, known.since_ms if goes_on else tx.now))
 
 
 def set_killed(core: Core, tx: Transaction, scope: Scope, killed: bool) -> list[int]:

@@ -95,7 +95,7 @@ def _buy(oms: EmbeddedOms) -> int:
         (Fault("kill", "commit", 0, after=True), 2),
         (Fault("power", "commit", 0, after=True), 1),
         (Fault("kill", "statement", 0), 1),
-        (Fault("kill", "statement", 1, after=True), 1),
+        (Fault("kill", "statement", 0, after=True), 2),
     ],
 )
 def test_a_kill_leaves_what_was_on_the_disk(tmp_path: Path, fault: Fault, kept: int) -> None:
@@ -120,7 +120,7 @@ def test_a_kill_leaves_what_was_on_the_disk(tmp_path: Path, fault: Fault, kept: 
 def test_a_disk_that_refuses_can_be_used_again(tmp_path: Path, kind: str) -> None:
     file = _file(tmp_path)
     oms = file.open(clock="manual")
-    file.fault = Fault(kind, "statement", 1, lasts=True)
+    file.fault = Fault(kind, "statement", 0, lasts=True)
     assert [_buy(oms), _buy(oms)] == [503, 503]
     file.fault = None
     assert _buy(oms) == 200

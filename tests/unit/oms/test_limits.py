@@ -120,6 +120,22 @@ def test_a_drawdown_is_counted_from_the_highest_profit(desk: Desk) -> None:
     assert blocked(desk, **desk.order("buy", 1, 90, SWAP))["reason"] == "max_drawdown"
 
 
+def test_another_limit_that_is_set_forgives_no_drawdown(desk: Desk) -> None:
+    desk.oms.set_limits(1, {"max_drawdown": "9"})
+    desk.send("buy", 1, symbol=SWAP)
+    desk.price(SWAP, "121", "122", "121")
+    desk.send("sell", 1, symbol=SWAP)  # a profit of about 20
+    desk.send("buy", 1, symbol=SWAP)
+    desk.price(SWAP, "111", "112", "111")
+    desk.send("sell", 1, symbol=SWAP)  # about 11 less
+    desk.oms.advance(HOUR)
+
+    desk.oms.set_limits(1, {"max_drawdown": "9", "max_open_orders": 9})
+    assert blocked(desk, **desk.order("buy", 1, 90, SWAP))["reason"] == "max_drawdown"
+    desk.oms.set_limits(1, {"max_drawdown": "8"})
+    desk.send("buy", 1, 90, SWAP)  # this one begins anew
+
+
 def test_a_loss_in_another_currency_does_not_count(desk: Desk) -> None:
     desk.oms.set_limits(1, {"max_daily_loss": "1", "max_exposure": "1", "currency": "BTC"})
 
