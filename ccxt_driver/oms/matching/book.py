@@ -50,6 +50,11 @@ class RestingBook:
         """Resting orders of a side, the one that trades first ahead."""
         return (entry[3] for entry in self._side(side))
 
+    def best_price(self, side: Side) -> Decimal | None:
+        """The price of the order that trades first; None when there is none."""
+        entries = self._side(side)
+        return entries[0][3].price if entries else None
+
     def crossed(self, bid: Decimal, ask: Decimal) -> Iterator[Order]:
         """Orders that a market with these best prices trades with, first come first."""
         for price, _, _, order in self._buys:

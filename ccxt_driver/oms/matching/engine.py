@@ -140,6 +140,8 @@ class BookDepthFill:
             within = limit is None or (best.price <= limit if side is Side.BUY else best.price >= limit)
             if within and liquidity.left(best) >= qty:
                 return Plan([Fill(best.price, qty, None)], ZERO, own_order=False)
+        if limit is not None and not _reaches(side, limit, levels, resting):
+            return Plan([], qty, own_order=False)
         fills: list[Fill] = []
         met: list[Order] = []
         for offer in self.offers(side, limit, liquidity, resting, account_id):
@@ -204,3 +206,11 @@ class BookDepthFill:
                 if not wanted:
                     break
         return taken
+
+
+def _reaches(side: Side, limit: Decimal, levels: Sequence[Level], resting: RestingBook) -> bool:
+    """Whether there is anything to trade with at a limit or better."""
+    mine = resting.best_price(opposite(side))
+    if side is Side.BUY:
+        return bool(levels and levels[0].price <= limit) or (mine is not None and mine <= limit)
+    return bool(levels and levels[0].price >= limit) or (mine is not None and mine >= limit)
