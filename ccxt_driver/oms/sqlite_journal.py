@@ -129,7 +129,10 @@ class Journal:
         :raises TypeError: something in it cannot be written
         """
         record = _record(changes)
-        self._new_texts.append(dumps_whole(record))
+        text = dumps_whole(record)
+        if not self._shared:
+            self._wait_again()
+        self._new_texts.append(text)
         self._new.append(record)
         if not self._shared:
             self._sync()
@@ -144,6 +147,7 @@ class Journal:
 
         :raises sqlite3.Error: the disk refused; nothing of the block is written
         """
+        self._wait_again()  # SQLite lets nobody change that within a transaction
         before = self._written
         self._shared = True
         try:
@@ -239,8 +243,9 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
 
     def _wait_again(self) -> None:
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._waits = True
+        if not self._waits:
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._waits = True
 
     def _forget(self) -> None:
         self._written, self._new, self._new_texts = [], [], []
@@ -250,8 +255,6 @@ class Journal:
         """Bring what is new to the disk."""
         execute = self._connection.execute
         try:
-            if not self._waits:
-                self._wait_again()
             if self._depends:
                 self._begin()
             if self._new:  # a transaction by itself, unless tables were written before it

@@ -93,6 +93,9 @@ class SqliteStore:
             self._lock.release()
             raise
         try:
+            # After a crash the log may hold a commit that is lost but for a page before it. To write that
+            # very page again, as the journal does, would bring the commit back at the next crash.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._journal = Journal(self._connection, keep_events)
             self._journal.catch_up()
             self._last_seq = self._read_last_seq()

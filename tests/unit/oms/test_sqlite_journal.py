@@ -55,9 +55,9 @@ def in_the_journal(store: SqliteStore) -> int:
     return count
 
 
-def killed(store: SqliteStore, path: Path) -> Path:
+def killed(path: Path, name: str = "after.sqlite") -> Path:
     """The file as it would be found after the process was killed now."""
-    target = path.with_name("after.sqlite")
+    target = path.with_name(name)
     for suffix in ("", "-wal"):
         shutil.copy(f"{path}{suffix}", f"{target}{suffix}")
     return target
@@ -87,7 +87,7 @@ def test_what_the_tables_lack_after_a_kill_is_in_the_journal(store: SqliteStore,
     store.catch_up()
     for order_id in (3, 4):
         store.commit(order(order_id))
-    after = SqliteStore(killed(store, path))
+    after = SqliteStore(killed(path))
     snapshot = after.load()
     assert [row.id for row in snapshot.open_orders] == [1, 2, 3, 4]
     assert snapshot.balances == {(1, "USDT"): Decimal(4)}
@@ -96,6 +96,24 @@ def test_what_the_tables_lack_after_a_kill_is_in_the_journal(store: SqliteStore,
     assert in_the_journal(after) == 0
     after.commit(order(5))
     assert [event.seq for event in after.events(1, 0, 10) or ()] == [1, 2, 3, 4, 5]
+    after.close()
+
+
+def test_a_commit_that_a_power_cut_has_lost_does_not_come_back(store: SqliteStore, path: Path) -> None:
+    """It is whole in the log, behind a page that is not; and opening the file writes that page again."""
+    store.commit(order(1))
+    length = path.with_name("oms.sqlite-wal").stat().st_size
+    store.catch_up()
+    store.commit(order(2))
+    first = killed(path, "first.sqlite")
+    with first.with_name("first.sqlite-wal").open("r+b") as log:
+        log.seek(length + 100)
+        log.write(b"lost")
+    after = SqliteStore(first)
+    assert [row.id for row in after.load().open_orders] == [1]
+    second = SqliteStore(killed(first, "second.sqlite"))
+    assert [row.id for row in second.load().open_orders] == [1]
+    second.close()
     after.close()
 
 
