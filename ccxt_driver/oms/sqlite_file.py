@@ -16,6 +16,8 @@ APPLICATION_ID: Final = 0x4F4D5331
 _BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process, which only ever writes one key."""
 
+_CACHE_KIB: Final = 32_768
+"""Client order ids are as if by chance: writing them goes to another page each time."""
 _CHECKPOINT_PAGES: Final = 1000
 """After so many pages the log (then 4 MB) is written into the file; who commits then waits."""
 
@@ -128,6 +130,7 @@ def connect(path: Path) -> sqlite3.Connection:
         _recognise(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: without it the drive may still hold the data
         _migrate(connection, path)
