@@ -299,11 +299,8 @@ class EmbeddedOms:
 
     def tick(self) -> None:
         """Do what has happened up to now: fills, stops, expiries. Every request does it too."""
-        with self._lock, _Exact(), self._told():
-            self._refuse_closed()
-            self._core.ensure_whole()
-            settle(self._core, self._clock.now_ms())
-            self._core.store.catch_up()
+        with self._settled() as (core, _):
+            core.store.catch_up()
 
     def set_price(
         self,
@@ -329,13 +326,7 @@ class EmbeddedOms:
             None if value is None else _number(name, value)
             for name, value in (("bid", bid), ("ask", ask), ("last", last), ("size", size))
         ]
-        with self._lock, _Exact(), self._told():
-            self._refuse_closed()
-            core = self._core
-            core.ensure_whole()
-            self._listed(symbol)
-            now = self._clock.now_ms()
-            settle(core, now)
+        with self._settled(symbol) as (core, now):
             settle_price(core, symbol, now, *prices)
 
     def set_funding_rate(self, symbol: str, rate: object) -> None:
@@ -348,15 +339,10 @@ class EmbeddedOms:
         wanted = _number("rate", rate)
         if not -1 < wanted < 1:
             raise ValueError(f"rate: expected a fraction, got {wanted}")
-        with self._lock, _Exact(), self._told():
-            self._refuse_closed()
-            core = self._core
-            core.ensure_whole()
+        with self._settled() as (core, now):
             market = core.market.markets.get(symbol)
             if market is None or market.settle is None:
                 raise ValueError(f"symbol: {symbol!r} is not a listed swap")
-            now = self._clock.now_ms()
-            settle(core, now)
             with core.transaction(now) as tx:
                 funding.set_rate(core, tx, symbol, wanted)
 
@@ -388,13 +374,7 @@ class EmbeddedOms:
         self._change_session(symbol, read_session({"hours": hours, "resting": resting}))
 
     def _change_session(self, symbol: str, change: SessionChange) -> None:
-        with self._lock, _Exact(), self._told():
-            self._refuse_closed()
-            core = self._core
-            core.ensure_whole()
-            self._listed(symbol)
-            now = self._clock.now_ms()
-            settle(core, now)
+        with self._settled(symbol) as (core, now):
             settle_session(core, symbol, now, change)
 
     # limits
@@ -417,8 +397,7 @@ class EmbeddedOms:
         """
         given = limits or {}
         wanted = read_limits(given)  # before anything is done
-        with self._lock, _Exact(), self._told():
-            core, now = self._enter_for(account_id, symbol)
+        with self._settled(symbol, account_id) as (core, now):
             check_currency(core, wanted, symbol)
             with core.transaction(now) as tx:
                 set_limits(core, tx, Scope(account_id, strategy_id, symbol), given)
@@ -432,10 +411,8 @@ class EmbeddedOms:
         :raises ValueError: an unknown account or symbol
         :raises RuntimeError: the OMS is closed
         """
-        with self._lock, _Exact(), self._told():
-            core, now = self._enter_for(account_id, symbol)
-            with core.transaction(now) as tx:
-                set_killed(core, tx, Scope(account_id, strategy_id, symbol), on)
+        with self._settled(symbol, account_id) as (core, now), core.transaction(now) as tx:
+            set_killed(core, tx, Scope(account_id, strategy_id, symbol), on)
 
     def limits(self, account_id: int) -> list[dict[str, Any]]:
         """The limits of an account: `strategy_id`, `symbol` (None for all) and `limits` by name."""
@@ -457,30 +434,29 @@ class EmbeddedOms:
         :raises ValueError: something that makes no sense, naming the field
         :raises RuntimeError: the OMS is closed
         """
+        with self._settled() as (core, now):
+            configure(core, now, limits, sessions or {})
+
+    @contextmanager
+    def _settled(self, symbol: str | None = None, *account_ids: int) -> Iterator[tuple[Core, int]]:
+        """For a `with` block of a method: the lock is held, and all is settled up to now, which it gets too.
+
+        :raises ValueError: an unknown symbol or account, before anything is settled
+        :raises RuntimeError: the OMS is closed
+        """
         with self._lock, _Exact(), self._told():
             self._refuse_closed()
             core = self._core
             core.ensure_whole()
+            for account_id in account_ids:
+                if account_id not in core.state.accounts:
+                    raise ValueError(f"account_id: {account_id!r} does not exist")
+            markets = core.market.markets
+            if symbol is not None and symbol not in markets:
+                raise ValueError(f"symbol: {symbol!r} is not listed; expected one of {', '.join(markets)}")
             now = self._clock.now_ms()
             settle(core, now)
-            configure(core, now, limits, sessions or {})
-
-    def _enter_for(self, account_id: int, symbol: str | None) -> tuple[Core, int]:
-        self._refuse_closed()
-        core = self._core
-        core.ensure_whole()
-        if account_id not in core.state.accounts:
-            raise ValueError(f"account_id: {account_id!r} does not exist")
-        if symbol is not None:
-            self._listed(symbol)
-        now = self._clock.now_ms()
-        settle(core, now)
-        return core, now
-
-    def _listed(self, symbol: str) -> None:
-        markets = self._core.market.markets
-        if symbol not in markets:
-            raise ValueError(f"symbol: {symbol!r} is not listed; expected one of {', '.join(markets)}")
+            yield core, now
 
     # the end
 
