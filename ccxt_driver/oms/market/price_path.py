@@ -138,8 +138,11 @@ class PricePath(ABC):
         parts = FANOUT[level]
         words = self._digests.words(level, index)
         bounds = self._points(level, index, whole, parts, words)
-        deviation = self._deviation(whole.open, level + 1)
-        return enclose(bounds, whole, [deviation] * parts, words[2 * parts :])
+        return enclose(bounds, whole, self._deviations(level, index, whole.open), words[2 * parts :])
+
+    def _deviations(self, level: int, index: int, price: int) -> list[int]:
+        """The typical move over each part of a span, in 1/65536 ticks."""
+        return [self._deviation(price, level + 1)] * FANOUT[level]
 
     def _make_leaf(self, index: int) -> Leaf:
         whole = self.bar(LEAF, index)

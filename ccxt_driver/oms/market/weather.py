@@ -19,9 +19,7 @@ from ccxt_driver.oms.market.price_path import (
     WORD_DEVIATION,
     Bar,
     Digests,
-    Node,
     WalkPath,
-    enclose,
 )
 
 # The levels of `SPANS` that spans of 8 days are at, and those of 64 days, which they are divided from.
@@ -135,14 +133,10 @@ class UnevenWalk(WalkPath):
                 return (step - start) // SPANS[level + 1] - (level == LEAF)
         return None
 
-    def _make_node(self, level: int, index: int) -> Node:
-        whole = self.bar(level, index)
-        parts = FANOUT[level]
-        words = self._digests.words(level, index)
-        bounds = self._points(level, index, whole, parts, words)
-        deviation = self._deviation(whole.open, level + 1)
-        scales = self._regimes_within(level, index, parts)
-        return enclose(bounds, whole, [deviation * scale // _USUAL for scale in scales], words[2 * parts :])
+    def _deviations(self, level: int, index: int, price: int) -> list[int]:
+        deviation = self._deviation(price, level + 1)
+        scales = self._regimes_within(level, index, FANOUT[level])
+        return [deviation * scale // _USUAL for scale in scales]
 
     def _points(self, level: int, index: int, whole: Bar, moves: int, words: Sequence[int]) -> list[int]:
         """As of a walk whose moves differ: each has its part of the drift by its variance."""
