@@ -7,7 +7,6 @@ one test on one server, still with an OMS for each card: sockets are used by few
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -23,16 +22,8 @@ from tests.contract.cards import (  # noqa: F401
 )
 from tests.helpers.contract_card import CARDS, Card
 from tests.helpers.contract_desk import OmsOfTheCase, Way, desk_of
-from tests.helpers.served import serve
 
 COLOURS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, OmsOfTheCase]]:
-    oms = OmsOfTheCase()
-    with serve(oms) as served:  # type: ignore[arg-type]
-        yield served.base_url, oms
 
 
 @pytest.mark.oldest
@@ -48,9 +39,9 @@ def test_in_process(card: Card, asynchronous: bool, loop: asyncio.AbstractEventL
 @COLOURS
 @pytest.mark.parametrize("group", sorted({card.group for card in CARDS.values()}))
 def test_over_http(
-    group: str, asynchronous: bool, loop: asyncio.AbstractEventLoop, server: tuple[str, OmsOfTheCase]
+    group: str, asynchronous: bool, loop: asyncio.AbstractEventLoop, server_of_cases: tuple[str, OmsOfTheCase]
 ) -> None:
-    base_url, oms = server
+    base_url, oms = server_of_cases
     failures: list[Exception] = []
     for card in CARDS.values():
         if card.group == group:

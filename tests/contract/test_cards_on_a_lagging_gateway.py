@@ -6,7 +6,6 @@ What such a gateway cannot do is told in one table, and held to it: a card in th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Final
 
 import ccxt
@@ -25,7 +24,6 @@ from tests.contract.cards import (  # noqa: F401
 from tests.helpers.contract_card import CARDS, Card
 from tests.helpers.contract_desk import OmsOfTheCase, Way
 from tests.helpers.lagging_desk import lagging_desk_of
-from tests.helpers.served import serve
 
 _LACKS: Final = {
     "it keeps no ledger": ("A05", "A12"),
@@ -93,19 +91,12 @@ def test_what_is_otherwise_is_still_so(number: str, loop: asyncio.AbstractEventL
     assert not isinstance(info.value, ccxt.NotSupported)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, OmsOfTheCase]]:
-    oms = OmsOfTheCase()
-    with serve(oms) as served:  # type: ignore[arg-type]
-        yield served.base_url, oms
-
-
 @pytest.mark.sockets
 @COLOURS
 def test_holds_over_http(
-    asynchronous: bool, loop: asyncio.AbstractEventLoop, server: tuple[str, OmsOfTheCase]
+    asynchronous: bool, loop: asyncio.AbstractEventLoop, server_of_cases: tuple[str, OmsOfTheCase]
 ) -> None:
-    base_url, oms = server
+    base_url, oms = server_of_cases
     for card in HOLD:
         if card.group == OVER_HTTP:
             run(card, Way(asynchronous, base_url, loop), oms)

@@ -5,7 +5,6 @@ A seed that fails is printed: `python -m tests.simulation --world oms --seed N` 
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,15 +37,6 @@ ENOUGH = 150
 """As many scenarios find every sabotage below."""
 
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    logger = logging.getLogger("ccxt_driver")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)  # it tells of every fault
-    yield
-    logger.setLevel(before)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))

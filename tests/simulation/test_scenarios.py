@@ -5,9 +5,7 @@ A seed that fails is printed: `python -m tests.simulation --seed N` repeats it w
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +31,6 @@ SEEDS = 2_000
 CHUNK = 100
 ENOUGH = 600
 """As many scenarios find every sabotage below several times."""
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    logger = logging.getLogger("ccxt_driver")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)  # it tells of every fault
-    yield
-    logger.setLevel(before)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
