@@ -11,8 +11,9 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .exchange._sync import OmsCcxtExchange
+    from .exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
 
-__all__ = ["OmsCcxtExchange", "__version__"]
+__all__ = ["OmsCcxtExchange", "OmsCcxtProExchange", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +21,10 @@ def __getattr__(name: str) -> Any:
         from .exchange._sync import OmsCcxtExchange
 
         return OmsCcxtExchange
+    if name == "OmsCcxtProExchange":
+        from .exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
+
+        return OmsCcxtProExchange
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -23,5 +23,6 @@ WITHOUT: Final[dict[str, str]] = {
     Feature.LEDGER: "the changes of a balance cannot be listed",
     Feature.EVENT_ROWS: "events carry ids only, and the rows are read after each",
     Feature.EVENT_CURSOR: "after a lost connection everything is read again",
+    Feature.WS_QUERIES: "reads of orders, trades and positions over the WebSocket go by HTTP",
 }
 """By the name of the feature; a test holds that none is missing."""

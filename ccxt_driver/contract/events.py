@@ -17,6 +17,7 @@ class Action(StrEnum):
     PING = "ping"
     SUBSCRIBE = "subscribe"
     COMMAND = "command"
+    QUERY = "query"
     CALL = "call"
     SUBSCRIBE_MARKET = "subscribe_market"
     UNSUBSCRIBE_MARKET = "unsubscribe_market"
@@ -43,6 +44,7 @@ class EventName(StrEnum):
     SNAPSHOT_DONE = "snapshot_done"
     CURSOR_EXPIRED = "cursor_expired"
     COMMAND_RESULT = "command_result"
+    QUERY_RESULT = "query_result"
     CCXT_RESULT = "ccxt_result"
     SUBSCRIBED_MARKET = "subscribed_market"
     UNSUBSCRIBED_MARKET = "unsubscribed_market"
@@ -134,6 +136,13 @@ class UnsubscribeMarket(BaseModel):
     account_id: Id | None = None
     symbol: str | None = None
     channels: list[Channel] = Field(default_factory=list, max_length=100)
+
+
+class Query(BaseModel):
+    """Payload of `query` **[feature ws_queries]**: a GET endpoint of the contract, by its name."""
+
+    endpoint: Annotated[str, Field(min_length=1, max_length=64)]
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class CcxtCall(BaseModel):

@@ -33,3 +33,5 @@ class Feature(StrEnum):
     """Events carry the whole row, after its commit."""
     EVENT_CURSOR = "event_cursor"
     """Events carry `seq`, `prev_seq` and `ts_ms`; `subscribe` takes `after_seq`."""
+    WS_QUERIES = "ws_queries"
+    """`/ws` answers the queries of the contract too: action `query`."""

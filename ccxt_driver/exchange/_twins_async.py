@@ -28,7 +28,7 @@ __all__ = ["Exchange", "retrying"]
 
 _NO_SESSION: Final[Any] = object()
 # Newer releases of ccxt refuse to open a session for an object that its user has closed.
-_LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters else ()
+LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters else ()
 
 
 class Exchange(ShortWay, CcxtExchange):
@@ -96,7 +96,7 @@ class Exchange(ShortWay, CcxtExchange):
             return await CcxtExchange.fetch(seen, url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self.last_request_headers = request_headers
-        self.open(*_LAZILY)
+        self.open(*LAZILY)
         self._log_request(url, method, request_headers, body)
         response, text = await self._send(url, method, request_headers, body)
         return self._read(url, method, request_headers, body, response, text)

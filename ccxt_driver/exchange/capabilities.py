@@ -106,6 +106,10 @@ CAPABILITIES: Final = _table(
 )
 """Every key of ccxt's `has`, and who answers it; a test compares it with ccxt's own list."""
 
+STREAMED: Final = frozenset(
+    key for key, source in CAPABILITIES.items() if source is Source.STREAM and "iquidations" not in key
+)
+"""What the class with streams has of them: there is no stream of liquidations."""
 _MADE_BY_THE_DRIVER: Final = frozenset(
     {"fetchCurrencies", "fetchL2OrderBook", "fetchMarkets", "fetchOrderBooks", "fetchTickers"}
 )

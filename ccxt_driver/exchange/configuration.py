@@ -9,6 +9,7 @@ from typing import Any, Final
 import ccxt
 
 from .request_parts import Secret
+from .stream_settings import STREAMS, stream_settings
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8000"
 EMBEDDED: Final = "embedded:"
@@ -41,6 +42,7 @@ OPTIONS: Final = {
     "allow_money_movement": False,
     "allow_venue_orders": False,
     "gateway_utc_offset": None,
+    "streams": dict(STREAMS),
     **TRANSPORT,
 }
 """Options with their defaults; see docs/configuration.md."""
@@ -106,6 +108,7 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ccxt.BadRequest(f'unenforced_stops: expected None or "venue", got {stops!r}'[:200])
     for name, default in TRANSPORT.items():
         whole_number(name, options.get(name), default)
+    stream_settings(options)
     sandbox = options.get("sandbox")
     if isinstance(sandbox, Mapping) and isinstance(sandbox.get("apiKey"), str):
         options["sandbox"] = {**sandbox, "apiKey": Secret(sandbox["apiKey"])}

@@ -25,6 +25,8 @@ _NOT_COPIED: Final = frozenset(
         "closed_by_user",
         "logger",
         "_pool",
+        "_stream_desk",
+        "_desk_closing",
         # the OMS itself is found again by its URL
         "_embedded_oms",
         "_commands_in_flight",

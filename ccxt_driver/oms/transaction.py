@@ -262,17 +262,18 @@ class Transaction:
         """Write the events and counters down; nothing may be changed after this."""
         changes, now = self.changes, self.now
         events, quiet = changes.events, self._quiet
-        for order in changes.orders.values():
-            if (quiet and order.id in quiet) or order.external is _UNKNOWN:
-                continue
-            row = self.order_rows[order.id] = order.row()
-            events.append(Event(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
+        # Deals come first: whoever follows the events then knows all of an order that has filled.
         for deal in changes.deals:
             if deal.external is _UNKNOWN:
                 continue
             row = self.deal_rows[deal.id] = deal.row()
             if deal.id not in self._moved:
                 events.append(Event(deal.account_id, 0, now, _DEAL_CREATED, row, deal.strategy_id))
+        for order in changes.orders.values():
+            if (quiet and order.id in quiet) or order.external is _UNKNOWN:
+                continue
+            row = self.order_rows[order.id] = order.row()
+            events.append(Event(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
         for position in changes.positions.values():
             if position.external is _UNKNOWN:
                 continue

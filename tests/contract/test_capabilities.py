@@ -53,9 +53,8 @@ def test_every_method_that_has_promises_is_called_by_a_card(
         with desk_of(Way(asynchronous, None, loop)) as own:
             card.run(own)
             called |= {snake_case(name) for name in own.called}
-    promised = {
-        key for key, value in desk.ex.has.items() if value and CAPABILITIES.get(key) is not Source.FACT
-    }
+    apart = (Source.FACT, Source.STREAM)  # streams have a suite of their own
+    promised = {key for key, value in desk.ex.has.items() if value and CAPABILITIES.get(key) not in apart}
     assert sorted(key for key in promised if METHOD_OF.get(key, snake_case(key)) not in called) == []
     assert sorted(name for name in POWERS if name not in called) == []
     assert desk.ex.has["createOrder"] is True  # and there were keys to look at
@@ -118,4 +117,4 @@ def test_every_method_that_has_denies_says_not_supported_and_does_nothing(desk: 
         with pytest.raises(AttributeError):
             getattr(desk.ex, key)
     assert len(without_method) < 30
-    assert len(said) > 100
+    assert len(said) > 60

@@ -11,13 +11,14 @@ from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ValidationError
 
 from ccxt_driver.contract.codes import ErrorCode
-from ccxt_driver.contract.endpoints import MARKET_FUNCTIONS, snake_case
+from ccxt_driver.contract.endpoints import BY_NAME, MARKET_FUNCTIONS, Access, snake_case
 from ccxt_driver.contract.events import (
     Action,
     Auth,
     CcxtCall,
     EventName,
     Namespace,
+    Query,
     Subscribe,
     SubscribeMarket,
     UnsubscribeMarket,
@@ -47,6 +48,7 @@ _NAMESPACE: Final = {
     Action.PING: Namespace.SYSTEM,
     Action.SUBSCRIBE: Namespace.POSITION,
     Action.COMMAND: Namespace.POSITION,
+    Action.QUERY: Namespace.POSITION,
     Action.CALL: Namespace.CCXT,
     Action.SUBSCRIBE_MARKET: Namespace.CCXT,
     Action.UNSUBSCRIBE_MARKET: Namespace.CCXT,
@@ -309,6 +311,21 @@ class Client:
         result = results[0]
         self._respond(request_id, Action.COMMAND, EventName.COMMAND_RESULT, result, ok=bool(result["ok"]))
 
+    async def _query(self, request_id: Any, payload: dict[str, Any]) -> None:
+        self._require_key()
+        wanted = Query.model_validate(payload)
+        endpoint = BY_NAME.get(wanted.endpoint)
+        if endpoint is None or endpoint.method != "GET" or endpoint.access is not Access.KEY:
+            raise refused(ErrorCode.VALIDATION_ERROR, "endpoint: expected the name of a query")
+        given = wanted.parameters
+        path = {name: str(given[name]) for name in endpoint.placeholders if name in given}
+        missing = [name for name in endpoint.placeholders if name not in given]
+        if missing:
+            raise refused(ErrorCode.VALIDATION_ERROR, f"parameters.{missing[0]}: expected a value")
+        query = {name: value for name, value in given.items() if name not in path}
+        answer = ask(self._oms, endpoint.name, path, query, None, self._principal)
+        self._respond(request_id, Action.QUERY, EventName.QUERY_RESULT, answer)
+
     def _require_key_for(self, function: str) -> None:
         if snake_case(function) not in MARKET_FUNCTIONS:
             self._require_key()
@@ -341,6 +358,7 @@ _ACTIONS: Final[dict[Action, Callable[[Client, Any, dict[str, Any]], Awaitable[N
     Action.PING: Client._ping,
     Action.SUBSCRIBE: Client._subscribe,
     Action.COMMAND: Client._command,
+    Action.QUERY: Client._query,
     Action.CALL: Client._call,
     Action.SUBSCRIBE_MARKET: Client._subscribe_market,
     Action.UNSUBSCRIBE_MARKET: Client._unsubscribe_market,

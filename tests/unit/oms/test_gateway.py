@@ -466,8 +466,8 @@ def test_events_carry_rows_and_ids_in_order(desk: Any) -> None:
     order = desk.send("buy", "1")
     assert [event.name for event in desk.events] == [
         "order_submitted",
-        "order_updated",
         "deal_created",
+        "order_updated",
         "position_updated",
         "balance_updated",
         "balance_updated",

@@ -1,0 +1,56 @@
+"""`options.streams`: how streams keep their connection, and how much they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import ccxt
+
+_LARGEST: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """Seconds, and numbers of changes.
+
+    :param ping_interval: between two pings; a server that polls for its events needs more than one
+        second
+    :param ping_timeout: how much longer than that nothing may come before the connection is dead
+    :param backoff_first: before the second attempt to connect; then twice as long each time
+    :param backoff_most: the longest
+    :param outage: how long a call waits for a lost connection before it raises; nothing is missed by that
+    :param buffer: how many changes are kept for a watcher that does not ask for them
+    """
+
+    ping_interval: float = 3.0
+    ping_timeout: float = 3.5
+    backoff_first: float = 0.1
+    backoff_most: float = 30.0
+    outage: float = 10.0
+    buffer: int = 50_000
+
+
+STREAMS: Final = {field.name: field.default for field in fields(StreamSettings)}
+"""The defaults, as they stand in `options.streams`."""
+
+
+def stream_settings(options: Mapping[str, Any]) -> StreamSettings:
+    """What `options.streams` says.
+
+    :raises BadRequest: a name is unknown, or a value is no number above 0
+    """
+    given = options.get("streams")
+    if given is None:
+        return StreamSettings()
+    if not isinstance(given, Mapping):
+        raise ccxt.BadRequest(f"streams: expected a dict of {', '.join(STREAMS)}, got {given!r}"[:200])
+    for name, value in given.items():
+        if name not in STREAMS:
+            raise ccxt.BadRequest(f"streams.{name}: expected one of {', '.join(STREAMS)}"[:200])
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        if not numeric or not 0 < value < _LARGEST or (name == "buffer" and not isinstance(value, int)):
+            what = "a whole number" if name == "buffer" else "a number"
+            raise ccxt.BadRequest(f"streams.{name}: expected {what} above 0, got {value!r}"[:200])
+    return StreamSettings(**given)

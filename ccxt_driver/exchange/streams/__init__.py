@@ -1,0 +1,1 @@
+"""Streams that lose nothing: `watch_*` on the OMS's events."""

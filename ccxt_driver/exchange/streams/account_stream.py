@@ -1,0 +1,247 @@
+"""The changes of one account on their way to everyone who watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import ccxt
+
+from .account_watcher import AccountWatcher
+from .changes import Change, Kind
+from .sources import Source, cursor_expired
+
+LOG: Final = logging.getLogger("ccxt_driver")
+_OPEN: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
+_MOST_ORDERS_WITH_DEALS: Final = 10_000
+
+
+class AccountStream:
+    """One source, many watchers. It runs as long as somebody watches.
+
+    :param exchange_id: in messages
+    :param account_id: whose changes
+    :param make_source: chooses the source, for this stream as its sink
+    :param remember: called with each change that somebody watches: the caches
+    """
+
+    def __init__(
+        self,
+        exchange_id: str,
+        account_id: int,
+        make_source: Callable[[AccountStream], Any],
+        remember: Callable[[Change], None],
+    ) -> None:
+        self.account_id = account_id
+        self._id = exchange_id
+        self._make_source = make_source
+        self._remember = remember
+        self._watchers: dict[Hashable, AccountWatcher] = {}
+        self._kinds: frozenset[Kind] = frozenset()
+        self._source: Source | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._begun = False
+        self._position: int | None = None
+        """The last event that came."""
+        self._rewinds: set[AccountWatcher] = set()
+        """Watchers that want to go on before where the stream is."""
+        self._deals: dict[Any, dict[Any, dict[str, Any]]] = {}
+        """Of orders that are open, by order and deal."""
+        self._closing: asyncio.Task[None] | None = None
+
+    # -- for those who watch -----------------------------------------------------------------------
+
+    def watcher(self, key: Hashable, make: Callable[[], AccountWatcher]) -> AccountWatcher:
+        """The watcher of that name, made at its first call."""
+        known = self._watchers.get(key)
+        if known is not None and not known.over:
+            return known
+        watcher = self._watchers[key] = make()
+        self._know_kinds()
+        if watcher.seq is not None:
+            self._rewinds.add(watcher)
+        elif self._begun:
+            watcher.seq = self._position
+        return watcher
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has begun: nothing is missed."""
+        return self._begun
+
+    @property
+    def position(self) -> int | None:
+        """The last event that came."""
+        return self._position
+
+    def take_source(self, source: Source) -> None:
+        """Run on a source, which begins where the watchers want to go on."""
+        self._rewinds.clear()
+        self._source = source
+
+    async def started(self) -> None:
+        """Wait until it has begun.
+
+        :raises BaseError: it could not; the next call tries again
+        """
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+            self._starting.add_done_callback(_asked_for)
+        await asyncio.shield(self._starting)
+
+    async def caught_up(self, watcher: AccountWatcher) -> None:
+        """Give a new watcher what came between where it begins and where the stream is."""
+        if watcher not in self._rewinds:
+            return
+        self._rewinds.discard(watcher)
+        seq = watcher.seq
+        if self._source is not None and seq is not None and seq != self._position:
+            await self._source.rewind(seq)
+
+    async def remove(self, key: Hashable, error: ccxt.BaseError) -> None:
+        """End a watcher."""
+        watcher = self._watchers.pop(key, None)
+        if watcher is not None:
+            watcher.fail(error, end=True)
+            self._know_kinds()
+        if not self._watchers:
+            await self.close()
+
+    def hint(self) -> None:
+        """Something was commanded: news may be due."""
+        if self._source is not None:
+            self._source.hint()
+
+    def end(self, error: ccxt.BaseError) -> None:
+        """End all watchers."""
+        watchers, self._watchers = self._watchers, {}
+        for watcher in watchers.values():
+            watcher.fail(error, end=True)
+
+    async def close(self) -> None:
+        """End the source."""
+        starting, self._starting = self._starting, None
+        if starting is not None and not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+        source, self._source = self._source, None
+        self._begun, self._position = False, None
+        if source is not None:
+            await source.close()
+
+    async def _start(self) -> None:
+        try:
+            self.take_source(await self._make_source(self))
+            assert self._source is not None, "it was just taken"
+            await self._source.start()
+            if not self._begun:
+                raise ccxt.ExchangeNotAvailable(f"{self._id} the connection was lost while it was made")
+        except BaseException:
+            source, self._source = self._source, None
+            if source is not None:
+                await source.close()
+            raise
+
+    def _know_kinds(self) -> None:
+        self._kinds = frozenset(watcher.kind for watcher in self._watchers.values())
+
+    # -- as the sink of a source -------------------------------------------------------------------
+
+    def begin(self, seq: int | None) -> None:
+        """Nothing is missed from here on."""
+        self._begun = True
+        if self._position is None or (seq is not None and seq > self._position):
+            self._position = seq
+        for watcher in self._watchers.values():
+            if watcher.seq is None:
+                watcher.seq = seq
+
+    def resume_after(self) -> int | None:
+        """The last event that all watchers have."""
+        wanted = [watcher.seq for watcher in self._watchers.values() if not watcher.ended]
+        return min((seq for seq in wanted if seq is not None), default=self._position)
+
+    def take(self, seq: int, change: Change | None) -> None:
+        """Give an event to everyone who has not got it."""
+        if change is not None:
+            change = self._completed(change)
+        if self._position is None or seq > self._position:
+            self._position = seq
+            if change is not None and change.kind in self._kinds:
+                self._remember(change)
+        for watcher in self._watchers.values():
+            last = watcher.seq
+            if last is None or seq > last:
+                if change is not None:
+                    watcher.take(change)
+                watcher.seq = seq
+
+    def take_all(self, changes: Iterable[Change]) -> None:
+        """Give changes that have no number to everyone."""
+        for change in changes:
+            completed = self._completed(change)
+            if change.kind in self._kinds:
+                self._remember(completed)
+            for watcher in tuple(self._watchers.values()):
+                watcher.take(completed)
+
+    def expired(self, after_seq: int) -> None:
+        """Those who wanted to go on there are told so; they cannot be given what they miss."""
+        unknown = self._position is not None and after_seq > self._position
+        for watcher in self._watchers.values():
+            seq = watcher.seq
+            if seq is not None and (seq >= after_seq if unknown else seq <= after_seq):
+                watcher.fail(cursor_expired(self._id, watcher.name, seq), end=True)
+
+    def outage(self, error: ccxt.NetworkError) -> None:
+        """Those who wait are told; they miss nothing when they call again."""
+        message = f"{self._id}: no connection for a while, it is still tried: {error}"
+        for watcher in self._watchers.values():
+            if watcher.waits:
+                watcher.fail(ccxt.ExchangeNotAvailable(message))
+
+    def fail(self, error: ccxt.BaseError) -> None:
+        """The source has ended: everyone is told, and the next call tries to begin anew, where it ended."""
+        self._begun = False
+        source, self._source = self._source, None
+        if source is not None:
+            self._closing = asyncio.get_running_loop().create_task(source.close())
+        for watcher in self._watchers.values():
+            watcher.fail(error)
+
+    def _completed(self, change: Change) -> Change:
+        """An order with its deals, when all of them have come by here."""
+        row = change.row
+        if change.kind is Kind.TRADE:
+            self._deals.setdefault(row.get("order_id"), {})[row.get("id")] = row
+            if len(self._deals) > _MOST_ORDERS_WITH_DEALS:
+                del self._deals[next(iter(self._deals))]
+            return change
+        if change.kind is not Kind.ORDER:
+            return change
+        known = self._deals.get(row.get("id"))
+        if known is None:
+            return change
+        if row.get("status") not in _OPEN:
+            del self._deals[row["id"]]
+        return change._replace(deals=_making_up(known.values(), row.get("filled_qty")))
+
+
+def _making_up(deals: Iterable[dict[str, Any]], filled: Any) -> tuple[dict[str, Any], ...] | None:
+    """The first deals that make up what was filled; None when some are missing."""
+    missing, chosen = Decimal(str(filled or 0)), []
+    for deal in deals:
+        if missing <= 0:
+            break
+        chosen.append(deal)
+        missing -= Decimal(str(deal["qty"]))
+    return tuple(chosen) if not missing else None
+
+
+def _asked_for(task: asyncio.Task[None]) -> None:
+    """Whoever waited for it may have been cancelled."""
+    if not task.cancelled():
+        task.exception()

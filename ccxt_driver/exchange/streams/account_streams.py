@@ -1,0 +1,320 @@
+"""`watch_orders`, `watch_my_trades`, `watch_positions`, `watch_balance` and their kin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.values import format_time
+from ccxt_driver.exchange.configuration import whole_number
+from ccxt_driver.mappers.values import decimal_of
+
+from .account_watcher import AccountWatcher
+from .caches import RowCache
+from .changes import Change, Kind
+from .streaming import Streaming
+
+if TYPE_CHECKING:
+    from ccxt.base.types import Balances, Order, Position, Trade
+
+_MOST_CACHED: Final = 1000
+_AMOUNTS: Final = ("free", "used", "total")
+
+
+class AccountStreams(Streaming):
+    """Every committed change of an account, handed to every watcher once, in the OMS's order.
+
+    A watcher is (method, symbols, strategy, `params["watcher"]`), whatever task calls it. It begins at
+    its first call, or after the event `params["after_seq"]`. Calls at the same time get the same.
+    """
+
+    async def watch_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> list[Order]:
+        """Orders that have changed, each state of them once.
+
+        :param symbol: unified symbol, or None for all
+        :param since: milliseconds since the Unix epoch; older orders are left out
+        :param limit: at most so many at a time; the others come with the next calls
+        :param params: `strategy_id`, `account_id`, `watcher` (a name, when several should each get
+            everything), `after_seq` (begin after this event)
+        :returns: ccxt order structures, in the OMS's order
+        :raises ExchangeError: the watcher was too slow; it carries `after_seq`
+        """
+        return await self._watched(Kind.ORDER, "watch_orders", _listed(symbol), since, limit, params)
+
+    async def watch_orders_for_symbols(
+        self, symbols: list[str], since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> list[Order]:
+        """Orders of several markets that have changed; arguments as of `watch_orders`."""
+        return await self._watched(Kind.ORDER, "watch_orders_for_symbols", symbols, since, limit, params)
+
+    async def watch_my_trades(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> list[Trade]:
+        """The account's new deals; arguments as of `watch_orders`.
+
+        :returns: ccxt trade structures, in the OMS's order
+        """
+        return await self._watched(Kind.TRADE, "watch_my_trades", _listed(symbol), since, limit, params)
+
+    async def watch_my_trades_for_symbols(
+        self, symbols: list[str], since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> list[Trade]:
+        """New deals of several markets; arguments as of `watch_orders`."""
+        return await self._watched(Kind.TRADE, "watch_my_trades_for_symbols", symbols, since, limit, params)
+
+    async def watch_positions(
+        self, symbols: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> list[Position]:
+        """Positions that have changed, also those that have closed (`contracts` is 0).
+
+        :param symbols: unified symbols, or None for all
+        :param params: as of `watch_orders`
+        :returns: ccxt position structures, in the OMS's order; with
+            `options.watchPositions.fetchPositionsSnapshot` the first call returns what is open
+        """
+        asked = (Kind.POSITION, "watch_positions", symbols, since, limit, params)
+        if self.handle_option("watchPositions", "fetchPositionsSnapshot", False):
+            watcher, _ = await self._watcher_of(Kind.POSITION, "watch_positions", symbols, params)
+            if not watcher.was_given_a_snapshot:
+                watcher.was_given_a_snapshot = True
+                known = await self.fetch_positions(symbols, self._own_params(params))
+                if known:
+                    return known
+        return await self._watched(*asked)
+
+    async def watch_position(self, symbol: Any = None, params: dict[str, Any] = {}) -> Position:
+        """The next change of a position.
+
+        :param symbol: unified symbol, or None for all
+        :returns: a ccxt position structure
+        """
+        [position] = await self._watched(Kind.POSITION, "watch_position", _listed(symbol), None, 1, params)
+        return position
+
+    async def watch_balance(self, params: dict[str, Any] = {}) -> Balances:
+        """The account's money after its latest changes.
+
+        :param params: `account_id`, `watcher`, `after_seq`
+        :returns: ccxt's balance structure; `info["changes"]` holds the rows of all changes since the
+            call before
+        """
+        watcher, _ = await self._watcher_of(Kind.BALANCE, "watch_balance", None, params)
+        if watcher.balance is None:
+            asked = self._own_params(params)
+            snapshot: Any = await self.fetch_balance(self.omit(asked, ["strategy_id"]))
+            if watcher.balance is None:
+                watcher.balance = {code: snapshot[code] for code in snapshot["total"]}
+                if self.handle_option("watchBalance", "fetchBalanceSnapshot", False):
+                    return snapshot
+        balance: Balances = await watcher.next(
+            lambda changes: (self._balance(watcher, changes), len(changes))
+        )
+        self.balance = balance
+        return balance
+
+    # -- un_watch --------------------------------------------------------------------------------------
+
+    async def un_watch_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_orders` with the same arguments; calls that wait get UnsubscribeError."""
+        return await self._unwatched("watch_orders", _listed(symbol), params)
+
+    async def un_watch_orders_for_symbols(self, symbols: list[str], params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_orders_for_symbols` with the same arguments."""
+        return await self._unwatched("watch_orders_for_symbols", symbols, params)
+
+    async def un_watch_my_trades(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_my_trades` with the same arguments."""
+        return await self._unwatched("watch_my_trades", _listed(symbol), params)
+
+    async def un_watch_my_trades_for_symbols(self, symbols: list[str], params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_my_trades_for_symbols` with the same arguments."""
+        return await self._unwatched("watch_my_trades_for_symbols", symbols, params)
+
+    async def un_watch_positions(self, symbols: Any = None, params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_positions` with the same arguments."""
+        return await self._unwatched("watch_positions", symbols, params)
+
+    async def un_watch_position(self, symbol: Any = None, params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_position` with the same arguments."""
+        return await self._unwatched("watch_position", _listed(symbol), params)
+
+    async def un_watch_balance(self, params: dict[str, Any] = {}) -> Any:
+        """End the watcher of `watch_balance` with the same arguments."""
+        return await self._unwatched("watch_balance", None, params)
+
+    # -- how -------------------------------------------------------------------------------------------
+
+    async def _watched(
+        self, kind: Kind, method: str, symbols: Any, since: Any, limit: Any, params: dict[str, Any]
+    ) -> Any:
+        checked = self._list_arguments(since, limit, {})
+        since, limit = checked["since"], checked["limit"]
+        watcher, wanted = await self._watcher_of(kind, method, symbols, params)
+        parse = await self._parser(kind, self._account_id(params))
+        while True:
+            if self.newUpdates:
+                found = await watcher.next(_all_of(parse, since), limit)
+                if isinstance(found, ccxt.BaseError):
+                    raise found
+            else:
+                await watcher.next(lambda changes: (None, len(changes)))
+                found = self._cached(kind, wanted, since, limit, params, parse)
+            if found:
+                return found
+
+    async def _watcher_of(
+        self, kind: Kind, method: str, symbols: Any, params: dict[str, Any]
+    ) -> tuple[AccountWatcher, frozenset[str] | None]:
+        """The watcher that a call is of; when this returns it misses nothing."""
+        account_id, strategy_id = self._account_id(params), self._strategy_id(params)
+        after_seq, name = params.get("after_seq"), params.get("watcher")
+        if after_seq is not None:
+            after_seq = whole_number("after_seq", after_seq)
+        desk = self._desk()
+        stream = desk.stream(account_id)
+        with self._beginning(desk):
+            desk.at_once(stream)
+            if not stream.is_on:
+                await stream.started()
+            position = stream.position
+            if not self.markets:
+                await self.load_markets()
+            wanted = self._symbols_of(symbols)
+            key = (method, wanted, strategy_id, name)
+
+            def make() -> AccountWatcher:
+                begin = position if after_seq is None else after_seq
+                most, of_kind = desk.settings.buffer, None if kind is Kind.BALANCE else strategy_id
+                return AccountWatcher(f"{self.id} {method}", most, kind, wanted, of_kind, begin)
+
+            watcher = stream.watcher(key, make)
+            await stream.caught_up(watcher)
+        return watcher, wanted
+
+    async def _unwatched(self, method: str, symbols: Any, params: dict[str, Any]) -> Any:
+        account_id, strategy_id = self._account_id(params), self._strategy_id(params)
+        await self.load_markets()
+        key = (method, self._symbols_of(symbols), strategy_id, params.get("watcher"))
+        error = ccxt.UnsubscribeError(f"{self.id} {method} was unsubscribed")
+        await self._desk().stream(account_id).remove(key, error)
+        return True
+
+    def _symbols_of(self, symbols: Any) -> frozenset[str] | None:
+        if symbols is None:
+            return None
+        if isinstance(symbols, str) or not isinstance(symbols, Sequence):
+            raise ccxt.ArgumentsRequired(
+                f"{self.id} symbols: expected a list of symbols, got {symbols!r}"[:200]
+            )
+        return frozenset(self.market(symbol)["symbol"] for symbol in symbols) or None
+
+    async def _parser(self, kind: Kind, account_id: int) -> Callable[[Change], Any]:
+        """What makes a caller's own structure of a change."""
+        if kind is not Kind.POSITION:
+            return self._parse_order_change if kind is Kind.ORDER else self._parse_trade_change
+        mode = (await self._account(account_id)).get("position_mode")
+        hedged = None if mode is None else mode == "hedge"
+        return lambda change: self._position({**change.row}, hedged)
+
+    def _parse_order_change(self, change: Change) -> Any:
+        deals = None if change.deals is None else [{**deal} for deal in change.deals]
+        return self._order({**change.row}, deals)
+
+    def _parse_trade_change(self, change: Change) -> Any:
+        return self.parse_trade({**change.row})
+
+    def _parse_position_change(self, change: Change) -> Any:
+        return self._position({**change.row}, None)
+
+    # -- caches ----------------------------------------------------------------------------------------
+
+    def remember_change(self, change: Change) -> None:
+        """Keep a change in ccxt's caches."""
+        if change.kind is not Kind.BALANCE:
+            self._cache_of(change.kind).keep(change)
+
+    def _cache_of(self, kind: Kind) -> RowCache:
+        name, option, parse = {
+            Kind.ORDER: ("orders", "ordersLimit", self._parse_order_change),
+            Kind.TRADE: ("myTrades", "tradesLimit", self._parse_trade_change),
+            Kind.POSITION: ("positions", None, self._parse_position_change),
+        }[kind]
+        cache = getattr(self, name, None)
+        if not isinstance(cache, RowCache):
+            limit = None if option is None else self.safe_integer(self.options, option, _MOST_CACHED)
+            cache = RowCache(limit, parse)
+            setattr(self, name, cache)
+        return cache
+
+    def _cached(
+        self,
+        kind: Kind,
+        wanted: frozenset[str] | None,
+        since: int | None,
+        limit: int | None,
+        params: Mapping[str, Any],
+        parse: Callable[[Change], Any],
+    ) -> list[Any]:
+        """What is cached of those that are watched, the caller's own copies: as with `newUpdates` False."""
+        account_id, strategy_id = self._account_id(params), self._strategy_id(params)
+        found = [
+            parse(change)
+            for change in self._cache_of(kind).changes()
+            if change.account_id == account_id
+            and (wanted is None or change.symbol in wanted)
+            and (strategy_id is None or change.strategy_id == strategy_id)
+        ]
+        return self.filter_by_since_limit(found, since, limit, "timestamp", True)
+
+    def _balance(self, watcher: AccountWatcher, changes: Sequence[Change]) -> Any:
+        """The whole balance after some changes of single currencies."""
+        known = watcher.balance
+        assert known is not None, "read when the watcher began"
+        number = self._number()
+        for change in changes:
+            amounts = {name: self._mapped(decimal_of, change.row, name) for name in _AMOUNTS}
+            made = {name: None if amount is None else number(amount) for name, amount in amounts.items()}
+            known[str(change.row.get("currency"))] = made
+        ts_ms = changes[-1].ts_ms
+        balance: dict[str, Any] = {
+            "info": {"changes": [{**change.row} for change in changes]},
+            "timestamp": ts_ms,
+            "datetime": None if ts_ms is None else format_time(ts_ms),
+            **{code: dict(amounts) for code, amounts in known.items()},
+        }
+        for name in _AMOUNTS:
+            balance[name] = {code: amounts[name] for code, amounts in known.items()}
+        return balance
+
+
+def _listed(symbol: Any) -> list[Any] | None:
+    return None if symbol is None else [symbol]
+
+
+def _all_of(
+    parse: Callable[[Change], Any], since: int | None
+) -> Callable[[Sequence[Change]], tuple[Any, int]]:
+    """What delivers changes: the caller's own structures, up to the first row that is none."""
+
+    def deliver(changes: Sequence[Change]) -> tuple[Any, int]:
+        made: list[Any] = []
+        for index, change in enumerate(changes):
+            try:
+                made.append(parse(change))
+            except ccxt.BadResponse as error:
+                if index:
+                    return _since(made, since), index
+                return error, 1
+        return _since(made, since), len(changes)
+
+    return deliver
+
+
+def _since(made: list[Any], since: int | None) -> list[Any]:
+    if since is None:
+        return made
+    return [each for each in made if each["timestamp"] is None or each["timestamp"] >= since]

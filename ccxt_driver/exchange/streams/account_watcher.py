@@ -1,0 +1,67 @@
+"""A watcher of an account's changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+
+from ccxt_driver.errors import annotate
+
+from .changes import Change, Kind
+from .watching import Watcher
+
+
+class AccountWatcher(Watcher[Change]):
+    """Takes the changes of one kind, of some symbols, of one strategy.
+
+    :param name: in messages
+    :param most: how many undelivered changes are kept
+    :param kind: of what
+    :param symbols: None for all
+    :param strategy_id: None for all
+    :param after_seq: the last change that it need not be given; None for those from now on
+    """
+
+    def __init__(
+        self,
+        name: str,
+        most: int,
+        kind: Kind,
+        symbols: frozenset[str] | None,
+        strategy_id: int | None,
+        after_seq: int | None,
+    ) -> None:
+        super().__init__(name, most)
+        self.kind = kind
+        self.seq = after_seq
+        """The last change that it was offered, or need not be; None before its stream has begun."""
+        self.balance: dict[str, dict[str, Any]] | None = None
+        """The account's money as of the last delivered change, where that is watched."""
+        self.was_given_a_snapshot = False
+        self._symbols = symbols
+        self._strategy_id = strategy_id
+
+    def take(self, change: Change) -> None:
+        """Keep a change, if it is one of those that are watched."""
+        if change.kind is not self.kind:
+            return
+        if self._symbols is not None and change.symbol not in self._symbols:
+            return
+        strategy_id = change.strategy_id
+        if self._strategy_id is not None and strategy_id is not None and strategy_id != self._strategy_id:
+            return
+        self.offer(change)
+
+    def too_slow(self, first: Change) -> BaseException:
+        """Where the stream can be resumed, if the server numbers its events."""
+        if first.seq is None:
+            return super().too_slow(first)
+        after = first.seq - 1
+        message = (
+            f"{self.name}: {self._most} changes were not asked for in time and are not kept; go on with "
+            f"params={{'after_seq': {after}}} to be given all of them, or read the state anew"
+        )
+        error = annotate(ccxt.ExchangeError(message), code="slow_consumer")
+        error.__dict__["after_seq"] = after
+        return error

@@ -1,0 +1,117 @@
+"""Everything of an exchange object's streams: sockets, feeds and the streams of accounts, in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.exchange.stream_settings import StreamSettings, stream_settings
+
+from .account_stream import AccountStream
+from .changes import Change
+from .event_feed import EventFeed
+from .socket import GatewaySocket
+from .sources import CursorSource, InProcessSource, Source
+
+_NUMBERED: Final = frozenset({Feature.EVENT_ROWS, Feature.EVENT_CURSOR})
+_CLOSING_SECONDS: Final = 0.8
+"""Closing takes no longer, whatever the other side does."""
+
+
+class StreamDesk:
+    """Made at the first use of a stream, and anew after `close()` or in another event loop.
+
+    :param exchange: the exchange object
+    """
+
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+        self.settings: StreamSettings = stream_settings(exchange.options)
+        self.loop = asyncio.get_running_loop()
+        self._sockets: dict[str, tuple[GatewaySocket, EventFeed]] = {}
+        self._streams: dict[int, AccountStream] = {}
+        self.beginning = 0
+        """How many calls are about to begin a stream: commands of this object wait for them."""
+        self.begun = asyncio.Event()
+
+    def socket(self) -> GatewaySocket:
+        """The socket to the gateway; connected when it is used."""
+        return self._of_gateway()[0]
+
+    def _of_gateway(self) -> tuple[GatewaySocket, EventFeed]:
+        url = websocket_url(self._exchange)
+        known = self._sockets.get(url)
+        if known is None:
+            socket = GatewaySocket(self._exchange, url, self.settings)
+            known = self._sockets[url] = (socket, EventFeed(self._exchange.id, socket))
+        return known
+
+    def stream(self, account_id: int) -> AccountStream:
+        """The stream of an account."""
+        stream = self._streams.get(account_id)
+        if stream is None:
+            stream = self._streams[account_id] = AccountStream(
+                self._exchange.id, account_id, self._source_of, self._remember
+            )
+        return stream
+
+    def hint(self, account_id: int) -> None:
+        """Something was commanded on an account."""
+        stream = self._streams.get(account_id)
+        if stream is not None:
+            stream.hint()
+
+    def at_once(self, stream: AccountStream) -> None:
+        """Begin a stream of an OMS in this process: nothing has to be waited for."""
+        if self._exchange._is_embedded and not stream.is_on:
+            source = self._in_process(stream)
+            stream.take_source(source)
+            source.listen()
+
+    def _in_process(self, stream: AccountStream) -> InProcessSource:
+        oms = self._exchange._embedded_oms or self._exchange._open_embedded()
+        return InProcessSource(oms, stream)
+
+    async def _source_of(self, stream: AccountStream) -> Source:
+        if self._exchange._is_embedded:
+            return self._in_process(stream)
+        features = await self._exchange._features()
+        socket, feed = self._of_gateway()
+        if features >= _NUMBERED:
+            return CursorSource(stream, socket, feed)
+        raise ccxt.NotSupported(f"{self._exchange.id} streams need a server that pushes rows")
+
+    def _remember(self, change: Change) -> None:
+        self._exchange.remember_change(change)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def end(self, error: ccxt.BaseError) -> None:
+        """End all watchers, at once."""
+        for stream in self._streams.values():
+            stream.end(error)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        streams, self._streams = self._streams, {}
+        sockets, self._sockets = self._sockets, {}
+        ends = [stream.close() for stream in streams.values()]
+        ends += [socket.close() for socket, _ in sockets.values()]
+        tasks = {asyncio.ensure_future(each) for each in ends}
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSING_SECONDS)
+
+
+def websocket_url(exchange: Any) -> str:
+    """Where the gateway's WebSocket is: `urls["api"]["ws"]`, or `/ws` of its base URL."""
+    base = exchange.urls["api"]
+    if not isinstance(base, str):
+        given = base.get("ws")
+        if given is not None:
+            return str(given)
+        base = base.get("private") or next(iter(base.values()))
+    scheme, separator, rest = str(base).partition("://")
+    return f"{'wss' if scheme == 'https' else 'ws'}{separator}{rest}/ws"

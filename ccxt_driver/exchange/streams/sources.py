@@ -1,0 +1,297 @@
+"""Where an account's changes come from, when the OMS numbers them: this process, or a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from threading import get_ident
+from typing import Any, Final, Protocol
+
+import ccxt
+
+from ccxt_driver.contract.events import Action, EventName, Namespace
+from ccxt_driver.errors import annotate
+
+from .changes import Change, change_of
+from .event_feed import EventFeed
+from .socket import Frame, GatewaySocket
+
+LOG: Final = logging.getLogger("ccxt_driver")
+_CHUNK: Final = 1000
+_TICK_SECONDS: Final = 0.2
+"""How often an OMS in this process is asked to look at its market: nobody else may."""
+_SNAPSHOTS: Final = frozenset({EventName.SNAPSHOT_OPEN_ORDERS.value, EventName.SNAPSHOT_OPEN_POSITIONS.value})
+
+
+class Sink(Protocol):
+    """The stream of one account, as its source sees it."""
+
+    account_id: int
+
+    def begin(self, seq: int | None) -> None:
+        """From here on nothing is missed: watchers that wait for the beginning start after this event."""
+
+    def resume_after(self) -> int | None:
+        """The last event that all watchers have; None when they want what is new only."""
+
+    def take(self, seq: int, change: Change | None) -> None:
+        """The next event; without a change for one that carries no row."""
+
+    def take_all(self, changes: Iterable[Change]) -> None:
+        """Changes without numbers, found by reading."""
+
+    def expired(self, after_seq: int) -> None:
+        """Nobody can tell any more what came directly after that event."""
+
+    def outage(self, error: ccxt.NetworkError) -> None:
+        """There has been no connection for a long time."""
+
+    def fail(self, error: ccxt.BaseError) -> None:
+        """The source has ended."""
+
+
+class Source(Protocol):
+    """What gives a stream its changes."""
+
+    async def start(self) -> None:
+        """Begin; when this returns nothing is missed any more.
+
+        :raises BaseError: it cannot be begun
+        """
+
+    async def rewind(self, after_seq: int) -> None:
+        """Give once more what came after an event; watchers that have it are not given it again."""
+
+    def hint(self) -> None:
+        """Something was commanded: news may be due."""
+
+    async def close(self) -> None:
+        """End."""
+
+
+class InProcessSource:
+    """An embedded OMS in this process: told by it after each commit, by whichever thread.
+
+    :param oms: an `EmbeddedOms`
+    :param sink: gets the changes
+    """
+
+    def __init__(self, oms: Any, sink: Sink) -> None:
+        self._oms = oms
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
+        self._cursor = 0
+        self._unsubscribe: Any = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        self.listen()
+
+    def listen(self) -> None:
+        """Begin at once: nothing is missed from here on."""
+        account_id = self._sink.account_id
+        with self._oms.lock:
+            self._cursor = self._oms.last_seq(account_id)
+            self._unsubscribe = self._oms.subscribe(self._committed)
+        self._ticker = self._loop.create_task(self._tick())
+        after_seq = self._sink.resume_after()
+        self._sink.begin(self._cursor)
+        if after_seq is not None and after_seq != self._cursor:
+            self._replay(after_seq)
+
+    async def rewind(self, after_seq: int) -> None:
+        """Give once more what came after an event."""
+        self._replay(after_seq)
+
+    def hint(self) -> None:
+        """Nothing to do: the OMS tells by itself."""
+
+    async def close(self) -> None:
+        """Listen no more."""
+        self._stop()
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None:
+            ticker.cancel()
+            await asyncio.wait({ticker})
+
+    def _stop(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def _replay(self, after_seq: int) -> None:
+        """Everything after an event, also what is newer than all that was told of."""
+        account_id = self._sink.account_id
+        cursor = after_seq
+        while True:
+            events = self._oms.events(account_id, cursor, _CHUNK)
+            if events is None:
+                self._sink.expired(after_seq)
+                return
+            self._give(events)
+            if len(events) < _CHUNK:
+                return
+            cursor = events[-1].seq
+
+    def _committed(self, events: list[Any]) -> None:
+        """Called by the OMS, which waits for it, in the thread that made the change."""
+        if self._loop.is_closed():
+            self._stop()  # the program has forgotten to close the exchange object
+        elif get_ident() == self._thread:
+            self._deliver(events)
+        else:
+            self._loop.call_soon_threadsafe(self._deliver, events)
+
+    def _deliver(self, events: list[Any]) -> None:
+        if self._unsubscribe is None:
+            return
+        own = [event for event in events if event.account_id == self._sink.account_id]
+        if not own or own[-1].seq <= self._cursor:
+            return
+        if own[0].seq == self._cursor + 1:
+            self._give(own)
+        else:  # a commit of another thread has been overtaken by this one
+            self._replay(self._cursor)
+
+    def _give(self, events: list[Any]) -> None:
+        take, account_id = self._sink.take, self._sink.account_id
+        for event in events:
+            seq = event.seq
+            take(seq, change_of(account_id, event.name, seq, event.ts_ms, event.payload))
+            if seq > self._cursor:
+                self._cursor = seq
+
+    async def _tick(self) -> None:
+        """Let time pass in the OMS: stops, trailing orders and fills happen also when nobody asks."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            if self._oms.closed:
+                self._stop()
+                self._sink.fail(ccxt.ExchangeNotAvailable("oms embedded: the OMS was closed"))
+                return
+            if not self._oms.manual:
+                self._oms.tick()
+
+
+class CursorSource:
+    """A server that pushes whole rows and numbers its events: nothing is missed, whatever happens.
+
+    :param sink: gets the changes
+    :param socket: to the server
+    :param feed: of that socket
+    """
+
+    def __init__(self, sink: Sink, socket: GatewaySocket, feed: EventFeed) -> None:
+        self._sink = sink
+        self.account_id = sink.account_id
+        self._socket = socket
+        self._feed = feed
+        self._sent: int | None = None
+        """The last event of this subscription, or that before its first; None before there is one."""
+        self._asked_after: int | None = None
+        self._has_expired = False
+        self._is_on = False
+
+    async def start(self) -> None:
+        """Connect and subscribe."""
+        await self._socket.ready()
+        self._feed.add(self)
+        await self._feed.subscribe()
+
+    async def rewind(self, after_seq: int) -> None:
+        """Subscribe anew, from there on."""
+        await self._socket.ready()
+        if self._sent is not None and after_seq > self._sent:
+            # Everything that was committed before the answer has come before it.
+            await self._socket.ask(Namespace.SYSTEM, Action.PING, {})
+            if after_seq > self._sent:
+                self._sink.expired(after_seq)
+        else:
+            await self._feed.subscribe()
+
+    def hint(self) -> None:
+        """Nothing to do: the server pushes."""
+
+    async def close(self) -> None:
+        """Follow the account no more."""
+        self._feed.remove(self)
+
+    # -- as a subscriber ---------------------------------------------------------------------------
+
+    def resume_after(self) -> int | None:
+        """From where the watchers want to go on."""
+        return self._sink.resume_after()
+
+    def on_subscribing(self, after_seq: int | None) -> None:
+        """What comes now continues after that event, unless the server says that it cannot."""
+        self._sent = self._asked_after = after_seq
+        self._has_expired = False
+        self._is_on = True
+
+    def on_snapshot(self, frame: Frame) -> None:
+        """What is open as of an event: live events continue from there."""
+        event = frame.get("event")
+        if event == EventName.CURSOR_EXPIRED.value:
+            self._has_expired = True
+            self._sent = None
+        elif event in _SNAPSHOTS and (self._sent is None or self._has_expired):
+            seq = frame.get("seq")
+            self._sent = seq if type(seq) is int else None
+
+    def on_subscribed(self) -> bool:
+        """Nothing is missed from here on.
+
+        :returns: whether to subscribe again: others go on where the server can
+        """
+        self._sink.begin(self._sent)
+        if not self._has_expired or self._asked_after is None:
+            return False
+        self._has_expired = False
+        self._sink.expired(self._asked_after)
+        after_seq = self._sink.resume_after()
+        return after_seq is not None and self._sent is not None and after_seq < self._sent
+
+    def on_event(self, frame: Frame) -> None:
+        """The next event, if it is the next."""
+        seq, before = frame.get("seq"), frame.get("prev_seq")
+        if type(seq) is not int or not self._is_on:
+            return
+        sent = self._sent
+        if sent is None:
+            sent = before if type(before) is int else seq - 1
+        if seq <= sent:
+            return  # sent twice
+        if before is not None and before != sent:
+            self._is_on = False
+            self._socket.drop(f"events of account {self.account_id} after {sent} are missing")
+            return
+        self._sent = seq
+        row = frame.get("payload")
+        name, ts_ms = str(frame.get("event")), frame.get("ts_ms")
+        change = change_of(self.account_id, name, seq, ts_ms, row) if isinstance(row, dict) else None
+        self._sink.take(seq, change)
+
+    def on_down(self, error: ccxt.NetworkError) -> None:
+        """Wait: the next connection continues where this one ended."""
+        self._is_on = False
+
+    def on_outage(self, error: ccxt.NetworkError) -> None:
+        """Tell those who wait."""
+        self._sink.outage(error)
+
+    def on_failed(self, error: ccxt.BaseError) -> None:
+        """Tell everyone."""
+        self._is_on = False
+        self._sink.fail(error)
+
+
+def cursor_expired(exchange_id: str, name: str, after_seq: int) -> ccxt.BaseError:
+    """What a watcher is told whose cursor the server does not know any more."""
+    message = (
+        f"{exchange_id} {name}: cursor_expired: what came after event {after_seq} is not kept by the server, "
+        "or is of another history; read the state anew by fetch methods, then call without after_seq"
+    )
+    return annotate(ccxt.ExchangeError(message), code="cursor_expired")

@@ -1,0 +1,131 @@
+"""What all streams of an exchange object stand on: its desk, its client, its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import ccxt
+
+from ccxt_driver.exchange._async.exchange import OmsCcxtExchange as AsyncExchange
+from ccxt_driver.exchange._twins_async import LAZILY
+
+from .client import OmsClient
+from .desk import StreamDesk
+
+_LONGEST_WAIT: Final = 1.0
+"""Seconds that a command waits for a stream that is about to begin."""
+
+
+class Streaming(AsyncExchange):
+    """The async exchange with a place for streams."""
+
+    if TYPE_CHECKING:  # ccxt's have no annotations
+        clients: Any
+        streaming: Any
+        newUpdates: Any  # noqa: N815
+        balance: Any
+
+    _stream_desk: StreamDesk | None = None
+
+    def _desk(self) -> StreamDesk:
+        """The streams of this object in the loop that runs now."""
+        desk = self._stream_desk
+        if desk is None or (desk.loop.is_closed() and desk.loop is not asyncio.get_running_loop()):
+            desk = self._stream_desk = StreamDesk(self)
+        return desk
+
+    @contextmanager
+    def _beginning(self, desk: StreamDesk) -> Iterator[None]:
+        """While a stream begins, commands of this object wait a little: their events are to be seen."""
+        desk.beginning += 1
+        desk.begun.clear()
+        try:
+            yield
+        finally:
+            desk.beginning -= 1
+            if not desk.beginning:
+                desk.begun.set()
+
+    async def _streams_have_begun(self) -> None:
+        desk = self._stream_desk
+        if desk is None or not desk.beginning:
+            return
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                await desk.begun.wait()
+        except TimeoutError:
+            return  # an order is not held up by a server that gives no stream
+
+    async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        await self._streams_have_begun()
+        try:
+            return await super()._command(command)
+        finally:
+            self._told_of(command)
+
+    async def _commands(self, commands: list[dict[str, Any]]) -> list[Any]:
+        await self._streams_have_begun()
+        try:
+            return await super()._commands(commands)
+        finally:
+            for command in commands[:1]:
+                self._told_of(command)
+
+    def _told_of(self, command: dict[str, Any]) -> None:
+        if self._stream_desk is not None:
+            self._stream_desk.hint(command["account_id"])
+
+    def _own_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters for a read, without those of streams."""
+        return self.omit(params, ["watcher", "after_seq"])
+
+    # -- the socket --------------------------------------------------------------------------------------
+
+    def make_client(self, url: str, handle: Callable[[Any], None], lost: Callable[[Any], None]) -> OmsClient:
+        """A client for one connection, in ccxt's `clients`."""
+        self.open(*LAZILY)
+        ws_options = self.safe_value(self.options, "ws", {})
+        settings = self.extend(
+            self.streaming,
+            {"log": self.log, "verbose": self.verbose, "asyncio_loop": self.asyncio_loop},
+            ws_options,
+        )
+        client = OmsClient(url, handle, lost, settings)
+        http_proxy, https_proxy, _ = self.check_ws_proxy_settings()
+        client.proxy = http_proxy or https_proxy
+        if self.clients is None:
+            self.clients = {}
+        self.clients[url] = client
+        return client
+
+    def forget_client(self, url: str, client: OmsClient) -> None:
+        """Take a client out of ccxt's `clients` that is not used any more."""
+        if self.clients and self.clients.get(url) is client:
+            del self.clients[url]
+
+    def socket_session(self) -> Any:
+        """The aiohttp session that a socket is dialled with."""
+        _, _, socks_proxy = self.check_ws_proxy_settings()
+        return self.get_socks_proxy_session(socks_proxy) if socks_proxy else self.session
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    async def close(self, clean_instance_data: bool = False) -> Any:
+        """Close all connections; calls of `watch_*` that wait get ExchangeClosedByUser."""
+        desk, self._stream_desk = self._stream_desk, None
+        if desk is not None:
+            desk.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by the user"))
+            await desk.close()
+        return await (super().close(True) if clean_instance_data else super().close())
+
+    def forget_side(self) -> None:
+        """Drop everything that was read from the gateway, and end what watches it."""
+        desk, self._stream_desk = self._stream_desk, None
+        if desk is not None and not desk.loop.is_closed():
+            error = ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called; watch again")
+            desk.end(error)
+            self._desk_closing = desk.loop.create_task(desk.close())
+        super().forget_side()

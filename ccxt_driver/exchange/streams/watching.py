@@ -1,0 +1,163 @@
+"""A watcher: what one who watches has not been given yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from copy import copy
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+import ccxt
+
+from ccxt_driver.errors import annotate
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Round(Generic[T]):
+    """Calls that wait at the same time: what the first of them takes is given to all of them."""
+
+    __slots__ = ("failure", "taken")
+
+    def __init__(self) -> None:
+        self.taken: tuple[T, ...] | None = None
+        self.failure: BaseException | None = None
+
+
+class Watcher(Generic[T]):
+    """Undelivered items, in order, for whichever task calls.
+
+    Calls that wait at the same time are given the same. What is given counts as delivered when one
+    call that was not cancelled returns with it: between taking and returning nothing waits.
+
+    :param name: in messages
+    :param most: how many undelivered items are kept; then the watcher fails, it never skips any
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self._most: Final = most
+        self._pending: deque[T] = deque()
+        self._round: _Round[T] = _Round()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._failure: BaseException | None = None
+        self.ended = False
+        """Whether it takes nothing more."""
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call waits now."""
+        return bool(self._waiters)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended and has nothing left to say: the next call needs a new one."""
+        return self.ended and self._failure is None
+
+    def offer(self, item: T) -> None:
+        """Keep an item until it is asked for."""
+        if self.ended:
+            return
+        if len(self._pending) >= self._most:
+            # Say so rather than skip, and keep nothing that could be taken for all there was.
+            error = self.too_slow(self._pending[0])
+            self._pending.clear()
+            self.fail(error, end=True)
+            return
+        self._pending.append(item)
+        if self._waiters:
+            self._wake()
+
+    def replace(self, item: T) -> None:
+        """Keep this item only: for what stands for everything before it, such as a price."""
+        self._pending.clear()
+        self.offer(item)
+
+    def too_slow(self, first: T) -> BaseException:
+        """What is raised when too many items wait.
+
+        :param first: the oldest that was not delivered
+        """
+        message = (
+            f"{self.name}: {self._most} changes were not asked for in time and are not kept; read the "
+            "state anew with the fetch methods, and go on with a new call"
+        )
+        return annotate(ccxt.ExchangeError(message), code="slow_consumer")
+
+    def fail(self, error: BaseException, *, end: bool = False) -> None:
+        """Raise an error from all calls that wait; without any from the next one, after what is undelivered.
+
+        :param end: it takes nothing more
+        """
+        if self.ended:
+            return
+        self.ended = end
+        if not self._waiters:
+            self._failure = error
+            return
+        self._round.failure = error
+        self._round = _Round()
+        self._wake()
+
+    async def next(self, deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None = None) -> R:
+        """The next items, at once if there are any.
+
+        :param deliver: makes the caller's own copies of items, and says of how many of them, one at
+            least; when it raises, nothing counts as delivered
+        :param limit: at most so many; the others are given to the next calls
+        :raises BaseError: the watcher has failed
+        """
+        while True:
+            if self._round.taken is not None:
+                self._round = _Round()
+            turn = self._round
+            if self._pending:
+                return self._take(turn, deliver, limit)
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise _copied(failure)
+            await self._news()
+            if turn.taken is not None:
+                return deliver(turn.taken)[0]
+            if turn.failure is not None:
+                raise _copied(turn.failure)
+
+    def _take(self, turn: _Round[T], deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None) -> R:
+        pending = self._pending
+        items = tuple(pending if limit is None else islice(pending, limit))
+        result, count = deliver(items)
+        if count == len(pending):
+            pending.clear()
+        else:
+            for _ in range(count):
+                pending.popleft()
+        turn.taken = items[:count]
+        return result
+
+    async def _news(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter.cancelled() and waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def _copied(error: BaseException) -> BaseException:
+    """The same error for another caller: each adds its own frames to it."""
+    twin = copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
