@@ -27,6 +27,8 @@ _POLICY: Final = 1008
 """Close code of a server that does not accept the key."""
 
 Frame = dict[str, Any]
+_LATE: Final[Frame] = {}
+"""In the place of an answer that did not come in time."""
 
 
 class SocketClosed(ccxt.NotSupported):
@@ -157,22 +159,23 @@ class GatewaySocket:
         if client is None or not client.isConnected:
             error = ccxt.ExchangeNotAvailable(f"{self._exchange.id} {self.url}: not connected")
             raise annotate(error, outcome="not_sent")
-        number = next(self._ids)
-        ask = _Ask(asyncio.get_running_loop().create_future(), last, each)
-        self._asks[number] = ask
+        loop = asyncio.get_running_loop()
+        number, answer = next(self._ids), loop.create_future()
+        self._asks[number] = _Ask(answer, last, each)
+        seconds = self._exchange.timeout / 1000 if seconds is None else seconds
+        clock = loop.call_later(seconds, _give_up, answer)
         try:
             await client.send({"id": number, "namespace": namespace, "action": action, "payload": payload})
-            seconds = self._exchange.timeout / 1000 if seconds is None else seconds
-            done, _ = await asyncio.wait({ask.answer}, timeout=seconds)
+            frame: Frame = await answer
         finally:
+            clock.cancel()
             del self._asks[number]
-            ask.answer.cancel()
-        if not done:
+        if frame is _LATE:
             # It may be read as an answer to something else if it came later: a new connection.
             late = ccxt.RequestTimeout(f"{self._exchange.id} /ws {action}: no answer in {seconds} seconds")
             client.end(late)
             raise annotate(late, outcome="unknown")
-        return self._checked(ask.answer.result(), action, payload)
+        return self._checked(frame, action, payload)
 
     def nudge(self) -> None:
         """Have the server look for events at once, where it does so after what it does not know only."""
@@ -360,6 +363,11 @@ class GatewaySocket:
             detail = said if isinstance(said, Mapping) else {"code": "", "message": str(said)}
             raise error_from_detail(self._exchange.id, detail, command=payload.get("command"))
         return frame
+
+
+def _give_up(answer: asyncio.Future[Frame]) -> None:
+    if not answer.done():
+        answer.set_result(_LATE)
 
 
 def _told(task: asyncio.Task[None]) -> None:

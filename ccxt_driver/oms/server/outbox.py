@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from .wire import Wire
+
+_BATCH: Final = 256
 MOST_FRAMES: Final = 8192
 MOST_CHARACTERS: Final = 64 * 1024 * 1024
 _PATIENCE_SECONDS: Final = 30.0
@@ -30,16 +33,20 @@ class _Farewell(NamedTuple):
 class Outbox:
     """Frames on their way to one client.
 
-    :param socket: prepared
-    :param transport: what is cut when the other side does not read
+    :param socket: prepared; says goodbye
+    :param wire: where frames are written
     """
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, socket: web.WebSocketResponse, wire: Wire) -> None:
         self._socket = socket
-        self._transport = transport
+        self._wire = wire
+        self._loop = asyncio.get_running_loop()
         self._frames: deque[str] = deque()
         self._characters = 0
-        self._news = asyncio.Event()
+        self._is_due = False
+        """Whether what waits is about to be written, or waits for the other side to read."""
+        self._stuck = asyncio.Event()
+        """Set when somebody has to wait: for the other side to read, or to say goodbye."""
         self._room = asyncio.Event()
         self._farewell: _Farewell | None = None
         self._cut: asyncio.TimerHandle | None = None
@@ -64,7 +71,22 @@ class Outbox:
             raise SlowConsumer
         self._frames.append(frame)
         self._characters += len(frame)
-        self._news.set()
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what waits, all of it by one write, as far as the other side reads."""
+        wire, frames = self._wire, self._frames
+        while frames and not wire.is_full:
+            batch = [frames.popleft() for _ in range(min(len(frames), _BATCH))]
+            self._characters -= sum(map(len, batch))
+            wire.write(batch)
+        self._is_due = bool(frames)
+        if frames:
+            self._stuck.set()
+        elif self._half_empty:
+            self._room.set()
 
     async def room(self) -> None:
         """Wait until half of it is free.
@@ -90,16 +112,20 @@ class Outbox:
         if discard:
             self._frames.clear()
         seconds = _PATIENCE_SECONDS if discard else FAREWELL_SECONDS
-        self._cut = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
-        self._news.set()
+        self._cut = self._loop.call_later(seconds, self._wire.cut)
+        self._stuck.set()
         self._room.set()
 
     async def run(self) -> None:
-        """Send until there is nothing more to say, or nobody to say it to; then `goodbye` is due."""
+        """See that all is sent until there is nothing more to say, or nobody to say it to.
+
+        Then `goodbye` is due.
+        """
         try:
             await self._send_all()
             if self._farewell is not None and self._farewell.frame is not None:
-                await self._socket.send_str(self._farewell.frame)
+                self._wire.write([self._farewell.frame])
+                await self._wire.room()
         except ConnectionError:
             # The other side has gone: there is nobody left to tell.
             self.close(None, 1006, "connection lost", discard=True)
@@ -115,15 +141,13 @@ class Outbox:
                 self._cut.cancel()
 
     async def _send_all(self) -> None:
-        frames = self._frames
         while True:
-            while frames:
-                frame = frames.popleft()
-                self._characters -= len(frame)
-                await self._socket.send_str(frame)
-                if self._half_empty:
-                    self._room.set()
+            await self._stuck.wait()
+            self._stuck.clear()
+            self.flush()
+            while self._frames:
+                await self._wire.room()
+                self.flush()
+                self._room.set()
             if self._farewell is not None:
                 return
-            self._news.clear()
-            await self._news.wait()

@@ -38,6 +38,7 @@ from .market_polls import MarketPolls
 from .outbox import Outbox, SlowConsumer
 from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms
 from .snapshots import Refused, Snapshot, ask, call_venue, refused, take
+from .wire import Wire
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
 
@@ -434,7 +435,7 @@ class WebSocketEndpoint:
         transport = request.transport
         if transport is None:  # gone during the handshake
             return socket
-        outbox = Outbox(socket, transport)
+        outbox = Outbox(socket, Wire(transport, request.writer))
         client = Client(self._oms, self._groups, self._hub, outbox, secret, self._wait_of(request.remote))
         self._clients.add(client)
         outbox.put(frames.HELLO)
@@ -456,6 +457,7 @@ class WebSocketEndpoint:
                 if message.type is WSMsgType.TEXT:
                     await client.outbox.room()
                     await client.answer(message.data)
+                    client.outbox.flush()
                 elif message.type is WSMsgType.BINARY:
                     client.refuse("expected a text frame")
         except SlowConsumer:
