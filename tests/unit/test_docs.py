@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from ccxt_driver import OmsCcxtExchange
+from ccxt_driver import OmsCcxtProExchange
 from ccxt_driver.contract.commands import Command, CommandName
 from ccxt_driver.contract.endpoints import ENDPOINTS, snake_case
 from ccxt_driver.contract.events import Action
@@ -104,11 +104,12 @@ def test_pages_name_no_method_that_does_not_exist() -> None:
         "close_requested",
         *(name for name in vars(EmbeddedOms) if not name.startswith("_")),
         "create_app",
+        "create_task",
         "reduce_only",
         "close_by_executed",
     }
 
-    assert {word for word in named - others if not hasattr(OmsCcxtExchange({}), word)} == set()
+    assert {word for word in named - others if not hasattr(OmsCcxtProExchange({}), word)} == set()
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "configuration.md"], ids=lambda page: page.name)
