@@ -24,5 +24,6 @@ WITHOUT: Final[dict[str, str]] = {
     Feature.EVENT_ROWS: "events carry ids only, and the rows are read after each",
     Feature.EVENT_CURSOR: "after a lost connection everything is read again",
     Feature.WS_QUERIES: "reads of orders, trades and positions over the WebSocket go by HTTP",
+    Feature.BOOK_UPDATES: "an order book that is watched comes whole at every change",
 }
 """By the name of the feature; a test holds that none is missing."""

@@ -128,6 +128,26 @@ class SubscribeMarket(BaseModel):
     depth: Annotated[int, Field(ge=1, le=1000)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] | None = None
     poll_interval_ms: Annotated[int, Field(ge=1)] = 1200
+    book_updates: Flag = False
+    """**[feature book_updates]** After a whole order book `orderbook_updated` may carry a `BookUpdate`."""
+
+
+Levels = list[tuple[float, float]]
+"""[price, amount] each."""
+
+
+class BookUpdate(BaseModel):
+    """`update` of an `orderbook_updated`, in place of `data`: **[feature book_updates]**.
+
+    Levels that are new or whose amount has changed; an amount of 0 takes a level away. It applies to the book
+    whose `nonce` is `prev_nonce`. The `data` of a whole book carries its `nonce`, too.
+    """
+
+    bids: Levels
+    asks: Levels
+    nonce: int
+    prev_nonce: int
+    timestamp: int | None = None
 
 
 class UnsubscribeMarket(BaseModel):

@@ -35,3 +35,5 @@ class Feature(StrEnum):
     """Events carry `seq`, `prev_seq` and `ts_ms`; `subscribe` takes `after_seq`."""
     WS_QUERIES = "ws_queries"
     """`/ws` answers the queries of the contract too: action `query`."""
+    BOOK_UPDATES = "book_updates"
+    """`subscribe_market` takes `book_updates`: after the whole order book only what changes in it is sent."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .gateway import FEATURES, HANDLERS, Reply
     from .market.listing import DEFAULT_MARKETS, LeverageTier, Market
     from .market.weather import Synthetic
+    from .market_news import MarketNews
     from .service import EmbeddedOms
 
 _HOMES: Final = {
@@ -25,6 +26,7 @@ _HOMES: Final = {
     "HANDLERS": "gateway",
     "LeverageTier": "market.listing",
     "Market": "market.listing",
+    "MarketNews": "market_news",
     "OWNER": "entities",
     "Permission": "entities",
     "Principal": "entities",
@@ -42,6 +44,7 @@ __all__ = [
     "Event",
     "LeverageTier",
     "Market",
+    "MarketNews",
     "Permission",
     "Principal",
     "Reply",

@@ -31,6 +31,7 @@ from .market.feed import LiveData, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
 from .market.weather import Synthetic
+from .market_news import MarketNews, of_events, of_prices
 from .models import Models
 from .outcome import internal_error
 from .refusals import Refusal, no_price
@@ -42,6 +43,7 @@ from .trading_hours import Session, SessionChange, read_session
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
 _EXACT: Final = Context(prec=60)
 _Subscriber = Callable[[list[Event]], None]
+_PriceSubscriber = Callable[[MarketNews], None]
 _MEMORY_EVENTS: Final = 10_000
 _MOST_SPEED: Final = 1_000_000
 
@@ -95,7 +97,10 @@ class EmbeddedOms:
         self._lock = RLock()
         self._closed = False
         self._subscribers: list[_Subscriber] = []
-        self._news: deque[tuple[list[Event], list[_Subscriber]]] = deque()
+        self._price_subscribers: list[_PriceSubscriber] = []
+        self._news: deque[tuple[Any, list[Any]]] = deque()
+        """What is to be told, and to which of the subscribers."""
+        self._told_of_ms = 0
         self._telling = False
         if feed is None:
             if speed is not None:
@@ -246,13 +251,28 @@ class EmbeddedOms:
         :param callback: gets the events of one commit; it must be quick and must not raise
         :returns: ends the subscription
         """
+        return self._add(self._subscribers, callback)
+
+    def subscribe_prices(self, callback: Callable[[MarketNews], None]) -> Callable[[], None]:
+        """Be told when market data may have changed, in the thread that did it, when its request is done.
+
+        Told are prices that are set or come from a live feed, `advance`, `tick` when the feed has moved since
+        the last one, and orders that change a book. Prices that are a function of time move without a word
+        between two ticks: whoever needs them looks.
+
+        :param callback: gets the symbols to look at again; it must be quick and must not raise
+        :returns: ends the subscription
+        """
+        return self._add(self._price_subscribers, callback)
+
+    def _add(self, subscribers: list[Any], callback: Any) -> Callable[[], None]:
         with self._lock:
-            self._subscribers.append(callback)
+            subscribers.append(callback)
 
         def unsubscribe() -> None:
             with self._lock:
-                if callback in self._subscribers:
-                    self._subscribers.remove(callback)
+                if callback in subscribers:
+                    subscribers.remove(callback)
 
         return unsubscribe
 
@@ -295,11 +315,19 @@ class EmbeddedOms:
             self._refuse_closed()
             self._core.ensure_whole()
             clock.advance(milliseconds)
-            settle(self._core, clock.now_ms())
+            try:
+                settle(self._core, clock.now_ms())
+            finally:  # the clock has moved in any case
+                self._prices_moved(self._core.market.markets)
 
     def tick(self) -> None:
         """Do what has happened up to now: fills, stops, expiries. Every request does it too."""
-        with self._settled() as (core, _):
+        with self._settled() as (core, now):
+            if not core.market.is_live:  # of that one's moves `_on_news` tells
+                step_ms = core.market.step_ms
+                if now // step_ms != self._told_of_ms // step_ms:
+                    self._told_of_ms = now
+                    self._prices_moved(core.market.markets)
             core.store.catch_up()
 
     def set_price(
@@ -328,6 +356,7 @@ class EmbeddedOms:
         ]
         with self._settled(symbol) as (core, now):
             settle_price(core, symbol, now, *prices)
+            self._prices_moved((symbol,))
 
     def set_funding_rate(self, symbol: str, rate: object) -> None:
         """Set what long pays short of a swap from its next funding time on.
@@ -478,6 +507,7 @@ class EmbeddedOms:
                 if self._unlisten is not None:
                     self._unlisten()
                 self._subscribers.clear()
+                self._price_subscribers.clear()
                 self._core.store.close()
 
     def __enter__(self) -> Self:
@@ -503,6 +533,7 @@ class EmbeddedOms:
         """A live feed has something new."""
         with self._lock:
             if not self._closed:
+                self._prices_moved(self._core.market.markets)
                 self.tick()
 
     def _refuse_closed(self) -> None:
@@ -512,6 +543,12 @@ class EmbeddedOms:
     def _publish(self, events: list[Event]) -> None:
         if self._subscribers:
             self._news.append((events, [*self._subscribers]))
+        if self._price_subscribers and (news := of_events(events)).books:
+            self._news.append((news, [*self._price_subscribers]))
+
+    def _prices_moved(self, symbols: Iterable[str]) -> None:
+        if self._price_subscribers:
+            self._news.append((of_prices(symbols), [*self._price_subscribers]))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -531,16 +568,16 @@ class EmbeddedOms:
         self._telling = True
         try:
             while self._news:
-                events, subscribers = self._news.popleft()
+                news, subscribers = self._news.popleft()
                 for callback in subscribers:
-                    if callback in self._subscribers:
-                        self._tell_one(callback, events)
+                    if callback in self._subscribers or callback in self._price_subscribers:
+                        self._tell_one(callback, news)
         finally:
             self._telling = False
 
-    def _tell_one(self, callback: _Subscriber, events: list[Event]) -> None:
+    def _tell_one(self, callback: Callable[[Any], None], news: Any) -> None:
         try:
-            callback(events)
+            callback(news)
         except Exception:  # noqa: BLE001
             # The change is committed: a subscriber's fault must not make it look undone.
             LOG.exception("a subscriber failed")

@@ -350,6 +350,27 @@ async def test_market_data_that_cannot_be_had_is_an_error(
     assert (answer["event"], answer["payload"]["code"]) == ("error", code)
 
 
+async def test_prices_and_orders_are_pushed_at_once(oms: EmbeddedOms, socket: Socket) -> None:
+    wanted = {"account_id": 1, "symbol": "BTC/USDT", "poll_interval_ms": 10_000, "book_updates": True}
+    await socket.ask("subscribe_market", {**wanted, "channels": ["orderbook"]})
+    whole = (await socket.next())["payload"]["data"]
+    assert (whole["nonce"], len(whole["bids"])) == (1, 1)
+    number = await socket.send("command", order(price="90", qty="0.5"))
+    answers = [await socket.next() for _ in range(2)]
+    assert {answer["id"] for answer in answers} == {number, None}
+    [update] = [answer["payload"]["update"] for answer in answers if answer["id"] is None]
+    assert (update["bids"], update["asks"], update["prev_nonce"], update["nonce"]) == (
+        [[90.0, 0.5]],
+        [],
+        1,
+        2,
+    )
+    await asyncio.to_thread(oms.set_price, "BTC/USDT", bid=99, ask=101)
+    update = (await socket.next())["payload"]["update"]
+    assert sorted(level[:1] + [level[1] > 0] for level in update["bids"]) == [[99.0, True], [100.0, False]]
+    assert update["prev_nonce"] == 2
+
+
 async def test_candles_and_trades(socket: Socket) -> None:
     wanted = {"account_id": 1, "symbol": "ETH/USDT", "channels": ["ohlcv", "trades"], "limit": 5}
     await socket.ask("subscribe_market", wanted)

@@ -77,8 +77,11 @@ def pushed_event(event: Event, prev_seq: int, payload: str) -> str:
     )
 
 
-def market_update(account_id: int, symbol: str, channel: str, data: Any, ts_ms: int) -> str:
-    """New market data of a `subscribe_market`."""
+def market_update(account_id: int, symbol: str, channel: str, news: dict[str, Any], ts_ms: int) -> str:
+    """New market data of a `subscribe_market`.
+
+    :param news: `data`, or `update` of an order book
+    """
     frame = {
         "id": None,
         "ok": True,
@@ -86,12 +89,6 @@ def market_update(account_id: int, symbol: str, channel: str, data: Any, ts_ms: 
         "namespace": Namespace.CCXT.value,
         "action": "event",
         "event": f"{channel}_updated",
-        "payload": {
-            "account_id": account_id,
-            "symbol": symbol,
-            "channel": channel,
-            "data": data,
-            "ts_ms": ts_ms,
-        },
+        "payload": {"account_id": account_id, "symbol": symbol, "channel": channel, **news, "ts_ms": ts_ms},
     }
     return dumps(frame).decode()

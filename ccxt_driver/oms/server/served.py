@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.oms.entities import Event, Principal
 from ccxt_driver.oms.keys import KeyRing
+from ccxt_driver.oms.market_news import MarketNews
 from ccxt_driver.oms.service import CommandRequest
 
 
@@ -62,6 +63,10 @@ class ServedOms(Protocol):
 
     def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
         """Call back after every commit, in order, from the thread that made it."""
+        ...
+
+    def subscribe_prices(self, callback: Callable[[MarketNews], None]) -> Callable[[], None]:
+        """Call back when market data may have changed, from the thread that did it."""
         ...
 
     def last_seq(self, account_id: int) -> int:

@@ -36,6 +36,7 @@ from .event_hub import CursorExpired, EventHub, Feed
 from .limits import LARGEST_FRAME, RateLimiter
 from .market_polls import MarketPolls
 from .outbox import Outbox, SlowConsumer
+from .price_hub import PriceHub
 from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms
 from .snapshots import Refused, Snapshot, ask, call_venue, refused, take
 from .wire import Wire
@@ -65,6 +66,7 @@ class Client:
     :param oms: what it talks to
     :param groups: who runs its commands
     :param hub: where its events come from
+    :param prices: says when market data may have changed
     :param outbox: where its frames go
     :param secret: the key it came with, if any; its digest is kept, to see when it is disabled
     :param wait: how many seconds someone has to wait before the next frame; None when nobody has to
@@ -75,6 +77,7 @@ class Client:
         oms: ServedOms,
         groups: CommandGroups,
         hub: EventHub,
+        prices: PriceHub,
         outbox: Outbox,
         secret: str | None,
         wait: Callable[[Principal], int] | None = None,
@@ -87,7 +90,7 @@ class Client:
         self._digest: str | None = None
         self._principal = ANONYMOUS
         self._feeds: list[Feed] = []
-        self._polls = MarketPolls(oms, outbox, self.close_slow)
+        self._polls = MarketPolls(oms, prices, outbox, self.close_slow)
         if secret is not None:
             self._sign_in(secret)
 
@@ -396,6 +399,7 @@ class WebSocketEndpoint:
         self._groups = groups
         self._clients: set[Client] = set()
         self._hub: EventHub | None = None
+        self._prices: PriceHub | None = None
 
     @property
     def clients(self) -> int:
@@ -405,6 +409,7 @@ class WebSocketEndpoint:
     def start(self) -> None:
         """Listen to the OMS; from within the event loop."""
         self._hub = EventHub(self._oms)
+        self._prices = PriceHub(self._oms)
 
     def check_keys(self) -> None:
         """Close the connections whose keys have been disabled or rotated."""
@@ -421,6 +426,8 @@ class WebSocketEndpoint:
         """Listen to the OMS no more."""
         if self._hub is not None:
             self._hub.close()
+        if self._prices is not None:
+            self._prices.close()
 
     async def handle(self, request: web.Request, secret: str | None) -> web.WebSocketResponse:
         """Serve one connection until it ends.
@@ -428,6 +435,7 @@ class WebSocketEndpoint:
         :param secret: of a key that has been found good already, if any
         """
         assert self._hub is not None, "started with the application"
+        assert self._prices is not None, "with the hub"
         socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_SECONDS, max_msg_size=self._largest_frame, compress=False, timeout=2.0
         )
@@ -436,7 +444,8 @@ class WebSocketEndpoint:
         if transport is None:  # gone during the handshake
             return socket
         outbox = Outbox(socket, Wire(transport, request.writer))
-        client = Client(self._oms, self._groups, self._hub, outbox, secret, self._wait_of(request.remote))
+        wait = self._wait_of(request.remote)
+        client = Client(self._oms, self._groups, self._hub, self._prices, outbox, secret, wait)
         self._clients.add(client)
         outbox.put(frames.HELLO)
         try:

@@ -9,6 +9,7 @@ import pytest
 
 from ccxt_driver.oms.entities import OWNER, Event, Principal
 from ccxt_driver.oms.keys import KeyRing
+from ccxt_driver.oms.market_news import MarketNews
 from ccxt_driver.oms.store import Changes, MemoryStore
 
 
@@ -26,6 +27,7 @@ class ScriptedOms:
         self.keys = KeyRing(self.store, lambda: 0)
         self.lock = threading.RLock()
         self.callbacks: list[Callable[[list[Event]], None]] = []
+        self.followers: list[Callable[[MarketNews], None]] = []
         self.answers: dict[str, Callable[..., ScriptedReply]] = {}
         self.ticks = 0
 
@@ -42,6 +44,14 @@ class ScriptedOms:
     def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
+
+    def subscribe_prices(self, callback: Callable[[MarketNews], None]) -> Callable[[], None]:
+        self.followers.append(callback)
+        return lambda: self.followers.remove(callback)
+
+    def move(self, news: MarketNews) -> None:
+        for callback in list(self.followers):
+            callback(news)
 
     def last_seq(self, account_id: int) -> int:
         return self.store.load().last_seq.get(account_id, 0)

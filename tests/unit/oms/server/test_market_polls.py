@@ -9,9 +9,11 @@ import pytest
 
 from ccxt_driver.contract.events import SubscribeMarket, UnsubscribeMarket
 from ccxt_driver.oms.access import ANONYMOUS
+from ccxt_driver.oms.market_news import MarketNews
 from ccxt_driver.oms.server import market_polls
 from ccxt_driver.oms.server.market_polls import MOST_POLLS, MarketPolls
 from ccxt_driver.oms.server.outbox import SlowConsumer
+from ccxt_driver.oms.server.price_hub import PriceHub
 from ccxt_driver.oms.server.snapshots import Refused
 
 from .conftest import ScriptedOms, ScriptedReply
@@ -23,6 +25,13 @@ class Frames:
     def __init__(self) -> None:
         self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.full = False
+        self.free = asyncio.Event()
+        self.free.set()
+        self.waiting = asyncio.Event()
+
+    async def room(self) -> None:
+        self.waiting.set()
+        await self.free.wait()
 
     def put(self, frame: str) -> None:
         if self.full:
@@ -40,6 +49,7 @@ class Venue:
         self.answer: Any = 1
         self.asked: list[tuple[str, list[Any]]] = []
         self.turn = asyncio.Event()
+        self.oms = oms
         oms.answers["ccxt_call"] = self.call
 
     def call(self, path: Any, query: Any, body: Any, principal: Any) -> ScriptedReply:
@@ -70,7 +80,8 @@ async def polls(
     oms: ScriptedOms, frames: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[MarketPolls]:
     monkeypatch.setattr(market_polls, "SHORTEST_INTERVAL_MS", 1)
-    made = MarketPolls(oms, frames, lambda: None)  # type: ignore[arg-type]
+    monkeypatch.setattr(market_polls, "SHORTEST_PAUSE", 0.001)
+    made = MarketPolls(oms, PriceHub(oms), frames, lambda: None)  # type: ignore[arg-type]
     yield made
     made.close()
 
@@ -160,7 +171,128 @@ async def test_one_connection_cannot_follow_without_end(polls: Any, venue: Venue
 async def test_a_slow_consumer_is_told(oms: ScriptedOms, venue: Venue, frames: Frames) -> None:
     told = asyncio.Event()
     frames.full = True
-    polls = MarketPolls(oms, frames, told.set)  # type: ignore[arg-type]
+    polls = MarketPolls(oms, PriceHub(oms), frames, told.set)  # type: ignore[arg-type]
     polls.subscribe(wanted("ticker"), ANONYMOUS)
     await asyncio.wait_for(told.wait(), 10)
     polls.close()
+    assert oms.followers == []
+
+
+SOON = 10_000
+"""An interval at which nothing is read while a test runs."""
+
+
+def moved(*prices: str, books: tuple[str, ...] = ()) -> MarketNews:
+    return MarketNews(frozenset(prices), frozenset(books))
+
+
+async def test_a_price_that_changes_is_pushed_without_waiting_for_the_interval(
+    polls: Any, venue: Venue, frames: Frames
+) -> None:
+    polls.subscribe(wanted("ticker", interval=SOON), ANONYMOUS)
+    await frames.next()
+    venue.answer = 2
+    venue.oms.move(moved("ETH/USDT"))
+    venue.oms.move(moved("BTC/USDT"))
+    assert (await frames.next())["payload"]["data"] == 2
+
+
+async def test_of_an_order_only_the_book_is_read_again(polls: Any, venue: Venue, frames: Frames) -> None:
+    polls.subscribe(wanted("ticker", "orderbook", interval=SOON), ANONYMOUS)
+    await frames.next()
+    await frames.next()
+    venue.asked.clear()
+    venue.answer = 2
+    venue.oms.move(moved(books=("BTC/USDT",)))
+    assert (await frames.next())["payload"]["channel"] == "orderbook"
+    assert [name for name, _ in venue.asked] == ["fetch_order_book"]
+
+
+async def test_many_changes_are_one_look(polls: Any, venue: Venue, frames: Frames) -> None:
+    polls.subscribe(wanted("ticker", interval=SOON), ANONYMOUS)
+    await frames.next()
+    venue.asked.clear()
+    for venue.answer in range(2, 100):
+        venue.oms.move(moved("BTC/USDT"))
+    assert (await frames.next())["payload"]["data"] == 99
+    assert len(venue.asked) == 1
+
+
+async def test_a_change_in_another_thread_wakes_too(polls: Any, venue: Venue, frames: Frames) -> None:
+    polls.subscribe(wanted("ticker", interval=SOON), ANONYMOUS)
+    await frames.next()
+    venue.answer = 2
+    await asyncio.to_thread(venue.oms.move, moved("BTC/USDT"))
+    assert (await frames.next())["payload"]["data"] == 2
+
+
+async def test_who_reads_slowly_gets_the_latest(polls: Any, venue: Venue, frames: Frames) -> None:
+    polls.subscribe(wanted("ticker"), ANONYMOUS)
+    await frames.next()
+    frames.free.clear()
+    frames.waiting.clear()
+    await asyncio.wait_for(frames.waiting.wait(), 10)
+    asked = len(venue.asked)
+    for venue.answer in range(2, 100):
+        venue.oms.move(moved("BTC/USDT"))
+        await asyncio.sleep(0)
+    assert len(venue.asked) == asked
+    frames.free.set()
+    assert (await frames.next())["payload"]["data"] == 99
+
+
+async def test_who_follows_nothing_hears_nothing(polls: Any, venue: Venue, frames: Frames) -> None:
+    polls.subscribe(wanted("ticker", "orderbook"), ANONYMOUS)
+    await frames.next()
+    assert len(venue.oms.followers) == 1
+    polls.unsubscribe(UnsubscribeMarket())
+    await asyncio.sleep(0)
+    assert venue.oms.followers == []
+
+
+async def test_when_it_was_read_alone_is_no_news(polls: Any, venue: Venue, frames: Frames) -> None:
+    venue.answer = {"last": 1, "timestamp": 5, "datetime": "then"}
+    polls.subscribe(wanted("ticker"), ANONYMOUS)
+    await frames.next()
+    venue.answer = {"last": 1, "timestamp": 6, "datetime": "later"}
+    await venue.turns(3)
+    assert frames.queue.empty()
+    venue.answer = {"last": 2, "timestamp": 7, "datetime": "now"}
+    assert (await frames.next())["payload"]["data"]["timestamp"] == 7
+
+
+def book(bids: dict[float, float], asks: dict[float, float], timestamp: int = 1) -> dict[str, Any]:
+    sides = {"bids": [*map(list, bids.items())], "asks": [*map(list, asks.items())]}
+    return {"symbol": "BTC/USDT", **sides, "timestamp": timestamp, "nonce": None}
+
+
+async def test_of_a_book_only_the_first_is_whole_where_that_is_wanted(
+    polls: Any, venue: Venue, frames: Frames
+) -> None:
+    venue.answer = book({9: 1, 8: 2, 7: 3}, {10: 1, 11: 2, 12: 3})
+    polls.subscribe(wanted("orderbook", book_updates=True), ANONYMOUS)
+    first = (await frames.next())["payload"]
+    assert (first["data"]["nonce"], first["data"]["bids"]) == (1, [[9.0, 1.0], [8.0, 2.0], [7.0, 3.0]])
+    venue.answer = book({9: 1, 8: 2.5, 6: 1}, {10: 1, 11: 2, 12: 3}, 2)
+    second = (await frames.next())["payload"]
+    assert "data" not in second
+    changes = {"bids": [[7.0, 0], [8.0, 2.5], [6.0, 1.0]], "asks": []}
+    assert second["update"] == {**changes, "nonce": 2, "prev_nonce": 1, "timestamp": 2}
+
+
+async def test_a_book_that_is_all_new_is_sent_whole(polls: Any, venue: Venue, frames: Frames) -> None:
+    venue.answer = book({9: 1}, {10: 1})
+    polls.subscribe(wanted("orderbook", book_updates=True), ANONYMOUS)
+    await frames.next()
+    venue.answer = book({19: 1}, {20: 1})
+    payload = (await frames.next())["payload"]
+    assert "update" not in payload
+    assert payload["data"]["nonce"] == 2
+
+
+async def test_books_have_no_number_where_none_is_wanted(polls: Any, venue: Venue, frames: Frames) -> None:
+    venue.answer = book({9: 1}, {10: 1})
+    polls.subscribe(wanted("orderbook"), ANONYMOUS)
+    assert (await frames.next())["payload"]["data"]["nonce"] is None
+    venue.answer = book({9: 2}, {10: 1})
+    assert (await frames.next())["payload"]["data"]["bids"] == [[9.0, 2.0]]
