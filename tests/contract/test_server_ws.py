@@ -367,7 +367,7 @@ async def test_prices_and_orders_are_pushed_at_once(oms: EmbeddedOms, socket: So
     )
     await asyncio.to_thread(oms.set_price, "BTC/USDT", bid=99, ask=101)
     update = (await socket.next())["payload"]["update"]
-    assert sorted(level[:1] + [level[1] > 0] for level in update["bids"]) == [[99.0, True], [100.0, False]]
+    assert {price: amount > 0 for price, amount in update["bids"]} == {99.0: True, 100.0: False}
     assert update["prev_nonce"] == 2
 
 
