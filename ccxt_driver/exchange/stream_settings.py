@@ -22,6 +22,9 @@ class StreamSettings:
     :param backoff_most: the longest
     :param outage: how long a call waits for a lost connection before it raises; nothing is missed by that
     :param buffer: how many changes are kept for a watcher that does not ask for them
+    :param market_interval: between two readings of market data that the server does not push
+    :param market_check: after how long without a push they are read, too
+    :param market_rate: readings of market data a second, all together
     """
 
     ping_interval: float = 3.0
@@ -30,6 +33,9 @@ class StreamSettings:
     backoff_most: float = 30.0
     outage: float = 10.0
     buffer: int = 50_000
+    market_interval: float = 1.0
+    market_check: float = 10.0
+    market_rate: float = 20.0
 
 
 STREAMS: Final = {field.name: field.default for field in fields(StreamSettings)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import ccxt
 
@@ -21,6 +21,16 @@ _CLOSING_SECONDS: Final = 0.8
 """Closing takes no longer, whatever the other side does."""
 
 
+class Part(Protocol):
+    """What else ends with the streams."""
+
+    def end(self, error: ccxt.BaseError) -> None:
+        """End all watchers, at once."""
+
+    async def close(self) -> None:
+        """Wait until nothing of it runs any more."""
+
+
 class StreamDesk:
     """Made at the first use of a stream, and anew after `close()` or in another event loop.
 
@@ -33,6 +43,8 @@ class StreamDesk:
         self.loop = asyncio.get_running_loop()
         self._sockets: dict[str, tuple[GatewaySocket, EventFeed]] = {}
         self._streams: dict[int, AccountStream] = {}
+        self.parts: dict[str, Part] = {}
+        """Streams that are not of accounts, by name."""
         self.beginning = 0
         """How many calls are about to begin a stream: commands of this object wait for them."""
         self.begun = asyncio.Event()
@@ -93,12 +105,15 @@ class StreamDesk:
         """End all watchers, at once."""
         for stream in self._streams.values():
             stream.end(error)
+        for part in self.parts.values():
+            part.end(error)
 
     async def close(self) -> None:
         """Close all connections."""
         streams, self._streams = self._streams, {}
         sockets, self._sockets = self._sockets, {}
         ends = [stream.close() for stream in streams.values()]
+        ends += [part.close() for part in self.parts.values()]
         ends += [socket.close() for socket, _ in sockets.values()]
         tasks = {asyncio.ensure_future(each) for each in ends}
         if tasks:

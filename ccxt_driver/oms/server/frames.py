@@ -80,7 +80,7 @@ def pushed_event(event: Event, prev_seq: int, payload: str) -> str:
 def market_update(account_id: int, symbol: str, channel: str, news: dict[str, Any], ts_ms: int) -> str:
     """New market data of a `subscribe_market`.
 
-    :param news: `data`, or `update` of an order book
+    :param news: `data`, or `update` of an order book; `timeframe` of candles
     """
     frame = {
         "id": None,

@@ -160,6 +160,8 @@ def _content(data: Any) -> Any:
 
 def _update(poll: _Poll, data: Any) -> str:
     news = {"data": data} if poll.updates is None else poll.updates.payload(data)
+    if poll.topic.timeframe:
+        news["timeframe"] = poll.topic.timeframe
     topic, now = poll.topic, time.time_ns() // 1_000_000
     return frames.market_update(topic.account_id, topic.symbol, topic.channel.value, news, now)
 
