@@ -25,10 +25,25 @@ class Streaming(AsyncExchange):
     if TYPE_CHECKING:  # ccxt's have no annotations
         clients: Any
         streaming: Any
+        markets_loading: Any
         newUpdates: Any  # noqa: N815
         balance: Any
 
     _stream_desk: StreamDesk | None = None
+    _loading: asyncio.Task[Any] | None = None
+
+    async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
+        """ccxt's; who is cancelled while markets load leaves the others waiting for them.
+
+        :param reload: ask again
+        :returns: a dict of ccxt market structures
+        """
+        known = self.markets_loading
+        if not reload and known is not None and known.done():
+            return await super().load_markets(reload, params)
+        self._loading = loading = asyncio.ensure_future(super().load_markets(reload, params))
+        loading.add_done_callback(_asked_for)
+        return await asyncio.shield(loading)
 
     def _desk(self) -> StreamDesk:
         """The streams of this object in the loop that runs now."""
@@ -115,6 +130,10 @@ class Streaming(AsyncExchange):
 
     async def close(self, clean_instance_data: bool = False) -> Any:
         """Close all connections; calls of `watch_*` that wait get ExchangeClosedByUser."""
+        loading, self._loading = self._loading, None
+        if loading is not None and not loading.done() and loading.get_loop() is asyncio.get_running_loop():
+            loading.cancel()
+            await asyncio.wait({loading})
         desk, self._stream_desk = self._stream_desk, None
         if desk is not None:
             desk.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by the user"))
@@ -129,3 +148,9 @@ class Streaming(AsyncExchange):
             desk.end(error)
             self._desk_closing = desk.loop.create_task(desk.close())
         super().forget_side()
+
+
+def _asked_for(task: asyncio.Task[Any]) -> None:
+    """Whoever waited for it may have been cancelled."""
+    if not task.cancelled():
+        task.exception()
