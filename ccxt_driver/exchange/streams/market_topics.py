@@ -446,14 +446,15 @@ class TradesTopic(Topic):
         since = tape.newest_ms if tape.newest_ms is not None else self._began_ms or 0
         for _ in range(_MOST_PAGES):
             page = await self._trades(since, _MOST)
+            follows = tape.newest_ms is None or tape.knows_any(page)  # else the venue does not go back
             found |= self._take(page)
-            if tape.joins(window, TRADES_AT_ONCE):
-                return found, True
             last = page[-1]["timestamp"] if page else None
-            if last is None or last <= since:
+            if not follows or last is None:
                 break
-            if len(page) < _MOST and last >= window[-1]["timestamp"]:
+            if tape.joins(window, TRADES_AT_ONCE) or last >= window[-1]["timestamp"]:
                 return found, True
+            if last <= since:
+                break
             since = last
         return found, False
 
@@ -536,7 +537,7 @@ class CandlesTopic(Topic):
         exchange = self._hub.exchange
         pages = {**self._params, "paginate": True}
         missed = await exchange.fetch_ohlcv(self.symbol, self.timeframe, since, None, pages)
-        is_whole = bool(missed) and missed[0][0] <= data[0][0]
+        is_whole = any(candle[0] == since for candle in missed)  # else the venue does not go back
         found = self._take(missed)
         found |= self._take(data)
         if not is_whole:

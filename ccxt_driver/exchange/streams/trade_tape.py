@@ -34,10 +34,14 @@ class TradeTape:
             return True
         if self.newest_ms is None:
             return len(window) < asked
-        if any(trade.get("id") is not None and _key(trade) in self._known for trade in window):
+        if self.knows_any(trade for trade in window if trade.get("id") is not None):
             return True
         # Of the oldest moment of a window some trades may have been cut off.
         return (window[0].get("timestamp") or 0) < self.newest_ms
+
+    def knows_any(self, trades: Iterable[Trade]) -> bool:
+        """Whether any of them is known."""
+        return any(_key(trade) in self._known for trade in trades)
 
     def add(self, trades: Iterable[Trade]) -> list[Trade]:
         """Keep trades.

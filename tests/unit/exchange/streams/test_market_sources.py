@@ -1,0 +1,484 @@
+"""Where market data come from, and what becomes of them when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import ccxt
+import pytest
+
+from ccxt_driver.contract.features import Feature
+from ccxt_driver.pro import OmsCcxtExchange
+from tests.helpers.oms_rows import markets
+
+from .conftest import SPOT, Floor, soon, until
+
+QUICK = {
+    "market_interval": 0.01,
+    "market_rate": 100_000,
+    "backoff_first": 0.005,
+    "backoff_most": 0.02,
+    "outage": 0.15,
+}
+
+
+class Venue:
+    """What the venue behind a gateway without pushes answers; an exception is raised."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.asked: list[tuple[str, list[Any]]] = []
+
+    def count(self, function: str) -> int:
+        """How often a function was asked for."""
+        return Counter(name for name, _ in self.asked)[function]
+
+
+class OnVenue(OmsCcxtExchange):
+    """An exchange object whose gateway has no `/ws` worth having."""
+
+    venue: Venue
+    offered: tuple[str, ...] = ()
+
+    async def _features(self) -> frozenset[str]:
+        return frozenset(self.offered)
+
+    async def _venue(self, function: str, args: list[Any], params: Any, api: str = "market") -> Any:
+        await asyncio.sleep(0)
+        self.venue.asked.append((function, args))
+        answer = self.venue.answers[function]
+        answer = answer(*args) if callable(answer) else answer
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+MakeDriver = Callable[..., OnVenue]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[MakeDriver]:
+    made: list[OnVenue] = []
+
+    def one(**streams: Any) -> OnVenue:
+        settings = {"account_id": 1, "base_url": "http://127.0.0.1:9", "streams": QUICK | streams}
+        driver = OnVenue({"apiKey": "k", "timeout_on_exit": 0, "options": settings})
+        driver.venue = Venue()
+        listed = markets()
+        driver.venue.answers |= {
+            "fetch_markets": listed,
+            "fetch_currencies": {},
+            "describe": {"has": {"fetchBidsAsks": True}},
+        }
+        made.append(driver)
+        return driver
+
+    yield one
+    for driver in made:
+        await driver.close()
+
+
+def ticker(symbol: str, last: float) -> dict[str, Any]:
+    return {"symbol": symbol, "timestamp": 1, "last": last, "bid": last - 1, "ask": last + 1}
+
+
+def trade(number: int, *, named: bool = True, moment: int | None = None) -> dict[str, Any]:
+    return {
+        "id": str(number) if named else None,
+        "timestamp": 1_000 + number if moment is None else moment,
+        "symbol": SPOT,
+        "side": "buy",
+        "price": float(number),
+        "amount": 1.0,
+    }
+
+
+class Tape:
+    """Public trades of a venue that gives at most so many at once."""
+
+    def __init__(self, named: bool = True, page: int = 1000) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.named = named
+        self.page = page
+
+    def add(self, *numbers: int) -> None:
+        """More of them have happened."""
+        self.rows += [trade(number, named=self.named) for number in numbers]
+
+    def __call__(self, symbol: str, since: int | None, limit: int | None) -> list[dict[str, Any]]:
+        most = min(limit or self.page, self.page)
+        if since is None:
+            return [dict(row) for row in self.rows[-most:]]
+        return [dict(row) for row in self.rows if row["timestamp"] >= since][:most]
+
+
+def numbers(trades: list[dict[str, Any]]) -> list[int]:
+    return [int(row["price"]) for row in trades]
+
+
+async def following(driver: OnVenue, method: str = "watch_trades") -> asyncio.Task[Any]:
+    """Let a watcher begin to wait."""
+    call = asyncio.create_task(getattr(driver, method)(SPOT))
+    await until(lambda: SPOT in driver.trades or call.done())
+    return call
+
+
+# -- reading at an interval ------------------------------------------------------------------------------
+
+
+async def test_what_nobody_pushes_is_read_while_somebody_waits(make: MakeDriver) -> None:
+    driver = make()
+    venue = driver.venue
+    venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    assert (await soon(driver.watch_ticker(SPOT)))["last"] == 5
+    call = asyncio.create_task(driver.watch_ticker(SPOT))
+    await until(lambda: venue.count("fetch_ticker") > 3)
+    assert not call.done()
+    venue.answers["fetch_ticker"] = ticker(SPOT, 6)
+    assert (await soon(call))["last"] == 6
+    await asyncio.sleep(0.03)
+    before = venue.count("fetch_ticker")
+    await asyncio.sleep(0.1)
+    assert venue.count("fetch_ticker") <= before + 1  # nobody waits
+    venue.answers["fetch_ticker"] = ticker(SPOT, 7)
+    assert (await soon(driver.watch_ticker(SPOT)))["last"] == 7  # old by then: read at once
+
+
+async def test_trades_are_read_when_nobody_waits_too(make: MakeDriver) -> None:
+    driver = make()
+    tape = driver.venue.answers["fetch_trades"] = Tape(page=5)
+    tape.add(1, 2)
+    call = await following(driver)
+    for number in range(3, 30):
+        tape.add(number)
+        await asyncio.sleep(0.002)
+    got = numbers(await soon(call))
+    while len(got) < 27:
+        got += numbers(await soon(driver.watch_trades(SPOT)))
+    assert got == [*range(3, 30)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_burst_larger_than_a_window_is_read_page_by_page(make: MakeDriver, named: bool) -> None:
+    driver = make()
+    tape = driver.venue.answers["fetch_trades"] = Tape(named, page=7)
+    tape.add(1)
+    call = await following(driver)
+    tape.add(*range(2, 60))
+    got = numbers(await soon(call))
+    while len(got) < 58:
+        got += numbers(await soon(driver.watch_trades(SPOT)))
+    assert got == [*range(2, 60)]
+
+
+async def test_a_venue_that_does_not_go_back_is_told_of(make: MakeDriver) -> None:
+    """It gives the newest whatever it is asked for: nobody can tell what was between."""
+    driver = make()
+    tape = Tape(page=5)
+    driver.venue.answers["fetch_trades"] = lambda symbol, since, limit: tape(symbol, None, limit)
+    tape.add(1)
+    call = await following(driver)
+    tape.add(*range(2, 30))
+    got = numbers(await soon(call))
+    assert got == [25, 26, 27, 28, 29]
+    with pytest.raises(ccxt.ExchangeError, match="hole") as info:
+        await soon(driver.watch_trades(SPOT))
+    assert vars(info.value)["code"] == "incomplete"
+    tape.add(30)
+    assert numbers(await soon(driver.watch_trades(SPOT))) == [30]
+
+
+async def test_candles_that_ended_between_two_readings_are_read_too(make: MakeDriver) -> None:
+    driver = make()
+    minute = start = 60_000
+    candles = [[start, 1, 1, 1, 1, 1]]
+
+    def fetch(symbol: str, timeframe: str, since: int | None, limit: int | None) -> list[list[float]]:
+        found = [each for each in candles if since is None or each[0] >= since]
+        return [[*each] for each in (found[-(limit or 500) :] if since is None else found[: limit or 500])]
+
+    driver.venue.answers["fetch_ohlcv"] = fetch
+    assert len(await soon(driver.watch_ohlcv(SPOT))) == 1
+    candles[0] = [start, 1, 9, 1, 9, 9]
+    candles += [[start + number * minute, number, number, number, number, 1] for number in range(1, 50)]
+    got: dict[int, Any] = {}
+    while len(got) < 50:
+        got.update((each[0], each) for each in await soon(driver.watch_ohlcv(SPOT)))
+    assert [got[moment] for moment in sorted(got)] == candles
+
+
+async def test_tickers_that_are_wanted_together_are_one_request(make: MakeDriver) -> None:
+    driver = make(market_interval=0.05)
+    venue = driver.venue
+    await driver.load_markets()
+    spots = [market["symbol"] for market in markets() if market["type"] == "spot"]
+    assert len(spots) > 1
+    venue.answers["fetch_tickers"] = lambda symbols: {each: ticker(each, 5) for each in symbols}
+    venue.answers["fetch_bids_asks"] = venue.answers["fetch_tickers"]
+    assert (await soon(driver.watch_tickers(spots))).keys() == set(spots)
+    assert (await soon(driver.watch_bids_asks(spots))).keys() == set(spots)
+    assert (venue.count("fetch_tickers"), venue.count("fetch_bids_asks")) == (1, 1)
+    venue.answers["fetch_tickers"] = lambda symbols: {each: ticker(each, 6) for each in symbols}
+    assert await soon(driver.watch_tickers(spots))
+    assert venue.count("fetch_tickers") <= 3
+    assert venue.count("fetch_ticker") == 0
+
+
+async def test_a_ticker_that_is_missing_among_others_is_asked_for_alone(make: MakeDriver) -> None:
+    driver = make()
+    await driver.load_markets()
+    one, two, *_ = [market["symbol"] for market in markets() if market["type"] == "spot"]
+    driver.venue.answers["fetch_tickers"] = {one: ticker(one, 5)}
+    driver.venue.answers["fetch_ticker"] = ticker(two, 6)
+    found = await soon(driver.watch_tickers([one, two]))
+    assert {symbol: each["last"] for symbol, each in found.items()} == {one: 5, two: 6}
+
+
+async def test_no_more_is_read_in_a_second_than_is_allowed(make: MakeDriver) -> None:
+    driver = make(market_rate=10, market_interval=0.001)
+    driver.venue.answers["fetch_trades"] = Tape()
+    call = asyncio.create_task(driver.watch_trades(SPOT))
+    await asyncio.sleep(0.5)
+    assert 10 <= driver.venue.count("fetch_trades") <= 16
+    call.cancel()
+
+
+# -- what fails ------------------------------------------------------------------------------------------
+
+
+async def test_the_first_reading_tells_the_caller_what_is_wrong(make: MakeDriver) -> None:
+    driver = make()
+    driver.venue.answers["fetch_ticker"] = ccxt.BadSymbol("no")
+    with pytest.raises(ccxt.BadSymbol):
+        await soon(driver.watch_ticker(SPOT))
+    driver.venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    assert (await soon(driver.watch_ticker(SPOT)))["last"] == 5
+
+
+async def test_an_outage_is_waited_for_and_told_when_it_lasts(make: MakeDriver) -> None:
+    driver = make()
+    venue = driver.venue
+    venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    await soon(driver.watch_ticker(SPOT))
+    call = asyncio.create_task(driver.watch_ticker(SPOT))
+    venue.answers["fetch_ticker"] = ccxt.ExchangeNotAvailable("down")
+    await until(lambda: venue.count("fetch_ticker") > 3)
+    assert not call.done()
+    venue.answers["fetch_ticker"] = ticker(SPOT, 6)
+    assert (await soon(call))["last"] == 6
+    call = asyncio.create_task(driver.watch_ticker(SPOT))
+    await until(lambda: venue.count("fetch_ticker") > 6)
+    venue.answers["fetch_ticker"] = ccxt.ExchangeNotAvailable("down")
+    before = venue.count("fetch_ticker")
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        await soon(call)
+    assert venue.count("fetch_ticker") - before < 0.15 / 0.005
+
+
+async def test_who_calls_again_and_again_in_an_outage_is_held_back(make: MakeDriver) -> None:
+    driver = make()
+    driver.venue.answers["fetch_ticker"] = ccxt.ExchangeNotAvailable("down")
+    await driver.load_markets()
+    loop = asyncio.get_running_loop()
+    began, calls = loop.time(), 0
+    driver.venue.answers["fetch_trades"] = Tape()
+    call = await following(driver)
+    driver.venue.answers["fetch_trades"] = ccxt.ExchangeNotAvailable("down")
+    while loop.time() - began < 0.3:
+        with pytest.raises(ccxt.ExchangeNotAvailable):
+            await soon(driver.watch_trades(SPOT))
+        calls += 1
+    assert calls <= 25
+    assert driver.venue.count("fetch_trades") <= 40
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        await soon(call)
+
+
+async def test_a_key_that_is_revoked_is_told_at_once(make: MakeDriver) -> None:
+    driver = make(outage=100)
+    driver.venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    await soon(driver.watch_ticker(SPOT))
+    calls = [asyncio.create_task(driver.watch_ticker(SPOT)) for _ in range(2)]
+    await asyncio.sleep(0.02)
+    driver.venue.answers["fetch_ticker"] = ccxt.AuthenticationError("revoked")
+    for call in calls:
+        with pytest.raises(ccxt.AuthenticationError):
+            await soon(call)
+
+
+async def test_trades_of_an_outage_are_not_lost(make: MakeDriver) -> None:
+    driver = make(outage=100)
+    tape = driver.venue.answers["fetch_trades"] = Tape(page=4)
+    tape.add(1)
+    call = await following(driver)
+    driver.venue.answers["fetch_trades"] = ccxt.RequestTimeout("slow")
+    tape.add(*range(2, 20))
+    await until(lambda: driver.venue.count("fetch_trades") > 8)
+    driver.venue.answers["fetch_trades"] = tape
+    got = numbers(await soon(call))
+    while len(got) < 18:
+        got += numbers(await soon(driver.watch_trades(SPOT)))
+    assert got == [*range(2, 20)]
+
+
+async def test_one_that_does_not_ask_is_told_what_it_has_missed(make: MakeDriver) -> None:
+    driver = make(buffer=10)
+    tape = driver.venue.answers["fetch_trades"] = Tape()
+    tape.add(1)
+    call = await following(driver)
+    tape.add(2)
+    await soon(call)
+    tape.add(*range(3, 40))
+    await until(lambda: len(driver.trades[SPOT]) >= 39)
+    with pytest.raises(ccxt.ExchangeError, match="not asked for in time"):
+        await soon(driver.watch_trades(SPOT))
+    call = asyncio.create_task(driver.watch_trades(SPOT))
+    await asyncio.sleep(0.05)
+    tape.add(40)
+    assert numbers(await soon(call)) == [40]
+
+
+async def test_a_gateway_whose_socket_is_closed_to_us_is_read(make: MakeDriver) -> None:
+    driver = make()
+    driver.offered = (Feature.EVENT_ROWS.value, Feature.EVENT_CURSOR.value)
+    driver.venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    await soon(driver.watch_ticker(SPOT))
+    call = asyncio.create_task(driver.watch_ticker(SPOT))
+    await asyncio.sleep(0.05)
+    driver.venue.answers["fetch_ticker"] = ticker(SPOT, 6)
+    assert (await soon(call))["last"] == 6
+
+
+# -- what the server pushes --------------------------------------------------------------------------------
+
+pushed = pytest.mark.parametrize(
+    "floor", [pytest.param("over HTTP", marks=pytest.mark.sockets)], indirect=True
+)
+
+
+def topic_of(ex: Any, kind: str) -> Any:
+    [topic] = [
+        each for each in ex._stream_desk.parts["market"]._topics.values() if type(each).__name__ == kind
+    ]
+    return topic
+
+
+@pushed
+async def test_after_a_lost_connection_nothing_is_missing(floor: Floor) -> None:
+    ex = floor.exchange(streams={"market_interval": 0.05})
+    call = asyncio.create_task(ex.watch_trades(SPOT))
+    book = await soon(ex.watch_order_book(SPOT))
+    assert book["bids"][0][0] == 100.0
+    await until(lambda: ex.orderbooks[SPOT]["nonce"] == 1)
+    got: list[float] = []
+    for start in (200, 350, 500):
+        await until(lambda: [each for each in ex.clients.values() if each.isConnected])
+        [client] = ex.clients.values()
+        await client.connection.close()
+        for price in range(start, start + 150):
+            floor.price(SPOT, price - 1, price + 1, last=price)
+        got += [row["price"] for row in await soon(call)]
+        call = asyncio.create_task(ex.watch_trades(SPOT))
+    while len(got) < 450:
+        got += [row["price"] for row in await soon(call)]
+        call = asyncio.create_task(ex.watch_trades(SPOT))
+    call.cancel()
+    assert got == [float(price) for price in range(200, 650)]
+    price = 648
+    await until(lambda: ex.orderbooks[SPOT]["bids"][0][0] == float(price))
+    await until(lambda: ex.orderbooks[SPOT]["nonce"] is not None)
+    assert (await soon(ex.watch_order_book(SPOT)))["bids"][0][0] == float(price)
+
+
+@pushed
+async def test_a_book_with_a_hole_begins_anew(floor: Floor) -> None:
+    ex = floor.exchange()
+    await ex.create_order(SPOT, "limit", "buy", 1, 90)
+    await soon(ex.watch_order_book(SPOT))
+    topic = topic_of(ex, "BookTopic")
+    await until(lambda: topic.is_pushed)
+    ex.orderbooks[SPOT]["nonce"] = 77
+    await ex.create_order(SPOT, "limit", "buy", 2, 91)
+    await until(lambda: ex.orderbooks[SPOT]["nonce"] == 1 and topic.is_pushed)
+    assert (await soon(ex.watch_order_book(SPOT)))["bids"][1:] == [[91.0, 2.0], [90.0, 1.0]]
+    await ex.create_order(SPOT, "limit", "buy", 3, 92)
+    await until(lambda: ex.orderbooks[SPOT]["nonce"] == 2)
+    assert (await soon(ex.watch_order_book(SPOT)))["bids"][1] == [92.0, 3.0]
+
+
+@pushed
+async def test_a_server_that_has_fallen_silent_is_read(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    ex = floor.exchange(streams={"market_check": 0.05})
+    await soon(ex.watch_ticker(SPOT))
+    topic = topic_of(ex, "TickerTopic")
+    await until(lambda: topic.is_pushed)
+    monkeypatch.setattr(topic, "push", lambda payload: None)
+    call = asyncio.create_task(ex.watch_ticker(SPOT))
+    await asyncio.sleep(0.02)
+    floor.price(SPOT, 200, 201)
+    assert (await soon(call))["bid"] == 200.0
+    assert not topic.is_pushed
+    monkeypatch.undo()
+    await until(lambda: topic.is_pushed)  # it was asked once more
+
+
+@pushed
+async def test_what_cannot_be_read_of_a_frame_is_read_again(floor: Floor) -> None:
+    ex = floor.exchange()
+    await soon(ex.watch_ticker(SPOT))
+    topic = topic_of(ex, "TickerTopic")
+    await until(lambda: topic.is_pushed)
+    socket = ex._stream_desk.parts["market"]._socket
+    frame = {"namespace": "ccxt", "event": "ticker_updated", "payload": {"account_id": 1, "symbol": SPOT}}
+    socket.on_frame(frame)
+    assert not topic.is_pushed
+    call = asyncio.create_task(ex.watch_ticker(SPOT))
+    await asyncio.sleep(0.02)
+    floor.price(SPOT, 200, 201)
+    assert (await soon(call))["bid"] == 200.0
+
+
+@pushed
+async def test_trouble_that_the_server_tells_of_reaches_those_who_wait(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ex = floor.exchange()
+    await soon(ex.watch_ticker(SPOT))
+    topic = topic_of(ex, "TickerTopic")
+    await until(lambda: topic.is_pushed)
+    call = asyncio.create_task(ex.watch_ticker(SPOT))
+    await asyncio.sleep(0.02)
+
+    async def refuse() -> Any:
+        raise ccxt.PermissionDenied("not any more")
+
+    monkeypatch.setattr(topic, "_fetch", refuse)
+    details = {"account_id": 1, "symbol": SPOT, "channel": "ticker"}
+    frame = {"namespace": "ccxt", "event": "error", "payload": {"code": "exchange_error", "details": details}}
+    ex._stream_desk.parts["market"]._socket.on_frame(frame)
+    with pytest.raises(ccxt.PermissionDenied):
+        await soon(call)
+
+
+@pushed
+async def test_what_nobody_watches_is_not_pushed(floor: Floor) -> None:
+    ex = floor.exchange()
+    for timeframe in ("1m", "5m"):
+        await soon(ex.watch_ohlcv(SPOT, timeframe))
+    await soon(ex.watch_order_book(SPOT))
+    hub = ex._stream_desk.parts["market"]
+    await until(lambda: all(topic.is_pushed for topic in hub._topics.values()))
+    await ex.un_watch_ohlcv(SPOT, "1m")
+    await until(lambda: not hub._socket._due and len(hub._socket._subscribed) == 2)
+    call = asyncio.create_task(ex.watch_ohlcv(SPOT, "5m"))
+    await asyncio.sleep(0.02)
+    floor.price(SPOT, 150, 152)
+    await soon(call)
+    await ex.un_watch_ohlcv(SPOT, "5m")
+    await ex.un_watch_order_book(SPOT)
+    await until(lambda: not hub._socket._due and not hub._socket._subscribed)
+    assert floor.served is not None
+    await until(lambda: floor.oms._price_subscribers == [])
