@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import ccxt
@@ -14,7 +15,7 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.stream_settings import StreamSettings
 
 from .market_socket import MarketSocket
-from .market_topics import Topic
+from .market_topics import Ended, Topic
 from .market_watch import MarketWatch
 from .pacing import Pace
 from .price_news import PriceNews
@@ -54,7 +55,7 @@ class MarketHub:
         self._news: PriceNews | None = None
         self._tickers = Together(self, exchange._ticker, "fetch_tickers")
         self._best = Together(self, None, "fetch_bids_asks")
-        self._closing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- what topics ask of it -----------------------------------------------------------------------
 
@@ -110,6 +111,18 @@ class MarketHub:
         if self._socket is not None:
             self._socket.subscribe_again(topic)
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let something run that several may wait for, or nobody."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited for it may have been cancelled
+
     # -- for the methods -------------------------------------------------------------------------
 
     def topic(self, kind: type[Topic], *names: Any) -> Topic:
@@ -140,18 +153,21 @@ class MarketHub:
 
         :raises BaseError: it cannot be read
         """
+        with suppress(Ended):  # then the watcher says why
+            await self._ready(watch, since)
+        if not watch.watcher.ended:
+            for topic in watch.topics:
+                topic.expect()
+        return await watch.watcher.next(deliver, limit)
+
+    async def _ready(self, watch: MarketWatch, since: int | None) -> None:
+        """Let a watcher begin; after that bring up to date what nobody reads without being asked."""
         if not watch.is_started:
             if watch.starting is None:
-                watch.starting = self.loop.create_task(self._start(watch, since))
-                watch.starting.add_done_callback(_asked_for)
+                watch.starting = self.spawn(self._start(watch, since))
             await asyncio.shield(watch.starting)
-        elif not watch.watcher.ended:
-            waits = [topic for topic in watch.topics if not topic.is_background]
-            if not (len(watch.watcher) and watch.topics[0].is_sequence):
-                await self._fresh(waits)
-        for topic in watch.topics:
-            topic.expect()
-        return await watch.watcher.next(deliver, limit)
+        elif not (len(watch.watcher) and watch.topics[0].is_sequence):
+            await self._fresh(topic for topic in watch.topics if not topic.is_background)
 
     async def _start(self, watch: MarketWatch, since: int | None) -> None:
         try:
@@ -165,6 +181,9 @@ class MarketHub:
                 del self._watches[watch.key]
             self._detach(watch)
             raise
+        if watch.watcher.ended:
+            self._detach(watch)
+            return
         watch.is_started = True
         if self._socket is not None:
             for topic in watch.topics:
@@ -209,8 +228,6 @@ class MarketHub:
 
     def _detach(self, watch: MarketWatch) -> None:
         """Drop the topics that nobody watches any more."""
-        if watch.starting is not None:
-            watch.starting.cancel()
         for topic in watch.topics:
             if watch in topic.watches:
                 topic.watches.remove(watch)
@@ -220,19 +237,17 @@ class MarketHub:
             topic.forget()
             if self._socket is not None:
                 self._socket.leave(topic)
-            task = self.loop.create_task(topic.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self.spawn(topic.close())
         if not self._topics and self._news is not None:
             self._news.close()
             self._news = None
 
     async def close(self) -> None:
         """Wait until all that was ended is."""
-        if self._closing:
-            await asyncio.wait(set(self._closing))
         if self._socket is not None:
             await self._socket.close()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
 
 class Together:
@@ -261,8 +276,7 @@ class Together:
         group = self._wanted.get((account_id, kind))
         if group is None:
             group = self._wanted[account_id, kind] = {}
-            task = self._hub.loop.create_task(self._ask(account_id, kind))
-            task.add_done_callback(_asked_for)
+            self._hub.spawn(self._ask(account_id, kind))
         found = group.setdefault(symbol, self._hub.loop.create_future())
         return await asyncio.shield(found)
 
@@ -289,9 +303,3 @@ class Together:
         if missing and self._one is None:
             raise ccxt.BadResponse(f"{self._hub.id} {self._many} {missing}: the venue gives nothing")
         return {**found, **{symbol: await self._one(symbol, params) for symbol in missing if self._one}}
-
-
-def _asked_for(task: asyncio.Task[None]) -> None:
-    """Whoever waited for it may have been cancelled."""
-    if not task.cancelled():
-        task.exception()

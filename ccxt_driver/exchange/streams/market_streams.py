@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ccxt
 
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from ccxt.base.types import OrderBook, Status, Ticker, Tickers, Trade
 
 _Pairs = list[tuple[str, str]]
+_FETCHED: Final = {
+    "Ticker": "fetchTicker",
+    "Tickers": "fetchTickers",
+    "BidsAsks": "fetchTicker",
+    "OrderBook": "fetchOrderBook",
+    "OrderBookForSymbols": "fetchOrderBook",
+    "Trades": "fetchTrades",
+    "TradesForSymbols": "fetchTrades",
+    "OHLCV": "fetchOHLCV",
+    "OHLCVForSymbols": "fetchOHLCV",
+}
+"""What a venue must be able to tell for each stream."""
 
 
 class MarketStreams(Streaming):
@@ -34,6 +46,14 @@ class MarketStreams(Streaming):
     first call; of prices, books and candles that call returns what is there now. Calls at the same time get
     the same. What is returned never changes afterwards.
     """
+
+    def apply_description(self, description: Any, features: frozenset[str]) -> None:
+        """What the venue cannot be asked for cannot be watched."""
+        super().apply_description(description, features)
+        for what, source in _FETCHED.items():
+            for key in (f"watch{what}", f"unWatch{what}"):
+                if key in self.has and self.has.get(source) is not None:
+                    self.has[key] = self.has[source]
 
     # -- tickers -----------------------------------------------------------------------------------
 

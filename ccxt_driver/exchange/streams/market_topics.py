@@ -37,6 +37,10 @@ _WHEN: Final = frozenset({"timestamp", "datetime", "info"})
 _BEST: Final = ("bid", "bidVolume", "ask", "askVolume")
 
 
+class Ended(Exception):
+    """What was waited for is not watched any more: the watcher says why."""
+
+
 class Topic(ABC):
     """Read when something may have changed, or told by the server; watched by any number of watchers.
 
@@ -73,6 +77,7 @@ class Topic(ABC):
         self._failures = 0
         self._retry_at = 0.0
         self._down_since: float | None = None
+        self._is_closed = False
 
     # -- for those who watch -----------------------------------------------------------------------
 
@@ -90,13 +95,22 @@ class Topic(ABC):
         """Read it, unless what is known is not old yet. Those who want it at the same time share one reading.
 
         :raises BaseError: it cannot be read
+        :raises Ended: it was closed meanwhile
         """
         if self.is_fresh:
             return
+        if self._has_closed():
+            raise Ended
         if self._reading is None:
             self._reading = self._hub.loop.create_task(self._read())
             self._reading.add_done_callback(self._has_read)
-        await asyncio.shield(self._reading)
+        try:
+            await asyncio.shield(self._reading)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._has_closed() and task is not None and not task.cancelling():
+                raise Ended from None  # it was not the caller who was cancelled
+            raise
 
     def expect(self) -> None:
         """Somebody is going to wait for what is new."""
@@ -112,8 +126,12 @@ class Topic(ABC):
         """The server pushes nothing any more, or nothing that can be right."""
         self.is_pushed = False
 
+    def _has_closed(self) -> bool:
+        return self._is_closed
+
     async def close(self) -> None:
         """Read no more."""
+        self._is_closed = True
         tasks = {task for task in (self._task, self._reading) if task is not None}
         self._task = self._reading = None
         for task in tasks:
@@ -411,6 +429,7 @@ class TradesTopic(Topic):
         super().__init__(hub, account_id, symbol)
         self._tape = TradeTape()
         self._began_ms: int | None = None
+        self._longest_page = 0
         self._cache = ArrayCache(hub.limit("tradesLimit"))
 
     async def _fetch(self) -> Any:
@@ -426,7 +445,11 @@ class TradesTopic(Topic):
     async def _absorb(self, data: Any) -> bool:
         tape = self._tape
         if self._read_at is None and not self.watches:
-            self._remember(tape.add(data))  # what was before anybody watched
+            if data and data[0]["timestamp"] == data[-1]["timestamp"] is not None:
+                # Of that moment there may be more, which a later reading from there on would bring.
+                tape.add(await self._trades(data[-1]["timestamp"], _MOST))
+            tape.add(data)  # what was before anybody watched
+            self._remember([*tape.recent])
             return False
         if tape.joins(data, TRADES_AT_ONCE):
             return self._take(data)
@@ -451,11 +474,11 @@ class TradesTopic(Topic):
             last = page[-1]["timestamp"] if page else None
             if not follows or last is None:
                 break
-            if tape.joins(window, TRADES_AT_ONCE) or last >= window[-1]["timestamp"]:
+            if tape.joins(window, TRADES_AT_ONCE):
                 return found, True
-            if last <= since:
-                break
-            since = last
+            if last <= since:  # of this moment there is no more, unless the page could not hold it
+                return found, page[-1].get("id") is None and len(page) < self._longest_page
+            since, self._longest_page = last, max(len(page), self._longest_page)
         return found, False
 
     def _push(self, payload: Mapping[str, Any]) -> bool:

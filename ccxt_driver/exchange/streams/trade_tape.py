@@ -54,7 +54,8 @@ class TradeTape:
         for trade in trades:
             key = _key(trade)
             seen[key] += 1
-            if seen[key] <= self._known[key]:
+            times = 1 if trade.get("id") is not None else seen[key]
+            if times <= self._known[key]:
                 continue
             self._known[key] += 1
             self._order.append(key)

@@ -64,7 +64,12 @@ async def make() -> AsyncIterator[MakeDriver]:
     made: list[OnVenue] = []
 
     def one(**streams: Any) -> OnVenue:
-        settings = {"account_id": 1, "base_url": "http://127.0.0.1:9", "streams": QUICK | streams}
+        settings: dict[str, Any] = {
+            "account_id": 1,
+            "base_url": "http://127.0.0.1:9",
+            "streams": QUICK | streams,
+        }
+        settings["share_markets"] = False
         driver = OnVenue({"apiKey": "k", "timeout_on_exit": 0, "options": settings})
         driver.venue = Venue()
         listed = markets()
@@ -189,6 +194,57 @@ async def test_a_venue_that_does_not_go_back_is_told_of(make: MakeDriver) -> Non
     assert vars(info.value)["code"] == "incomplete"
     tape.add(30)
     assert numbers(await soon(driver.watch_trades(SPOT))) == [30]
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_more_at_one_moment_than_a_page_holds_is_told_of(make: MakeDriver, named: bool) -> None:
+    driver = make()
+    tape = driver.venue.answers["fetch_trades"] = Tape(named, page=5)
+    tape.add(1, 2)
+    call = await following(driver)
+    tape.rows += [trade(number, named=named, moment=5_000) for number in range(3, 30)]
+    got = numbers(await soon(call))
+    while got[-1] != 29:
+        got += numbers(await soon(driver.watch_trades(SPOT)))
+    with pytest.raises(ccxt.ExchangeError, match="hole"):
+        await soon(driver.watch_trades(SPOT))
+    assert got == sorted(set(got))
+    tape.rows.append(trade(30, named=named, moment=6_000))
+    assert numbers(await soon(driver.watch_trades(SPOT))) == [30]
+
+
+async def test_what_was_before_the_first_call_is_not_new(make: MakeDriver) -> None:
+    driver = make()
+    tape = Tape()
+    tape.rows = [trade(number, moment=5_000) for number in range(1, 30)]
+    driver.venue.answers["fetch_trades"] = lambda symbol, since, limit: tape(
+        symbol, since, 5 if since is None else limit
+    )
+    call = await following(driver)
+    tape.rows += [trade(number, moment=5_000) for number in range(30, 50)]
+    got = numbers(await soon(call))
+    while len(got) < 20:
+        got += numbers(await soon(driver.watch_trades(SPOT)))
+    assert got == [*range(30, 50)]
+
+
+async def test_all_of_one_moment_is_read_where_a_page_holds_it(make: MakeDriver) -> None:
+    driver = make()
+    tape = driver.venue.answers["fetch_trades"] = Tape(named=False, page=40)
+    tape.add(1)
+    call = await following(driver)
+    tape.add(2, 3)
+    tape.rows += [trade(number, named=False, moment=5_000) for number in range(4, 40)]
+    tape.rows[-1]["price"] = 39.0
+    driver.venue.answers["fetch_trades"] = lambda symbol, since, limit: tape(
+        symbol, since, 20 if since is None else limit
+    )
+    got = numbers(await soon(call))
+    assert got == [*range(2, 40)]
+    call = asyncio.create_task(driver.watch_trades(SPOT))
+    await asyncio.sleep(0.05)
+    assert not call.done()
+    call.cancel()
 
 
 async def test_candles_that_ended_between_two_readings_are_read_too(make: MakeDriver) -> None:
@@ -350,6 +406,40 @@ async def test_a_gateway_whose_socket_is_closed_to_us_is_read(make: MakeDriver) 
     await asyncio.sleep(0.05)
     driver.venue.answers["fetch_ticker"] = ticker(SPOT, 6)
     assert (await soon(call))["last"] == 6
+
+
+async def test_ending_what_is_just_beginning(make: MakeDriver) -> None:
+    driver = make()
+    await driver.load_markets()
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def fetch(*args: Any, **kwargs: Any) -> Any:
+        asked.set()
+        await answer.wait()
+
+    driver.fetch_order_book = driver.fetch_trades = fetch
+    for method, end, error in (
+        (driver.watch_order_book, driver.un_watch_order_book, ccxt.UnsubscribeError),
+        (driver.watch_trades, driver.un_watch_trades, ccxt.UnsubscribeError),
+        (driver.watch_order_book, lambda symbol: driver.close(), ccxt.ExchangeClosedByUser),
+    ):
+        asked.clear()
+        call = asyncio.create_task(method(SPOT))
+        await soon(asked.wait())
+        await soon(end(SPOT))
+        with pytest.raises(error):
+            await soon(call)
+
+
+async def test_a_venue_without_candles_has_no_stream_of_them(make: MakeDriver) -> None:
+    driver = make()
+    driver.venue.answers["describe"] = {"has": {"fetchOHLCV": False, "fetchTicker": True}}
+    assert driver.has["watchOHLCV"] is True
+    await driver.load_markets()
+    known = ("watchOHLCV", "watchOHLCVForSymbols", "unWatchOHLCV", "watchTicker", "watchBidsAsks")
+    assert [driver.has[key] for key in known] == [False, False, False, True, True]
+    with pytest.raises(ccxt.NotSupported):
+        await soon(driver.watch_ohlcv(SPOT))
 
 
 # -- what the server pushes --------------------------------------------------------------------------------

@@ -43,6 +43,10 @@ def test_of_a_market_without_trades_a_full_window_may_have_left_some_out() -> No
     assert not tape.joins([trade(1, 10), trade(2, 10)], 2)
 
 
+def test_an_id_that_is_given_twice_is_one_trade() -> None:
+    assert len(TradeTape().add([trade(1, 5), trade(1, 5)])) == 1
+
+
 def test_trades_that_look_alike_are_counted() -> None:
     tape = TradeTape()
     twins = [trade(None, 5)] * 3
