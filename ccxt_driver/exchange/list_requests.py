@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final
@@ -23,6 +24,9 @@ _WHOLE_SECOND_MS: Final = 1000
 MOST_OPEN_ROWS: Final = 5000
 MOST_IDS: Final = 200
 """In one by-id request: they stand in the URL, of which servers take some thousand characters."""
+ONE_STRATEGY: Final[ContextVar[int | None]] = ContextVar("one_strategy", default=None)
+"""The strategy of which lists are read that are asked for no other: some servers want one named by a key
+that is limited to strategies."""
 OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
 
 
@@ -134,8 +138,9 @@ class ListRequests(Host):
 
     @staticmethod
     def _add_filters(request: dict[str, Any], wanted: Wanted, features: frozenset[str]) -> None:
-        if wanted.strategy_id is not None:
-            request["strategy_id"] = wanted.strategy_id
+        strategy_id = ONE_STRATEGY.get() if wanted.strategy_id is None else wanted.strategy_id
+        if strategy_id is not None:
+            request["strategy_id"] = strategy_id
         if Feature.QUERY_FILTERS not in features:
             return
         filters = {

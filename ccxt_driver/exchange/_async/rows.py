@@ -193,12 +193,12 @@ class Rows(OmsExchange):
                 raise self.order_not_found(account_id, order_id, strategy_id)
         return [known[order_id] for order_id in ids]
 
-    async def _rows_by_id(self, ids: list[int]) -> list[dict[str, Any]]:
-        """The rows of those orders that exist, by as many requests as their URLs allow."""
+    async def _rows_by_id(self, ids: list[int], endpoint: str = "orders_by_id") -> list[dict[str, Any]]:
+        """The rows that exist of these ids, by as many requests as their URLs allow."""
         rows: list[dict[str, Any]] = []
         for first in range(0, len(ids), MOST_IDS):
             request = {"ids": ",".join(map(str, ids[first : first + MOST_IDS]))}
-            body = await self.request(BY_NAME["orders_by_id"].path, "private", "GET", request)
+            body = await self.request(BY_NAME[endpoint].path, "private", "GET", request)
             rows.extend(self._items(body))
         return rows
 
