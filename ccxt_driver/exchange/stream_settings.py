@@ -21,6 +21,8 @@ class StreamSettings:
     :param backoff_first: before the second attempt to connect; then twice as long each time
     :param backoff_most: the longest
     :param outage: how long a call waits for a lost connection before it raises; nothing is missed by that
+    :param poll_interval: the shortest between two reads of an account whose changes are found by reading
+    :param poll_interval_most: the longest of them, while it is quiet
     :param buffer: how many changes are kept for a watcher that does not ask for them
     :param market_interval: between two readings of market data that the server does not push
     :param market_check: after how long without a push they are read, too
@@ -32,6 +34,8 @@ class StreamSettings:
     backoff_first: float = 0.1
     backoff_most: float = 30.0
     outage: float = 10.0
+    poll_interval: float = 1.0
+    poll_interval_most: float = 15.0
     buffer: int = 50_000
     market_interval: float = 1.0
     market_check: float = 10.0

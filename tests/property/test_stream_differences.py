@@ -148,9 +148,7 @@ def play(steps: list[Any], lags: bool = False) -> tuple[World, list[list[Change]
 @given(STEPS)
 def test_every_deal_once_in_order(steps: list[Any]) -> None:
     world, batches = play(steps)
-    told = Counter(
-        change.row["id"] for batch in batches for change in batch if change.kind is Kind.TRADE
-    )
+    told = Counter(change.row["id"] for batch in batches for change in batch if change.kind is Kind.TRADE)
     assert told == Counter(deal["id"] for deal in world.deals)
     for batch in batches:
         ids = [change.row["id"] for change in batch if change.kind is Kind.TRADE]

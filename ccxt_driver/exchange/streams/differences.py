@@ -16,7 +16,7 @@ from ccxt_driver.mappers.values import ZERO, decimal_of, needed_decimal, time_of
 
 from .changes import Change, Kind
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 _MOST_KEPT: Final = 20_000
 OPEN_STATES: Final = frozenset({"open", "close_requested"})

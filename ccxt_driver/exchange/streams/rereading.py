@@ -14,11 +14,11 @@ import ccxt
 
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.stream_settings import StreamSettings
 
 from .account_reader import AccountReader
 from .changes import Change, Kind
 from .differences import KnownState, differences
-from .settings import StreamSettings
 
 if TYPE_CHECKING:
     from ccxt_driver.exchange._async.exchange import OmsCcxtExchange
@@ -74,6 +74,8 @@ class RereadingSource:
     :param settings: intervals and backoff
     :param known: what was handed on before, with `since_ms`; None to begin with what there is
     :param nudge: makes the server send its events now
+    :param outage: is given the error when nothing could be read for so long as `settings.outage` says, and
+        again after as long; it goes on
     :param wait: waits for an event to be set, at most so many seconds
     :param clock: seconds, of a clock that never goes back
     """
@@ -83,11 +85,12 @@ class RereadingSource:
         exchange: OmsCcxtExchange,
         account_id: int,
         publish: Callable[[Sequence[Change]], None],
-        fail: Callable[[BaseException], None],
+        fail: Callable[[ccxt.BaseError], None],
         settings: StreamSettings,
         *,
         known: KnownState | None = None,
         nudge: Callable[[], Awaitable[Any]] | None = None,
+        outage: Callable[[ccxt.BaseError], None] | None = None,
         wait: Wait | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,6 +103,7 @@ class RereadingSource:
         self._fail = fail
         self._settings = settings
         self._nudge = nudge
+        self._outage = outage
         self._wait = _wait if wait is None else wait
         self._clock = clock
         self._kinds: frozenset[Kind] = frozenset()
@@ -118,6 +122,7 @@ class RereadingSource:
         self._ended_at = 0.0
         self._failures = 0
         self._backoff = 0.0
+        self._failing_since = 0.0
 
     # -- from outside
 
@@ -280,15 +285,17 @@ class RereadingSource:
             self._interval = min(self._interval * _SLOWER, self._settings.poll_interval_most)
 
     def _note_failure(self, error: ccxt.BaseError) -> None:
-        settings = self._settings
+        settings, now, name = self._settings, self._clock(), self._exchange.id
         self._failures += 1
         if self._failures == 1:
-            LOGGER.warning(
-                "%s the account could not be read, and is tried again: %s", self._exchange.id, error
-            )
+            self._failing_since = now
+            LOGGER.warning("%s the account could not be read, and is tried again: %s", name, error)
         longest = min(settings.backoff_first * 2 ** min(self._failures, 30), settings.backoff_most)
         wanted = vars(error).get("retry_after")
         self._backoff = max(longest * random.uniform(0.5, 1), wanted or 0.0)
+        if self._outage is not None and now - self._failing_since >= settings.outage:
+            self._failing_since = now
+            self._outage(error)
 
     # -- what events say
 
@@ -318,9 +325,14 @@ class RereadingSource:
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._dismiss(error)
-            self._fail(error)
+        if error is None:
+            return
+        if not isinstance(error, ccxt.BaseError):  # a fault of ours: nobody may wait for ever
+            LOGGER.error("%s rereading has ended", self._exchange.id, exc_info=error)
+            cause, error = error, ccxt.ExchangeError(f"{self._exchange.id} rereading has ended: {error!r}")
+            error.__cause__ = cause
+        self._dismiss(error)
+        self._fail(error)
 
     def _dismiss(self, error: BaseException) -> None:
         waiting, self._waiting = self._waiting, []
