@@ -24,9 +24,9 @@ _WHOLE_SECOND_MS: Final = 1000
 MOST_OPEN_ROWS: Final = 5000
 MOST_IDS: Final = 200
 """In one by-id request: they stand in the URL, of which servers take some thousand characters."""
-ONE_STRATEGY: Final[ContextVar[int | None]] = ContextVar("one_strategy", default=None)
-"""The strategy of which lists are read that are asked for no other: some servers want one named by a key
-that is limited to strategies."""
+ONE_STRATEGY: Final[ContextVar[tuple[Any, int | None]]] = ContextVar("one_strategy", default=(None, None))
+"""An exchange object, and the strategy of which it reads lists that are asked for no other: some servers want
+one named by a key that is limited to strategies."""
 OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
 
 
@@ -136,9 +136,11 @@ class ListRequests(Host):
         self._add_filters(request, wanted, features)
         return request
 
-    @staticmethod
-    def _add_filters(request: dict[str, Any], wanted: Wanted, features: frozenset[str]) -> None:
-        strategy_id = ONE_STRATEGY.get() if wanted.strategy_id is None else wanted.strategy_id
+    def _add_filters(self, request: dict[str, Any], wanted: Wanted, features: frozenset[str]) -> None:
+        strategy_id = wanted.strategy_id
+        if strategy_id is None:
+            reader, own = ONE_STRATEGY.get()
+            strategy_id = own if reader is self else None
         if strategy_id is not None:
             request["strategy_id"] = strategy_id
         if Feature.QUERY_FILTERS not in features:

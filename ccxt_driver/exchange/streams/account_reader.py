@@ -69,7 +69,7 @@ class AccountReader:
         found: list[Fresh] = []
         began_ms = self._exchange.milliseconds()
         for strategy_id in await self._parts():
-            with _only(strategy_id):
+            with self._only(strategy_id):
                 if Kind.TRADE in kinds and await self._exchange._composes():
                     await self._exchange._reconcile_all(self._account_id, ())
                 orders = await self._open_orders(strategy_id) if Kind.ORDER in kinds else []
@@ -108,7 +108,7 @@ class AccountReader:
         found: list[Fresh] = []
         began_ms = self._exchange.milliseconds()
         for strategy_id in await self._parts():
-            with _only(strategy_id):
+            with self._only(strategy_id):
                 found.append(await self._read_rows(kinds, known, strategy_id))
         balances = await self._balances() if Kind.BALANCE in kinds else []
         self._read_ms = began_ms
@@ -348,6 +348,15 @@ class AccountReader:
                 raise refusal
         return self._strategies
 
+    @contextmanager
+    def _only(self, strategy_id: int | None) -> Iterator[None]:
+        """Let all lists be of a strategy."""
+        token = ONE_STRATEGY.set((self._exchange, strategy_id))
+        try:
+            yield
+        finally:
+            ONE_STRATEGY.reset(token)
+
     async def _refusal(self, strategy_id: int | None = None) -> ccxt.ExchangeError | None:
         """Why the server does not show what is open; None when it does."""
         exchange = self._exchange
@@ -373,16 +382,6 @@ class AccountReader:
         if not allowed:
             raise refusal
         return allowed
-
-
-@contextmanager
-def _only(strategy_id: int | None) -> Iterator[None]:
-    """Let all lists be of a strategy."""
-    token = ONE_STRATEGY.set(strategy_id)
-    try:
-        yield
-    finally:
-        ONE_STRATEGY.reset(token)
 
 
 def _is_of(row: Row, strategy_id: int | None) -> bool:

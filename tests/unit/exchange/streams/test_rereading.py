@@ -1,0 +1,413 @@
+"""Changes found by reading, on servers that tell of none: every fill once, every state that lasts."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import pytest
+import pytest_asyncio
+
+from ccxt_driver.exchange.streams.changes import Change, Kind
+from ccxt_driver.exchange.streams.differences import KnownState
+from tests.helpers.contract_desk import HEDGE, OTHER, SPOT
+from tests.helpers.rereading import SERVERS, Followed, Restricted, clean, followed_on, lagging, seen_of
+
+EVERY_SERVER = pytest.mark.parametrize("server", SERVERS)
+
+
+@pytest_asyncio.fixture
+async def account(server: str) -> AsyncIterator[Followed]:
+    """Follow an account of which nothing is known."""
+    async with followed_on(server) as followed:
+        await followed.source.start()
+        yield followed
+
+
+def brief(changes: list[Change]) -> list[tuple[str, str | None, str]]:
+    """Kind, state and quantity, in order, without the balance."""
+    made = []
+    for change in changes:
+        row = change.row
+        if change.kind is not Kind.BALANCE:
+            quantity = row.get("filled_qty") if change.kind is Kind.ORDER else row["qty"]
+            made.append((change.kind.value, row.get("status") or row.get("state"), f"{Decimal(quantity):f}"))
+    return [(kind, state, quantity.rstrip("0").rstrip(".") or "0") for kind, state, quantity in made]
+
+
+# -- lives of orders
+
+
+@EVERY_SERVER
+async def test_an_order_that_fills_later(account: Followed) -> None:
+    await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
+    assert brief(await account.news()) == [("order", "SUBMITTED", "0")]
+    assert await account.news() == []
+
+    account.gateway.set_price(SPOT, bid=89, ask="89.5", last=89)
+    assert brief(await account.news()) == [
+        ("trade", None, "1"),
+        ("order", "FILLED", "1"),
+        ("position", "open", "1"),
+    ]
+    assert await account.news() == []
+
+
+@EVERY_SERVER
+async def test_an_order_that_fills_in_parts(account: Followed) -> None:
+    order = await account.trader.create_order(SPOT, "limit", "buy", 3, 90)
+    await account.news()
+    for done in (1, 2, 3):
+        account.gateway.set_price(SPOT, bid=89, ask="89.5", last=89, size=1)
+        found = brief(await account.news())
+        status = "FILLED" if done == 3 else "PARTIALLY_FILLED"
+        assert found[:2] == [("trade", None, "1"), ("order", status, str(done))]
+    assert [row["order_id"] for row in account.told(Kind.TRADE)] == [int(order["id"])] * 3
+
+
+@EVERY_SERVER
+async def test_an_edit_and_a_cancel(account: Followed) -> None:
+    order = await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
+    await account.news()
+    await account.trader.edit_order(order["id"], SPOT, "limit", "buy", 1, 91)
+    [edited] = [change for change in await account.news() if change.kind is Kind.ORDER]
+    assert Decimal(edited.row["price"]) == 91
+    await account.trader.cancel_order(order["id"])
+    assert brief(await account.news()) == [("order", "CANCELED", "0")]
+    assert await account.news() == []
+
+
+@EVERY_SERVER
+async def test_what_was_made_and_ended_between_two_reads(account: Followed) -> None:
+    order = await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
+    await account.trader.cancel_order(order["id"])
+    await account.trader.create_order(SPOT, "market", "buy", 2)
+    assert brief(await account.news()) == [
+        ("trade", None, "2"),
+        ("order", "CANCELED", "0"),
+        ("order", "FILLED", "2"),
+        ("position", "open", "2"),
+    ]
+    assert await account.news() == []
+
+
+@EVERY_SERVER
+async def test_a_part_that_filled_before_the_cancel(account: Followed) -> None:
+    order = await account.trader.create_order(SPOT, "limit", "buy", 3, 90)
+    account.gateway.set_price(SPOT, bid=89, ask="89.5", last=89, size=1)
+    await account.trader.cancel_order(order["id"])
+    assert brief(await account.news())[:2] == [("trade", None, "1"), ("order", "CANCELED", "1")]
+    assert await account.news() == []
+
+
+@EVERY_SERVER
+async def test_a_change_says_whose_it_is(account: Followed) -> None:
+    await account.trader.create_order(SPOT, "limit", "buy", 1, 90, {"strategy_id": 2})
+    placed, balance = await account.news()
+    assert placed[:5] == (Kind.ORDER, 1, 2, SPOT, None)
+    assert placed.ts_ms is not None
+    assert abs(placed.ts_ms - account.gateway.now_ms()) < 1000
+    assert balance[:4] == (Kind.BALANCE, 1, None, None)
+
+
+# -- what there was before
+
+
+@EVERY_SERVER
+async def test_what_there_was_before_is_not_told(server: str) -> None:
+    async with followed_on(server) as account:
+        open_order = await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
+        await account.trader.create_order(SPOT, "market", "buy", 1)
+        gone = await account.trader.create_order(SPOT, "limit", "buy", 1, 80)
+        await account.trader.cancel_order(gone["id"])
+        await account.source.start()
+        assert await account.news() == []
+
+        account.gateway.set_price(SPOT, bid=89, ask="89.5", last=89)
+        found = await account.news()
+        assert brief(found)[:2] == [("trade", None, "1"), ("order", "FILLED", "1")]
+        assert found[1].row["id"] == int(open_order["id"])
+
+
+@EVERY_SERVER
+async def test_a_kind_that_is_wanted_later_begins_then(server: str) -> None:
+    async with followed_on(server) as account:
+        await account.source.start([Kind.BALANCE])
+        await account.trader.create_order(SPOT, "market", "buy", 1)
+        assert {change.kind for change in await account.news()} == {Kind.BALANCE}
+        await account.source.start([Kind.ORDER])
+        assert await account.news() == []
+        await account.trader.create_order(SPOT, "market", "buy", 1)
+        kinds = [change.kind for change in await account.news()]
+        assert kinds[:2] == [Kind.TRADE, Kind.ORDER]
+        assert Kind.POSITION not in kinds
+
+
+async def test_only_what_is_wanted_is_read() -> None:
+    async with Followed(lagging()) as account:
+        await account.source.start([Kind.BALANCE])
+        account.gateway.requests.clear()
+        await account.news()
+        assert [endpoint for endpoint, _ in account.gateway.requests] == ["ccxt_core"]
+
+
+async def test_a_quiet_account_costs_seven_requests() -> None:
+    """The bound that the documentation names: of the gateway, and of the venue behind it."""
+    async with Followed(lagging()) as account:
+        await account.source.start()
+        await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
+        await account.news()
+        account.gateway.requests.clear()
+        await account.news()
+        asked = Counter(endpoint for endpoint, _ in account.gateway.requests)
+        assert asked.total() == 7
+        assert asked["ccxt_call"] + asked["ccxt_core"] + asked["reconcile"] == 3
+
+
+# -- positions
+
+
+@EVERY_SERVER
+async def test_a_position_that_closes(server: str) -> None:
+    async with followed_on(server) as account:
+        if server == "lagging":
+            pytest.skip("its netting accounts net nothing")
+        await account.source.start()
+        await account.trader.create_order(SPOT, "market", "buy", 2)
+        await account.news()
+        await account.trader.create_order(SPOT, "market", "sell", 2)
+        assert brief(await account.news())[-1] == ("position", "closed", "0")
+        await account.trader.create_order(SPOT, "market", "buy", 1)
+        await account.trader.create_order(SPOT, "market", "sell", 1)
+        found = await account.news()
+        assert brief(found)[-1] == ("position", "closed", "0"), "opened and closed between two reads"
+        assert await account.news() == []
+
+
+class HedgeAccount(Followed):
+    """The account of the gateway that keeps positions side by side."""
+
+    account_id = HEDGE
+
+
+async def test_a_position_of_a_hedge_account_that_closes_on_a_lagging_gateway() -> None:
+    async with HedgeAccount(lagging()) as account:
+        await account.source.start()
+        await account.trader.create_order(SPOT, "market", "buy", 2)
+        found = await account.news()
+        assert brief(found)[-1] == ("position", "open", "2")
+        position_id = account.told(Kind.POSITION)[-1]["id"]
+        params = {"position_id": position_id, "reduceOnly": True}
+        await account.trader.create_order(SPOT, "market", "sell", 2, None, params)
+        found = await account.news()
+        assert brief(found)[-1] == ("position", "closed", "0")
+        assert account.told(Kind.POSITION)[-1]["id"] == position_id
+        assert await account.news() == []
+
+
+async def test_positions_that_were_merged_are_closed_though_no_page_shows_them() -> None:
+    async with HedgeAccount(lagging()) as account:
+        await account.source.start()
+        for _ in range(2):
+            await account.trader.create_order(SPOT, "market", "buy", 1)
+        await account.news()
+        source, target = sorted(account.source.known.positions)
+        await account.trader.merge_positions(source, target)
+        found = [change.row for change in await account.news() if change.kind is Kind.POSITION]
+        assert {row["id"]: (row["state"], Decimal(row["qty"])) for row in found} == {
+            source: ("closed", 0),
+            target: ("open", 2),
+        }
+        assert await account.news() == []
+
+
+# -- gateways that lag
+
+
+async def test_orders_past_the_oms_are_told_when_it_learns_of_them() -> None:
+    async with Followed(lagging()) as account:
+        await account.source.start()
+        account.gateway.venue_call(1, "create_order", SPOT, "market", "buy", 1)
+        found = brief(await account.news())
+        assert found[:2] == [("trade", None, "1"), ("order", "FILLED", "1")]
+        assert await account.news() == []
+
+
+@pytest.mark.parametrize("apart_ms", [4_000, 2_000])
+async def test_more_trades_than_one_reconcile_reads(apart_ms: int) -> None:
+    """Of more than 200 in ten minutes it learns when these are over, and not before."""
+    async with Followed(lagging(reconcile_limit=200)) as account:
+        await account.source.start()
+        account.gateway.advance(700_000)
+        for _ in range(450):
+            account.gateway.venue_call(1, "create_order", SPOT, "market", "buy", 0.1)
+            account.gateway.advance(apart_ms)
+        await account.news()
+        assert (len(account.told(Kind.TRADE)) == 450) == (apart_ms == 4_000)
+        account.gateway.advance(600_000)
+        await account.news()
+        assert len({row["id"] for row in account.told(Kind.TRADE)}) == 450
+        assert len(account.told(Kind.TRADE)) == len(account.told(Kind.ORDER)) == 450
+        assert await account.news() == []
+
+
+async def test_a_refused_order_is_rejected_and_told_once() -> None:
+    async with Followed(lagging()) as account:
+        await account.source.start()
+        with pytest.raises(ccxt.InsufficientFunds):
+            await account.reader.create_order(SPOT, "limit", "buy", 5_000, 100)
+        assert brief(await account.news()) == [("order", "REJECTED", "0")]
+        assert await account.news() == []
+
+
+async def test_an_order_whose_answer_was_lost_is_told_by_its_truth() -> None:
+    async with Followed(lagging()) as account:
+        await account.source.start()
+        account.gateway.lose_next_venue_answer()
+        await account.trader.create_order(SPOT, "market", "buy", 1)  # the trader looks it up at the venue
+        await account.news()
+        account.gateway.advance(120_000)
+        await account.news()
+        assert len(account.told(Kind.TRADE)) == 1
+        assert [state[0] for state in account.last_orders().values()] == ["closed"]
+
+
+# -- keys that are limited to strategies
+
+
+@pytest.mark.parametrize("server", ["lagging", "plain"])
+async def test_a_key_that_is_limited_to_strategies(server: str) -> None:
+    whole = lagging() if server == "lagging" else clean()
+    options = {} if server == "lagging" else {"truth": "oms"}
+    async with Followed(whole) as everything:
+        own = Followed(Restricted(whole, [1, 2]), None if server == "lagging" else (), **options)
+        try:
+            await own.reader.load_markets()
+            await own.source.start([Kind.ORDER, Kind.POSITION])
+            trader = everything.trader
+            resting = await trader.create_order(SPOT, "limit", "buy", 1, 90, {"strategy_id": 2})
+            await trader.create_order(SPOT, "market", "buy", 1, None, {"strategy_id": 1})
+            await trader.create_order(SPOT, "market", "buy", 3, None, {"strategy_id": 3})
+            await own.news()
+            whole.set_price(SPOT, bid=89, ask="89.5", last=89)
+            await own.news()
+            assert sorted(Decimal(row["qty"]) for row in own.told(Kind.TRADE)) == [1, 1]
+            assert {row["strategy_id"] for row in own.told(Kind.ORDER)} == {1, 2}
+            assert own.last_orders()[int(resting["id"])][0] == "closed"
+        finally:
+            await own.source.aclose()
+            await own.reader.close()
+            await own.trader.close()
+
+
+async def test_the_configured_strategy_does_not_hide_the_others() -> None:
+    async with Followed(lagging(), None, strategy_id=1) as account:
+        await account.source.start()
+        await account.trader.create_order(SPOT, "limit", "buy", 1, 90, {"strategy_id": 2})
+        assert brief(await account.news()) == [("order", "SUBMITTED", "0")]
+
+
+# -- a state that events have made
+
+
+@pytest.mark.parametrize("server", ["plain", "filters"])
+async def test_from_rows_that_are_known_on_everything_is_told(server: str) -> None:
+    async with followed_on(server) as account:
+        trader, gateway = account.trader, account.gateway
+        await trader.create_order(OTHER, "market", "buy", 1)
+        kept = await trader.create_order(SPOT, "limit", "buy", 1, 90)
+        gone = await trader.create_order(SPOT, "limit", "buy", 1, 95)
+        gateway.advance(1_000)
+        body = gateway.handle("orders_open", {}, {"account_ids": 1}, None).body
+        known = KnownState(1, since_ms=gateway.now_ms())
+        known.take(Change(Kind.ORDER, 1, 0, SPOT, 7, 0, row) for row in body["items"])
+        gateway.advance(1_000)
+        await trader.cancel_order(gone["id"])
+        await trader.create_order(SPOT, "market", "buy", 2)
+
+        account.source.known = known
+        await account.source.start()
+        await account.news()
+        assert [Decimal(row["qty"]) for row in account.told(Kind.TRADE)] == [2]
+        states = {order_id: state[0] for order_id, state in account.last_orders().items()}
+        assert states == {int(gone["id"]): "canceled", max(states): "closed"}
+        assert int(kept["id"]) not in states
+        [position] = account.told(Kind.POSITION)
+        assert (position["symbol"], Decimal(position["qty"])) == (SPOT, 2)
+
+
+# -- whatever happens
+
+
+@EVERY_SERVER
+@pytest.mark.parametrize("seed", range(8))
+async def test_random_trading_is_told_whole(server: str, seed: int) -> None:
+    """The multiset of fills and where each order stands at the end are those of the server, or its venue."""
+    rng = random.Random(seed)
+    async with followed_on(server) as account:
+        await account.source.start()
+        orders: list[str] = []
+        for _ in range(60):
+            await step(rng, account, orders)
+            if rng.random() < 0.4:
+                await account.news()
+        await account.news()
+        await account.news()
+
+        true = {each["id"]: each for each in await account.trader.fetch_orders(None, 0, None)}
+        told = {str(order_id): state for order_id, state in account.last_orders().items()}
+        assert told.keys() == true.keys()
+        for order_id, (status, filled, amount) in told.items():
+            order = true[order_id]
+            assert (status, float(filled), float(amount)) == (
+                order["status"],
+                order["filled"],
+                order["amount"],
+            )
+        trades = await account.trader.fetch_my_trades(None, 0)
+        fills = Counter(str(row["id"]) for row in account.told(Kind.TRADE))
+        assert fills == Counter(trade["id"] for trade in trades)
+        assert_no_step_back(account)
+        positions = {str(each): Decimal(row["qty"]) for each, row in account.source.known.positions.items()}
+        held = await account.trader.fetch_positions(None, {"positions": "raw"})
+        assert positions == {each["id"]: Decimal(str(each["contracts"])) for each in held}
+
+
+async def step(rng: random.Random, account: Followed, orders: list[str]) -> None:
+    """Let one thing happen."""
+    trader, what = account.trader, rng.choice(["limit", "limit", "market", "price", "price", "cancel", "edit"])
+    amount, price = rng.choice([1, 2, 3]), rng.choice([85, 90, 95, 99])
+    if what == "limit":
+        orders.append((await trader.create_order(SPOT, "limit", "buy", amount, price))["id"])
+    elif what == "market":
+        await trader.create_order(SPOT, "market", rng.choice(["buy", "sell"]), 1)
+    elif what == "price":
+        bid = rng.choice([84, 89, 94, 98, 100])
+        account.gateway.set_price(SPOT, bid=bid, ask=bid + 1, last=bid, size=rng.choice([1, 2, None]))
+    elif orders:
+        order_id = rng.choice(orders)
+        try:
+            if what == "cancel":
+                await trader.cancel_order(order_id)
+            else:
+                await trader.edit_order(order_id, SPOT, "limit", "buy", amount, price)
+        except (ccxt.OrderNotFound, ccxt.InvalidOrder, ccxt.NotSupported):
+            orders.remove(order_id)  # it has ended, or cannot be changed
+    account.gateway.advance(rng.choice([0, 700, 5_000]))
+
+
+def assert_no_step_back(account: Followed) -> None:
+    """No order is open again after its end, none fills less than before, no state is told twice."""
+    before: dict[int, tuple[Any, ...]] = {}
+    for row in account.told(Kind.ORDER):
+        state = (*seen_of(row), row.get("price"))
+        known = before.get(row["id"])
+        if known is not None:
+            assert known != state
+            assert known[1] <= state[1]
+            assert known[0] == "open"
+        before[row["id"]] = state
