@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ccxt_driver.async_support import OmsCcxtExchange
@@ -48,8 +47,6 @@ class Waits:
             await asyncio.wait({passed, news}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             news.cancel()
-            with suppress(asyncio.CancelledError):
-                await news
             self._due = [each for each in self._due if each[1] is not passed]
 
     async def settle(self) -> None:
@@ -58,16 +55,22 @@ class Waits:
             await asyncio.sleep(0)
         await until(lambda: bool(self._due))
 
+    def skip(self) -> None:
+        """Let the time pass that somebody waits for, if anybody does."""
+        if self._due:
+            due, passed = min(self._due, key=lambda each: each[0])
+            self.now = max(self.now, due)
+            if not passed.done():
+                passed.set_result(None)
+
     async def pass_by(self, seconds: float) -> None:
         """Let time pass, and everything happen that is due meanwhile."""
         end = self.now + seconds
         while True:
             await self.settle()
-            due, passed = min(self._due, key=lambda each: each[0])
-            if due > end:
+            if min(due for due, _ in self._due) > end:
                 break
-            self.now = due
-            passed.set_result(None)
+            self.skip()
         self.now = end
 
 
@@ -174,8 +177,7 @@ async def until_done(task: asyncio.Future[Any], waits: Waits) -> None:
     for _ in range(_MOST_STEPS):
         if task.done():
             return
-        if waits._due:
-            await waits.pass_by(min(each[0] for each in waits._due) - waits.now)
+        waits.skip()
         await asyncio.sleep(0)
     raise AssertionError("it never ended")
 

@@ -34,7 +34,9 @@ _OVERLAP_ROWS: Final = 100
 _TRIES: Final = 3
 """How often a gateway is asked to reconcile until it knows the deals of what has filled."""
 _MOST_RECONCILES: Final = 10
-_IN_ONE_RECONCILE: Final = 200
+_MANY_AT_ONCE: Final = 100
+"""So many new deals after one reconcile: it may not have read all. It reads 200 trades, of which some may be
+known."""
 _NO_ID: Final = 2**63
 _BEING_REPLACED: Final = "create_pending"
 _SOON_MS: Final = 60_000
@@ -204,8 +206,8 @@ class AccountReader:
             await exchange._reconcile_now(self._account_id, symbols)
             before = len(deals)
             deals = await self._new_deals(known, strategy_id)
-            if len(deals) - before >= _IN_ONE_RECONCILE:
-                continue  # there may be more than it reads at once
+            if len(deals) - before >= _MANY_AT_ONCE:
+                continue
             if attempt + 1 >= _TRIES or not known.lacking(Fresh(orders, deals)):
                 break
         return deals

@@ -127,7 +127,7 @@ class KnownState:
 
     def lacking(self, fresh: Fresh) -> list[Row]:
         """The orders that have filled more than the deals say, these and those that are known."""
-        dealt = _sums(fresh.deals)
+        dealt = self._sums(fresh.deals)
         return [
             row
             for row in fresh.orders
@@ -141,10 +141,19 @@ class KnownState:
             filled[row["id"]] = max(_filled(row), filled.get(row["id"], ZERO))
         return [
             order_id
-            for order_id, dealt in _sums(fresh.deals).items()
+            for order_id, dealt in self._sums(fresh.deals).items()
             if order_id
             and filled.get(order_id, self._filled_of(order_id)) < self._dealt_before(order_id) + dealt
         ]
+
+    def _sums(self, deals: Iterable[Row]) -> dict[int, Decimal]:
+        """How much new deals say was filled, by order."""
+        sums: dict[int, Decimal] = {}
+        for deal in {row["id"]: row for row in deals}.values():
+            if not self.knows(Kind.TRADE, deal["id"]):
+                order_id = deal.get("order_id") or 0
+                sums[order_id] = sums.get(order_id, ZERO) + needed_decimal(deal, "qty")
+        return sums
 
     def _filled_of(self, order_id: int) -> Decimal:
         known = self.order(order_id)
@@ -178,7 +187,7 @@ class KnownState:
             else:
                 self._take_order(row)
         for order_id in dealt - self.open_orders.keys() - self._ended.keys():
-            del self._dealt[order_id]  # nobody follows it
+            self._dealt.pop(order_id, None)  # nobody follows it
 
     def _take_order(self, row: Row) -> None:
         order_id = row["id"]
@@ -361,15 +370,6 @@ def _is_open(row: Row) -> bool:
 
 def _filled(row: Row) -> Decimal:
     return decimal_of(row, "filled_qty") or ZERO
-
-
-def _sums(deals: Iterable[Row]) -> dict[int, Decimal]:
-    """How much deals say was filled, by order; each deal once."""
-    sums: dict[int, Decimal] = {}
-    for deal in {row["id"]: row for row in deals}.values():
-        order_id = deal.get("order_id") or 0
-        sums[order_id] = sums.get(order_id, ZERO) + needed_decimal(deal, "qty")
-    return sums
 
 
 # ------------------------------------------------------------------ positions

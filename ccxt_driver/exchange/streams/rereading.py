@@ -119,7 +119,7 @@ class RereadingSource:
         self._lively_until = 0.0
         self._interval = settings.poll_interval
         self._took = 0.0
-        self._ended_at = 0.0
+        self._ended_at = float("-inf")
         self._failures = 0
         self._backoff = 0.0
         self._failing_since = 0.0
@@ -143,7 +143,6 @@ class RereadingSource:
         if self._task is None:
             if self.known.since_ms is not None:
                 self._woken.set()
-            self._ended_at = self._clock()
             self._task = asyncio.create_task(self._run(), name=f"{self._exchange.id} rereading")
             self._task.add_done_callback(self._on_end)
 
@@ -176,8 +175,7 @@ class RereadingSource:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})
         self._dismiss(ccxt.ExchangeClosedByUser(f"{self._exchange.id} the stream is closed"))
 
     # -- reading
