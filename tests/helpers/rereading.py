@@ -13,9 +13,9 @@ from ccxt_driver.exchange.streams.changes import Change, Kind
 from ccxt_driver.exchange.streams.rereading import RereadingSource
 from ccxt_driver.mappers.order import STATUSES
 from ccxt_driver.mappers.values import decimal_of
-from ccxt_driver.oms import EmbeddedOms, Principal
+from ccxt_driver.oms import Principal
 
-from .contract_desk import ACCOUNTS, OTHER, SPOT
+from .contract_desk import ACCOUNTS, OTHER, SPOT, WatchedOms
 from .lagging import LaggingGateway
 
 SETTINGS = StreamSettings(poll_interval=1, poll_interval_most=16, backoff_first=1, backoff_most=8)
@@ -125,7 +125,9 @@ class Followed:
             {
                 "timeout_on_exit": 0,
                 "options": {
-                    **{"base_url": "embedded:", "oms": self.gateway, "account_id": self.account_id},
+                    "base_url": "embedded:",
+                    "oms": self.gateway,
+                    "account_id": self.account_id,
                     **options,
                 },
             }
@@ -192,9 +194,9 @@ def lagging(**options: Any) -> LaggingGateway:
     return LaggingGateway(**{"accounts": ACCOUNTS} | options)
 
 
-def clean() -> EmbeddedOms:
+def clean() -> WatchedOms:
     """A gateway that keeps its rows up to date."""
-    return EmbeddedOms(accounts=ACCOUNTS, clock="manual")
+    return WatchedOms()
 
 
 SERVERS: dict[str, tuple[Callable[[], Any], tuple[str, ...] | None, dict[str, Any]]] = {

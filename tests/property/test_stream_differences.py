@@ -7,6 +7,7 @@ end with what is true once everything was read as it stands.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -57,9 +58,19 @@ class World:
     def _place(self) -> None:
         order_id = len(self.orders) + 1
         row = {
-            **{"id": order_id, "account_id": 1, "symbol": "BTC/USDT", "side": "buy", "order_type": "limit"},
-            **{"status": "SUBMITTED", "qty": "4", "price": "100", "filled_qty": "0", "avg_fill_price": None},
-            **{"created_at": self.now(), "updated_at": self.now(), "strategy_id": 0},
+            "id": order_id,
+            "account_id": 1,
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "order_type": "limit",
+            "status": "SUBMITTED",
+            "qty": "4",
+            "price": "100",
+            "filled_qty": "0",
+            "avg_fill_price": None,
+            "created_at": self.now(),
+            "updated_at": self.now(),
+            "strategy_id": 0,
         }
         self.orders[order_id] = [row]
 
@@ -78,8 +89,15 @@ class World:
         deal_id = 1000 + len(self.deals)
         self.deals.append(
             {
-                **{"id": deal_id, "account_id": 1, "order_id": row["id"], "symbol": "BTC/USDT"},
-                **{"side": "buy", "qty": "1", "price": "100", "executed_at": self.now(), "strategy_id": 0},
+                "id": deal_id,
+                "account_id": 1,
+                "order_id": row["id"],
+                "symbol": "BTC/USDT",
+                "side": "buy",
+                "qty": "1",
+                "price": "100",
+                "executed_at": self.now(),
+                "strategy_id": 0,
             }
         )
         self._move_position()
@@ -165,7 +183,7 @@ def test_orders_end_as_they_are_and_never_go_back(steps: list[Any], lags: bool) 
     assert told.keys() == world.orders.keys()
     for order_id, rows in told.items():
         assert seen_of(rows[-1]) == seen_of(world.orders[order_id][-1])
-        for before, after in zip(rows, rows[1:], strict=False):
+        for before, after in itertools.pairwise(rows):
             assert seen_of(before) != seen_of(after)
             assert Decimal(before["filled_qty"]) <= Decimal(after["filled_qty"])
             assert Decimal(before["price"]) <= Decimal(after["price"])

@@ -147,37 +147,41 @@ async def test_a_kind_that_is_wanted_later_begins_then(server: str) -> None:
         assert Kind.POSITION not in kinds
 
 
-async def test_only_what_is_wanted_is_read() -> None:
-    async with Followed(lagging()) as account:
-        await account.source.start([Kind.BALANCE])
-        account.gateway.requests.clear()
-        await account.news()
-        assert [endpoint for endpoint, _ in account.gateway.requests] == ["ccxt_core"]
+ORDER, TRADE, POSITION, BALANCE = ([kind] for kind in Kind)
+REQUESTS = [
+    ("lagging", ORDER, {"orders_open": 1, "ccxt_call": 1, "orders_history": 1, "reconcile": 1, "deals": 1}),
+    ("lagging", TRADE, {"reconcile": 1, "deals": 1}),
+    ("lagging", POSITION, {"reconcile": 1, "deals": 1, "positions_open": 1}),
+    ("lagging", BALANCE, {"ccxt_core": 1}),
+    ("plain", ORDER, {"orders_open": 1, "orders_history": 1, "deals": 1}),
+    ("plain", TRADE, {"deals": 1}),
+    ("filters", POSITION, {"deals": 1, "positions_open": 1}),
+    ("filters", BALANCE, {"ccxt_core": 1}),
+]
+"""What one read of an account costs of which nothing has come, as the documentation says."""
 
 
-async def test_a_quiet_account_costs_seven_requests() -> None:
-    """The bound that the documentation names: of the gateway, and of the venue behind it."""
-    async with Followed(lagging()) as account:
-        await account.source.start()
+@pytest.mark.parametrize("server, kinds, requests", REQUESTS)
+async def test_what_a_quiet_read_costs(server: str, kinds: list[Kind], requests: dict[str, int]) -> None:
+    async with followed_on(server) as account:
         await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
+        await account.source.start(kinds)
         await account.news()
         account.gateway.requests.clear()
         before = account.source.reads
         await account.news()
         reads = account.source.reads - before
         asked = Counter(endpoint for endpoint, _ in account.gateway.requests)
-        assert asked.total() == 7 * reads
-        assert asked["ccxt_call"] + asked["ccxt_core"] + asked["reconcile"] == 3 * reads
+        assert asked == {endpoint: number * reads for endpoint, number in requests.items()}
 
 
 # -- positions
 
 
-@EVERY_SERVER
+@pytest.mark.parametrize("server", ["plain", "filters"])
 async def test_a_position_that_closes(server: str) -> None:
+    """On a gateway that lags nothing is netted."""
     async with followed_on(server) as account:
-        if server == "lagging":
-            pytest.skip("its netting accounts net nothing")
         await account.source.start()
         await account.trader.create_order(SPOT, "market", "buy", 2)
         await account.news()
