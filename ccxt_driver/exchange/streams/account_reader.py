@@ -57,7 +57,6 @@ class AccountReader:
         self._strategies: list[int | None] | None = None
         self._pages: dict[tuple[str, int | None], int] = {}
         """The last page of a list, when it was last read."""
-        self._read_ms: int | None = None
 
     async def first(self, kinds: Iterable[Kind], known: KnownState) -> Fresh:
         """Rows as they stand, before anything is handed on.
@@ -69,7 +68,6 @@ class AccountReader:
         """
         notes: dict[Kind, list[Row]] = {}
         found: list[Fresh] = []
-        began_ms = self._exchange.milliseconds()
         for strategy_id in await self._parts():
             with self._only(strategy_id):
                 if Kind.TRADE in kinds and await self._exchange._composes():
@@ -83,7 +81,6 @@ class AccountReader:
         balances = await self._balances() if Kind.BALANCE in kinds else []
         fresh = _together(found, balances)
         self._note(notes, known, fresh)
-        self._read_ms = began_ms
         return fresh
 
     def _note(self, notes: dict[Kind, list[Row]], known: KnownState, fresh: Fresh) -> None:
@@ -108,12 +105,10 @@ class AccountReader:
         :param known: what was handed on; it is not changed
         """
         found: list[Fresh] = []
-        began_ms = self._exchange.milliseconds()
         for strategy_id in await self._parts():
             with self._only(strategy_id):
                 found.append(await self._read_rows(kinds, known, strategy_id))
         balances = await self._balances() if Kind.BALANCE in kinds else []
-        self._read_ms = began_ms
         return _together(found, balances)
 
     def _differences(self, known: KnownState, fresh: Fresh) -> list[Change]:
@@ -258,7 +253,7 @@ class AccountReader:
             if Feature.BY_ID in await exchange._features():
                 rows += await exchange._rows_by_id(sorted(ids), "positions_by_id")
             else:
-                rows += await self._tail("positions_history", strategy_id, min(ids))
+                rows += await self._tail("positions_history", known, strategy_id, min(ids))
         except RouteMissing as error:
             LOGGER.debug("%s closed positions are taken for what they were: %s", exchange.id, error)
         found: dict[int, Row] = {row["id"]: row for row in rows if row["id"] in ids}
@@ -289,19 +284,21 @@ class AccountReader:
         reached_ms = known.reached_ms(kind)
         if Feature.QUERY_FILTERS not in await exchange._features():
             down_to = _NO_ID if reached_ms is None else known.highest(kind)
-            return await self._tail(endpoint, strategy_id, down_to)
+            return await self._tail(endpoint, known, strategy_id, down_to)
         wanted = Wanted(strategy_id=strategy_id)
         if reached_ms is not None:
             wanted = Wanted(strategy_id=strategy_id, since=max(reached_ms - _OVERLAP_MS, 0))
         return [*await exchange._history(endpoint, self._account_id, wanted, time_key)]
 
-    async def _tail(self, endpoint: str, strategy_id: int | None, down_to: int) -> list[Row]:
+    async def _tail(
+        self, endpoint: str, known: KnownState, strategy_id: int | None, down_to: int
+    ) -> list[Row]:
         """The end of a list that ascends by id, down to an id.
 
         :param down_to: read on until this id and everything above it was seen
         """
         exchange = self._exchange
-        request = self._dated_request(self._read_ms)
+        request = self._dated_request(known.read_ms)
         key = endpoint, strategy_id
         start = self._pages.get(key, 1)
         first = await exchange._read_page(endpoint, {**request, "page": start})
@@ -330,7 +327,7 @@ class AccountReader:
     def _dated_request(self, since_ms: int | None) -> dict[str, Any]:
         """The first page of what was changed since the day before a moment, by any server."""
         now = self._exchange.milliseconds()
-        wanted = Wanted(since=min(now, now if since_ms is None else since_ms))
+        wanted = Wanted(since=now if since_ms is None else min(now, since_ms))
         return self._exchange._first_page_request(self._account_id, wanted, frozenset(), now)
 
     # -- strategies

@@ -12,6 +12,7 @@ import ccxt
 
 from .account_watcher import AccountWatcher
 from .changes import Change, Kind
+from .differences import KnownState
 from .sources import Source, cursor_expired
 
 LOG: Final = logging.getLogger("ccxt_driver")
@@ -44,6 +45,8 @@ class AccountStream:
         self._source: Source | None = None
         self._starting: asyncio.Task[None] | None = None
         self._begun = False
+        self.known = KnownState(account_id)
+        """What was handed on of changes that have no number."""
         self._position: int | None = None
         """The last event that came."""
         self._rewinds: set[AccountWatcher] = set()
@@ -93,7 +96,12 @@ class AccountStream:
         await asyncio.shield(self._starting)
 
     async def caught_up(self, watcher: AccountWatcher) -> None:
-        """Give a new watcher what came between where it begins and where the stream is."""
+        """Give a new watcher what came between where it begins and where the stream is.
+
+        :raises BaseError: that cannot be read
+        """
+        if self._source is not None:
+            await self._source.follow((watcher.kind,))
         if watcher not in self._rewinds:
             return
         self._rewinds.discard(watcher)
@@ -129,6 +137,7 @@ class AccountStream:
             await asyncio.wait({starting})
         source, self._source = self._source, None
         self._begun, self._position = False, None
+        self.known = KnownState(self.account_id)
         if source is not None:
             await source.close()
 

@@ -13,7 +13,8 @@ from ccxt_driver.exchange.stream_settings import StreamSettings, stream_settings
 from .account_stream import AccountStream
 from .changes import Change
 from .event_feed import EventFeed
-from .socket import GatewaySocket
+from .reading_source import ReadingSource, tell_of_polling
+from .socket import GatewaySocket, SocketClosed
 from .sources import CursorSource, InProcessSource, Source
 
 _NUMBERED: Final = frozenset({Feature.EVENT_ROWS, Feature.EVENT_CURSOR})
@@ -93,8 +94,13 @@ class StreamDesk:
         features = await self._exchange._features()
         socket, feed = self._of_gateway()
         if features >= _NUMBERED:
+            try:
+                await socket.ready()
+            except SocketClosed as error:
+                tell_of_polling(self._exchange.id, stream.account_id, error)
+                return ReadingSource(stream, self._exchange, self.settings, stream.known)
             return CursorSource(stream, socket, feed)
-        raise ccxt.NotSupported(f"{self._exchange.id} streams need a server that pushes rows")
+        return ReadingSource(stream, self._exchange, self.settings, stream.known, socket, feed)
 
     def _remember(self, change: Change) -> None:
         self._exchange.remember_change(change)

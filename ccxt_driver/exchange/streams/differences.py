@@ -67,6 +67,10 @@ class KnownState:
     def __init__(self, account_id: int, since_ms: int | None = None, most: int = _MOST_KEPT) -> None:
         self.account_id = account_id
         self.since_ms = since_ms
+        self.read_ms: int | None = None
+        """When the last read began whose rows were handed on, by our clock."""
+        self.kinds: frozenset[Kind] = frozenset()
+        """What is followed: of these everything that there was when we first looked is known."""
         self.open_orders: dict[int, Row] = {}
         self.positions: dict[int, Row] = {}
         self.balances: dict[str, Row] = {}

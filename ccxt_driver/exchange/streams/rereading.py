@@ -72,7 +72,7 @@ class RereadingSource:
     :param publish: is given changes, in order
     :param fail: is given the error after which there are no more changes
     :param settings: intervals and backoff
-    :param known: what was handed on before, with `since_ms`; None to begin with what there is
+    :param known: what was handed on before, by another source or by events; None to begin with what there is
     :param nudge: makes the server send its events now
     :param outage: is given the error when nothing could be read for so long as `settings.outage` says, and
         again after as long; it goes on
@@ -89,8 +89,8 @@ class RereadingSource:
         settings: StreamSettings,
         *,
         known: KnownState | None = None,
-        nudge: Callable[[], Awaitable[Any]] | None = None,
-        outage: Callable[[ccxt.BaseError], None] | None = None,
+        nudge: Callable[[], None] | None = None,
+        outage: Callable[[ccxt.NetworkError], None] | None = None,
         wait: Wait | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,16 +106,16 @@ class RereadingSource:
         self._outage = outage
         self._wait = _wait if wait is None else wait
         self._clock = clock
-        self._kinds: frozenset[Kind] = frozenset()
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
+        if self.known.kinds or self.known.since_ms is not None:
+            self._woken.set()  # what has changed since then
         self._task: asyncio.Task[None] | None = None
         self._expected: dict[_Expected, int] = {}
         """What is to be seen, and how often it was looked for."""
         self._moved: OrderedDict[tuple[Kind, int], float] = OrderedDict()
         self._waiting: list[asyncio.Future[None]] = []
         """Of those who want a read that has not begun yet."""
-        self._nudge_is_due = False
         self._lively_until = 0.0
         self._interval = settings.poll_interval
         self._took = 0.0
@@ -133,29 +133,38 @@ class RereadingSource:
 
         :raises BaseError: the first read has failed; it may be started again
         """
-        missing = frozenset().union(*(_NEEDS[kind] for kind in kinds)) - self._kinds
-        async with self._turn:
-            missing -= self._kinds
-            if missing and self.known.since_ms is None:
-                fresh = await self._reader.first(missing, self.known)
-                self.known.take(self._changes(fresh))
-            self._kinds |= missing
+        wanted = frozenset().union(*(_NEEDS[kind] for kind in kinds))
+        if wanted - self.known.kinds:
+            async with self._turn:
+                await self._add(wanted - self.known.kinds)
         if self._task is None:
-            if self.known.since_ms is not None:
-                self._woken.set()
             self._task = asyncio.create_task(self._run(), name=f"{self._exchange.id} rereading")
             self._task.add_done_callback(self._on_end)
+
+    async def _add(self, kinds: frozenset[Kind]) -> None:
+        """Follow some more kinds."""
+        began_ms = self._exchange.milliseconds()
+        if kinds and self.known.since_ms is None:
+            fresh = await self._reader.first(kinds, self.known)
+            self.known.take(self._changes(fresh))
+            self.known.read_ms = self.known.read_ms or began_ms
+        self.known.kinds |= kinds
 
     def hint(self, frame: Mapping[str, Any] | None = None) -> None:
         """Something may have changed: read at once.
 
         :param frame: an event, whose ids are looked for; None after a command of our own
         """
-        if frame is None:
-            self._nudge_is_due = self._nudge is not None
-        elif not self._expect(frame):
+        if frame is not None and not self._expect(frame):
             return
+        if frame is None and self._nudge is not None:
+            self._nudge()
+        self.look()
+
+    def look(self) -> None:
+        """Read at once, and often for a while."""
         self._lively_until = self._clock() + _LIVELY_SECONDS
+        self._interval = self._settings.poll_interval
         self._woken.set()
 
     async def reread(self) -> None:
@@ -218,9 +227,6 @@ class RereadingSource:
         self.reads += 1
         began = self._clock()
         try:
-            if self._nudge_is_due and self._nudge is not None:
-                self._nudge_is_due = False
-                await self._nudged(self._nudge)
             changes = await self._news()
         except ccxt.AuthenticationError:
             raise
@@ -235,20 +241,15 @@ class RereadingSource:
         self._ended_at = self._clock()
         self._took = self._ended_at - began
 
-    async def _nudged(self, nudge: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await nudge()
-        except ccxt.BaseError as error:  # events come a little later then
-            LOGGER.debug("%s nudge: %s", self._exchange.id, error)
-
     async def _news(self) -> list[Change]:
         """Read, and hand on what is new. What is known changes with that and not before."""
-        known = self.known
-        fresh = await self._reader.read(self._kinds, known)
+        known, began_ms = self.known, self._exchange.milliseconds()
+        fresh = await self._reader.read(self.known.kinds, known)
         changes = self._changes(fresh)
         new = [change for change in changes if not known.is_old(change)]
         known.take(changes)
         known.catch_up()
+        known.read_ms = began_ms
         if new:
             self._publish(new)
         return new
@@ -293,7 +294,8 @@ class RereadingSource:
         self._backoff = max(longest * random.uniform(0.5, 1), wanted or 0.0)
         if self._outage is not None and now - self._failing_since >= settings.outage:
             self._failing_since = now
-            self._outage(error)
+            down = ccxt.ExchangeNotAvailable(f"{name} the account cannot be read: {error}")
+            self._outage(error if isinstance(error, ccxt.NetworkError) else down)
 
     # -- what events say
 
@@ -304,10 +306,10 @@ class RereadingSource:
             return False
         payload = frame.get("payload")
         named = _named(event, payload if isinstance(payload, Mapping) else {})
-        unseen = [each for each in named if each.kind in self._kinds and not self._is_seen(each)]
+        unseen = [each for each in named if each.kind in self.known.kinds and not self._is_seen(each)]
         for each in unseen:
             self._expected.setdefault(each, 0)
-        others = any(each.kind not in self._kinds for each in named)
+        others = any(each.kind not in self.known.kinds for each in named)
         return bool(unseen) or others or not named
 
     def _is_seen(self, expected: _Expected) -> bool:

@@ -13,7 +13,7 @@ import ccxt
 from ccxt_driver.contract.events import Action, EventName, Namespace
 from ccxt_driver.errors import annotate
 
-from .changes import Change, change_of
+from .changes import Change, Kind, change_of
 from .event_feed import EventFeed
 from .socket import Frame, GatewaySocket
 
@@ -60,6 +60,9 @@ class Source(Protocol):
         :raises BaseError: it cannot be begun
         """
 
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        """Give these kinds of changes, too, from now on."""
+
     async def rewind(self, after_seq: int) -> None:
         """Give once more what came after an event; watchers that have it are not given it again."""
 
@@ -101,6 +104,9 @@ class InProcessSource:
         self._sink.begin(self._cursor)
         if after_seq is not None and after_seq != self._cursor:
             self._replay(after_seq)
+
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        """Nothing to do: all kinds come."""
 
     async def rewind(self, after_seq: int) -> None:
         """Give once more what came after an event."""
@@ -200,6 +206,9 @@ class CursorSource:
         await self._socket.ready()
         self._feed.add(self)
         await self._feed.subscribe()
+
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        """Nothing to do: all kinds come."""
 
     async def rewind(self, after_seq: int) -> None:
         """Subscribe anew, from there on."""

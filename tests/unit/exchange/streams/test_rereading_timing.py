@@ -27,6 +27,9 @@ class StubExchange:
     def _mapped(self, mapper: Any, *args: Any) -> Any:
         return mapper(*args)
 
+    def milliseconds(self) -> int:
+        return 0
+
     def _utc_offset_ms(self) -> int:
         return 0
 
@@ -88,10 +91,8 @@ class Case:
         reader: Any = self.reader
         self.source._reader = reader
 
-    async def _nudge(self) -> None:
+    def _nudge(self) -> None:
         self.nudges += 1
-        if self.nudges > 1:
-            raise ccxt.NetworkError("the socket is down")
 
     @property
     def reads(self) -> int:
@@ -266,7 +267,7 @@ async def test_a_storm_of_hints_is_no_busy_loop(case: Case) -> None:
 async def test_a_command_of_ours_nudges_and_reads(case: Case) -> None:
     await case.waits.pass_by(300)
     before = case.waits.now
-    for number in (1, 2):  # the second nudge fails, and only makes events come later
+    for number in (1, 2):
         reads = case.reads
         case.source.hint()
         await case.waits.pass_by(0.1)
@@ -430,6 +431,21 @@ async def test_the_end_releases_who_waits(case: Case) -> None:
         await rereading
     await case.source.aclose()
     assert case.failures == []
+
+
+async def test_what_another_source_has_left_is_gone_on_with() -> None:
+    case = Case()
+    case.reader.fresh = Fresh([order()])
+    await case.source.start()
+    await case.source.aclose()
+
+    heir = Case(case.source.known)
+    heir.reader.fresh = Fresh([order(), order(2)])
+    await heir.source.start()
+    assert heir.reader.kinds == []
+    await until(lambda: bool(heir.published))
+    assert [change.row["id"] for change in heir.published] == [2]
+    await heir.source.aclose()
 
 
 async def test_a_known_state_is_read_from_at_once() -> None:
