@@ -53,7 +53,7 @@ class Watcher(Generic[T]):
     @property
     def waits(self) -> bool:
         """Whether a call waits now."""
-        return bool(self._waiters)
+        return any(not waiter.done() for waiter in self._waiters)
 
     @property
     def over(self) -> bool:
@@ -98,12 +98,11 @@ class Watcher(Generic[T]):
         if self.ended:
             return
         self.ended = end
-        if not self._waiters:
-            self._failure = error
-            return
-        self._round.failure = error
-        self._round = _Round()
-        self._wake()
+        self._failure = error
+        if self._waiters:
+            self._round.failure = error
+            self._round = _Round()
+            self._wake()
 
     async def next(self, deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None = None) -> R:
         """The next items, at once if there are any.
@@ -126,6 +125,8 @@ class Watcher(Generic[T]):
             if turn.taken is not None:
                 return deliver(turn.taken)[0]
             if turn.failure is not None:
+                if self._failure is turn.failure:
+                    self._failure = None  # said; until then a cancelled call may have been the only one
                 raise _copied(turn.failure)
 
     def _take(self, turn: _Round[T], deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None) -> R:

@@ -11,7 +11,10 @@ import pytest
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.pro import OmsCcxtExchange
 from tests.helpers.contract_desk import ACCOUNTS, OmsOfTheCase
+from tests.helpers.deadline import deadline
 from tests.helpers.served import ServedOms, serve
+
+__all__ = ["Floor", "deadline", "floor", "server", "soon", "until"]
 
 T = TypeVar("T")
 SPOT, OTHER = "BTC/USDT", "ETH/USDT"
