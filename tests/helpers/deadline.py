@@ -33,5 +33,5 @@ async def until(condition: Any, seconds: float = 5.0) -> None:
     :param condition: a function without arguments
     """
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # it may be anything
             await asyncio.sleep(0.002)

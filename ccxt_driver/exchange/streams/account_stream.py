@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from .account_watcher import AccountWatcher
 from .changes import Change, Kind
 from .differences import KnownState
 from .sources import Source, cursor_expired
+from .watching import copied
 
 LOG: Final = logging.getLogger("ccxt_driver")
 _OPEN: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
@@ -54,6 +56,9 @@ class AccountStream:
         self._deals: dict[Any, dict[Any, dict[str, Any]]] = {}
         """Of orders that are open, by order and deal."""
         self._closing: asyncio.Task[None] | None = None
+        self._joining = 0
+        """How many calls are about to watch."""
+        self._over: ccxt.BaseError | None = None
 
     # -- for those who watch -----------------------------------------------------------------------
 
@@ -69,6 +74,15 @@ class AccountStream:
         elif self._begun:
             watcher.seq = self._position
         return watcher
+
+    @contextmanager
+    def joining(self) -> Iterator[None]:
+        """While somebody is about to watch, it is not ended for want of watchers."""
+        self._joining += 1
+        try:
+            yield
+        finally:
+            self._joining -= 1
 
     @property
     def is_on(self) -> bool:
@@ -90,10 +104,17 @@ class AccountStream:
 
         :raises BaseError: it could not; the next call tries again
         """
+        self._refuse_over()
         if self._starting is None or self._starting.done():
             self._starting = asyncio.get_running_loop().create_task(self._start())
             self._starting.add_done_callback(_asked_for)
-        await asyncio.shield(self._starting)
+        try:
+            await asyncio.shield(self._starting)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                self._refuse_over()  # it is the beginning that was cancelled, by `close`
+            raise
 
     async def caught_up(self, watcher: AccountWatcher) -> None:
         """Give a new watcher what came between where it begins and where the stream is.
@@ -112,10 +133,11 @@ class AccountStream:
     async def remove(self, key: Hashable, error: ccxt.BaseError) -> None:
         """End a watcher."""
         watcher = self._watchers.pop(key, None)
-        if watcher is not None:
-            watcher.fail(error, end=True)
-            self._know_kinds()
-        if not self._watchers:
+        if watcher is None:
+            return
+        watcher.fail(error, end=True)
+        self._know_kinds()
+        if not self._watchers and not self._joining:
             await self.close()
 
     def hint(self) -> None:
@@ -124,7 +146,8 @@ class AccountStream:
             self._source.hint()
 
     def end(self, error: ccxt.BaseError) -> None:
-        """End all watchers."""
+        """End all watchers, for good."""
+        self._over = error
         watchers, self._watchers = self._watchers, {}
         for watcher in watchers.values():
             watcher.fail(error, end=True)
@@ -154,14 +177,28 @@ class AccountStream:
                 await source.close()
             raise
 
+    def _refuse_over(self) -> None:
+        if self._over is not None:
+            raise copied(self._over) from None
+
     def _know_kinds(self) -> None:
         self._kinds = frozenset(watcher.kind for watcher in self._watchers.values())
 
     # -- as the sink of a source -------------------------------------------------------------------
 
-    def begin(self, seq: int | None) -> None:
-        """Nothing is missed from here on."""
+    def begin(self, seq: int | None, *, is_last: bool = False) -> None:
+        """Nothing is missed from here on.
+
+        :param is_last: nothing newer has been committed; who has been given something newer has it of
+            another history, such as that of a server whose file was replaced
+        """
         self._begun = True
+        if is_last and seq is not None and self._position is not None and seq < self._position:
+            self._position = seq
+            self._deals.clear()
+            for watcher in self._watchers.values():
+                if watcher.seq is not None and watcher.seq > seq:
+                    watcher.fail(cursor_expired(watcher.name, watcher.seq), end=True)
         if self._position is None or (seq is not None and seq > self._position):
             self._position = seq
         for watcher in self._watchers.values():
@@ -203,7 +240,7 @@ class AccountStream:
         for watcher in self._watchers.values():
             seq = watcher.seq
             if seq is not None and (seq >= after_seq if unknown else seq <= after_seq):
-                watcher.fail(cursor_expired(self._id, watcher.name, seq), end=True)
+                watcher.fail(cursor_expired(watcher.name, seq), end=True)
 
     def outage(self, error: ccxt.NetworkError) -> None:
         """Those who wait are told; they miss nothing when they call again."""

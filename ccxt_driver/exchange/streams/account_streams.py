@@ -176,7 +176,7 @@ class AccountStreams(Streaming):
             after_seq = whole_number("after_seq", after_seq)
         desk = self._desk()
         stream = desk.stream(account_id)
-        with self._beginning(desk):
+        with self._beginning(desk), stream.joining():
             desk.at_once(stream)
             if not stream.is_on:
                 await stream.started()
@@ -192,6 +192,8 @@ class AccountStreams(Streaming):
                 return AccountWatcher(f"{self.id} {method}", most, kind, wanted, of_kind, begin)
 
             watcher = stream.watcher(key, make)
+            if not stream.is_on:  # it has failed, or was closed, while markets were loaded
+                await stream.started()
             await stream.caught_up(watcher)
         return watcher, wanted
 

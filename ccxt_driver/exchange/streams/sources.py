@@ -29,8 +29,11 @@ class Sink(Protocol):
 
     account_id: int
 
-    def begin(self, seq: int | None) -> None:
-        """From here on nothing is missed: watchers that wait for the beginning start after this event."""
+    def begin(self, seq: int | None, *, is_last: bool = False) -> None:
+        """From here on nothing is missed: watchers that wait for the beginning start after this event.
+
+        :param is_last: nothing newer has been committed
+        """
 
     def resume_after(self) -> int | None:
         """The last event that all watchers have; None when they want what is new only."""
@@ -101,7 +104,7 @@ class InProcessSource:
             self._unsubscribe = self._oms.subscribe(self._committed)
         self._ticker = self._loop.create_task(self._tick())
         after_seq = self._sink.resume_after()
-        self._sink.begin(self._cursor)
+        self._sink.begin(self._cursor, is_last=True)
         if after_seq is not None and after_seq != self._cursor:
             self._replay(after_seq)
 
@@ -255,7 +258,7 @@ class CursorSource:
 
         :returns: whether to subscribe again: others go on where the server can
         """
-        self._sink.begin(self._sent)
+        self._sink.begin(self._sent, is_last=self._has_expired or self._asked_after is None)
         if not self._has_expired or self._asked_after is None:
             return False
         self._has_expired = False
@@ -297,10 +300,10 @@ class CursorSource:
         self._sink.fail(error)
 
 
-def cursor_expired(exchange_id: str, name: str, after_seq: int) -> ccxt.BaseError:
+def cursor_expired(name: str, after_seq: int) -> ccxt.BaseError:
     """What a watcher is told whose cursor the server does not know any more."""
     message = (
-        f"{exchange_id} {name}: cursor_expired: what came after event {after_seq} is not kept by the server, "
+        f"{name}: cursor_expired: what came after event {after_seq} is not kept by the server, "
         "or is of another history; read the state anew by fetch methods, then call without after_seq"
     )
     return annotate(ccxt.ExchangeError(message), code="cursor_expired")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
 from itertools import islice
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 import ccxt
 
@@ -119,15 +119,18 @@ class Watcher(Generic[T]):
             if self._pending:
                 return self._take(turn, deliver, limit)
             if self._failure is not None:
-                failure, self._failure = self._failure, None
-                raise _copied(failure)
+                self._say(self._failure)
             await self._news()
             if turn.taken is not None:
                 return deliver(turn.taken)[0]
             if turn.failure is not None:
-                if self._failure is turn.failure:
-                    self._failure = None  # said; until then a cancelled call may have been the only one
-                raise _copied(turn.failure)
+                self._say(turn.failure)
+
+    def _say(self, failure: BaseException) -> NoReturn:
+        """Raise a failure; until then the calls that waited for it may all have been cancelled."""
+        if self._failure is failure:
+            self._failure = None
+        raise copied(failure)
 
     def _take(self, turn: _Round[T], deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None) -> R:
         pending = self._pending
@@ -157,7 +160,7 @@ class Watcher(Generic[T]):
                 waiter.set_result(None)
 
 
-def _copied(error: BaseException) -> BaseException:
+def copied(error: BaseException) -> BaseException:
     """The same error for another caller: each adds its own frames to it."""
     twin = copy(error)
     twin.__cause__ = error.__cause__
