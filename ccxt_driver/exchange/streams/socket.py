@@ -93,6 +93,8 @@ class GatewaySocket:
         self._client: OmsClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
+        self._up_at: float | None = None
+        """When the connection there is, or was, came up."""
         self._failure: ccxt.BaseError | None = None
 
     # -- for those who use it ----------------------------------------------------------------------
@@ -202,13 +204,12 @@ class GatewaySocket:
 
     async def _keep_connected(self) -> None:
         """Connect again and again, until it is closed, or no other attempt would do better."""
-        attempt, down_since, told = 0, asyncio.get_running_loop().time(), False
+        loop = asyncio.get_running_loop()
+        attempt, down_since, told = 0, loop.time(), False
         while True:
+            self._up_at = None
             try:
-                lost = await self._connect()
-                attempt, told = 0, False
-                reason: ccxt.NetworkError = await self._serve(lost)
-                down_since = asyncio.get_running_loop().time()
+                reason: ccxt.NetworkError = await self._serve(await self._connect())
             except (ccxt.AuthenticationError, SocketClosed) as error:
                 await self._fail(error)
                 return
@@ -222,12 +223,25 @@ class GatewaySocket:
             LOG.debug("%s /ws: %s", self._exchange.id, reason)
             for listener in tuple(self._listeners):
                 listener.on_down(reason)
-            if not told and asyncio.get_running_loop().time() - down_since >= self._settings.outage:
+            told = told and self._up_at is None
+            if self._has_stood():
+                attempt, down_since = 0, loop.time()
+            if not told and loop.time() - down_since >= self._settings.outage:
                 told = True
                 for listener in tuple(self._listeners):
                     listener.on_outage(reason)
             await asyncio.sleep(self._pause(attempt, reason))
             attempt += 1
+
+    def _has_stood(self) -> bool:
+        """Whether the connection that was lost was one: a server may let us in, and then drop us."""
+        if self._up_at is None:
+            return False
+        return asyncio.get_running_loop().time() - self._up_at >= self._patience
+
+    @property
+    def _patience(self) -> float:
+        return self._settings.ping_interval + self._settings.ping_timeout
 
     async def _serve(self, lost: asyncio.Future[ccxt.NetworkError]) -> ccxt.NetworkError:
         """Let everyone subscribe, then watch the connection; why it has ended."""
@@ -236,6 +250,7 @@ class GatewaySocket:
             for listener in tuple(self._listeners):
                 await listener.on_up()
             self._up.set()
+            self._up_at = asyncio.get_running_loop().time()
             return await asyncio.shield(lost)
         finally:
             self._up.clear()
@@ -293,18 +308,18 @@ class GatewaySocket:
 
     async def _beat(self) -> None:
         """Ping now and then; a connection on which nothing comes after that is dead."""
-        settings, loop, client = self._settings, asyncio.get_running_loop(), self._client
+        interval, loop, client = self._settings.ping_interval, asyncio.get_running_loop(), self._client
         assert client is not None, "it is connected"
         frame = {"id": "ping", "namespace": Namespace.SYSTEM, "action": Action.PING, "payload": {}}
-        patience = settings.ping_interval + settings.ping_timeout
         while True:
-            await asyncio.sleep(settings.ping_interval)
+            left = client.heard_at + self._patience - loop.time()
+            await asyncio.sleep(min(interval, left) if left > 0 else interval)
             silent = loop.time() - client.heard_at
-            if silent >= patience and not self._asks:  # who asks has a time-out of its own
+            if silent >= self._patience and not self._asks:  # who asks has a time-out of its own
                 client.end(ccxt.RequestTimeout(f"{self.url}: nothing came for {silent:.1f} seconds"))
                 return
             try:
-                async with asyncio.timeout(settings.ping_interval):
+                async with asyncio.timeout(interval):
                     await client.send(frame)
             except (ccxt.NetworkError, TimeoutError) as error:
                 client.end(ccxt.NetworkError(f"{self.url}: a ping could not be sent: {error!r}"))
