@@ -142,9 +142,11 @@ class EventFeed:
             subscriber.on_snapshot(frame)
 
     async def _refused(self, subscribers: Mapping[int, Subscriber], error: ccxt.BaseError) -> None:
-        """One account may have been refused for another: the newest goes, the others try without it."""
-        newest = list(subscribers.values())[-1]
-        self._fail(newest, error)
+        """One account was refused, or all: it goes, else the newest, and the others try without it."""
+        detail = vars(error).get("details")
+        inner = detail.get("details") if isinstance(detail, Mapping) else None
+        named: Any = inner.get("account_id") if isinstance(inner, Mapping) else None
+        self._fail(subscribers.get(named) or list(subscribers.values())[-1], error)
         if self._subscribers:
             await self._subscribe()
 
