@@ -67,6 +67,10 @@ class RowCache(ArrayCacheBySymbolById):
         self._rows.clear()
         self._made.clear()
 
+    def __reduce__(self) -> Any:
+        """For copies and pickles: the changes, and not also what they were read as."""
+        return type(self), (self.max_size, self._parse), {"_rows": dict(self._rows)}
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.structures())
 
