@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import ccxt
@@ -279,7 +280,7 @@ def test_what_may_pass_is_tried_again_ever_more_slowly_and_not_by_all_at_once(er
         stage.socket.start()
         await asyncio.sleep(300)
         dialled = stage.gateway.dialled
-        gaps = [later - earlier for earlier, later in zip(dialled, dialled[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(dialled)]
         for number, gap in enumerate(gaps):
             longest = min(0.1 * 2**number, 30.0)
             assert longest / 2 <= gap <= longest, number
@@ -525,7 +526,7 @@ def test_what_is_refused_without_an_object_is_raised_too() -> None:
     async def test(stage: Stage) -> None:
         await stage.socket.ready()
         stage.gateway.peer = lambda frame: [{"id": frame["id"], "event": "error", "payload": "what?"}]
-        with pytest.raises(ccxt.ExchangeError, match="what?"):
+        with pytest.raises(ccxt.ExchangeError, match="what"):
             await stage.socket.ask("position", "query", {})
 
     play(test)

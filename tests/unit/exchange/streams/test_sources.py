@@ -1,0 +1,418 @@
+"""Where changes come from: an OMS in this process, and a server that numbers its events."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import ccxt
+import pytest
+
+from ccxt_driver.exchange.streams import sources
+from ccxt_driver.exchange.streams.changes import Change
+from ccxt_driver.exchange.streams.sources import CursorSource, InProcessSource
+from ccxt_driver.oms import EmbeddedOms
+from tests.helpers.deadline import until
+
+pytestmark = pytest.mark.oldest
+
+ACCOUNTS = [{"account_id": number, "balances": {"USDT": "100000"}} for number in (1, 2)]
+
+
+class Sink:
+    """A stream that notes what it is told."""
+
+    def __init__(self, after: int | None = None, account_id: int = 1) -> None:
+        self.account_id = account_id
+        self.after = after
+        self.began: list[tuple[int | None, bool]] = []
+        self.events: list[tuple[int, str | None]] = []
+        self.told: list[Any] = []
+
+    def begin(self, seq: int | None, *, is_last: bool = False) -> None:
+        self.began.append((seq, is_last))
+
+    def resume_after(self) -> int | None:
+        return self.after
+
+    def take(self, seq: int, change: Change | None) -> None:
+        self.events.append((seq, None if change is None else change.kind.value))
+
+    def take_all(self, changes: Iterable[Change]) -> None:
+        raise AssertionError("these changes have numbers")
+
+    def expired(self, after_seq: int) -> None:
+        self.after = None  # the watcher has ended
+        self.told.append(("expired", after_seq))
+
+    def outage(self, error: ccxt.NetworkError) -> None:
+        self.told.append(("outage", error))
+
+    def fail(self, error: ccxt.BaseError) -> None:
+        self.told.append(("failed", error))
+
+    @property
+    def seqs(self) -> list[int]:
+        return [seq for seq, _ in self.events]
+
+
+# -- in process ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def oms() -> Iterator[EmbeddedOms]:
+    with EmbeddedOms(accounts=ACCOUNTS, clock="manual") as made:
+        made.set_price("BTC/USDT", bid=100, ask=101)
+        yield made
+
+
+def order(oms: EmbeddedOms, account_id: int = 1, **payload: Any) -> int:
+    """Place a resting order; how many events that made."""
+    before = oms.last_seq(account_id)
+    order = {"symbol": "BTC/USDT", "side": "buy", "order_type": "limit", "price": "90", "qty": "0.1"}
+    body = {"account_id": account_id, "command": "send_order", "payload": order | payload}
+    reply = oms.handle("commands", {}, {}, body)
+    assert reply.status == 200, reply.body
+    return oms.last_seq(account_id) - before
+
+
+def until_now(oms: EmbeddedOms, after: int = 0) -> list[int]:
+    return list(range(after + 1, oms.last_seq(1) + 1))
+
+
+async def test_commits_of_this_thread_are_told_at_once(oms: EmbeddedOms) -> None:
+    order(oms)
+    sink, first = Sink(), oms.last_seq(1)
+    source = InProcessSource(oms, sink)
+    await source.start()
+    assert sink.began == [(first, True)]
+    assert order(oms, order_type="market", price=None) > 3
+    assert sink.seqs == until_now(oms, first)
+    assert {"order", "trade", "position", "balance"} <= {str(kind) for _, kind in sink.events}
+    order(oms, account_id=2)
+    assert sink.seqs == until_now(oms, first)
+    source.hint()
+    await source.close()
+    order(oms)
+    assert sink.seqs[-1] < oms.last_seq(1)
+
+
+async def test_what_came_after_a_cursor_is_given_first(
+    oms: EmbeddedOms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_CHUNK", 2)  # several readings
+    for _ in range(5):
+        order(oms)
+    sink = Sink(after=3)
+    source = InProcessSource(oms, sink)
+    await source.start()
+    assert sink.seqs == until_now(oms, 3)
+    order(oms)
+    assert sink.seqs == until_now(oms, 3)
+    await source.rewind(7)
+    assert sink.seqs == until_now(oms, 3) + until_now(oms, 7)
+    await source.close()
+
+
+@pytest.mark.parametrize("after", [99, 1])
+async def test_a_cursor_that_cannot_be_continued(oms: EmbeddedOms, after: int, monkeypatch: Any) -> None:
+    if after == 1:  # too old
+        monkeypatch.setattr(oms, "events", lambda *_: None)
+    order(oms)
+    sink = Sink(after=after)
+    source = InProcessSource(oms, sink)
+    await source.start()
+    assert sink.told == [("expired", after)]
+    assert sink.began == [(oms.last_seq(1), True)]
+    await source.close()
+
+
+async def test_commits_of_other_threads_come_in_order(oms: EmbeddedOms) -> None:
+    """Also when one of this thread overtakes them on the way to the loop."""
+    sink, first = Sink(), oms.last_seq(1)
+    source = InProcessSource(oms, sink)
+    await source.start()
+    for _ in range(20):
+        thread = threading.Thread(target=order, args=(oms,))
+        thread.start()
+        thread.join()  # the loop has had no turn: its news wait
+        order(oms)
+    assert sink.seqs == until_now(oms, first)
+    order(oms, account_id=2)
+    await asyncio.sleep(0)
+    assert sink.seqs == until_now(oms, first)
+    await source.close()
+
+
+async def test_many_threads_at_once(oms: EmbeddedOms) -> None:
+    sink, first = Sink(), oms.last_seq(1)
+    source = InProcessSource(oms, sink)
+    await source.start()
+
+    def trade() -> None:
+        for _ in range(10):
+            order(oms)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(asyncio.to_thread(trade))
+        for _ in range(10):
+            order(oms)
+            await asyncio.sleep(0)
+    await until(lambda: sink.seqs[-1] == oms.last_seq(1))
+    assert sink.seqs == until_now(oms, first)
+    await source.close()
+
+
+async def test_news_that_are_on_their_way_when_it_closes_are_not_told(oms: EmbeddedOms) -> None:
+    sink = Sink()
+    source = InProcessSource(oms, sink)
+    await source.start()
+    await asyncio.to_thread(order, oms)
+    before = list(sink.seqs)
+    thread = threading.Thread(target=order, args=(oms,))
+    thread.start()
+    thread.join()
+    await source.close()
+    await asyncio.sleep(0)
+    assert sink.seqs == before
+
+
+async def test_an_oms_that_is_closed_is_told(oms: EmbeddedOms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_TICK_SECONDS", 0.001)
+    sink = Sink()
+    source = InProcessSource(oms, sink)
+    await source.start()
+    oms.close()
+    await until(lambda: sink.told)
+    [(what, error)] = sink.told
+    assert what == "failed"
+    assert type(error) is ccxt.ExchangeNotAvailable
+    await source.close()
+
+
+async def test_an_oms_on_the_walls_clock_is_asked_to_look_at_its_market(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody else does: without it a stop would wait for the next request."""
+    monkeypatch.setattr(sources, "_TICK_SECONDS", 0.001)
+    with EmbeddedOms(accounts=ACCOUNTS) as oms:
+        looked: list[int] = []
+        monkeypatch.setattr(oms, "tick", lambda: looked.append(1))
+        source = InProcessSource(oms, Sink())
+        await source.start()
+        await until(lambda: len(looked) > 2)
+        await source.close()
+
+
+async def test_time_that_is_moved_by_hand_is_left_alone(
+    oms: EmbeddedOms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_TICK_SECONDS", 0.001)
+    monkeypatch.setattr(oms, "tick", lambda: pytest.fail("it was moved"))
+    source = InProcessSource(oms, Sink())
+    await source.start()
+    await asyncio.sleep(0.02)
+    await source.close()
+
+
+def test_a_loop_that_is_gone_is_forgotten(oms: EmbeddedOms) -> None:
+    sink = Sink()
+
+    async def forget_to_close() -> None:
+        source = InProcessSource(oms, sink)
+        await source.start()
+        order(oms)
+
+    asyncio.run(forget_to_close())
+    before = list(sink.seqs)
+    assert len(oms._subscribers) == 1
+    order(oms)
+    assert sink.seqs == before
+    assert oms._subscribers == []
+
+
+# -- a server with a cursor ------------------------------------------------------------------------------
+
+
+class Socket:
+    """What a source needs of the socket."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.dropped: list[str] = []
+        self.on_ping: Any = lambda: None
+
+    async def ready(self) -> None:
+        return None
+
+    async def ask(self, namespace: str, action: str, payload: Any) -> dict[str, Any]:
+        self.asked.append((namespace, action))
+        self.on_ping()
+        return {}
+
+    def drop(self, reason: str) -> None:
+        self.dropped.append(reason)
+
+
+class Feed:
+    """What a source needs of the feed."""
+
+    def __init__(self) -> None:
+        self.members: list[Any] = []
+        self.subscribed = 0
+
+    def add(self, source: Any) -> None:
+        self.members.append(source)
+
+    def remove(self, source: Any) -> None:
+        self.members.remove(source)
+
+    async def subscribe(self) -> None:
+        self.subscribed += 1
+
+
+class Cursor:
+    """A cursor source and what is around it."""
+
+    def __init__(self, after: int | None = None) -> None:
+        self.sink = Sink(after)
+        self.socket = Socket()
+        self.feed = Feed()
+        self.source = CursorSource(self.sink, self.socket, self.feed)  # type: ignore[arg-type]
+
+    def subscribed(self, after: int | None, snapshot: int | None = None, expired: bool = False) -> bool:
+        """The frames of an answer to a subscription."""
+        self.source.on_subscribing(after)
+        if expired:
+            self.source.on_snapshot({"event": "cursor_expired", "payload": {"account_id": 1}})
+        if snapshot is not None:
+            for name in ("snapshot_open_orders", "snapshot_open_positions"):
+                self.source.on_snapshot({"event": name, "seq": snapshot, "payload": {"items": []}})
+        return self.source.on_subscribed()
+
+    def events(self, seqs: Sequence[int], before: int | None = None, **more: Any) -> None:
+        for seq in seqs:
+            frame = {
+                "event": "order_updated",
+                "seq": seq,
+                "prev_seq": before,
+                "ts_ms": 5,
+                "payload": {"id": 1},
+            }
+            self.source.on_event(frame | more)
+            before = seq
+
+
+async def test_it_begins_where_the_snapshot_stands() -> None:
+    cursor = Cursor()
+    await cursor.source.start()
+    assert (cursor.feed.members, cursor.feed.subscribed) == ([cursor.source], 1)
+    assert cursor.subscribed(None, snapshot=7) is False
+    assert cursor.sink.began == [(7, True)]
+    cursor.events([8, 9], before=7)
+    assert cursor.sink.events == [(8, "order"), (9, "order")]
+    await cursor.source.close()
+    assert cursor.feed.members == []
+
+
+async def test_events_without_a_row_move_it_on() -> None:
+    cursor = Cursor()
+    cursor.subscribed(None, snapshot=7)
+    cursor.events([8], before=7, event="order_submitted")
+    cursor.events([9], before=8, payload="what?")
+    assert cursor.sink.events == [(8, None), (9, None)]
+
+
+async def test_what_is_sent_twice_is_taken_once() -> None:
+    cursor = Cursor()
+    cursor.subscribed(7)
+    cursor.events([8, 9], before=7)
+    cursor.events([8, 9], before=7)
+    cursor.events([10], before=9)
+    assert cursor.sink.seqs == [8, 9, 10]
+    assert cursor.socket.dropped == []
+
+
+async def test_numbers_that_the_key_may_not_see_are_no_gap() -> None:
+    cursor = Cursor()
+    cursor.subscribed(7)
+    cursor.events([9, 20, 21], before=7)
+    assert cursor.sink.seqs == [9, 20, 21]
+
+
+async def test_a_gap_gives_the_connection_up_and_what_follows_it_is_not_taken() -> None:
+    cursor = Cursor()
+    cursor.subscribed(7)
+    cursor.events([8], before=7)
+    cursor.events([10, 11], before=9)
+    assert cursor.sink.seqs == [8]
+    assert cursor.socket.dropped == ["events of account 1 after 8 are missing"]
+    cursor.source.on_down(ccxt.NetworkError("dropped"))
+    cursor.subscribed(8)
+    cursor.events([9, 10, 11], before=8)
+    assert cursor.sink.seqs == [8, 9, 10, 11]
+
+
+@pytest.mark.parametrize("seq", [None, "8", 8.0, True])
+async def test_an_event_without_a_number_is_none_of_the_contract(seq: Any) -> None:
+    cursor = Cursor()
+    cursor.subscribed(7)
+    cursor.events([8], before=7, seq=seq)
+    assert cursor.sink.seqs == []
+
+
+async def test_events_of_a_former_subscription_are_not_taken_before_the_new_one_stands() -> None:
+    cursor = Cursor()
+    cursor.subscribed(None, snapshot=7)
+    cursor.source.on_down(ccxt.NetworkError("lost"))
+    cursor.events([8], before=7)
+    assert cursor.sink.seqs == []
+    cursor.source.on_outage(ccxt.NetworkError("for long"))
+    cursor.source.on_failed(ccxt.AuthenticationError("no"))
+    assert [what for what, _ in cursor.sink.told] == ["outage", "failed"]
+
+
+async def test_a_cursor_that_has_expired_is_told_and_the_snapshot_is_the_beginning() -> None:
+    cursor = Cursor(after=7)
+    assert cursor.subscribed(7, snapshot=100, expired=True) is False
+    assert cursor.sink.began == [(100, True)]
+    assert cursor.sink.told == [("expired", 7)]
+    cursor.events([101], before=100)
+    assert cursor.sink.seqs == [101]
+
+
+async def test_others_go_on_before_the_snapshot_when_the_oldest_cursor_has_expired() -> None:
+    cursor = Cursor(after=7)
+    cursor.sink.expired = lambda after_seq: setattr(cursor.sink, "after", 50)  # type: ignore[method-assign]
+    assert cursor.subscribed(7, snapshot=100, expired=True) is True  # subscribe again
+    assert cursor.subscribed(50) is False
+    cursor.events([51], before=50)
+    assert cursor.sink.seqs == [51]
+
+
+async def test_a_resumed_subscription_says_nothing_of_the_last_event() -> None:
+    cursor = Cursor(after=7)
+    cursor.subscribed(7)
+    assert cursor.sink.began == [(7, False)]
+
+
+async def test_rewinding_subscribes_anew() -> None:
+    cursor = Cursor()
+    cursor.subscribed(None, snapshot=7)
+    await cursor.source.rewind(3)
+    assert cursor.feed.subscribed == 1
+    assert cursor.socket.asked == []
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_a_cursor_of_the_future_has_expired_unless_its_event_is_on_its_way(comes: bool) -> None:
+    cursor = Cursor()
+    cursor.subscribed(None, snapshot=7)
+    if comes:
+        cursor.socket.on_ping = lambda: cursor.events([8], before=7)
+    await cursor.source.rewind(8)
+    assert cursor.socket.asked == [("system", "ping")]
+    assert cursor.sink.told == ([] if comes else [("expired", 8)])
