@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ccxt
@@ -44,6 +44,9 @@ class Source:
             self.sink.expired(after_seq)
         for number, change in enumerate(self.log[after_seq:], after_seq + 1):
             self.sink.take(number, change)
+
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        """Everything comes anyway."""
 
     def hint(self) -> None:
         self.done.append("hint")

@@ -1,4 +1,4 @@
-"""`watch_*` on servers whose changes have to be read: a gateway that lags, and one whose `/ws` is closed to us."""
+"""`watch_*` on servers whose changes have to be read: a gateway that lags, and one without `/ws` for us."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_every_method_hands_out_what_was_read(make: Any, ws: str | None) -
             order = await exchange.create_order(SPOT, "limit", "buy", 1, 90)
             async with asyncio.timeout(10):
                 balance = await watches["balance"]
-                while not exchange.orders:
+                while not exchange.orders:  # noqa: ASYNC110  # nobody sets an event
                     await asyncio.sleep(0.01)
             served.oms.set_price(SPOT, bid=89, ask="89.5", last=89)
             placed, filled = await watches["orders"]
@@ -105,7 +105,7 @@ async def test_every_method_hands_out_what_was_read(make: Any, ws: str | None) -
 async def until_followed(exchange: Any, *kinds: Kind) -> None:
     """Wait until the stream reads some kinds; all when none is named."""
     async with asyncio.timeout(10):
-        while not exchange._desk().stream(1).known.kinds >= set(kinds or Kind):
+        while not exchange._desk().stream(1).known.kinds >= set(kinds or Kind):  # noqa: ASYNC110  # none sets an event
             await asyncio.sleep(0.01)
 
 
