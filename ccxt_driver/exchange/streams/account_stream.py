@@ -51,8 +51,7 @@ class AccountStream:
         """What was handed on of changes that have no number."""
         self._position: int | None = None
         """The last event that came."""
-        self._rewinds: set[AccountWatcher] = set()
-        """Watchers that want to go on before where the stream is."""
+        self._rewinding: asyncio.Task[None] | None = None
         self._deals: dict[Any, dict[Any, dict[str, Any]]] = {}
         """Of orders that are open, by order and deal."""
         self._closing: asyncio.Task[None] | None = None
@@ -69,9 +68,7 @@ class AccountStream:
             return known
         watcher = self._watchers[key] = make()
         self._know_kinds()
-        if watcher.seq is not None:
-            self._rewinds.add(watcher)
-        elif self._begun:
+        if watcher.seq is None and self._begun:
             watcher.seq = self._position
         return watcher
 
@@ -96,7 +93,6 @@ class AccountStream:
 
     def take_source(self, source: Source) -> None:
         """Run on a source, which begins where the watchers want to go on."""
-        self._rewinds.clear()
         self._source = source
 
     async def started(self) -> None:
@@ -117,18 +113,30 @@ class AccountStream:
             raise
 
     async def caught_up(self, watcher: AccountWatcher) -> None:
-        """Give a new watcher what came between where it begins and where the stream is.
+        """See to it that a watcher is given what came between where it begins and where the stream is.
 
-        :raises BaseError: that cannot be read
+        :raises BaseError: it could not; the next call tries again, and until then it is given nothing newer
         """
         if self._source is not None:
             await self._source.follow((watcher.kind,))
-        if watcher not in self._rewinds:
-            return
-        self._rewinds.discard(watcher)
-        seq = watcher.seq
-        if self._source is not None and seq is not None and seq != self._position:
+        while self._source is not None and self._has_passed(watcher):
+            if self._rewinding is None or self._rewinding.done():
+                self._rewinding = asyncio.get_running_loop().create_task(self._rewind(self._source))
+                self._rewinding.add_done_callback(_asked_for)
+            await asyncio.shield(self._rewinding)
+        seq, position = watcher.seq, self._position
+        if self._source is not None and seq is not None and position is not None and seq > position:
             await self._source.rewind(seq)
+
+    def _has_passed(self, watcher: AccountWatcher) -> bool:
+        """Whether the source is beyond what a watcher has to be given next."""
+        seq, cursor = watcher.seq, None if self._source is None else self._source.cursor
+        return not watcher.ended and seq is not None and cursor is not None and seq < cursor
+
+    async def _rewind(self, source: Source) -> None:
+        after_seq = self.resume_after()
+        if after_seq is not None:
+            await source.rewind(after_seq)
 
     async def remove(self, key: Hashable, error: ccxt.BaseError) -> None:
         """End a watcher."""
@@ -154,10 +162,12 @@ class AccountStream:
 
     async def close(self) -> None:
         """End the source."""
-        starting, self._starting = self._starting, None
-        if starting is not None and not starting.done():
-            starting.cancel()
-            await asyncio.wait({starting})
+        tasks = {task for task in (self._starting, self._rewinding) if task is not None and not task.done()}
+        self._starting = self._rewinding = None
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         source, self._source = self._source, None
         self._begun, self._position = False, None
         self.known = KnownState(self.account_id)
@@ -210,8 +220,11 @@ class AccountStream:
         wanted = [watcher.seq for watcher in self._watchers.values() if not watcher.ended]
         return min((seq for seq in wanted if seq is not None), default=self._position)
 
-    def take(self, seq: int, change: Change | None) -> None:
-        """Give an event to everyone who has not got it."""
+    def take(self, before: int, seq: int, change: Change | None) -> None:
+        """Give an event to everyone who has got everything before it, and not got it.
+
+        :param before: the event before it, of those that can be seen here
+        """
         if change is not None:
             change = self._completed(change)
         if self._position is None or seq > self._position:
@@ -220,7 +233,8 @@ class AccountStream:
                 self._remember(change)
         for watcher in self._watchers.values():
             last = watcher.seq
-            if last is None or seq > last:
+            # Who is further behind waits for the source to go back: nothing is skipped.
+            if last is None or before <= last < seq:
                 if change is not None:
                     watcher.take(change)
                 watcher.seq = seq

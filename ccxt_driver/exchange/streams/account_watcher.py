@@ -59,8 +59,8 @@ class AccountWatcher(Watcher[Change]):
             return super().too_slow(first)
         after = first.seq - 1
         message = (
-            f"{self.name}: {self._most} changes were not asked for in time and are not kept; go on with "
-            f"params={{'after_seq': {after}}} to be given all of them, or read the state anew"
+            f"{self.name}: more than {self._most} changes were not asked for in time, those after them are "
+            f"not kept; go on with params={{'after_seq': {after}}} to be given all of them"
         )
         error = annotate(ccxt.ExchangeError(message), code="slow_consumer")
         error.__dict__["after_seq"] = after

@@ -61,6 +61,11 @@ class ReadingSource:
             outage=sink.outage,
         )
 
+    @property
+    def cursor(self) -> int | None:
+        """There are no numbers."""
+        return None
+
     async def start(self) -> None:
         """Begin to read; the socket may come later."""
         await self._rereading.start(())

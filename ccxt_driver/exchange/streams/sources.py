@@ -38,8 +38,8 @@ class Sink(Protocol):
     def resume_after(self) -> int | None:
         """The last event that all watchers have; None when they want what is new only."""
 
-    def take(self, seq: int, change: Change | None) -> None:
-        """The next event; without a change for one that carries no row."""
+    def take(self, before: int, seq: int, change: Change | None) -> None:
+        """An event and the one before it, of those that can be seen; without a change for one without a row."""
 
     def take_all(self, changes: Iterable[Change]) -> None:
         """Changes without numbers, found by reading."""
@@ -56,6 +56,10 @@ class Sink(Protocol):
 
 class Source(Protocol):
     """What gives a stream its changes."""
+
+    @property
+    def cursor(self) -> int | None:
+        """The event after which it goes on; None where events have no numbers."""
 
     async def start(self) -> None:
         """Begin; when this returns nothing is missed any more.
@@ -91,6 +95,11 @@ class InProcessSource:
         self._cursor = 0
         self._unsubscribe: Any = None
         self._ticker: asyncio.Task[None] | None = None
+
+    @property
+    def cursor(self) -> int | None:
+        """The last event that it gave."""
+        return self._cursor
 
     async def start(self) -> None:
         """Listen."""
@@ -169,7 +178,7 @@ class InProcessSource:
         take, account_id = self._sink.take, self._sink.account_id
         for event in events:
             seq = event.seq
-            take(seq, change_of(account_id, event.name, seq, event.ts_ms, event.payload))
+            take(seq - 1, seq, change_of(account_id, event.name, seq, event.ts_ms, event.payload))
             if seq > self._cursor:
                 self._cursor = seq
 
@@ -203,6 +212,11 @@ class CursorSource:
         self._asked_after: int | None = None
         self._has_expired = False
         self._is_on = False
+
+    @property
+    def cursor(self) -> int | None:
+        """The last event of this subscription, or that before its first."""
+        return self._sent
 
     async def start(self) -> None:
         """Connect and subscribe."""
@@ -284,7 +298,7 @@ class CursorSource:
         row = frame.get("payload")
         name, ts_ms = str(frame.get("event")), frame.get("ts_ms")
         change = change_of(self.account_id, name, seq, ts_ms, row) if isinstance(row, dict) else None
-        self._sink.take(seq, change)
+        self._sink.take(sent, seq, change)
 
     def on_down(self, error: ccxt.NetworkError) -> None:
         """Wait: the next connection continues where this one ended."""

@@ -34,7 +34,7 @@ class Watcher(Generic[T]):
     call that was not cancelled returns with it: between taking and returning nothing waits.
 
     :param name: in messages
-    :param most: how many undelivered items are kept; then the watcher fails, it never skips any
+    :param most: how many undelivered items are kept; after them the watcher fails, it never skips any
     """
 
     def __init__(self, name: str, most: int) -> None:
@@ -65,10 +65,8 @@ class Watcher(Generic[T]):
         if self.ended:
             return
         if len(self._pending) >= self._most:
-            # Say so rather than skip, and keep nothing that could be taken for all there was.
-            error = self.too_slow(self._pending[0])
-            self._pending.clear()
-            self.fail(error, end=True)
+            # Said when what is kept was delivered: whoever goes on from here comes further each time.
+            self.fail(self.too_slow(item), end=True)
             return
         self._pending.append(item)
         if self._waiters:
@@ -82,11 +80,11 @@ class Watcher(Generic[T]):
     def too_slow(self, first: T) -> BaseException:
         """What is raised when too many items wait.
 
-        :param first: the oldest that was not delivered
+        :param first: the oldest that is not kept
         """
         message = (
-            f"{self.name}: {self._most} changes were not asked for in time and are not kept; read the "
-            "state anew with the fetch methods, and go on with a new call"
+            f"{self.name}: more than {self._most} changes were not asked for in time, those after them are "
+            "not kept; read the state anew with the fetch methods, and go on with a new call"
         )
         return annotate(ccxt.ExchangeError(message), code="slow_consumer")
 
