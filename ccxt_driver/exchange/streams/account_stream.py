@@ -15,7 +15,7 @@ from .account_watcher import AccountWatcher
 from .changes import Change, Kind
 from .differences import KnownState
 from .sources import Source, cursor_expired
-from .watching import copied
+from .watching import asked_for, copied
 
 LOG: Final = logging.getLogger("ccxt_driver")
 _OPEN: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
@@ -103,7 +103,7 @@ class AccountStream:
         self._refuse_over()
         if self._starting is None or self._starting.done():
             self._starting = asyncio.get_running_loop().create_task(self._start())
-            self._starting.add_done_callback(_asked_for)
+            self._starting.add_done_callback(asked_for)
         try:
             await asyncio.shield(self._starting)
         except asyncio.CancelledError:
@@ -119,10 +119,12 @@ class AccountStream:
         """
         if self._source is not None:
             await self._source.follow((watcher.kind,))
-        while self._source is not None and self._has_passed(watcher):
+        for _ in range(2):  # the first may have been begun for others
+            if self._source is None or not self._has_passed(watcher):
+                break
             if self._rewinding is None or self._rewinding.done():
                 self._rewinding = asyncio.get_running_loop().create_task(self._rewind(self._source))
-                self._rewinding.add_done_callback(_asked_for)
+                self._rewinding.add_done_callback(asked_for)
             await asyncio.shield(self._rewinding)
         seq, position = watcher.seq, self._position
         if self._source is not None and seq is not None and position is not None and seq > position:
@@ -299,9 +301,3 @@ def _making_up(deals: Iterable[dict[str, Any]], filled: Any) -> tuple[dict[str, 
         chosen.append(deal)
         missing -= Decimal(str(deal["qty"]))
     return tuple(chosen) if not missing else None
-
-
-def _asked_for(task: asyncio.Task[None]) -> None:
-    """Whoever waited for it may have been cancelled."""
-    if not task.cancelled():
-        task.exception()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
 from itertools import islice
-from typing import Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import ccxt
 
@@ -163,3 +163,9 @@ def copied(error: BaseException) -> BaseException:
     twin = copy(error)
     twin.__cause__ = error.__cause__
     return twin
+
+
+def asked_for(task: asyncio.Future[Any]) -> None:
+    """Take note of how a task has ended: all who waited for it may have been cancelled."""
+    if not task.cancelled():
+        task.exception()
