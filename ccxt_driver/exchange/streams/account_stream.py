@@ -127,7 +127,7 @@ class AccountStream:
                 self._rewinding.add_done_callback(asked_for)
             await asyncio.shield(self._rewinding)
         seq, position = watcher.seq, self._position
-        if self._source is not None and seq is not None and position is not None and seq > position:
+        if self._source is not None and seq is not None and (position is None or seq > position):
             await self._source.rewind(seq)
 
     def _has_passed(self, watcher: AccountWatcher) -> bool:

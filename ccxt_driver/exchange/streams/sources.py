@@ -39,7 +39,7 @@ class Sink(Protocol):
         """The last event that all watchers have; None when they want what is new only."""
 
     def take(self, before: int, seq: int, change: Change | None) -> None:
-        """An event and the one before it, of those that can be seen; without a change for one without a row."""
+        """An event, and the one before it of those that can be seen; some events carry no row."""
 
     def take_all(self, changes: Iterable[Change]) -> None:
         """Changes without numbers, found by reading."""

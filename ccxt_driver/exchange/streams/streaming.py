@@ -14,7 +14,6 @@ from ccxt_driver.exchange._twins_async import LAZILY
 
 from .client import OmsClient
 from .desk import StreamDesk
-from .watching import asked_for
 
 _LONGEST_WAIT: Final = 1.0
 """Seconds that a command waits for a stream that is about to begin."""
@@ -93,19 +92,6 @@ class Streaming(AsyncExchange):
     def _told_of(self, command: dict[str, Any]) -> None:
         if self._stream_desk is not None:
             self._stream_desk.hint(command["account_id"])
-
-    async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
-        """As ccxt's, but a caller that is cancelled leaves the others waiting.
-
-        :param reload: ask again
-        :returns: a dict of ccxt market structures
-        """
-        known = self.markets_loading
-        if not reload and known is not None and known.done():
-            return await super().load_markets(reload, params)
-        loading = asyncio.ensure_future(super().load_markets(reload, params))
-        loading.add_done_callback(asked_for)
-        return await asyncio.shield(loading)
 
     def _own_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Parameters for a read, without those of streams."""

@@ -26,6 +26,7 @@ class Source:
         self.error = error
         self.done: list[Any] = []
         self.go_on: asyncio.Event | None = None
+        self.cursor: int | None = None
 
     async def start(self) -> None:
         if self.go_on is not None:
@@ -34,6 +35,7 @@ class Source:
             raise self.error
         after = self.sink.resume_after()
         self.done.append(("start", after))
+        self.cursor = len(self.log)
         self.sink.begin(len(self.log), is_last=True)
         if after is not None:
             await self.rewind(after)
@@ -43,7 +45,8 @@ class Source:
         if after_seq > len(self.log):
             self.sink.expired(after_seq)
         for number, change in enumerate(self.log[after_seq:], after_seq + 1):
-            self.sink.take(number, change)
+            self.sink.take(number - 1, number, change)
+        self.cursor = len(self.log)
 
     async def follow(self, kinds: Iterable[Kind]) -> None:
         """Everything comes anyway."""
@@ -82,7 +85,8 @@ class Stage:
         change = change_of(1, name, seq, None, {"id": seq, "symbol": "BTC/USDT", "strategy_id": 1, **row})
         self.log.append(change)
         if self.sources and self.stream.is_on:
-            self.stream.take(seq, change)
+            self.stream.take(seq - 1, seq, change)
+            self.source.cursor = seq
 
     async def watcher(
         self,

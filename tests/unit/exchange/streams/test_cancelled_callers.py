@@ -20,7 +20,7 @@ class SlowlyLoading(OmsCcxtExchange):
     fails = False
     asked = False
 
-    async def load_markets_helper(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
+    async def load_markets_helper(self, reload: bool = False, params: Any = None) -> Any:
         self.asked = True
         await self.allowed.wait()
         if self.fails:
@@ -40,7 +40,7 @@ async def exchange() -> AsyncIterator[SlowlyLoading]:
 
 async def wait_for_request(exchange: SlowlyLoading) -> None:
     async with asyncio.timeout(5):
-        while not exchange.asked:
+        while not exchange.asked:  # noqa: ASYNC110  # a few turns of the loop
             await asyncio.sleep(0)
     await asyncio.sleep(0)  # the others wait for it, too
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import ccxt
@@ -42,6 +43,9 @@ class SlowSource:
             change = change_of(ACCOUNT, "order_updated", seq, 0, row)
             self.stream.take(seq - 1, seq, change)
         self.cursor = max(self.cursor, upto)
+
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        """Everything comes anyway."""
 
     def hint(self) -> None:
         return

@@ -389,6 +389,7 @@ async def test_one_that_does_not_ask_is_told_what_it_has_missed(make: MakeDriver
     await soon(call)
     tape.add(*range(3, 40))
     await until(lambda: len(driver.trades[SPOT]) >= 39)
+    assert numbers(await soon(driver.watch_trades(SPOT))) == list(range(3, 13))
     with pytest.raises(ccxt.ExchangeError, match="not asked for in time"):
         await soon(driver.watch_trades(SPOT))
     call = asyncio.create_task(driver.watch_trades(SPOT))

@@ -37,7 +37,8 @@ class Sink:
     def resume_after(self) -> int | None:
         return self.after
 
-    def take(self, seq: int, change: Change | None) -> None:
+    def take(self, before: int, seq: int, change: Change | None) -> None:
+        assert before < seq
         self.events.append((seq, None if change is None else change.kind.value))
 
     def take_all(self, changes: Iterable[Change]) -> None:
