@@ -29,7 +29,9 @@ _LISTS: Final = {
 """The list that has all rows of a kind, and the time by which a server filters it."""
 _OVERLAP_MS: Final = 600_000
 """Deals may be written down later than they were traded."""
-_OVERLAP_ROWS: Final = 100
+_ON_A_PAGE: Final = 200
+"""The last page is read again and again."""
+_OVERLAP_ROWS: Final = 20
 """Of two rows the one with the lower id may be readable later."""
 _TRIES: Final = 3
 """How often a gateway is asked to reconcile until it knows the deals of what has filled."""
@@ -72,12 +74,13 @@ class AccountReader:
             with self._only(strategy_id):
                 if Kind.TRADE in kinds and await self._exchange._composes():
                     await self._exchange._reconcile_all(self._account_id, ())
-                orders = await self._open_orders(strategy_id) if Kind.ORDER in kinds else []
-                positions = await self._open_positions(strategy_id) if Kind.POSITION in kinds else []
-                found.append(Fresh(orders, (), positions))
                 for kind in (Kind.ORDER, Kind.TRADE):
                     if kind in kinds:
                         notes.setdefault(kind, []).extend(await self._recent(kind, known, strategy_id))
+                # What is open is read after everything that was: nothing is in neither, or taken for ended.
+                orders = await self._open_orders(strategy_id) if Kind.ORDER in kinds else []
+                positions = await self._open_positions(strategy_id) if Kind.POSITION in kinds else []
+                found.append(Fresh(orders, (), positions))
         balances = await self._balances() if Kind.BALANCE in kinds else []
         fresh = _together(found, balances)
         self._note(notes, known, fresh)
@@ -298,12 +301,11 @@ class AccountReader:
         :param down_to: read on until this id and everything above it was seen
         """
         exchange = self._exchange
-        request = self._dated_request(known.read_ms)
+        request = {**self._dated_request(known.read_ms), "page_size": _ON_A_PAGE}
         key = endpoint, strategy_id
         start = self._pages.get(key, 1)
         first = await exchange._read_page(endpoint, {**request, "page": start})
-        total = exchange.total_of(first, start, request["page_size"])
-        last = max(1, -(-total // request["page_size"]))
+        last = max(1, -(-exchange.total_of(first, start, _ON_A_PAGE) // _ON_A_PAGE))
         found: dict[int, Row] = {}
         for page in range(last, 0, -1):
             body = first if page == start else await exchange._read_page(endpoint, {**request, "page": page})

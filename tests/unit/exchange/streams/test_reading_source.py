@@ -1,10 +1,10 @@
-"""`watch_*` on servers whose changes have to be read: a gateway that lags, and one without `/ws` for us."""
+"""`watch_*` where changes have to be read: on a gateway that lags, and where `/ws` is closed to us."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -88,8 +88,7 @@ async def test_every_method_hands_out_what_was_read(make: Any, ws: str | None) -
             order = await exchange.create_order(SPOT, "limit", "buy", 1, 90)
             async with asyncio.timeout(10):
                 balance = await watches["balance"]
-                while not exchange.orders:  # noqa: ASYNC110  # nobody sets an event
-                    await asyncio.sleep(0.01)
+            await until(lambda: bool(exchange.orders))
             served.oms.set_price(SPOT, bid=89, ask="89.5", last=89)
             placed, filled = await watches["orders"]
             [trade], [position] = await watches["trades"], await watches["positions"]
@@ -104,9 +103,17 @@ async def test_every_method_hands_out_what_was_read(make: Any, ws: str | None) -
 
 async def until_followed(exchange: Any, *kinds: Kind) -> None:
     """Wait until the stream reads some kinds; all when none is named."""
-    async with asyncio.timeout(10):
-        while not exchange._desk().stream(1).known.kinds >= set(kinds or Kind):  # noqa: ASYNC110  # none sets an event
-            await asyncio.sleep(0.01)
+    stream = exchange._desk().stream(1)
+    await until(lambda: stream.known.kinds >= set(kinds or Kind))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    for _ in range(1_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to be")
 
 
 async def test_that_it_polls_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
