@@ -23,6 +23,8 @@ class Subscriber(Protocol):
     """The stream of one account, as the feed sees it."""
 
     account_id: int
+    wants_snapshot: bool
+    """Whether it has use for what is open. Some servers send that as events, which answer nothing."""
 
     def resume_after(self) -> int | None:
         """After which event the server is to go on; None for what comes from now on."""
@@ -87,10 +89,11 @@ class EventFeed:
     async def _subscribe(self) -> None:
         subscribers = dict(self._subscribers)
         after = {number: each.resume_after() for number, each in subscribers.items()}
+        with_snapshot = any(each.wants_snapshot for each in subscribers.values())
         request = {
             "account_ids": list(subscribers),
             "namespaces": [Namespace.POSITION.value],
-            "with_snapshot": True,
+            "with_snapshot": with_snapshot,
         }
         cursors = {str(number): seq for number, seq in after.items() if seq is not None}
         if cursors:
@@ -108,7 +111,7 @@ class EventFeed:
                 Action.SUBSCRIBE,
                 request,
                 seconds=_SUBSCRIBE_SECONDS,
-                last=_LAST,
+                last=_LAST if with_snapshot else frozenset(),
                 each=each_frame,
             )
         except ccxt.NetworkError:

@@ -36,6 +36,8 @@ class ReadingSource:
     :param feed: of that socket
     """
 
+    wants_snapshot = False
+
     def __init__(
         self,
         sink: Sink,

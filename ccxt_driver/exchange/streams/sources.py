@@ -202,6 +202,8 @@ class CursorSource:
     :param feed: of that socket
     """
 
+    wants_snapshot = True
+
     def __init__(self, sink: Sink, socket: GatewaySocket, feed: EventFeed) -> None:
         self._sink = sink
         self.account_id = sink.account_id

@@ -39,7 +39,7 @@ class Socket:
         each: Callable[[Frame], None],
     ) -> Frame:
         assert (namespace, action) == ("position", "subscribe")
-        assert last == {"snapshot_done"}
+        assert last == ({"snapshot_done"} if payload["with_snapshot"] else set())
         self.asked.append(payload)
         if self.go_on is not None:
             await self.go_on.wait()
@@ -48,6 +48,8 @@ class Socket:
             raise error
         accounts = payload["account_ids"] if self.allowed is None else self.allowed
         each({"event": "subscribed", "payload": {"account_ids": accounts}})
+        if not payload["with_snapshot"]:
+            return {"event": "subscribed"}
         for account_id in accounts:
             each({"event": "snapshot_open_orders", "payload": {"account_id": account_id}, "seq": 7})
         done = {"event": "snapshot_done", "payload": {}}
@@ -58,8 +60,9 @@ class Socket:
 class Subscriber:
     """Notes everything."""
 
-    def __init__(self, account_id: int, after: int | None = None) -> None:
+    def __init__(self, account_id: int, after: int | None = None, wants_snapshot: bool = True) -> None:
         self.account_id = account_id
+        self.wants_snapshot = wants_snapshot
         self.after = after
         self.heard: list[tuple[str, Any]] = []
         self.again = 0
@@ -128,6 +131,18 @@ async def test_all_accounts_are_asked_for_at_once_each_from_where_it_stands(stag
     }
     assert first.heard == [("subscribing", None), ("snapshot", 1), ("subscribed", None)]
     assert second.heard == [("subscribing", 5), ("snapshot", 2), ("subscribed", None)]
+
+
+async def test_what_nobody_wants_is_not_waited_for(stage: Stage) -> None:
+    """Some servers send what is open as events: nothing would ever end the answer."""
+    [reading] = stage.follow(1, wants_snapshot=False)
+    await stage.feed.subscribe()
+    assert stage.socket.asked[0]["with_snapshot"] is False
+    assert reading.heard == [("subscribing", None), ("subscribed", None)]
+
+    stage.follow(2)
+    await stage.feed.subscribe()
+    assert stage.socket.asked[1]["with_snapshot"] is True
 
 
 async def test_without_a_cursor_none_is_sent(stage: Stage) -> None:
