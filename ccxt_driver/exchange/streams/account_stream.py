@@ -127,7 +127,12 @@ class AccountStream:
                 self._rewinding.add_done_callback(asked_for)
             await asyncio.shield(self._rewinding)
         seq, position = watcher.seq, self._position
-        if self._source is not None and seq is not None and (position is None or seq > position):
+        if self._source is None or seq is None:
+            return
+        if position is None:
+            text = f"{watcher.name}: after_seq: this server does not number its events"
+            watcher.fail(ccxt.NotSupported(text), end=True)
+        elif seq > position:
             await self._source.rewind(seq)
 
     def _has_passed(self, watcher: AccountWatcher) -> bool:

@@ -147,3 +147,7 @@ async def test_there_are_no_numbers_to_go_on_from() -> None:
         async with watching(served) as exchange:
             with pytest.raises(ccxt.NotSupported, match="after_seq"):
                 await exchange.watch_orders(params={"after_seq": 3})
+            waiting = asyncio.create_task(exchange.watch_orders())
+            await until_followed(exchange, Kind.ORDER)
+            await exchange.create_order(SPOT, "limit", "buy", 1, 90)
+            assert len(await waiting) == 1
