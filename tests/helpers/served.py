@@ -30,8 +30,8 @@ class ServedOms:
 
 
 @contextmanager
-def serve(oms: EmbeddedOms, limits: Limits | None = None) -> Iterator[ServedOms]:
-    """Serve an OMS on a free port of 127.0.0.1; closes it at the end."""
+def serve(oms: EmbeddedOms, limits: Limits | None = None, port: int = 0) -> Iterator[ServedOms]:
+    """Serve an OMS on 127.0.0.1, on a free port if none is given; closes it at the end."""
     loop = asyncio.new_event_loop()
     runner = make_runner(create_app(oms, limits), shutdown_seconds=0.5)
     thread = threading.Thread(target=loop.run_forever, name="served-oms", daemon=True)
@@ -42,13 +42,13 @@ def serve(oms: EmbeddedOms, limits: Limits | None = None) -> Iterator[ServedOms]
 
     async def start() -> int:
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         return int(runner.addresses[0][1])
 
     try:
-        port = run(start())
+        listening = run(start())
         _, secret = oms.keys.create()
-        yield ServedOms(f"http://127.0.0.1:{port}", secret, oms, runner, run)
+        yield ServedOms(f"http://127.0.0.1:{listening}", secret, oms, runner, run)
     finally:
         run(runner.cleanup())
         loop.call_soon_threadsafe(loop.stop)

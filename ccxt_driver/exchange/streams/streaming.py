@@ -105,7 +105,7 @@ class Streaming(AsyncExchange):
         ws_options = self.safe_value(self.options, "ws", {})
         settings = self.extend(
             self.streaming,
-            {"log": self.log, "verbose": self.verbose, "asyncio_loop": self.asyncio_loop},
+            {"log": self._log_frame, "verbose": self.verbose, "asyncio_loop": self.asyncio_loop},
             ws_options,
         )
         client = OmsClient(url, handle, lost, settings)
@@ -115,6 +115,10 @@ class Streaming(AsyncExchange):
             self.clients = {}
         self.clients[url] = client
         return client
+
+    def _log_frame(self, *said: Any) -> None:
+        """What `verbose` shows of a frame; the first one has the key in it."""
+        self.log(*map(self.masked, said))
 
     def forget_client(self, url: str, client: OmsClient) -> None:
         """Take a client out of ccxt's `clients` that is not used any more."""
