@@ -58,6 +58,8 @@ class AccountStream:
         self._joining = 0
         """How many calls are about to watch."""
         self._over: ccxt.BaseError | None = None
+        self._refusal: ccxt.BaseError | None = None
+        """Why the source has ended while it began."""
 
     # -- for those who watch -----------------------------------------------------------------------
 
@@ -182,10 +184,13 @@ class AccountStream:
             await source.close()
 
     async def _start(self) -> None:
+        self._refusal = None
         try:
             self.take_source(await self._make_source(self))
             assert self._source is not None, "it was just taken"
             await self._source.start()
+            if self._refusal is not None:
+                raise copied(self._refusal)
             if not self._begun:
                 raise ccxt.ExchangeNotAvailable(f"{self._id} the connection was lost while it was made")
         except BaseException:
@@ -272,7 +277,7 @@ class AccountStream:
 
     def fail(self, error: ccxt.BaseError) -> None:
         """The source has ended: everyone is told, and the next call tries to begin anew, where it ended."""
-        self._begun = False
+        self._begun, self._refusal = False, error
         source, self._source = self._source, None
         if source is not None:
             self._closing = asyncio.get_running_loop().create_task(source.close())

@@ -171,7 +171,7 @@ class AccountStreams(Streaming):
     ) -> tuple[AccountWatcher, frozenset[str] | None]:
         """The watcher that a call is of; when this returns it misses nothing."""
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
-        after_seq, name = params.get("after_seq"), params.get("watcher")
+        after_seq, name = params.get("after_seq"), self._watcher_name(params)
         if after_seq is not None:
             after_seq = whole_number("after_seq", after_seq)
         desk = self._desk()
@@ -200,10 +200,16 @@ class AccountStreams(Streaming):
     async def _unwatched(self, method: str, symbols: Any, params: dict[str, Any]) -> Any:
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
         await self.load_markets()
-        key = (method, self._symbols_of(symbols), strategy_id, params.get("watcher"))
+        key = (method, self._symbols_of(symbols), strategy_id, self._watcher_name(params))
         error = ccxt.UnsubscribeError(f"{self.id} {method} was unsubscribed")
         await self._desk().stream(account_id).remove(key, error)
         return True
+
+    def _watcher_name(self, params: Mapping[str, Any]) -> str | int | None:
+        name = params.get("watcher")
+        if not isinstance(name, str | int | None):
+            raise ccxt.BadRequest(f"{self.id} watcher: expected a name, got {name!r}"[:200])
+        return name
 
     def _symbols_of(self, symbols: Any) -> frozenset[str] | None:
         if symbols is None:
