@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hypothesis import given
@@ -37,7 +37,11 @@ class Published:
     async def start(self) -> None:
         self.sink.begin(self.last)
 
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        return None
+
     async def rewind(self, after_seq: int) -> None:
+        self.sink.continue_after(after_seq)
         for seq in range(after_seq + 1, self.last + 1):
             self.give(seq)
 

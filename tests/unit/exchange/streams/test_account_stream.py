@@ -26,7 +26,7 @@ class Source:
         self.error = error
         self.done: list[Any] = []
         self.go_on: asyncio.Event | None = None
-        self.cursor: int | None = None
+        self.on_rewinding: Any = None
 
     async def start(self) -> None:
         if self.go_on is not None:
@@ -35,18 +35,22 @@ class Source:
             raise self.error
         after = self.sink.resume_after()
         self.done.append(("start", after))
-        self.cursor = len(self.log)
         self.sink.begin(len(self.log), is_last=True)
         if after is not None:
             await self.rewind(after)
 
+    async def follow(self, kinds: Iterable[Kind]) -> None:
+        return None
+
     async def rewind(self, after_seq: int) -> None:
         self.done.append(("rewind", after_seq))
+        if self.on_rewinding is not None:
+            self.on_rewinding()
+        self.sink.continue_after(after_seq)
         if after_seq > len(self.log):
             self.sink.expired(after_seq)
         for number, change in enumerate(self.log[after_seq:], after_seq + 1):
-            self.sink.take(number - 1, number, change)
-        self.cursor = len(self.log)
+            self.sink.take(number, change)
 
     async def follow(self, kinds: Iterable[Kind]) -> None:
         """Everything comes anyway."""
@@ -85,8 +89,7 @@ class Stage:
         change = change_of(1, name, seq, None, {"id": seq, "symbol": "BTC/USDT", "strategy_id": 1, **row})
         self.log.append(change)
         if self.sources and self.stream.is_on:
-            self.stream.take(seq - 1, seq, change)
-            self.source.cursor = seq
+            self.stream.take(seq, change)
 
     async def watcher(
         self,
@@ -158,6 +161,37 @@ async def test_a_watcher_from_the_past_is_given_it_and_the_others_not_again(stag
     assert await taken(late) == [2, 3, 4]
     assert await taken(first) == [1, 2, 3, 4]
     assert stage.remembered == [1, 2, 3, 4]
+
+
+async def test_news_that_come_before_the_past_do_not_hide_it(stage: Stage) -> None:
+    """A server takes a while to begin anew; until then it goes on with what it did."""
+    first = await stage.watcher()
+    for _ in range(3):
+        stage.event()
+    stage.source.on_rewinding = stage.event
+    late = await stage.watcher("b", after_seq=1)
+    assert await taken(late) == [2, 3, 4]
+    assert await taken(first) == [1, 2, 3, 4]
+    stage.event()
+    assert await taken(late) == await taken(first) == [5]
+
+
+async def test_a_rewinding_that_fails_is_made_up_for_by_the_next_subscription(stage: Stage) -> None:
+    await stage.watcher()
+    for _ in range(3):
+        stage.event()
+
+    def fail() -> None:
+        raise ccxt.NetworkError("lost")
+
+    stage.source.on_rewinding = fail
+    with pytest.raises(ccxt.NetworkError):
+        await stage.watcher("b", after_seq=1)
+    stage.event()  # of the former subscription, still
+    stage.source.on_rewinding = None
+    assert stage.stream.resume_after() == 1
+    await stage.source.rewind(1)
+    assert await taken(await stage.watcher("b", after_seq=1)) == [2, 3, 4]
 
 
 async def test_a_watcher_from_where_the_stream_is_needs_no_rewinding(stage: Stage) -> None:

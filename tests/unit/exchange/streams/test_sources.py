@@ -30,6 +30,7 @@ class Sink:
         self.began: list[tuple[int | None, bool]] = []
         self.events: list[tuple[int, str | None]] = []
         self.told: list[Any] = []
+        self.continued: list[tuple[int | None, int]] = []
 
     def begin(self, seq: int | None, *, is_last: bool = False) -> None:
         self.began.append((seq, is_last))
@@ -37,8 +38,10 @@ class Sink:
     def resume_after(self) -> int | None:
         return self.after
 
-    def take(self, before: int, seq: int, change: Change | None) -> None:
-        assert before < seq
+    def continue_after(self, after_seq: int | None) -> None:
+        self.continued.append((after_seq, len(self.events)))
+
+    def take(self, seq: int, change: Change | None) -> None:
         self.events.append((seq, None if change is None else change.kind.value))
 
     def take_all(self, changes: Iterable[Change]) -> None:
@@ -112,7 +115,9 @@ async def test_what_came_after_a_cursor_is_given_first(
     assert sink.seqs == until_now(oms, 3)
     order(oms)
     assert sink.seqs == until_now(oms, 3)
+    count = len(sink.events)
     await source.rewind(7)
+    assert sink.continued[-1] == (7, count)
     assert sink.seqs == until_now(oms, 3) + until_now(oms, 7)
     await source.close()
 
@@ -317,6 +322,14 @@ async def test_it_begins_where_the_snapshot_stands() -> None:
     assert cursor.sink.events == [(8, "order"), (9, "order")]
     await cursor.source.close()
     assert cursor.feed.members == []
+
+
+async def test_it_is_told_from_where_the_next_events_continue() -> None:
+    cursor = Cursor()
+    cursor.subscribed(None, snapshot=7)
+    cursor.events([8], before=7)
+    cursor.source.on_subscribing(3)
+    assert cursor.sink.continued == [(None, 0), (3, 1)]
 
 
 async def test_events_without_a_row_move_it_on() -> None:
