@@ -34,6 +34,10 @@ class Published:
         self.sink = sink
         self.last = 0
 
+    @property
+    def cursor(self) -> int:
+        return self.last
+
     async def start(self) -> None:
         self.sink.begin(self.last)
 
@@ -41,7 +45,6 @@ class Published:
         return None
 
     async def rewind(self, after_seq: int) -> None:
-        self.sink.continue_after(after_seq)
         for seq in range(after_seq + 1, self.last + 1):
             self.give(seq)
 
@@ -59,7 +62,7 @@ class Published:
         # Every third event carries no row, or is of another kind.
         kind = Kind.ORDER if seq % 3 else Kind.TRADE
         row = {"id": seq, "status": "SUBMITTED", "order_id": 0}
-        self.sink.take(seq, Change(kind, 1, 0, "BTC/USDT", seq, None, row) if seq % 7 else None)
+        self.sink.take(seq - 1, seq, Change(kind, 1, 0, "BTC/USDT", seq, None, row) if seq % 7 else None)
 
 
 def seqs_of(changes: Sequence[Change]) -> tuple[list[Any], int]:

@@ -27,6 +27,7 @@ class Source:
         self.done: list[Any] = []
         self.go_on: asyncio.Event | None = None
         self.on_rewinding: Any = None
+        self.cursor: int | None = len(log)
 
     async def start(self) -> None:
         if self.go_on is not None:
@@ -39,18 +40,15 @@ class Source:
         if after is not None:
             await self.rewind(after)
 
-    async def follow(self, kinds: Iterable[Kind]) -> None:
-        return None
-
     async def rewind(self, after_seq: int) -> None:
         self.done.append(("rewind", after_seq))
         if self.on_rewinding is not None:
             self.on_rewinding()
-        self.sink.continue_after(after_seq)
         if after_seq > len(self.log):
             self.sink.expired(after_seq)
         for number, change in enumerate(self.log[after_seq:], after_seq + 1):
-            self.sink.take(number, change)
+            self.sink.take(number - 1, number, change)
+        self.cursor = len(self.log)
 
     async def follow(self, kinds: Iterable[Kind]) -> None:
         """Everything comes anyway."""
@@ -89,7 +87,8 @@ class Stage:
         change = change_of(1, name, seq, None, {"id": seq, "symbol": "BTC/USDT", "strategy_id": 1, **row})
         self.log.append(change)
         if self.sources and self.stream.is_on:
-            self.stream.take(seq, change)
+            self.source.cursor = seq
+            self.stream.take(seq - 1, seq, change)
 
     async def watcher(
         self,

@@ -30,7 +30,8 @@ class Sink:
         self.began: list[tuple[int | None, bool]] = []
         self.events: list[tuple[int, str | None]] = []
         self.told: list[Any] = []
-        self.continued: list[tuple[int | None, int]] = []
+        self.steps: list[tuple[int, int]] = []
+        """Events, each with the one before it."""
 
     def begin(self, seq: int | None, *, is_last: bool = False) -> None:
         self.began.append((seq, is_last))
@@ -38,10 +39,8 @@ class Sink:
     def resume_after(self) -> int | None:
         return self.after
 
-    def continue_after(self, after_seq: int | None) -> None:
-        self.continued.append((after_seq, len(self.events)))
-
-    def take(self, seq: int, change: Change | None) -> None:
+    def take(self, before: int, seq: int, change: Change | None) -> None:
+        self.steps.append((before, seq))
         self.events.append((seq, None if change is None else change.kind.value))
 
     def take_all(self, changes: Iterable[Change]) -> None:
@@ -94,6 +93,8 @@ async def test_commits_of_this_thread_are_told_at_once(oms: EmbeddedOms) -> None
     assert sink.began == [(first, True)]
     assert order(oms, order_type="market", price=None) > 3
     assert sink.seqs == until_now(oms, first)
+    assert source.cursor == oms.last_seq(1)
+    assert sink.steps == [(seq - 1, seq) for seq in sink.seqs]
     assert {"order", "trade", "position", "balance"} <= {str(kind) for _, kind in sink.events}
     order(oms, account_id=2)
     assert sink.seqs == until_now(oms, first)
@@ -115,9 +116,7 @@ async def test_what_came_after_a_cursor_is_given_first(
     assert sink.seqs == until_now(oms, 3)
     order(oms)
     assert sink.seqs == until_now(oms, 3)
-    count = len(sink.events)
     await source.rewind(7)
-    assert sink.continued[-1] == (7, count)
     assert sink.seqs == until_now(oms, 3) + until_now(oms, 7)
     await source.close()
 
@@ -324,14 +323,6 @@ async def test_it_begins_where_the_snapshot_stands() -> None:
     assert cursor.feed.members == []
 
 
-async def test_it_is_told_from_where_the_next_events_continue() -> None:
-    cursor = Cursor()
-    cursor.subscribed(None, snapshot=7)
-    cursor.events([8], before=7)
-    cursor.source.on_subscribing(3)
-    assert cursor.sink.continued == [(None, 0), (3, 1)]
-
-
 async def test_events_without_a_row_move_it_on() -> None:
     cursor = Cursor()
     cursor.subscribed(None, snapshot=7)
@@ -354,7 +345,8 @@ async def test_numbers_that_the_key_may_not_see_are_no_gap() -> None:
     cursor = Cursor()
     cursor.subscribed(7)
     cursor.events([9, 20, 21], before=7)
-    assert cursor.sink.seqs == [9, 20, 21]
+    assert cursor.sink.steps == [(7, 9), (9, 20), (20, 21)]
+    assert cursor.source.cursor == 21
 
 
 async def test_a_gap_gives_the_connection_up_and_what_follows_it_is_not_taken() -> None:
