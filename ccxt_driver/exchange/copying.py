@@ -24,7 +24,7 @@ _NOT_COPIED: Final = frozenset(
         "markets_loading",
         "closed_by_user",
         "logger",
-        "_loading",
+        "_loadings",
         "_pool",
         "_stream_desk",
         "_desk_closing",

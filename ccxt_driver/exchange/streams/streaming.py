@@ -30,7 +30,7 @@ class Streaming(AsyncExchange):
         balance: Any
 
     _stream_desk: StreamDesk | None = None
-    _loading: asyncio.Task[Any] | None = None
+    _loadings: dict[bool, _Loading] | None = None
 
     async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
         """ccxt's; who is cancelled while markets load leaves the others waiting for them.
@@ -41,9 +41,17 @@ class Streaming(AsyncExchange):
         known = self.markets_loading
         if not reload and known is not None and known.done():
             return await super().load_markets(reload, params)
-        self._loading = loading = asyncio.ensure_future(super().load_markets(reload, params))
-        loading.add_done_callback(_asked_for)
-        return await asyncio.shield(loading)
+        if self._loadings is None:
+            self._loadings = {}
+        loading = self._loadings.get(reload)
+        if loading is not None and loading.task.get_loop() is not asyncio.get_running_loop():
+            loading = None
+        if loading is not None and loading.task.cancelling():
+            await asyncio.wait({loading.task})
+        if loading is None or loading.task.done():
+            task = asyncio.ensure_future(super().load_markets(reload, params))
+            loading = self._loadings[reload] = _Loading(task)
+        return await loading.join()
 
     def _desk(self) -> StreamDesk:
         """The streams of this object in the loop that runs now."""
@@ -134,10 +142,6 @@ class Streaming(AsyncExchange):
 
     async def close(self, clean_instance_data: bool = False) -> Any:
         """Close all connections; calls of `watch_*` that wait get ExchangeClosedByUser."""
-        loading, self._loading = self._loading, None
-        if loading is not None and not loading.done() and loading.get_loop() is asyncio.get_running_loop():
-            loading.cancel()
-            await asyncio.wait({loading})
         desk, self._stream_desk = self._stream_desk, None
         if desk is not None:
             desk.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by the user"))
@@ -154,7 +158,23 @@ class Streaming(AsyncExchange):
         super().forget_side()
 
 
-def _asked_for(task: asyncio.Task[Any]) -> None:
-    """Whoever waited for it may have been cancelled."""
-    if not task.cancelled():
-        task.exception()
+class _Loading:
+    """What several calls wait for: it is given up when all of them are.
+
+    :param task: is it
+    """
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.task = task
+        self._callers = 0
+
+    async def join(self) -> Any:
+        """Wait for it."""
+        self._callers += 1
+        try:
+            return await asyncio.shield(self.task)
+        finally:
+            self._callers -= 1
+            if not self._callers and not self.task.done():
+                self.task.cancel()
+                await asyncio.wait({self.task})

@@ -432,6 +432,41 @@ async def test_ending_what_is_just_beginning(make: MakeDriver) -> None:
             await soon(call)
 
 
+async def test_markets_are_loaded_once_and_for_those_who_still_wait(make: MakeDriver) -> None:
+    driver = make()
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def fetch(params: Any = None) -> Any:
+        asked.set()
+        await answer.wait()
+        return markets()
+
+    driver.fetch_markets = fetch
+    driver.venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    gone, stays = (asyncio.create_task(driver.watch_ticker(SPOT)) for _ in range(2))
+    await soon(asked.wait())
+    gone.cancel()
+    await asyncio.sleep(0)
+    answer.set()
+    assert (await soon(stays))["last"] == 5
+    assert gone.cancelled()
+
+
+async def test_a_loading_that_nobody_waits_for_is_given_up(make: MakeDriver) -> None:
+    driver = make()
+    driver.venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    running = len(asyncio.all_tasks())
+    for turns in range(6):
+        call = asyncio.create_task(driver.watch_ticker(SPOT))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        call.cancel()
+        late = asyncio.create_task(driver.load_markets())
+        assert SPOT in await soon(late)
+        driver.markets = driver.markets_loading = None
+        await until(lambda: len(asyncio.all_tasks()) <= running)
+
+
 async def test_a_venue_without_candles_has_no_stream_of_them(make: MakeDriver) -> None:
     driver = make()
     driver.venue.answers["describe"] = {"has": {"fetchOHLCV": False, "fetchTicker": True}}
