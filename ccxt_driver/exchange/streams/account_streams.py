@@ -246,15 +246,15 @@ class AccountStreams(Streaming):
             self._cache_of(change.kind).keep(change)
 
     def _cache_of(self, kind: Kind) -> RowCache:
-        name, option, parse = {
-            Kind.ORDER: ("orders", "ordersLimit", self._parse_order_change),
-            Kind.TRADE: ("myTrades", "tradesLimit", self._parse_trade_change),
-            Kind.POSITION: ("positions", None, self._parse_position_change),
+        name, option, parse, is_over = {
+            Kind.ORDER: ("orders", "ordersLimit", self._parse_order_change, None),
+            Kind.TRADE: ("myTrades", "tradesLimit", self._parse_trade_change, None),
+            Kind.POSITION: ("positions", "positionsLimit", self._parse_position_change, _has_closed),
         }[kind]
         cache = getattr(self, name, None)
         if not isinstance(cache, RowCache):
-            limit = None if option is None else self.safe_integer(self.options, option, _MOST_CACHED)
-            cache = RowCache(limit, parse)
+            limit = self.safe_integer(self.options, option, _MOST_CACHED)
+            cache = RowCache(limit, parse, is_over)
             setattr(self, name, cache)
         return cache
 
@@ -297,6 +297,11 @@ class AccountStreams(Streaming):
         for name in _AMOUNTS:
             balance[name] = {code: amounts[name] for code, amounts in known.items()}
         return balance
+
+
+def _has_closed(change: Change) -> bool:
+    """Whether a position is one of the past: of those the newest are kept."""
+    return change.row.get("state") not in ("open", "close_requested")
 
 
 def _listed(symbol: Any) -> list[Any] | None:

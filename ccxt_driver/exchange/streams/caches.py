@@ -18,25 +18,36 @@ class RowCache(ArrayCacheBySymbolById):
 
     :param max_size: how many are kept; None for all
     :param parse: makes a unified structure of a change
+    :param is_over: says of what nothing more will come; then only such rows are counted, and go
     """
 
-    def __init__(self, max_size: int | None, parse: Callable[[Change], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        max_size: int | None,
+        parse: Callable[[Change], dict[str, Any]],
+        is_over: Callable[[Change], bool] | None = None,
+    ) -> None:
         super().__init__(max_size)
         self._parse = parse
+        self._is_over = is_over
         self._rows: dict[tuple[Any, Any], Change] = {}
+        self._over: dict[tuple[Any, Any], None] = {}
+        """What may go, the oldest first."""
         self._made: dict[tuple[Any, Any], dict[str, Any]] = {}
 
     def keep(self, change: Change) -> None:
         """Keep a change in the place of what was known of the same row."""
-        rows, key = self._rows, (change.symbol, change.row.get("id"))
-        if key in rows:
-            del rows[key]
-            self._made.pop(key, None)
-        elif self.max_size and len(rows) >= self.max_size:
-            oldest = next(iter(rows))
-            del rows[oldest]
-            self._made.pop(oldest, None)
-        rows[key] = change
+        key = (change.symbol, change.row.get("id"))
+        self._rows.pop(key, None)
+        self._made.pop(key, None)
+        self._over.pop(key, None)
+        self._rows[key] = change
+        if self._is_over is None or self._is_over(change):
+            self._over[key] = None
+            if self.max_size and len(self._over) > self.max_size:
+                oldest = next(iter(self._over))
+                del self._rows[oldest], self._over[oldest]
+                self._made.pop(oldest, None)
 
     def changes(self) -> list[Change]:
         """What is kept, the latest change last."""
@@ -66,10 +77,12 @@ class RowCache(ArrayCacheBySymbolById):
         """Forget all."""
         self._rows.clear()
         self._made.clear()
+        self._over.clear()
 
     def __reduce__(self) -> Any:
         """For copies and pickles: the changes, and not also what they were read as."""
-        return type(self), (self.max_size, self._parse), {"_rows": dict(self._rows)}
+        rows = {"_rows": dict(self._rows), "_over": dict(self._over)}
+        return type(self), (self.max_size, self._parse, self._is_over), rows
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.structures())

@@ -124,3 +124,16 @@ def test_a_copy_has_the_same_rows_and_goes_its_own_way(twin_of: Any) -> None:
     twin.keep(change(1, 7))
     assert list(twin) == [structure(2, 5), structure(1, 7)]
     assert list(cache) == [structure(1), structure(2, 5)]
+
+
+def _is_closed(change: Change) -> bool:
+    return change.row["filled"] == 0
+
+
+def test_what_is_open_is_kept_and_of_what_is_over_the_newest() -> None:
+    cache = RowCache(2, parse, _is_closed)
+    for each in (change(1, 5), change(2), change(3, 5), change(4), change(5), change(3), change(6, 5)):
+        cache.keep(each)
+
+    assert [row["id"] for row in cache] == ["1", "5", "3", "6"]
+    assert [row["id"] for row in pickle.loads(pickle.dumps(cache))] == ["1", "5", "3", "6"]  # noqa: S301
