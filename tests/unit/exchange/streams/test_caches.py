@@ -136,4 +136,4 @@ def test_what_is_open_is_kept_and_of_what_is_over_the_newest() -> None:
         cache.keep(each)
 
     assert [row["id"] for row in cache] == ["1", "5", "3", "6"]
-    assert [row["id"] for row in pickle.loads(pickle.dumps(cache))] == ["1", "5", "3", "6"]  # noqa: S301
+    assert [row["id"] for row in pickle.loads(pickle.dumps(cache))] == ["1", "5", "3", "6"]
