@@ -161,6 +161,12 @@ class EmbeddedOms:
             if "seed" not in settings:
                 with core.transaction(core.settled_at) as tx:
                     tx.changes.settings |= {"seed": seed, "synthetic": synthetic.dump()}
+            # A file keeps it; nothing that happens in the OMS depends on it.
+            self.history: str = settings.get("history") or uuid.uuid4().hex
+            """Whose events these are: another OMS, or one in memory that was started anew, has another."""
+            if "history" not in settings and store.durable:
+                with core.transaction(core.settled_at) as tx:
+                    tx.changes.settings["history"] = self.history
 
     # the door
 

@@ -51,6 +51,8 @@ class AccountStream:
         """What was handed on of changes that have no number."""
         self._position: int | None = None
         """The last event that came."""
+        self._history: str | None = None
+        """Whose events they are."""
         self._rewinding: asyncio.Task[None] | None = None
         self._deals: dict[Any, dict[Any, dict[str, Any]]] = {}
         """Of orders that are open, by order and deal."""
@@ -226,6 +228,21 @@ class AccountStream:
         for watcher in self._watchers.values():
             if watcher.seq is None:
                 watcher.seq = seq
+
+    def is_of_history(self, history: Any) -> bool:
+        """Whether a server's events are those that were given before; where it does not say, they are."""
+        if not isinstance(history, str):
+            return True
+        before, self._history = self._history, history
+        return before in (None, history)
+
+    def begin_anew(self) -> None:
+        """The server has lost its history: who has been given events is told, and the next call begins."""
+        self._position = None
+        self._deals.clear()
+        for watcher in self._watchers.values():
+            if watcher.seq is not None:
+                watcher.fail(cursor_expired(watcher.name, watcher.seq), end=True)
 
     def resume_after(self) -> int | None:
         """The last event that all watchers have."""

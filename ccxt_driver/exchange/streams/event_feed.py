@@ -29,8 +29,11 @@ class Subscriber(Protocol):
     def resume_after(self) -> int | None:
         """After which event the server is to go on; None for what comes from now on."""
 
-    def on_subscribing(self, after_seq: int | None) -> None:
-        """From here on frames are those of a new subscription."""
+    def on_subscribing(self, after_seq: int | None, history: Any) -> None:
+        """From here on frames are those of a new subscription.
+
+        :param history: whose events they are, where the server says so
+        """
 
     def on_snapshot(self, frame: Frame) -> None:
         """A frame of the answer: what is open now, or that the cursor has expired."""
@@ -130,10 +133,11 @@ class EventFeed:
         self, frame: Frame, subscribers: Mapping[int, Subscriber], after: Mapping[int, int | None]
     ) -> None:
         """The former subscription is over. Some servers leave accounts out instead of refusing."""
-        allowed = frame.get("payload", {}).get("account_ids", list(subscribers))
+        payload = frame.get("payload", {})
+        allowed = payload.get("account_ids", list(subscribers))
         for account_id, subscriber in subscribers.items():
             if account_id in allowed:
-                subscriber.on_subscribing(after[account_id])
+                subscriber.on_subscribing(after[account_id], payload.get("history"))
             else:
                 text = f"{self._id} permission_denied: the key may not follow account {account_id}"
                 self._fail(subscriber, ccxt.PermissionDenied(text))

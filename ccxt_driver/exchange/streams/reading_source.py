@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import ccxt
 
@@ -110,7 +110,7 @@ class ReadingSource:
         """There are no numbers."""
         return None
 
-    def on_subscribing(self, after_seq: int | None) -> None:
+    def on_subscribing(self, after_seq: int | None, history: Any) -> None:
         """Nothing to do: reads go on."""
 
     def on_snapshot(self, frame: Frame) -> None:

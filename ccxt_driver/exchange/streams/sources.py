@@ -35,6 +35,12 @@ class Sink(Protocol):
         :param is_last: nothing newer has been committed
         """
 
+    def is_of_history(self, history: Any) -> bool:
+        """Whether a server's events are those that were given before; where it does not say, they are."""
+
+    def begin_anew(self) -> None:
+        """They are not: nobody can be given what he misses."""
+
     def resume_after(self) -> int | None:
         """The last event that all watchers have; None when they want what is new only."""
 
@@ -213,6 +219,7 @@ class CursorSource:
         """The last event of this subscription, or that before its first; None before there is one."""
         self._asked_after: int | None = None
         self._has_expired = False
+        self._is_of_another = False
         self._is_on = False
 
     @property
@@ -253,11 +260,12 @@ class CursorSource:
         """From where the watchers want to go on."""
         return self._sink.resume_after()
 
-    def on_subscribing(self, after_seq: int | None) -> None:
+    def on_subscribing(self, after_seq: int | None, history: Any) -> None:
         """What comes now continues after that event, unless the server says that it cannot."""
         self._sent = self._asked_after = after_seq
         self._has_expired = False
-        self._is_on = True
+        self._is_of_another = not self._sink.is_of_history(history)
+        self._is_on = not self._is_of_another
 
     def on_snapshot(self, frame: Frame) -> None:
         """What is open as of an event: live events continue from there."""
@@ -274,6 +282,9 @@ class CursorSource:
 
         :returns: whether to subscribe again: others go on where the server can
         """
+        if self._is_of_another:
+            self._sink.begin_anew()
+            return True
         self._sink.begin(self._sent, is_last=self._has_expired or self._asked_after is None)
         if not self._has_expired or self._asked_after is None:
             return False

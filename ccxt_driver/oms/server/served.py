@@ -69,6 +69,11 @@ class ServedOms(Protocol):
         """Call back when market data may have changed, from the thread that did it."""
         ...
 
+    @property
+    def history(self) -> str:
+        """Whose events these are: cursors of another history mean nothing here."""
+        ...
+
     def last_seq(self, account_id: int) -> int:
         """Of the last event of an account, 0 before the first."""
         ...

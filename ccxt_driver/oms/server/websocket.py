@@ -234,7 +234,7 @@ class Client:
         accounts = list(dict.fromkeys(wanted.account_ids))
         self._require_accounts(accounts)
         self._drop_feeds()  # a new subscription takes the place of the former one
-        answer = {"account_ids": accounts, "namespaces": namespaces}
+        answer = {"account_ids": accounts, "namespaces": namespaces, "history": self._oms.history}
         self._respond(request_id, Action.SUBSCRIBE, EventName.SUBSCRIBED, answer)
         if Namespace.POSITION not in namespaces:
             return

@@ -70,7 +70,7 @@ class Subscriber:
     def resume_after(self) -> int | None:
         return self.after
 
-    def on_subscribing(self, after_seq: int | None) -> None:
+    def on_subscribing(self, after_seq: int | None, history: Any) -> None:
         self.heard.append(("subscribing", after_seq))
 
     def on_snapshot(self, frame: Frame) -> None:

@@ -30,6 +30,7 @@ class Sink:
         self.began: list[tuple[int | None, bool]] = []
         self.events: list[tuple[int, str | None]] = []
         self.told: list[Any] = []
+        self.history: Any = None
         self.steps: list[tuple[int, int]] = []
         """Events, each with the one before it."""
 
@@ -38,6 +39,13 @@ class Sink:
 
     def resume_after(self) -> int | None:
         return self.after
+
+    def is_of_history(self, history: Any) -> bool:
+        before, self.history = self.history, history
+        return before in (None, history)
+
+    def begin_anew(self) -> None:
+        self.told.append("begin anew")
 
     def take(self, before: int, seq: int, change: Change | None) -> None:
         self.steps.append((before, seq))
@@ -288,9 +296,15 @@ class Cursor:
         self.feed = Feed()
         self.source = CursorSource(self.sink, self.socket, self.feed)  # type: ignore[arg-type]
 
-    def subscribed(self, after: int | None, snapshot: int | None = None, expired: bool = False) -> bool:
+    def subscribed(
+        self,
+        after: int | None,
+        snapshot: int | None = None,
+        expired: bool = False,
+        history: str | None = None,
+    ) -> bool:
         """The frames of an answer to a subscription."""
-        self.source.on_subscribing(after)
+        self.source.on_subscribing(after, history)
         if expired:
             self.source.on_snapshot({"event": "cursor_expired", "payload": {"account_id": 1}})
         if snapshot is not None:
@@ -321,6 +335,18 @@ async def test_it_begins_where_the_snapshot_stands() -> None:
     assert cursor.sink.events == [(8, "order"), (9, "order")]
     await cursor.source.close()
     assert cursor.feed.members == []
+
+
+async def test_events_of_another_history_are_not_taken_for_the_next() -> None:
+    cursor = Cursor()
+    assert cursor.subscribed(None, snapshot=7, history="first") is False
+    assert cursor.subscribed(7, history="first") is False
+    assert cursor.subscribed(7, history="second") is True
+    cursor.events([8], before=7)
+    assert (cursor.sink.told, cursor.sink.events) == (["begin anew"], [])
+    assert cursor.subscribed(None, snapshot=9, history="second") is False
+    cursor.events([10], before=9)
+    assert cursor.sink.seqs == [10]
 
 
 async def test_events_without_a_row_move_it_on() -> None:

@@ -1,0 +1,53 @@
+"""A server in memory that was started anew: its events are not what comes after those of the former one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import ccxt
+import pytest
+
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.pro import OmsCcxtExchange
+from tests.helpers.contract_desk import ACCOUNTS
+from tests.helpers.served import serve
+
+pytestmark = pytest.mark.sockets
+ORDER = {"symbol": "BTC/USDT", "side": "buy", "order_type": "limit", "price": "90", "qty": "0.1"}
+
+
+def _oms() -> EmbeddedOms:
+    made = EmbeddedOms(accounts=ACCOUNTS, clock="manual")
+    made.set_price("BTC/USDT", bid=100, ask=101)
+    return made
+
+
+def _place(oms: EmbeddedOms, count: int) -> None:
+    for _ in range(count):
+        oms.handle("commands", {}, {}, {"account_id": 1, "command": "send_order", "payload": ORDER})
+
+
+async def test_watchers_are_told_though_the_new_one_has_more_events() -> None:
+    with serve(_oms()) as first:
+        base_url, port = first.base_url, int(first.base_url.rpartition(":")[2])
+        options = {"base_url": base_url, "account_id": 1, "streams": {"backoff_first": 0.01}}
+        exchange = OmsCcxtExchange({"apiKey": first.api_key, "options": options})
+        watching = asyncio.create_task(exchange.watch_orders())
+        async with asyncio.timeout(10):
+            while not exchange._desk().stream(1).is_on:  # noqa: ASYNC110  # nobody sets an event
+                await asyncio.sleep(0.001)
+        _place(first.oms, 1)
+        assert [order["id"] for order in await watching] == ["1"]
+        watching = asyncio.create_task(exchange.watch_orders())
+        await asyncio.sleep(0)
+    second = _oms()
+    _place(second, 5)
+    _, exchange.apiKey = second.keys.create()
+    with serve(second, port=port):
+        with pytest.raises(ccxt.ExchangeError, match="another history"):
+            await asyncio.wait_for(watching, 10)
+        watching = asyncio.create_task(exchange.watch_orders())
+        await asyncio.sleep(0.2)  # it begins
+        _place(second, 1)
+        assert [order["id"] for order in await asyncio.wait_for(watching, 10)] == ["6"]
+        await exchange.close()
