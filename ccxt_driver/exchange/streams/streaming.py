@@ -28,6 +28,8 @@ class Streaming(AsyncExchange):
         markets_loading: Any
         newUpdates: Any  # noqa: N815
         balance: Any
+        asyncio_loop: Any
+        throttler: Any
 
     _stream_desk: StreamDesk | None = None
     _loadings: dict[bool, _Loading] | None = None
@@ -58,6 +60,9 @@ class Streaming(AsyncExchange):
         desk = self._stream_desk
         if desk is None or (desk.loop.is_closed() and desk.loop is not asyncio.get_running_loop()):
             desk = self._stream_desk = StreamDesk(self)
+            if self.session is None:
+                # As opening a session does; ccxt's `spawn` takes it.
+                self.asyncio_loop = self.throttler.loop = desk.loop
         return desk
 
     @contextmanager
