@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import ccxt
 
-from ccxt_driver.contract.endpoints import BY_NAME
+from ccxt_driver.contract.endpoints import BY_NAME, Access
 from ccxt_driver.contract.events import Action, EventName, Namespace
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange._async.exchange import OmsCcxtExchange as Plain
@@ -25,7 +25,11 @@ _COMMANDS: Final = BY_NAME["commands"].path
 _CALL: Final = BY_NAME["ccxt_call"].path
 _CORE: Final = BY_NAME["ccxt_core"].path
 _POSTED: Final = frozenset({_COMMANDS, _CALL, _CORE})
-_QUERIES: Final = {endpoint.path: endpoint.name for endpoint in BY_NAME.values() if endpoint.method == "GET"}
+_QUERIES: Final = {
+    endpoint.path: endpoint.name
+    for endpoint in BY_NAME.values()
+    if endpoint.method == "GET" and endpoint.access is Access.KEY
+}
 
 
 def over_socket(method: Any) -> Any:
