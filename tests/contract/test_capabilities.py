@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import ccxt
+import ccxt.async_support
 import pytest
 
+from ccxt_driver import OmsCcxtExchange as BlockingExchange
 from ccxt_driver.contract.endpoints import snake_case
 from ccxt_driver.exchange.capabilities import CAPABILITIES, Source
+from ccxt_driver.pro import OmsCcxtExchange
 from tests.contract.cards import (  # noqa: F401
     account,
     changes,
@@ -118,3 +121,40 @@ def test_every_method_that_has_denies_says_not_supported_and_does_nothing(desk: 
             getattr(desk.ex, key)
     assert len(without_method) < 30
     assert len(said) > 60
+
+
+def _streamed(value: Any) -> list[str]:
+    """Keys of streams, and of requests over the socket, that `has` says so of."""
+    has = OmsCcxtExchange().has
+    return sorted(
+        key
+        for key, source in CAPABILITIES.items()
+        if source is Source.STREAM and key in has and bool(has[key]) is value
+    )
+
+
+def test_every_stream_that_has_promises_is_a_method_of_its_own() -> None:
+    """What they do, the suites of streams and of methods over the socket show."""
+    bases = (ccxt.Exchange, ccxt.async_support.Exchange)
+    for key in _streamed(True):
+        method = getattr(OmsCcxtExchange, snake_case(key))
+        assert inspect.iscoroutinefunction(method), key
+        own = not any(vars(base).get(snake_case(key)) is method for base in bases)
+        assert own or key.startswith("create"), key  # ccxt's own create_limit_order_ws calls ours
+    assert len(_streamed(True)) > 60
+    assert OmsCcxtExchange().has["ws"] is True
+    assert OmsCcxtExchange().pro is True
+
+
+@pytest.mark.parametrize("key", _streamed(False))
+async def test_every_stream_that_has_denies_is_not_supported(key: str) -> None:
+    async with OmsCcxtExchange({"timeout_on_exit": 0, "options": {"base_url": "embedded:"}}) as exchange:
+        method = getattr(exchange, snake_case(key))
+        with pytest.raises(ccxt.NotSupported):
+            await method(**_arguments(method))
+
+
+def test_the_blocking_class_has_no_streams() -> None:
+    has = BlockingExchange().has
+    assert [key for key, source in CAPABILITIES.items() if source is Source.STREAM and has.get(key)] == []
+    assert not has["ws"]

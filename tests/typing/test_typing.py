@@ -12,7 +12,7 @@ pytest.importorskip("mypy", reason="mypy is of the development extra")
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-USERS = ["blocking_user.py", "coroutine_user.py", "wrong_use.py"]
+USERS = ["blocking_user.py", "coroutine_user.py", "stream_user.py", "wrong_use.py"]
 
 
 def _mypy(*arguments: str | Path) -> str:

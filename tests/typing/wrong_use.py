@@ -5,6 +5,7 @@ from __future__ import annotations
 from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.pro import OmsCcxtExchange as ProOmsCcxtExchange
 
 
 def blocking(exchange: OmsCcxtExchange) -> None:
@@ -22,6 +23,15 @@ async def with_coroutines(exchange: AsyncOmsCcxtExchange) -> None:
     exchange.create_order("BTC/USDT", "market", "buy", 1)  # type: ignore[unused-coroutine]
     exchange.fetch_ticker("BTC/USDT")["bid"]  # type: ignore[index]
     await exchange.fetch_ticker()  # type: ignore[call-arg]
+
+
+async def with_streams(exchange: ProOmsCcxtExchange) -> None:
+    exchange.watch_orders()  # type: ignore[unused-coroutine]
+    (await exchange.watch_orders()).keys()  # type: ignore[attr-defined]
+    await exchange.watch_orders_for_symbols()  # type: ignore[call-arg]
+    await exchange.watch_orders(symbols=["BTC/USDT"])  # type: ignore[call-arg]
+    await exchange.watch_balance("USDT")  # type: ignore[arg-type]
+    await exchange.create_order_ws("BTC/USDT", "limit", "buy")  # type: ignore[call-arg]
 
 
 def embedded() -> None:

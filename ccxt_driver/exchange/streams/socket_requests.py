@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import ccxt
 
@@ -20,6 +20,8 @@ from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks
 from .socket import GatewaySocket, SocketClosed
 from .streaming import Streaming
 
+M = TypeVar("M", bound=Callable[..., Any])
+
 _OVER_SOCKET: Final[ContextVar[bool]] = ContextVar("over_socket", default=False)
 _COMMANDS: Final = BY_NAME["commands"].path
 _CALL: Final = BY_NAME["ccxt_call"].path
@@ -32,7 +34,7 @@ _QUERIES: Final = {
 }
 
 
-def over_socket(method: Any) -> Any:
+def over_socket(method: M) -> M:
     """The same method, with whatever it asks the gateway sent over the socket.
 
     :param method: of the plain class; what a subclass makes of it is called
@@ -49,7 +51,7 @@ def over_socket(method: Any) -> Any:
 
     ws.__name__ = f"{name}_ws"
     ws.__qualname__ = f"SocketRequests.{name}_ws"
-    return ws
+    return cast("M", ws)
 
 
 class SocketRequests(Streaming):

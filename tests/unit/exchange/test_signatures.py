@@ -11,6 +11,7 @@ import pytest
 
 from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
+from ccxt_driver.pro import OmsCcxtExchange as ProExchange
 
 pytestmark = pytest.mark.oldest
 
@@ -107,6 +108,36 @@ def test_what_ccxt_awaits_is_awaited(name: str) -> None:
 
     assert inspect.iscoroutinefunction(getattr(AsyncOmsCcxtExchange, name)) == theirs
     assert not inspect.iscoroutinefunction(getattr(OmsCcxtExchange, name))
+
+
+def _streamed() -> list[str]:
+    names = [
+        name for name in dir(ProExchange) if name.startswith(("watch_", "un_watch_")) or name.endswith("_ws")
+    ]
+    return [name for name in names if inspect.isfunction(getattr(ProExchange, name))]
+
+
+@pytest.mark.parametrize("name", _streamed())
+def test_streams_have_ccxts_parameters(name: str) -> None:
+    """Those that ccxt's base class does not know have the parameters of their twin."""
+    ours = parameters(getattr(ProExchange, name))
+    theirs = getattr(ccxt.async_support.Exchange, name, None)
+    twin = name.removesuffix("_ws")
+    if theirs is None and name.endswith("_ws"):
+        theirs = getattr(ProExchange, twin)
+    if name == "watch_status":
+        theirs = ccxt.async_support.Exchange.fetch_status
+    if theirs is None and name.startswith("un_watch_"):  # on other exchanges: what is watched, and params
+        assert [each[0] for each in ours][-1] == "params"
+        watched = parameters(getattr(ProExchange, name.removeprefix("un_")))
+        assert [each for each in watched if each[0] not in ("since", "limit")] == ours
+        return
+    assert ours == parameters(theirs), name
+
+
+def test_streams_are_among_those_compared() -> None:
+    assert {"watch_orders", "watch_balance", "un_watch_positions", "create_order_ws"} <= set(_streamed())
+    assert len(_streamed()) > 60
 
 
 @pytest.mark.parametrize("cls, base", PAIRS, ids=["sync", "async"])
