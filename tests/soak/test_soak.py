@@ -19,7 +19,7 @@ def test_programs_run_and_leave_nothing_open() -> None:
         soak.run(0.5)
 
     assert [describe(error) for error in soak.failures] == []
-    assert soak.orders > 4
+    assert soak.orders > 0
     assert len(soak.samples) >= 2
 
 
