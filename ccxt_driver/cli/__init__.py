@@ -11,12 +11,24 @@ import click
 from ccxt_driver._version import __version__
 
 _COMMANDS: Final = {
+    "balance": "Show the money of the account.",
+    "buy": "Place an order that buys.",
+    "cancel": "Cancel open orders.",
+    "close": "Close open positions.",
     "db": "Check and back up the file of an OMS.",
     "doctor": "Check a gateway end to end and say how to mend what is wrong.",
     "key": "Make, list, disable and rotate API keys of an OMS file.",
+    "orders": "List orders.",
+    "positions": "List positions.",
+    "sell": "Place an order that sells.",
     "serve": "Serve the embedded OMS over HTTP and WebSocket.",
+    "trades": "List trades.",
+    "watch": "Follow orders, trades, positions and money as they change.",
 }
 """What `--help` says of each command, so that it need not load them."""
+
+_HOMES: Final = {"buy": "place", "sell": "place"}
+"""The file of a command, where it is not its name."""
 
 
 class _Commands(click.Group):
@@ -28,7 +40,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"{__name__}.{_HOMES.get(cmd_name, cmd_name)}"), cmd_name
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

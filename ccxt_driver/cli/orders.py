@@ -1,0 +1,60 @@
+"""`ccxt-driver orders`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .arguments import LIMIT, SINCE, SYMBOL, limit_of
+from .connection import connected
+
+if TYPE_CHECKING:
+    from .connection import Desk
+
+_METHODS: Final = {
+    "open": "fetch_open_orders",
+    "closed": "fetch_canceled_and_closed_orders",
+    "all": "fetch_orders",
+}
+
+
+@click.command()
+@SYMBOL
+@click.option("--open", "which", flag_value="open", default=True, help="Those that can still fill (usual).")
+@click.option("--closed", "which", flag_value="closed", help="Those that filled or were cancelled.")
+@click.option("--all", "which", flag_value="all", help="Of every status, rejected ones among them.")
+@LIMIT
+@SINCE
+@click.option("--id", "order_id", metavar="ID", help="This one, with its trades.")
+@click.option("--client-order-id", metavar="ID", help="The one with this client order id, with its trades.")
+@connected
+def orders(
+    desk: Desk,
+    symbol: str | None,
+    which: str,
+    limit: int | None,
+    since: int | None,
+    order_id: str | None,
+    client_order_id: str | None,
+) -> None:
+    """List orders: the open ones, or the newest 100 of those of the past."""
+    from .tables import ORDERS, print_rows, progress
+
+    if order_id is not None or client_order_id is not None:
+        _one(desk, order_id, client_order_id)
+        return
+    most = limit if which == "open" else limit_of(limit, since)
+    with progress(f"Reading {which} orders"):
+        found = getattr(desk.exchange, _METHODS[which])(symbol, since, most)
+    print_rows(desk, ORDERS, found, "no open orders" if which == "open" else "no such orders")
+
+
+def _one(desk: Desk, order_id: str | None, client_order_id: str | None) -> None:
+    from .tables import ORDERS, TRADES, print_rows, print_table, table
+
+    params: dict[str, Any] = {} if client_order_id is None else {"clientOrderId": client_order_id}
+    order = desk.exchange.fetch_order(order_id or "", None, params)
+    print_rows(desk, ORDERS, [order], "no such order")
+    if order["trades"] and not desk.as_json:
+        print_table(table(TRADES, order["trades"], "its trades"))
