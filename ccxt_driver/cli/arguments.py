@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -13,54 +13,48 @@ _UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w"
 _MILLISECONDS: Final = re.compile(r"\d{11,14}", re.ASCII)
 
 
-class PositiveDecimal(click.ParamType):
-    """A number above 0, kept as it was written: nothing is lost on its way to the OMS."""
+def number(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A number above 0, without exponent or trailing zeros: nothing is lost on its way to the OMS."""
+    from ccxt_driver.contract.values import format_decimal, parse_decimal
 
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The number without exponent or trailing zeros."""
-        from ccxt_driver.contract.values import format_decimal, parse_decimal
-
-        try:
-            number = parse_decimal(value)
-        except ValueError:
-            self.fail(f"{value!r}: expected a number such as 0.01", param, ctx)
-        if number <= 0:
-            self.fail(f"{value!r}: expected a number above 0", param, ctx)
-        return format_decimal(number)
+    if value is None:
+        return None
+    try:
+        decimal = parse_decimal(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected a number such as 0.01") from None
+    if decimal <= 0:
+        raise click.BadParameter(f"{value!r}: expected a number above 0")
+    return format_decimal(decimal)
 
 
-class Moment(click.ParamType):
-    """A time: ISO 8601 (UTC where no zone is given), milliseconds since the Unix epoch, or how long ago."""
+def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """A time as milliseconds since the Unix epoch: ISO 8601 (UTC), such milliseconds, or how long ago."""
+    from ccxt_driver.contract.values import parse_time
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Milliseconds since the Unix epoch."""
-        from ccxt_driver.contract.values import parse_time
-
-        if isinstance(value, int):
-            return value
-        if ago := _PERIOD.fullmatch(value):
-            return max(0, time.time_ns() // 1_000_000 - int(ago[1]) * _UNIT_MS[ago[2]])
-        if _MILLISECONDS.fullmatch(value):
-            return int(value)
-        try:
-            return parse_time(value)
-        except ValueError:
-            self.fail(
-                f"{value!r}: expected a time such as 2026-01-31, 2026-01-31T12:00, 90m or 7d", param, ctx
-            )
+    if value is None:
+        return None
+    if ago := _PERIOD.fullmatch(value):
+        return max(0, time.time_ns() // 1_000_000 - int(ago[1]) * _UNIT_MS[ago[2]])
+    if _MILLISECONDS.fullmatch(value):
+        return int(value)
+    try:
+        return parse_time(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r}: expected a time such as 2026-01-31, 2026-01-31T12:00, 90m or 7d"
+        ) from None
 
 
-DECIMAL: Final = PositiveDecimal()
 SYMBOL: Final = click.option("--symbol", help="Of one market only, such as BTC/USDT.")
 LIMIT: Final = click.option(
     "--limit", type=click.IntRange(1), help="How many: the newest, or the oldest from --since."
 )
 SINCE: Final = click.option(
-    "--since", type=Moment(), help="From this time: 2026-01-31, 2026-01-31T12:00 (UTC), 90m or 7d ago."
+    "--since",
+    metavar="TIME",
+    callback=moment,
+    help="From this time: 2026-01-31, 2026-01-31T12:00 (UTC), 90m or 7d ago.",
 )
 YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
 USUAL_LIMIT: Final = 100

@@ -37,7 +37,7 @@ def confirm(desk: Desk, what: list[str], yes: bool) -> None:
     """
     kind = desk.account.kind
     click.secho(kind, fg=_COLOURS[kind], bold=True, nl=False, err=True)
-    click.echo(printable(desk.account_text).removeprefix(kind) + ":", err=True)
+    click.echo(printable(str(desk.account)).removeprefix(kind) + ":", err=True)
     for line in what:
         click.echo(f"  {printable(line)}", err=True)
     if str(desk.exchange.urls["api"]) == "embedded:":

@@ -53,17 +53,20 @@ class AccountInWords:
     """Which account it is, and whether its orders are real.
 
     :param kind: PAPER, TESTNET or LIVE; what does not say that it is not real is LIVE
+    :param strategy_id: of whose rows commands are; None for all
     """
 
     account_id: str
     kind: str
     label: str | None
     venue: str | None
+    strategy_id: int | None
 
     def __str__(self) -> str:
         name = f" ({self.label})" if self.label else ""
         venue = f" at {self.venue}" if self.venue and self.venue != _PAPER_VENUE else ""
-        return f"{self.kind} account {self.account_id}{name}{venue}"
+        strategy = "" if self.strategy_id is None else f", strategy {self.strategy_id}"
+        return f"{self.kind} account {self.account_id}{name}{venue}{strategy}"
 
 
 @dataclass
@@ -86,16 +89,10 @@ class Desk:
     @cached_property
     def account(self) -> AccountInWords:
         """The account in words, asked of the OMS."""
-        return in_words(self.exchange, self.exchange.fetch_accounts())
-
-    @property
-    def account_text(self) -> str:
-        """The account in words, and its strategy."""
-        strategy_id = self.exchange.options.get("strategy_id")
-        return f"{self.account}" + ("" if strategy_id is None else f", strategy {strategy_id}")
+        return account_in_words(self.exchange, self.exchange.fetch_accounts())
 
 
-def in_words(exchange: Any, accounts: list[Any]) -> AccountInWords:
+def account_in_words(exchange: Any, accounts: list[Any]) -> AccountInWords:
     """The configured account in words.
 
     :param accounts: as `fetch_accounts` gives them
@@ -114,7 +111,7 @@ def in_words(exchange: Any, accounts: list[Any]) -> AccountInWords:
         kind = "PAPER"
     else:
         kind = "TESTNET" if row.get("is_testnet") is True else "LIVE"
-    return AccountInWords(account_id, kind, row.get("label"), venue)
+    return AccountInWords(account_id, kind, row.get("label"), venue, exchange.options.get("strategy_id"))
 
 
 def connected(function: Callable[..., None]) -> Callable[..., None]:

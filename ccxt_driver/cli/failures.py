@@ -35,9 +35,13 @@ _WORDS: Final = (
     ("OrderImmediatelyFillable", "it would have filled at once", "Use a price further from the market."),
     ("BadSymbol", "no such market", "Write it as ccxt does, such as BTC/USDT or BTC/USDT:USDT."),
     ("MarketClosed", "the market is closed", None),
-    ("InvalidOrder", "such an order cannot be", None),
-    ("ArgumentsRequired", "something is missing", "See --help."),
-    ("BadRequest", "such a request cannot be", "See --help."),
+    ("InvalidOrder", "not possible", None),
+    (
+        "ArgumentsRequired",
+        "something is missing",
+        "Give it by an option (see --help), or by the environment.",
+    ),
+    ("BadRequest", "not possible", "See --help."),
     ("AccountNotEnabled", "no such account", "Give another by --account, or use a key that may see it."),
     ("PermissionDenied", "the key may not do this", "Use a key that has this right on this account."),
     ("AccountSuspended", "the account is blocked", None),
@@ -91,7 +95,7 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, ccxt.NetworkError | ccxt.AuthenticationError | ccxt.BadResponse):
         return NOT_CONNECTED
     answered = outcome == "refused" or getattr(error, "http_status", None) is not None
-    argument = isinstance(error, ccxt.BadRequest | ccxt.InvalidOrder)
+    argument = isinstance(error, ccxt.ArgumentsRequired | ccxt.BadRequest | ccxt.InvalidOrder)
     if argument and not answered and not isinstance(error, ccxt.OrderNotFound):
         return USAGE
     return NOT_CONNECTED if _is_of_a_file(error) else REFUSED

@@ -57,4 +57,5 @@ def _one(desk: Desk, order_id: str | None, client_order_id: str | None) -> None:
     order = desk.exchange.fetch_order(order_id or "", None, params)
     print_rows(desk, ORDERS, [order], "no such order")
     if order["trades"] and not desk.as_json:
-        print_table(table(TRADES, order["trades"], "its trades"))
+        click.echo("its trades")
+        print_table(table(TRADES, order["trades"]))

@@ -8,20 +8,35 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from .arguments import DECIMAL, YES
+from .arguments import YES, number
 from .connection import connected
 
 if TYPE_CHECKING:
     from .connection import Desk
 
+
+def _number_option(name: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(name, metavar="NUMBER", callback=number, help=help)
+
+
 _OPTIONS: Final = (
     click.argument("symbol"),
-    click.argument("amount", type=DECIMAL, required=False),
-    click.option("--price", type=DECIMAL, help="A limit order at this price."),
+    click.argument("amount", callback=number, required=False),
+    _number_option("--price", "A limit order at this price."),
     click.option("--type", "order_type", help="market, limit, or another that the venue knows."),
-    click.option("--trigger-price", type=DECIMAL, help="Place it once the price gets there."),
-    click.option("--stop-loss", type=DECIMAL, help="Close the position that it opens at this price."),
-    click.option("--take-profit", type=DECIMAL, help="Close the position that it opens at this price."),
+    _number_option("--trigger-price", "Place it once the price gets there."),
+    click.option(
+        "--stop-loss",
+        metavar="NUMBER",
+        callback=number,
+        help="Close the position that it opens at this price.",
+    ),
+    click.option(
+        "--take-profit",
+        metavar="NUMBER",
+        callback=number,
+        help="Close the position that it opens at this price.",
+    ),
     click.option("--post-only", is_flag=True, help="Only as maker: refused if it would fill at once."),
     click.option(
         "--time-in-force",
@@ -30,7 +45,7 @@ _OPTIONS: Final = (
     ),
     click.option("--reduce-only", is_flag=True, help="Only to make a position smaller."),
     click.option("--client-order-id", help="An id of your own. Default: a random one."),
-    click.option("--cost", type=DECIMAL, help="Quote units to trade for, in place of AMOUNT."),
+    _number_option("--cost", "Quote units to trade for, in place of AMOUNT."),
     YES,
 )
 _FLAGS: Final = {"post_only": "postOnly", "reduce_only": "reduceOnly"}
@@ -138,8 +153,9 @@ def _in_words(
     if asked["trigger_price"] is not None:
         parts.append(f"once the price gets to {asked['trigger_price']}")
     lines = [" ".join([*parts, *_conditions(asked)])]
-    for name, given, used in (("amount", asked["amount"], amount), ("price", asked["price"], price)):
-        if given is not None and Decimal(given) != Decimal(used):
+    for name, used in (("amount", amount), ("price", price)):
+        given = asked[name]
+        if used is not None and Decimal(given) != Decimal(used):
             lines.append(f"the {name} {given} is rounded to {used}: the market takes no finer one")
     for option, name in (("stop_loss", "stop loss"), ("take_profit", "take profit")):
         if asked[option] is not None:

@@ -49,6 +49,11 @@ def _strategy(row: Mapping[str, Any]) -> Any:
     return row["info"].get("strategy_id") or None
 
 
+def _state(row: Mapping[str, Any]) -> Any:
+    state = row["info"].get("state")
+    return None if state == "open" else state
+
+
 def _time(row: Mapping[str, Any]) -> str | None:
     return time_text(row.get("timestamp"))
 
@@ -119,7 +124,7 @@ POSITIONS: Final = (
     field("liquidation", "liquidationPrice", number=True, optional=True),
     field("stop loss", "stopLossPrice", number=True, optional=True),
     field("take profit", "takeProfitPrice", number=True, optional=True),
-    Column("state", lambda row: row["info"].get("state"), optional=True),
+    Column("state", _state, optional=True),
     Column("strategy", _strategy, number=True, optional=True),
 )
 BALANCE: Final = (
@@ -147,11 +152,11 @@ def balance_rows(balance: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], title: str | None = None) -> Table:
+def table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
     """Rows as a table; optional columns only where they say something."""
     cells = [(column, [column.value(row) for row in rows]) for column in columns]
     shown = [(column, values) for column, values in cells if not column.optional or any(map(_said, values))]
-    made = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    made = Table(box=None, header_style="bold", pad_edge=False)
     for column, _ in shown:
         made.add_column(column.title, justify="right" if column.number else "left", overflow="fold")
     for index in range(len(rows)):
@@ -184,12 +189,13 @@ def print_rows(
     if desk.as_json:
         print_json(rows)
     elif rows:
-        print_table(table(columns, rows, desk.account_text))
+        click.echo(printable(str(desk.account)))
+        print_table(table(columns, rows))
     else:
-        click.echo(f"{printable(desk.account_text)}: {nothing}")
+        click.echo(f"{printable(str(desk.account))}: {nothing}")
 
 
-def print_table(made: Table | Text) -> None:
+def print_table(made: Table) -> None:
     """Print for people; a table has no blanks at the ends of its lines."""
     screen = console()
     with screen.capture() as captured:
