@@ -27,6 +27,7 @@ INTERRUPTED: Final = 130
 
 _LONGEST: Final = 1000
 _LOOK_UP: Final = "ccxt-driver orders --client-order-id"
+_LOOK: Final = "Before you send anything again, look: ccxt-driver orders --all and ccxt-driver positions"
 # By name, so that ccxt is not imported before it is needed; the first class that fits counts.
 _WORDS: Final = (
     ("InsufficientFunds", "not enough free money", "See: ccxt-driver balance"),
@@ -39,7 +40,7 @@ _WORDS: Final = (
     (
         "ArgumentsRequired",
         "something is missing",
-        "Give it by an option (see --help), or by the environment.",
+        "See --help for the option.",
     ),
     ("BadRequest", "not possible", "See --help."),
     ("AccountNotEnabled", "no such account", "Give another by --account, or use a key that may see it."),
@@ -51,6 +52,7 @@ _WORDS: Final = (
         "Set CCXT_OMS_API_KEY (with CCXT_OMS_BASE_URL), or give --api-key-file.",
     ),
     ("RateLimitExceeded", "too many requests", "Wait a moment, and try again."),
+    ("NetworkError", "the gateway or its venue cannot be reached", "See: ccxt-driver doctor"),
     ("NotSupported", "this cannot be done here", "ccxt-driver doctor tells what the gateway offers."),
     ("OperationRejected", "refused", None),
     ("BadResponse", "the answer is not one of an OMS", "Look with: ccxt-driver doctor"),
@@ -142,9 +144,10 @@ def _unknown(error: BaseException) -> str:
     known = list(dict.fromkeys(str(each) for each in ids if each))
     if known:
         look = " and ".join(f"{_LOOK_UP} {each}" for each in known)
-        found = f"Client order id {', '.join(known)}. Before you send it again, look it up: {look}"
+        ids_text = f"Client order id {', '.join(known)}"
+        found = f"{ids_text}. Before you send it again, look it up, with the same options: {look}"
     else:
-        found = "Before you send it again, look: ccxt-driver orders --all and ccxt-driver positions"
+        found = _LOOK
     return f"OUTCOME UNKNOWN: it may have been carried out, or not ({message_of(error)}). {found}"
 
 
@@ -162,11 +165,16 @@ def told(debug: bool) -> Iterator[Talk]:
     except ccxt.BaseError as error:
         _show(talk, debug, in_words(error, talk.base_url))
         raise click.exceptions.Exit(exit_code(error)) from error
+    except (click.exceptions.Exit, click.ClickException):
+        raise
     except (KeyboardInterrupt, click.Abort) as stop:
         if getattr(stop, "outcome", None) == "unknown":
             _show(talk, debug, _unknown(stop))
             raise click.exceptions.Exit(UNKNOWN) from stop
         raise click.exceptions.Exit(INTERRUPTED) from stop
+    except Exception as error:  # the interpreter's own exit code 1 would say that it was refused
+        _show(talk, debug, f"unexpected {type(error).__name__}: {error}. {_LOOK}. --debug shows more")
+        raise click.exceptions.Exit(UNKNOWN) from error
 
 
 def _show(talk: Talk, debug: bool, text: str) -> None:

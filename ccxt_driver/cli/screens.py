@@ -195,7 +195,8 @@ def _balance_in_words(balance: Mapping[str, Any]) -> str:
 
 
 def _ticker_in_words(ticker: Mapping[str, Any]) -> str:
-    return f"{_stamp(ticker)} {ticker['symbol']}: bid {ticker['bid']}, ask {ticker['ask']}, last {ticker['last']}"
+    prices = ", ".join(f"{name} {ticker[name]}" for name in ("bid", "ask", "last"))
+    return f"{_stamp(ticker)} {ticker['symbol']}: {prices}"
 
 
 _WORDS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {

@@ -61,7 +61,8 @@ async def _watch(
     from .screens import screen_of
 
     config = {**desk.config, "options": {**desk.config["options"], **_FIRST_LOOK}}
-    exchange: Any = desk.__dict__["exchange"] = OmsCcxtExchange(config)
+    exchange: Any = OmsCcxtExchange(config)
+    desk.exchange = exchange
     try:
         await exchange.load_markets()
         for symbol in symbols:

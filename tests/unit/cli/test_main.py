@@ -11,6 +11,11 @@ from ccxt_driver import __version__
 from ccxt_driver import cli as cli_module
 from ccxt_driver.cli import main
 
+_HELPERS = (
+    *("arguments", "confirmation", "connection", "connection_faults", "failures"),
+    *("feature_notes", "results", "screens", "tables"),
+)
+
 
 def test_version() -> None:
     result = CliRunner().invoke(main, ["--version"])
@@ -28,8 +33,8 @@ def test_help_names_every_command_and_each_has_its_own() -> None:
 
 def test_every_file_is_a_command() -> None:
     folder = Path(cli_module.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "connection_faults", "feature_notes"}
-    assert files == set(cli_module._COMMANDS)
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", *_HELPERS}
+    assert files == {cli_module._HOMES.get(name, name) for name in cli_module._COMMANDS}
 
 
 def test_an_unknown_command_is_told() -> None:
@@ -42,7 +47,7 @@ def test_help_loads_neither_ccxt_nor_aiohttp() -> None:
     script = (
         "import sys\nfrom click.testing import CliRunner\nfrom ccxt_driver.cli import main\n"
         "CliRunner().invoke(main, ['--help'])\n"
-        "print(sorted({'ccxt', 'aiohttp', 'pydantic', 'sqlite3', 'dotenv'} & sys.modules.keys()))"
+        "print(sorted({'ccxt', 'aiohttp', 'pydantic', 'rich', 'sqlite3', 'dotenv'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

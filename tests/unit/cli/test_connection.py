@@ -1,0 +1,67 @@
+"""Which OMS the options of a command stand for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+
+from ccxt_driver.cli import connection
+from ccxt_driver.cli.connection import exchange_config
+
+PROFILE = {"base_url": "http://oms:1", "account_id": 7, "strategy_id": 3, "api_key": "oms_of-the-profile"}
+
+
+@pytest.fixture
+def profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One profile, named desk."""
+    module: Any = ModuleType("ccxt_driver.profiles")
+    module.load = {"desk": PROFILE}.get
+    monkeypatch.setitem(sys.modules, "ccxt_driver.profiles", module)
+    monkeypatch.setattr(connection, "find_spec", lambda name: module)
+
+
+def test_what_is_not_given_is_left_to_the_library() -> None:
+    assert exchange_config() == {"number": str, "options": {}}
+
+
+def test_options() -> None:
+    config = exchange_config("embedded:", 2, 0, None, None, 2.5)
+    assert config["options"] == {"base_url": "embedded:", "account_id": 2, "strategy_id": 0}
+    assert config["timeout"] == 2500
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_profile_fills_in_what_no_option_gives() -> None:
+    config = exchange_config(account_id=8, profile="desk")
+    assert config["options"] == {"base_url": "http://oms:1", "account_id": 8, "strategy_id": 3}
+    assert config["apiKey"] == "oms_of-the-profile"
+
+
+@pytest.mark.usefixtures("profiles")
+def test_the_key_of_a_profile_goes_to_its_own_gateway_only() -> None:
+    assert "apiKey" not in exchange_config("http://other:1", profile="desk")
+    assert exchange_config("http://oms:1", profile="desk")["apiKey"] == "oms_of-the-profile"
+
+
+@pytest.mark.usefixtures("profiles")
+def test_no_such_profile() -> None:
+    with pytest.raises(click.UsageError, match="--profile: there is no profile other"):
+        exchange_config(profile="other")
+
+
+def test_the_key_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("oms_abc\n")
+    assert exchange_config(api_key_file=file)["apiKey"] == "oms_abc"
+    for wrong in ("", " \n", "two words"):
+        file.write_text(wrong)
+        with pytest.raises(click.UsageError, match="expected one key"):
+            exchange_config(api_key_file=file)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(click.UsageError, match="--api-key-file"):
+        exchange_config(api_key_file=file)
