@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .failures import INTERRUPTED, printable
+from .failures import INTERRUPTED, printable, tell
 
 if TYPE_CHECKING:
     from .connection import Desk
@@ -36,7 +36,7 @@ def confirm(desk: Desk, what: list[str], yes: bool) -> None:
     :param yes: say it, and do not ask
     """
     kind = desk.account.kind
-    click.secho(kind, fg=_COLOURS[kind], bold=True, nl=False, err=True)
+    tell(kind, _COLOURS[kind], bold=True, newline=False)
     click.echo(printable(str(desk.account)).removeprefix(kind) + ":", err=True)
     for line in what:
         click.echo(f"  {printable(line)}", err=True)

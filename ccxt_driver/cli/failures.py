@@ -181,12 +181,18 @@ def _show(talk: Talk, debug: bool, text: str) -> None:
     if debug:
         for line in traceback.format_exc().splitlines():
             click.echo(talk.clean(line), err=True)
-    click.secho(f"error: {talk.clean(text)}", err=True, fg="red")
+    tell(f"error: {talk.clean(text)}", "red")
 
 
 def warn(text: str) -> None:
     """Say on stderr what the user should know."""
-    click.secho(f"warning: {printable(text)}", err=True, fg="yellow")
+    tell(f"warning: {printable(text)}", "yellow")
+
+
+def tell(text: str, colour: str, bold: bool = False, newline: bool = True) -> None:
+    """Write to standard error, in colour where it is a terminal and NO_COLOR does not say otherwise."""
+    coloured = False if os.environ.get("NO_COLOR") else None
+    click.secho(text, err=True, fg=colour, bold=bold, nl=newline, color=coloured)
 
 
 def _leave_quietly() -> None:

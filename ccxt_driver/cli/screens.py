@@ -39,6 +39,9 @@ class Screen(AbstractContextManager["Screen"]):
         """
         raise NotImplementedError
 
+    def begun(self) -> None:
+        """The streams are on: what changes from now on is shown."""
+
     def note(self, text: str) -> None:
         """Something else that the user should know."""
         warn(text)
@@ -56,7 +59,17 @@ class JsonLines(Screen):
 
 
 class Lines(Screen):
-    """One line for each change."""
+    """One line for each change.
+
+    :param title: the account
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    def begun(self) -> None:
+        """Tell whose changes these are, beside them."""
+        click.echo(printable(self._title), err=True)
 
     def changed(self, kind: str, row: Any) -> None:
         """Print it in words."""
@@ -149,8 +162,7 @@ def screen_of(as_json: bool, title: str) -> Screen:
         return JsonLines()
     if sys.stdout.isatty():
         return LiveTable(title, console())
-    click.echo(printable(title), err=True)
-    return Lines()
+    return Lines(title)
 
 
 def line_of(kind: str, row: Mapping[str, Any]) -> str:

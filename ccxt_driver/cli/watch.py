@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _KINDS: Final = ("orders", "trades", "positions", "balance")
 _PAUSE_S: Final = 1.0
-"""Before a stream that failed for lack of a connection is asked again."""
+"""Before a stream that has failed is asked again."""
 _LOST_TRACK: Final = ("cursor_expired", "slow_consumer")
 """What there is now is read anew then, and changes go on from there."""
 _FIRST_LOOK: Final = {"watchBalance": {"fetchBalanceSnapshot": True}}
@@ -111,6 +111,7 @@ class _Follower:
             if of_account and "balance" not in self._kinds:
                 await self._exchange.un_watch_balance()
             await self._read()
+            self._screen.begun()
             tasks.append(asyncio.create_task(self._show()))
             await asyncio.gather(*tasks)
         finally:
@@ -155,6 +156,8 @@ class _Follower:
                 await asyncio.sleep(_PAUSE_S)
             except ccxt.ExchangeError as error:
                 params = self._lost_track(error)
+                await asyncio.sleep(_PAUSE_S)
+                self._changes.put_nowait(None)  # read anew once this stream goes on
             else:
                 params = {}
                 self._offline = False
@@ -187,6 +190,5 @@ class _Follower:
         if getattr(error, "code", None) not in _LOST_TRACK:
             raise error
         self._screen.note(f"changes may be missing ({error.code}); what there is now is read anew")
-        self._changes.put_nowait(None)
         after_seq = getattr(error, "after_seq", None)
         return {} if after_seq is None else {"after_seq": after_seq}

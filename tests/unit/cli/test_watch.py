@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,13 @@ from click.testing import Result
 from rich.console import Console
 
 from ccxt_driver import OmsCcxtExchange
-from ccxt_driver.cli import watch as _command  # noqa: F401  # its module is wanted
 from ccxt_driver.cli.screens import LiveTable, Screen
 from ccxt_driver.errors import annotate
 from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.served import ServedOms, serve
 
 Run = Callable[..., Result]
-module: Any = sys.modules["ccxt_driver.cli.watch"]
+module: Any = import_module("ccxt_driver.cli.watch")
 
 
 @pytest.fixture
@@ -75,13 +75,34 @@ def test_money(run: Run) -> None:
     assert "1.02 BTC (0 reserved)" in result.stdout
 
 
+def test_prices(run: Run, paper: EmbeddedOms, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = module._Follower._read
+
+    async def then_move(self: Any) -> None:
+        await begun(self)
+        asyncio.get_running_loop().call_later(
+            0.1, lambda: paper.set_price("BTC/USDT", bid="51000", ask="51001", last="51000")
+        )
+
+    monkeypatch.setattr(module._Follower, "_read", then_move)
+    result = run("watch", "--ticker", "--symbol", "BTC/USDT", "--seconds", 1)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == "2025-06-15 15:06:40 BTC/USDT: bid 51000, ask 51001, last 51000"
+
+
 def test_it_ends_after_its_time(run: Run) -> None:
     result = run("watch", "--seconds", 0.2)
     assert (result.exit_code, result.stdout) == (0, "")
 
 
 @pytest.mark.parametrize(
-    "args, code", [(("--ticker",), 2), (("--symbol", "XXX/USDT"), 2), (("--count", "0"), 2), (("--account", "9"), 3)]
+    "args, code",
+    [
+        (("--ticker",), 2),
+        (("--symbol", "XXX/USDT"), 2),
+        (("--count", "0"), 2),
+        (("--account", "9"), 3),
+    ],
 )
 def test_what_cannot_be_watched_is_told(run: Run, args: tuple[str, ...], code: int) -> None:
     result = run("watch", *args)
@@ -128,6 +149,8 @@ class Stumbling:
 
     async def watch_orders(self, symbol: Any, since: Any, limit: Any, params: Any) -> Any:
         self.params.append(params)
+        if not self.answers:
+            await asyncio.Event().wait()
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -142,14 +165,21 @@ async def followed(exchange: Stumbling, count: int) -> Recorded:
     return screen
 
 
-async def test_a_lost_connection_is_waited_for_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no pause after a failure."""
     monkeypatch.setattr(module, "_PAUSE_S", 0)
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_lost_connection_is_waited_for_and_said_once() -> None:
     down = ccxt.ExchangeNotAvailable("no connection")
     screen = await followed(Stumbling(["first"], down, down, ["second"], down, ["third"]), 3)
     assert [row for _, row in screen.changes] == ["first", "second", "third"]
     assert screen.notes == ["no connection, trying again (ExchangeNotAvailable)"] * 2
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_a_stream_that_was_too_slow_goes_on_where_it_was() -> None:
     slow = annotate(ccxt.ExchangeError("too slow"), code="slow_consumer")
     slow.after_seq = 17  # type: ignore[attr-defined]
@@ -160,6 +190,7 @@ async def test_a_stream_that_was_too_slow_goes_on_where_it_was() -> None:
     assert screen.snapshots.count(("orders", ["open"])) == 2
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_a_server_that_lost_its_history_is_read_anew() -> None:
     lost = annotate(ccxt.ExchangeError("gone"), code="cursor_expired")
     exchange = Stumbling(lost, ["second"])
@@ -238,11 +269,33 @@ def test_ctrl_c_ends_it_quietly(paper: EmbeddedOms, tmp_path: Path) -> None:
         assert running.stderr is not None
         assert running.stdout is not None
         assert running.stderr.readline() == "PAPER account 1 (paper netting)\n"
-        deadline = asyncio.timeout  # noqa: F841
-        while not paper_is_watched(served):
-            pass
         other.create_order("BTC/USDT", "market", "buy", "0.02")
         assert " trade 1: buy 0.02 BTC/USDT at 50001" in running.stdout.readline()
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=10)
     assert (running.returncode, out, err) == (130, "", "")
+
+
+@pytest.mark.sockets
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+def test_on_a_terminal_it_is_a_table_that_stays(paper: EmbeddedOms, tmp_path: Path) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    with (
+        open(master, "rb", buffering=0) as screen,  # noqa: PTH123  # a descriptor
+        serve(paper) as served,
+        program(served, tmp_path, "--seconds", "0.5", stdout=slave, stderr=slave) as running,
+    ):
+        os.close(slave)
+        shown = b""
+        try:
+            while part := screen.read(65536):
+                shown += part
+        except OSError:  # what Linux says when the other side of a terminal has gone
+            pass
+        assert running.wait(10) == 0
+    text = shown.decode()
+    assert "PAPER account 1 (paper netting)" in text
+    assert "USDT      10000" in text
+    assert text.index("\x1b[?25l") < text.rindex("\x1b[?25h"), "the cursor is shown again"
