@@ -176,7 +176,11 @@ def _profile(name: str) -> dict[str, Any]:
     """`base_url`, `account_id`, `strategy_id` and `api_key` of a profile, as far as it has them."""
     found = None
     if find_spec("ccxt_driver.profiles") is not None:
-        found = import_module("ccxt_driver.profiles").load(name)
+        profiles = import_module("ccxt_driver.profiles")
+        try:
+            found = profiles.load(name)
+        except profiles.ProfileError as error:
+            raise click.UsageError(f"--profile: {error}") from error
     if found is None:
         raise click.UsageError(f"--profile: there is no profile {name}")
     return dict(found)

@@ -12,10 +12,22 @@ from typing import Any, Final
 import click
 from rich.console import Console, Group
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from .failures import printable, warn
-from .tables import BALANCE, ORDERS, POSITIONS, TICKERS, balance_rows, console, json_text, table, time_text
+from .tables import (
+    BALANCE,
+    ORDERS,
+    POSITIONS,
+    TICKERS,
+    Column,
+    balance_rows,
+    json_text,
+    table,
+    terminal,
+    time_text,
+)
 
 _SINGULAR: Final = {"orders": "order", "trades": "trade", "positions": "position"}
 _REFRESH_S: Final = 0.25
@@ -85,6 +97,7 @@ class LiveTable(Screen):
 
     def __init__(self, title: str, screen: Console) -> None:
         self._title = title
+        self._screen = screen
         self._rows: dict[str, dict[str, Any]] = {"ticker": {}, "positions": {}, "orders": {}}
         self._balance: Any = None
         self._latest: deque[str] = deque(maxlen=_LATEST)
@@ -144,13 +157,16 @@ class LiveTable(Screen):
         """All of it."""
         parts: list[Any] = [Text(printable(self._title), style="bold")]
         if self._balance is not None:
-            parts += [Text(), table(BALANCE, balance_rows(self._balance))]
+            parts += [Text(), self._table(BALANCE, balance_rows(self._balance))]
         for kind, columns in (("ticker", TICKERS), ("positions", POSITIONS), ("orders", ORDERS)):
             rows = list(self._rows[kind].values())
             if rows:
-                parts += [Text(), table(columns, rows)]
+                parts += [Text(), self._table(columns, rows)]
         parts += [Text(), *(Text(line) for line in self._latest), Text("Ctrl-C ends it.", style="dim")]
         return Group(*parts)
+
+    def _table(self, columns: Iterable[Column], rows: list[dict[str, Any]]) -> Table:
+        return table(columns, rows, self._screen.width)[0]
 
 
 def screen_of(as_json: bool, title: str) -> Screen:
@@ -161,7 +177,7 @@ def screen_of(as_json: bool, title: str) -> Screen:
     if as_json:
         return JsonLines()
     if sys.stdout.isatty():
-        return LiveTable(title, console())
+        return LiveTable(title, terminal())
     return Lines(title)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .connection import Desk
 
 _WIDE: Final = 1000
-"""Columns where there is no terminal: nothing is cut off or folded."""
+"""Characters of a line: nothing is cut off."""
 _STYLES: Final = {"buy": "green", "long": "green", "sell": "red", "short": "red", "rejected": "red bold"}
 
 
@@ -32,17 +32,21 @@ class Column:
     :param value: makes the cell of a row; None is empty
     :param number: stands at the right
     :param optional: left out when no row has it
+    :param spare: left out where the terminal is too narrow, from the right
     """
 
     title: str
     value: Callable[[Mapping[str, Any]], Any]
     number: bool = False
     optional: bool = False
+    spare: bool = False
 
 
-def field(title: str, key: str | None = None, number: bool = False, optional: bool = False) -> Column:
+def field(
+    title: str, key: str | None = None, number: bool = False, optional: bool = False, spare: bool = False
+) -> Column:
     """A column of a field of ccxt's structure; by default the title is its name."""
-    return Column(title, lambda row: row.get(key or title), number, optional)
+    return Column(title, lambda row: row.get(key or title), number, optional, spare)
 
 
 def _strategy(row: Mapping[str, Any]) -> Any:
@@ -80,10 +84,10 @@ def _nothing_is_empty(key: str) -> Callable[[Mapping[str, Any]], Any]:
 
 ORDERS: Final = (
     field("id"),
-    Column("time (UTC)", _time),
+    Column("time (UTC)", _time, spare=True),
     field("symbol"),
     field("side"),
-    field("type"),
+    field("type", spare=True),
     field("amount", number=True),
     field("filled", number=True),
     Column("price", _order_price, number=True),
@@ -93,34 +97,34 @@ ORDERS: Final = (
     field("take profit", "takeProfitPrice", number=True, optional=True),
     field("status"),
     Column("reason", lambda row: row["info"].get("reject_reason"), optional=True),
-    Column("fee", _fee, number=True, optional=True),
+    Column("fee", _fee, number=True, optional=True, spare=True),
     Column("strategy", _strategy, number=True, optional=True),
-    field("client order id", "clientOrderId"),
+    field("client order id", "clientOrderId", spare=True),
 )
 TRADES: Final = (
     field("id"),
-    Column("time (UTC)", _time),
+    Column("time (UTC)", _time, spare=True),
     field("symbol"),
     field("side"),
     field("amount", number=True),
     field("price", number=True),
-    field("cost", number=True),
-    Column("fee", _fee, number=True, optional=True),
+    field("cost", number=True, spare=True),
+    Column("fee", _fee, number=True, optional=True, spare=True),
     Column("profit", lambda row: row["info"].get("pnl"), number=True, optional=True),
     field("order"),
     Column("strategy", _strategy, number=True, optional=True),
 )
 POSITIONS: Final = (
     field("id"),
-    Column("opened (UTC)", _time),
+    Column("opened (UTC)", _time, spare=True),
     field("symbol"),
     field("side"),
     field("contracts", number=True),
     field("entry", "entryPrice", number=True),
     field("mark", "markPrice", number=True, optional=True),
     field("unrealized", "unrealizedPnl", number=True, optional=True),
-    field("realized", "realizedPnl", number=True, optional=True),
-    Column("leverage", _nothing_is_empty("leverage"), number=True, optional=True),
+    field("realized", "realizedPnl", number=True, optional=True, spare=True),
+    Column("leverage", _nothing_is_empty("leverage"), number=True, optional=True, spare=True),
     field("liquidation", "liquidationPrice", number=True, optional=True),
     field("stop loss", "stopLossPrice", number=True, optional=True),
     field("take profit", "takeProfitPrice", number=True, optional=True),
@@ -152,20 +156,35 @@ def balance_rows(balance: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows as a table; optional columns only where they say something."""
-    cells = [(column, [column.value(row) for row in rows]) for column in columns]
-    shown = [(column, values) for column, values in cells if not column.optional or any(map(_said, values))]
+def table(
+    columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], width: int | None = None
+) -> tuple[Table, list[str]]:
+    """Rows as a table; optional columns only where they say something. No number is ever broken in two.
+
+    :param width: of the terminal, in characters; None where there is none
+    :returns: the table, and the titles of columns for which there was no room
+    """
+    cells = [(column, [_cell(column.value(row)) for row in rows]) for column in columns]
+    shown = [(column, texts) for column, texts in cells if not column.optional or any(map(len, texts))]
+    left_out: list[str] = []
+    while width is not None and _width(shown) > width:
+        spare = [pair for pair in shown if pair[0].spare]
+        if not spare:
+            break
+        shown.remove(spare[-1])
+        left_out.insert(0, spare[-1][0].title)
     made = Table(box=None, header_style="bold", pad_edge=False)
     for column, _ in shown:
-        made.add_column(column.title, justify="right" if column.number else "left", overflow="fold")
+        made.add_column(column.title, justify="right" if column.number else "left", no_wrap=True)
     for index in range(len(rows)):
-        made.add_row(*(_cell(values[index]) for _, values in shown))
-    return made
+        made.add_row(*(texts[index] for _, texts in shown))
+    return made, left_out
 
 
-def _said(value: Any) -> bool:
-    return value not in (None, "")
+def _width(shown: Sequence[tuple[Column, Sequence[Text]]]) -> int:
+    """Of a table, in characters; two between columns."""
+    widest = [max(len(column.title), *(text.cell_len for text in texts), 0) for column, texts in shown]
+    return sum(widest) + 2 * (len(widest) - 1)
 
 
 def _cell(value: Any) -> Text:
@@ -173,10 +192,9 @@ def _cell(value: Any) -> Text:
     return Text(text, style=_STYLES.get(text, ""))
 
 
-def console(err: bool = False) -> Console:
-    """Where to print: as wide as the terminal, or as wide as it takes without one."""
-    stream = sys.stderr if err else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _WIDE, highlight=False)
+def terminal(err: bool = False) -> Console:
+    """The terminal behind standard output, or behind standard error."""
+    return Console(file=sys.stderr if err else sys.stdout, highlight=False)
 
 
 def print_rows(
@@ -190,18 +208,22 @@ def print_rows(
         print_json(rows)
     elif rows:
         click.echo(printable(str(desk.account)))
-        print_table(table(columns, rows))
+        print_table(columns, rows)
     else:
         click.echo(f"{printable(str(desk.account))}: {nothing}")
 
 
-def print_table(made: Table) -> None:
-    """Print for people; a table has no blanks at the ends of its lines."""
-    screen = console()
+def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows for people; a table has no blanks at the ends of its lines."""
+    width = terminal().width if sys.stdout.isatty() else None
+    made, left_out = table(columns, rows, width)
+    screen = Console(file=sys.stdout, width=_WIDE, highlight=False)
     with screen.capture() as captured:
         screen.print(made)
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
+    if left_out:
+        click.echo(f"(no room for: {', '.join(left_out)}; a wider terminal or --json shows them)", err=True)
 
 
 def print_json(value: Any) -> None:
@@ -235,6 +257,6 @@ def progress(text: str, total: int | None = None) -> Iterator[Callable[[], None]
 
     counted = () if total is None else (BarColumn(), MofNCompleteColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), *counted, TimeElapsedColumn())
-    with Progress(*columns, console=console(err=True), transient=True) as bar:
+    with Progress(*columns, console=terminal(err=True), transient=True) as bar:
         task = bar.add_task(text, total=total)
         yield lambda: bar.advance(task)

@@ -20,7 +20,14 @@ PROFILE = {"base_url": "http://oms:1", "account_id": 7, "strategy_id": 3, "api_k
 def profiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """One profile, named desk."""
     module: Any = ModuleType("ccxt_driver.profiles")
-    module.load = {"desk": PROFILE}.get
+    module.ProfileError = type("ProfileError", (Exception,), {})
+
+    def load(name: str) -> Any:
+        if name == "broken":
+            raise module.ProfileError("the file is readable by others")
+        return {"desk": PROFILE}.get(name)
+
+    module.load = load
     monkeypatch.setitem(sys.modules, "ccxt_driver.profiles", module)
     monkeypatch.setattr(connection, "find_spec", lambda name: module)
 
@@ -52,6 +59,8 @@ def test_the_key_of_a_profile_goes_to_its_own_gateway_only() -> None:
 def test_no_such_profile() -> None:
     with pytest.raises(click.UsageError, match="--profile: there is no profile other"):
         exchange_config(profile="other")
+    with pytest.raises(click.UsageError, match="--profile: the file is readable by others"):
+        exchange_config(profile="broken")
 
 
 def test_the_key_of_a_file(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 
+from ccxt_driver.cli import tables
 from ccxt_driver.oms import EmbeddedOms
 
 Run = Callable[..., Result]
@@ -117,3 +120,27 @@ def test_what_an_oms_writes_cannot_steer_the_terminal(run: Run) -> None:
     shown = run("orders", "--all")
     assert "a [31mb" in shown.stdout
     assert "\x1b" not in shown.output
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_no_broken_numbers() -> None:
+    order = {
+        "id": "1",
+        "timestamp": 0,
+        "symbol": "BTC/USDT",
+        "side": "buy",
+        "type": "limit",
+        "info": {},
+        "amount": "0.123456789012",
+        "filled": "0",
+        "price": "50000.123456789",
+        "status": "open",
+        "clientOrderId": "q0c6h2m7xk1u9d3e5a",
+    }
+    made, left_out = tables.table(tables.ORDERS, [order], 80)
+    assert left_out == ["time (UTC)", "type", "client order id"]
+    out = io.StringIO()
+    Console(file=out, width=80).print(made)
+    assert "0.123456789012" in out.getvalue()
+    assert "50000.123456789" in out.getvalue()
+    assert len(out.getvalue().splitlines()) == 2
+    assert tables.table(tables.ORDERS, [order])[1] == []
