@@ -21,7 +21,7 @@ _METHODS: Final = {
 
 @click.command()
 @SYMBOL
-@click.option("--open", "which", flag_value="open", default=True, help="Those that can still fill (usual).")
+@click.option("--open", "which", flag_value="open", default="open", help="Those that can still fill (usual).")
 @click.option("--closed", "which", flag_value="closed", help="Those that filled or were cancelled.")
 @click.option("--all", "which", flag_value="all", help="Of every status, rejected ones among them.")
 @LIMIT

@@ -21,7 +21,7 @@ from click.testing import Result
 from rich.console import Console
 
 from ccxt_driver import OmsCcxtExchange
-from ccxt_driver.cli.screens import LiveTable, Screen
+from ccxt_driver.cli.screens import Lines, LiveTable, Screen
 from ccxt_driver.errors import annotate
 from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.served import ServedOms, serve
@@ -76,18 +76,19 @@ def test_money(run: Run) -> None:
 
 
 def test_prices(run: Run, paper: EmbeddedOms, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = module._Follower._read
+    changed = Lines.changed
 
-    async def then_move(self: Any) -> None:
-        await begun(self)
-        asyncio.get_running_loop().call_later(
-            0.1, lambda: paper.set_price("BTC/USDT", bid="51000", ask="51001", last="51000")
-        )
+    def then_move(self: Lines, kind: str, row: Any) -> None:
+        changed(self, kind, row)
+        paper.set_price("BTC/USDT", bid="51000", ask="51001", last="51000")
 
-    monkeypatch.setattr(module._Follower, "_read", then_move)
-    result = run("watch", "--ticker", "--symbol", "BTC/USDT", "--seconds", 1)
+    monkeypatch.setattr(Lines, "changed", then_move)
+    result = run("watch", "--ticker", "--symbol", "BTC/USDT", "--count", 2)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == "2025-06-15 15:06:40 BTC/USDT: bid 51000, ask 51001, last 51000"
+    assert result.stdout.splitlines() == [
+        "2025-06-15 15:06:40 BTC/USDT: bid 50000, ask 50001, last 50000.5",
+        "2025-06-15 15:06:40 BTC/USDT: bid 51000, ask 51001, last 51000",
+    ]
 
 
 def test_it_ends_after_its_time(run: Run) -> None:
