@@ -105,9 +105,7 @@ def exit_code(error: BaseException) -> int:
 
 def _is_of_a_file(error: BaseException) -> bool:
     """Whether the file of an `embedded:` OMS could not be used."""
-    from ccxt_driver.oms.store import StoreError
-
-    return isinstance(error.__cause__, StoreError | OSError)
+    return str(error).startswith("oms embedded:")
 
 
 def in_words(error: BaseException, base_url: str = "") -> str:

@@ -160,6 +160,14 @@ def test_a_file_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.stderr.startswith("error: oms.sqlite is in use by another process. End the other program")
 
 
+def test_a_file_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.txt").write_text("something else that is long enough to be looked at" * 100)
+    result = CliRunner().invoke(main, ["balance", "--base-url", "embedded:other.txt"])
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: other.txt is not a database of ccxt-driver. Give another file")
+
+
 def test_an_account_that_is_not_there(run: Run) -> None:
     result = run("balance", "--account", 9)
     assert result.exit_code == 3
