@@ -37,11 +37,11 @@ def confirm(desk: Desk, what: list[str], yes: bool) -> None:
     """
     kind = desk.account.kind
     tell(kind, _COLOURS[kind], bold=True, newline=False)
-    click.echo(printable(str(desk.account)).removeprefix(kind) + ":", err=True)
+    tell(printable(str(desk.account)).removeprefix(kind) + ":")
     for line in what:
-        click.echo(f"  {printable(line)}", err=True)
+        tell(f"  {printable(line)}")
     if str(desk.exchange.urls["api"]) == "embedded:":
-        click.echo("  (this OMS is in memory and ends with this command; embedded:FILE keeps it)", err=True)
+        tell("  (this OMS is in memory and ends with this command; embedded:FILE keeps it)")
     if not yes and not click.confirm("Go ahead?", default=False, err=True):
-        click.echo("Nothing was sent.", err=True)
+        tell("Nothing was sent.")
         raise click.exceptions.Exit(INTERRUPTED)

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -159,7 +159,7 @@ def told(debug: bool) -> Iterator[Talk]:
         yield talk
         sys.stdout.flush()
     except BrokenPipeError:
-        _leave_quietly()
+        leave_quietly()
     except ccxt.BaseError as error:
         _show(talk, debug, in_words(error, talk.base_url))
         raise click.exceptions.Exit(exit_code(error)) from error
@@ -178,22 +178,23 @@ def told(debug: bool) -> Iterator[Talk]:
 def _show(talk: Talk, debug: bool, text: str) -> None:
     if debug:
         for line in traceback.format_exc().splitlines():
-            click.echo(talk.clean(line), err=True)
+            tell(talk.clean(line))
     tell(f"error: {talk.clean(text)}", "red")
 
 
 def warn(text: str) -> None:
-    """Say on stderr what the user should know."""
+    """Say on standard error what the user should know."""
     tell(f"warning: {printable(text)}", "yellow")
 
 
-def tell(text: str, colour: str, bold: bool = False, newline: bool = True) -> None:
+def tell(text: str, colour: str | None = None, bold: bool = False, newline: bool = True) -> None:
     """Write to standard error, in colour where it is a terminal and NO_COLOR does not say otherwise."""
     coloured = False if os.environ.get("NO_COLOR") else None
-    click.secho(text, err=True, fg=colour, bold=bold, nl=newline, color=coloured)
+    with suppress(BrokenPipeError):  # that nobody reads it changes neither what is done nor the exit code
+        click.secho(text, err=True, fg=colour, bold=bold, nl=newline, color=coloured)
 
 
-def _leave_quietly() -> None:
+def leave_quietly() -> None:
     """Nobody reads on, which is no failure: the interpreter must not complain of it when it ends."""
     null: Any = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -51,11 +51,11 @@ def orders(
 
 
 def _one(desk: Desk, order_id: str | None, client_order_id: str | None) -> None:
-    from .tables import ORDERS, TRADES, print_rows, print_table
+    from .tables import ORDERS, TRADES, print_rows, print_table, write
 
     params: dict[str, Any] = {} if client_order_id is None else {"clientOrderId": client_order_id}
     order = desk.exchange.fetch_order(order_id or "", None, params)
     print_rows(desk, ORDERS, [order], "no such order")
     if order["trades"] and not desk.as_json:
-        click.echo("its trades")
+        write("its trades")
         print_table(TRADES, order["trades"])

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .failures import printable, warn
+from .failures import printable, tell, warn
 from .tables import (
     BALANCE,
     ORDERS,
@@ -81,7 +81,7 @@ class Lines(Screen):
 
     def begun(self) -> None:
         """Tell whose changes these are, beside them."""
-        click.echo(printable(self._title), err=True)
+        tell(printable(self._title))
 
     def changed(self, kind: str, row: Any) -> None:
         """Print it in words."""

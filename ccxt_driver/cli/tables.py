@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .failures import printable
+from .failures import leave_quietly, printable, tell
 
 if TYPE_CHECKING:
     from .connection import Desk
@@ -207,10 +207,10 @@ def print_rows(
     if desk.as_json:
         print_json(rows)
     elif rows:
-        click.echo(printable(str(desk.account)))
+        write(printable(str(desk.account)))
         print_table(columns, rows)
     else:
-        click.echo(f"{printable(str(desk.account))}: {nothing}")
+        write(f"{printable(str(desk.account))}: {nothing}")
 
 
 def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -221,14 +221,22 @@ def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) ->
     with screen.capture() as captured:
         screen.print(made)
     for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+        write(line.rstrip())
     if left_out:
-        click.echo(f"(no room for: {', '.join(left_out)}; a wider terminal or --json shows them)", err=True)
+        tell(f"(no room for: {', '.join(left_out)}; a wider terminal or --json shows them)")
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json_text(value, indent=2))
+    write(json_text(value, indent=2))
+
+
+def write(text: str) -> None:
+    """Write to standard output: a reader that goes away does not change how the command ends."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        leave_quietly()
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
