@@ -234,8 +234,6 @@ def drawn(screen: LiveTable, name: str) -> None:
     Console(file=out, width=120).print(screen.view())
     lines = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
     file = Path(__file__).parent / "golden" / f"{name}.txt"
-    if os.environ.get("WRITE_GOLDEN"):
-        file.write_text(lines, encoding="utf-8")
     assert lines == file.read_text(encoding="utf-8")
 
 
