@@ -216,6 +216,6 @@ async def test_verbose_shows_both_ways(ends: Ends) -> None:
 
 
 async def test_options_of_the_user_reach_the_handshake(ends: Ends) -> None:
-    client = await ends.connected(options={"headers": {"x-own": "1"}})
+    client = await ends.connected(headers={"x-own": "1"})
     assert ends.server.requests[0].headers["x-own"] == "1"
     await client.close()
