@@ -119,6 +119,8 @@ def picture(oms: EmbeddedOms) -> dict[str, Any]:
 def _kept(oms: EmbeddedOms) -> dict[str, Any]:
     store = oms._core.store
     snapshot = store.load()
+    settings = json.loads(json.dumps(snapshot.settings))
+    del settings["history"]  # tells one OMS from another: that is what it is for
     return {
         "orders": store.orders(_EVERYTHING)[0],
         "deals": store.deals(_EVERYTHING)[0],
@@ -127,7 +129,7 @@ def _kept(oms: EmbeddedOms) -> dict[str, Any]:
         "accounts": snapshot.accounts,
         "strategies": snapshot.strategies,
         "balances": snapshot.balances,
-        "settings": json.loads(json.dumps(snapshot.settings)),
+        "settings": settings,
         "last_seq": snapshot.last_seq,
     }
 

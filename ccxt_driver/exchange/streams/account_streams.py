@@ -110,11 +110,12 @@ class AccountStreams(Streaming):
                 watcher.balance = {code: snapshot[code] for code in snapshot["total"]}
                 if self.handle_option("watchBalance", "fetchBalanceSnapshot", False):
                     return snapshot
-        balance: Balances = await watcher.next(
-            lambda changes: (self._balance(watcher, changes), len(changes))
-        )
+        balance: Any = await watcher.next(lambda changes: self._delivered_balance(watcher, changes))
+        if isinstance(balance, ccxt.BaseError):
+            raise balance
         self.balance = balance
-        return balance
+        found: Balances = balance
+        return found
 
     # -- un_watch --------------------------------------------------------------------------------------
 
@@ -278,15 +279,24 @@ class AccountStreams(Streaming):
         ]
         return self.filter_by_since_limit(found, since, limit, "timestamp", True)
 
-    def _balance(self, watcher: AccountWatcher, changes: Sequence[Change]) -> Any:
-        """The whole balance after some changes of single currencies."""
+    def _delivered_balance(self, watcher: AccountWatcher, changes: Sequence[Change]) -> tuple[Any, int]:
+        """The whole balance after some changes, up to the first row that is none."""
         known = watcher.balance
         assert known is not None, "read when the watcher began"
+        for index, change in enumerate(changes):
+            try:
+                known[str(change.row.get("currency"))] = self._amounts(change.row)
+            except ccxt.BadResponse as error:
+                return (self._balance(known, changes[:index]), index) if index else (error, 1)
+        return self._balance(known, changes), len(changes)
+
+    def _amounts(self, row: Mapping[str, Any]) -> dict[str, Any]:
         number = self._number()
-        for change in changes:
-            amounts = {name: self._mapped(decimal_of, change.row, name) for name in _AMOUNTS}
-            made = {name: None if amount is None else number(amount) for name, amount in amounts.items()}
-            known[str(change.row.get("currency"))] = made
+        amounts = {name: self._mapped(decimal_of, row, name) for name in _AMOUNTS}
+        return {name: None if amount is None else number(amount) for name, amount in amounts.items()}
+
+    @staticmethod
+    def _balance(known: Mapping[str, dict[str, Any]], changes: Sequence[Change]) -> Any:
         ts_ms = changes[-1].ts_ms
         balance: dict[str, Any] = {
             "info": {"changes": [{**change.row} for change in changes]},

@@ -117,7 +117,9 @@ class EventFeed:
                 last=_LAST if with_snapshot else frozenset(),
                 each=each_frame,
             )
-        except ccxt.NetworkError:
+        except ccxt.NetworkError as error:
+            # Whether the server has begun it nobody knows: the next connection begins it for sure.
+            self._socket.drop(f"a subscription was not answered: {error}")
             raise
         except ccxt.BaseError as error:
             await self._refused(subscribers, error)

@@ -20,6 +20,8 @@ from .client import HandshakeRefused, OmsClient
 LOG: Final = logging.getLogger("ccxt_driver")
 
 _FIRST: Final = asyncio.FIRST_COMPLETED
+_WHILE_ASKED: Final = 9.5
+"""Seconds on a connection on which nothing comes while a question is open."""
 _ERROR: Final = EventName.ERROR.value
 _CLOSED_TO_US: Final = frozenset({400, 403, 404, 405, 406, 410, 426, 501})
 """Statuses of a handshake after which another attempt would end alike: there is no `/ws` for us."""
@@ -173,9 +175,8 @@ class GatewaySocket:
             clock.cancel()
             del self._asks[number]
         if frame is _LATE:
-            # It may be read as an answer to something else if it came later: a new connection.
+            # Nobody waits for its number any more. Whether the connection is dead the heartbeat tells.
             late = ccxt.RequestTimeout(f"{self._exchange.id} /ws {action}: no answer in {seconds} seconds")
-            client.end(late)
             raise annotate(late, outcome="unknown")
         return self._checked(frame, action, payload)
 
@@ -315,7 +316,9 @@ class GatewaySocket:
             left = client.heard_at + self._patience - loop.time()
             await asyncio.sleep(min(interval, left) if left > 0 else interval)
             silent = loop.time() - client.heard_at
-            if silent >= self._patience and not self._asks:  # who asks has a time-out of its own
+            # Some servers answer nothing else while a venue makes them wait for what they were asked.
+            patience = max(self._patience, _WHILE_ASKED) if self._asks else self._patience
+            if silent >= patience:
                 client.end(ccxt.RequestTimeout(f"{self.url}: nothing came for {silent:.1f} seconds"))
                 return
             try:

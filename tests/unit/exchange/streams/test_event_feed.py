@@ -24,9 +24,13 @@ class Socket:
         self.refuse: Callable[[list[int]], ccxt.BaseError | None] = lambda accounts: None
         self.allowed: list[int] | None = None
         self.go_on: asyncio.Event | None = None
+        self.dropped: list[str] = []
 
     def add(self, listener: Any) -> None:
         self.listener = listener
+
+    def drop(self, reason: str) -> None:
+        self.dropped.append(reason)
 
     async def ask(
         self,

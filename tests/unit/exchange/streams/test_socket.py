@@ -575,7 +575,7 @@ def test_an_answer_that_does_not_come_in_time() -> None:
         assert info.value.outcome == "unknown"
         assert now() - began == pytest.approx(10)
         await asyncio.sleep(1)
-        assert stage.listener.names == ["up", "down", "up"]
+        assert stage.listener.names == ["up"]  # what else is under way on the connection goes on
 
     play(test)
 
