@@ -267,6 +267,7 @@ async def test_a_connection_that_is_lost_meanwhile_is_no_refusal(stage: Stage) -
     with pytest.raises(ccxt.RequestTimeout):
         await stage.feed.subscribe()
     assert first.heard == []
+    assert len(stage.socket.dropped) == 1  # what the server has begun nobody knows
     stage.socket.refuse = lambda accounts: None
     await stage.socket.listener.on_up()
     assert first.names[-1] == "subscribed"
