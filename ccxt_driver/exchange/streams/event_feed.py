@@ -102,9 +102,14 @@ class EventFeed:
         if cursors:
             request["after_seq"] = cursors
 
+        begun = False
+
         def each_frame(frame: Frame) -> None:
+            nonlocal begun
             if frame.get("event") == EventName.SUBSCRIBED.value:
-                self._begin(frame, subscribers, after)
+                if not begun:  # sent twice it would begin after the snapshot, and know nothing of it
+                    self._begin(frame, subscribers, after)
+                begun = True
             else:
                 self._show(frame, subscribers)
 

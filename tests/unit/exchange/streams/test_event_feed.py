@@ -25,6 +25,7 @@ class Socket:
         self.allowed: list[int] | None = None
         self.go_on: asyncio.Event | None = None
         self.dropped: list[str] = []
+        self.says_twice = False
 
     def add(self, listener: Any) -> None:
         self.listener = listener
@@ -56,6 +57,8 @@ class Socket:
             return {"event": "subscribed"}
         for account_id in accounts:
             each({"event": "snapshot_open_orders", "payload": {"account_id": account_id}, "seq": 7})
+        if self.says_twice:
+            each({"event": "subscribed", "payload": {"account_ids": accounts}})
         done = {"event": "snapshot_done", "payload": {}}
         each(done)
         return done
@@ -292,3 +295,11 @@ async def test_the_end_of_the_socket_is_told_to_all_and_they_are_forgotten(stage
     assert [member.heard for member in members] == [[("failed", ccxt.AuthenticationError)]] * 2
     await stage.socket.listener.on_up()
     assert stage.socket.asked == []
+
+
+async def test_a_subscription_that_is_confirmed_twice_begins_once(stage: Stage) -> None:
+    stage.socket.says_twice = True
+    [subscriber] = stage.follow(1)
+    await stage.feed.subscribe()
+
+    assert subscriber.names == ["subscribing", "snapshot", "subscribed"]
