@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -61,6 +62,7 @@ class ReadingSource:
             known=known,
             nudge=None if socket is None else socket.nudge,
             outage=sink.outage,
+            clock=asyncio.get_running_loop().time,
         )
 
     @property
