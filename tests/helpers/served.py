@@ -30,10 +30,16 @@ class ServedOms:
 
 
 @contextmanager
-def serve(oms: EmbeddedOms, limits: Limits | None = None, port: int = 0) -> Iterator[ServedOms]:
-    """Serve an OMS on 127.0.0.1, on a free port if none is given; closes it at the end."""
+def serve(
+    oms: EmbeddedOms, limits: Limits | None = None, port: int = 0, app: web.Application | None = None
+) -> Iterator[ServedOms]:
+    """Serve an OMS on 127.0.0.1; closes it at the end.
+
+    :param port: a free one if none is given
+    :param app: the server, if it is another one
+    """
     loop = asyncio.new_event_loop()
-    runner = make_runner(create_app(oms, limits), shutdown_seconds=0.5)
+    runner = make_runner(app or create_app(oms, limits), shutdown_seconds=0.5)
     thread = threading.Thread(target=loop.run_forever, name="served-oms", daemon=True)
     thread.start()
 

@@ -4,6 +4,7 @@ Its orders never move after they were sent, its positions are never netted, its 
 errors have lost their class. The truth is at the venue, under the venue's own ids.
 """
 
+from .application import lagging_app
 from .gateway import LaggingGateway
 
-__all__ = ["LaggingGateway"]
+__all__ = ["LaggingGateway", "lagging_app"]

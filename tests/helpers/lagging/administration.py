@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ccxt_driver.oms import Principal, Reply
 
+from .events import Rings
 from .payloads import errors_of
 from .queries import Queries
 from .reconcile import Reconciler
@@ -62,9 +63,12 @@ class Administration:
     :param exchange_id: what every account says of its venue
     """
 
-    def __init__(self, tables: Tables, reconciler: Reconciler, queries: Queries, exchange_id: str) -> None:
+    def __init__(
+        self, tables: Tables, reconciler: Reconciler, queries: Queries, rings: Rings, exchange_id: str
+    ) -> None:
         self._tables = tables
         self._reconciler = reconciler
+        self._rings = rings
         self._queries = queries
         self._exchange_id = exchange_id
         self._handlers: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any], Any, Principal], Any]] = {
@@ -171,6 +175,8 @@ class Administration:
             if order is not None:
                 self._tables.update(order, strategy_id=wanted.strategy_id, position_id=wanted.position_id)
                 self._queries.forget(order.account_id)
+                ids = {"order_ids": [order.id], "strategy_id": wanted.strategy_id}
+                self._rings.publish(order.account_id, "reassigned", **ids, position_id=wanted.position_id)
         return {"ok": True, "order_ids": wanted.order_ids}
 
     # -- reconciling

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ccxt_driver.oms import Principal
 
 from . import payloads
+from .events import Rings
 from .refusals import Refused, at_the_venue, before_storing
 from .tables import (
     EXACT,
@@ -28,11 +29,16 @@ _EDITS_BY_ITSELF: Final = "edit_order"
 
 
 class Commands:
-    """Carries out the commands of all accounts."""
+    """Carries out the commands of all accounts.
 
-    def __init__(self, tables: Tables, venue: Venue) -> None:
+    What they have done is told before it can be read. What the venue refuses is told to nobody, and so is
+    what the venue does with an order.
+    """
+
+    def __init__(self, tables: Tables, venue: Venue, rings: Rings) -> None:
         self._tables = tables
         self._venue = venue
+        self._tell = rings.publish
         self._run: dict[str, Callable[[Account, Any, int], int | None]] = {
             "send_order": self._send_order,
             "change_order": self._change_order,
@@ -96,6 +102,8 @@ class Commands:
         params = {**payload.params, **_venue_params(payload)}
         placed = self._create(order, payload.qty, payload.price, params)
         self._tables.update(order, status="SUBMITTED", exchange_order_id=placed["id"])
+        ids = {"command_id": command_id, "order_id": order.id, "exchange_order_id": placed["id"]}
+        self._tell(account.id, "order_submitted", **ids)
         return order.id
 
     def _check_new_order(self, account: Account, payload: payloads.SendOrder) -> None:
@@ -133,7 +141,12 @@ class Commands:
             raise at_the_venue(error) from error
 
     def _cancel_order(self, account: Account, payload: payloads.CancelOrder, command_id: int) -> None:
-        self._cancel([self._tables.orders[order_id] for order_id in payload.ids])
+        batch = self._cancel([self._tables.orders[order_id] for order_id in payload.ids])
+        if payload.order_id is not None and len(payload.ids) == 1:
+            self._tell(account.id, "order_canceled", command_id=command_id, order_id=payload.order_id)
+        else:
+            ids = {"command_id": command_id, "command_type": "cancel_order"}
+            self._tell(account.id, "orders_canceled_batch", **ids, **batch)
 
     def _cancel_all_orders(
         self, account: Account, payload: payloads.CancelAllOrders, command_id: int
@@ -147,13 +160,17 @@ class Commands:
         ]
         if not wanted:
             raise Refused("internal_error", "no open orders to cancel")
-        self._cancel(wanted)
+        batch = self._cancel(wanted)
+        ids = {"command_id": command_id, "command_type": "cancel_all_orders"}
+        self._tell(account.id, "orders_canceled_batch", **ids, **batch)
 
-    def _cancel(self, orders: list[Order]) -> None:
+    def _cancel(self, orders: list[Order]) -> dict[str, list[int]]:
         """One after the other. What the venue refuses to cancel is passed over without a word."""
-        canceled = [order for order in orders if self._cancel_one(order)]
+        canceled = [order.id for order in orders if self._cancel_one(order)]
         if not canceled:
             raise Refused("internal_error", "no orders canceled")
+        skipped = [order.id for order in orders if order.id not in canceled]
+        return {"canceled_order_ids": canceled, "skipped_order_ids": skipped}
 
     def _cancel_one(self, order: Order) -> bool:
         if order.status not in OPEN_STATUSES or order.exchange_order_id is None:
@@ -176,7 +193,7 @@ class Commands:
             args = [order.exchange_order_id, order.symbol, order.order_type, order.side]
             changed = self._ask(account.id, _EDITS_BY_ITSELF, [*args, payload.new_qty, payload.new_price])
         else:
-            changed = self._replace(order, payload)
+            changed = self._replace(order, payload, command_id)
         if payload.new_qty is None:
             raise DatabaseError("(1048, \"Column 'qty' cannot be null\")")
         self._tables.update(
@@ -189,16 +206,20 @@ class Commands:
             edit_replace_at=self._tables.now_ms(),
             closed_at=None,
         )
+        self._tell(account.id, "order_changed", command_id=command_id, order_id=order.id)
 
-    def _replace(self, order: Order, payload: payloads.ChangeOrder) -> dict[str, Any]:
+    def _replace(self, order: Order, payload: payloads.ChangeOrder, command_id: int) -> dict[str, Any]:
         """Where the venue cannot edit: cancel, and create under the same client order id."""
         self._ask(order.account_id, "cancel_order", [order.exchange_order_id, order.symbol])
         now = self._tables.now_ms()
         self._tables.update(order, status="CANCELED", closed_at=now, edit_replace_state="create_pending")
+        ids = {"command_id": command_id, "order_id": order.id}
+        self._tell(order.account_id, "order_change_replace_pending", **ids)
         try:
             return self._create(order, payload.new_qty, payload.new_price, {})
         except Refused as refused:
             self._tables.update(order, edit_replace_state="create_failed", edit_replace_at=now)
+            self._tell(order.account_id, "order_change_replace_failed", **ids, error=str(refused))
             raise Refused("internal_error", "change_order_replace_create_failed") from refused
 
     # -- positions
@@ -244,6 +265,8 @@ class Commands:
                 reconciled=True,
             )
             reduce_position(self._tables, position, qty)
+        ids = {"command_id": command_id, "position_id_a": first.id, "position_id_b": second.id}
+        self._tell(account.id, "close_by_executed", **ids, qty=str(qty))
 
     def _merge_positions(self, account: Account, payload: payloads.MergePositions, command_id: int) -> None:
         """The source stays as a row in a state that the gateway's own lists cannot answer."""
@@ -265,6 +288,8 @@ class Commands:
         for order in self._tables.orders.values():
             if order.position_id == source.id and order.status in OPEN_STATUSES:
                 order.position_id, order.previous_position_id = target.id, source.id
+        ids = {"command_id": command_id, "source_position_id": source.id, "target_position_id": target.id}
+        self._tell(account.id, "positions_merged", **ids)
 
     def _position_change(self, account: Account, payload: payloads.PositionChange, command_id: int) -> None:
         position = self._position(account, payload.position_id)
@@ -278,6 +303,8 @@ class Commands:
                 name: stored(value) if isinstance(value, Decimal) else value for name, value in values.items()
             },
         )
+        told = {name: None if given is None else str(given) for name, given in _stops(position).items()}
+        self._tell(account.id, "position_changed", position_id=position.id, comment=position.comment, **told)
 
 
 def add_to_position(tables: Tables, position: Position, qty: Decimal, price: Decimal) -> None:
@@ -293,6 +320,10 @@ def reduce_position(tables: Tables, position: Position, qty: Decimal) -> None:
     tables.update(position, qty=left)
     if not left:
         tables.update(position, state="closed", closed_at=tables.now_ms())
+
+
+def _stops(position: Position) -> dict[str, Decimal | None]:
+    return {"oms_stop_loss": position.stop_loss, "oms_stop_gain": position.stop_gain}
 
 
 def _venue_params(payload: payloads.SendOrder) -> dict[str, Any]:

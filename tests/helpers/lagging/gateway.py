@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from threading import RLock
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from ccxt_driver.oms.service import CommandRequest
 
 from .administration import Administration
 from .commands import Commands
+from .events import Rings
 from .payloads import CALLS, COMMANDS, errors_of
 from .queries import BadParameter, Queries
 from .reconcile import Reconciler
@@ -96,10 +97,16 @@ class LaggingGateway:
             tables.accounts[each["account_id"]] = Account(each["account_id"], mode, label)
         for strategy_id in strategies:
             tables.strategies[strategy_id] = {"name": f"strategy {strategy_id}", "client_strategy_id": None}
-        self._commands = Commands(tables, self._venue)
+        self.rings = Rings()
+        """What it tells over its socket."""
+        self._commands = Commands(tables, self._venue, self.rings)
         self._queries = Queries(tables, self._check_list, cache)
         self._administration = Administration(
-            tables, Reconciler(tables, self._venue, reconcile_limit), self._queries, exchange_id
+            tables,
+            Reconciler(tables, self._venue, self.rings, reconcile_limit),
+            self._queries,
+            self.rings,
+            exchange_id,
         )
         self._handlers: dict[str, Callable[..., Reply]] = {
             "commands": self._take_commands,
@@ -291,6 +298,24 @@ class LaggingGateway:
     def venue_down(self, error: Exception | None) -> None:
         self._venue.down = error
 
+    def restart_dispatcher(self) -> None:
+        """Restart the process behind the front: its memory is lost, that is the events and the cache."""
+        with self._lock:
+            self.rings.restart()
+            self._queries.forget()
+
+    @contextmanager
+    def uncommitted(self, account_id: int) -> Iterator[None]:
+        """What the block does with an account is told at once, and can be read only when the block ends."""
+        with self._lock:
+            self._tables.begin(account_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tables.commit(account_id)
+                self._queries.forget(account_id)
+
     def change_venue_answers(self, changed: Callable[[str, Any], Any] | None) -> None:
         """Let the venue answer otherwise: venues differ.
 
@@ -348,7 +373,7 @@ class LaggingGateway:
         self._closed = True
         self.venue.close()
 
-    # -- what the server of the embedded OMS asks for beside; there are no events
+    # -- what the server of the embedded OMS asks for beside; its events have another way, and no numbers
 
     def subscribe(self, callback: Callable[[list[Any]], None]) -> Callable[[], None]:
         """Nobody is told of anything."""

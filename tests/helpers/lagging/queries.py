@@ -94,16 +94,16 @@ class Queries:
 
         if endpoint == "orders_open":
             return self._open(
-                own(each for each in tables.orders.values() if each.status in OPEN_STATUSES), query
+                own(each for each in tables.readable("orders") if each.status in OPEN_STATUSES), query
             )
         if endpoint == "positions_open":
             return self._open(
-                own(each for each in tables.positions.values() if each.state in OPEN_STATES), query
+                own(each for each in tables.readable("positions") if each.state in OPEN_STATES), query
             )
         records, day_of = {
-            "orders_history": (tables.orders.values(), "updated_at"),
-            "deals": (tables.deals.values(), "executed_at"),
-            "positions_history": (tables.positions.values(), "updated_at"),
+            "orders_history": (tables.readable("orders"), "updated_at"),
+            "deals": (tables.readable("deals"), "executed_at"),
+            "positions_history": (tables.readable("positions"), "updated_at"),
             "orders_raw": (tables.raw_orders, "observed_at"),
             "trades_raw": (tables.raw_trades, "observed_at"),
         }[endpoint]

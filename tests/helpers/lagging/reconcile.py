@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .commands import add_to_position, reduce_position
+from .events import Rings
 from .tables import EXACT, EXTERNAL, Account, Cursor, Order, Position, Tables, of_float
 from .venue import Venue
 
@@ -27,6 +28,7 @@ class Reconciler:
 
     tables: Tables
     venue: Venue
+    rings: Rings
     limit: int
 
     def run(self, account: Account, scope: str, start_date: str | None, hints: Iterable[str]) -> None:
@@ -54,6 +56,9 @@ class Reconciler:
                 self._take(account, trade)
         reached = max((trade["timestamp"] for trade in trades), default=since)
         self.tables.cursors[account.id] = Cursor(reached, now)
+        told = {"scope": scope, "lookback_seconds": (now - since) // 1000}
+        counted = {"trades_count": len(trades), "cursor": str(reached)}
+        self.rings.publish(account.id, "reconciliation_tick", **told, **counted)
 
     def _trades(self, account_id: int, since: int, hints: Iterable[str]) -> list[dict[str, Any]]:
         found = self._ask(account_id, None, since)
@@ -90,7 +95,7 @@ class Reconciler:
         order = self._order_of(account.id, trade) or self._external_order(account.id, trade)
         position = self._position_of(account, order, trade)
         fee = trade.get("fee") or {}
-        self.tables.add_deal(
+        deal = self.tables.add_deal(
             account_id=account.id,
             order_id=order.id,
             position_id=position.id,
@@ -103,6 +108,9 @@ class Reconciler:
             strategy_id=order.strategy_id,
             exchange_trade_id=trade["id"],
         )
+        names = ("exchange_trade_id", "position_id", "symbol", "side", "strategy_id", "order_id")
+        told = {name: getattr(deal, name) for name in names}
+        self.rings.publish(account.id, "deal_created", **told, deal_id=deal.id)
 
     def _order_of(self, account_id: int, trade: dict[str, Any]) -> Order | None:
         own = [order for order in self.tables.orders.values() if order.account_id == account_id]

@@ -7,12 +7,13 @@ without a zone, both of what the gateway itself saw: an order is never more than
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ccxt_driver.oms import Principal
 
@@ -187,6 +188,8 @@ class Tables:
     raw_trades: list[Raw] = field(default_factory=list)
     cursors: dict[int, Cursor] = field(default_factory=dict)
     commands: dict[int, Any] = field(default_factory=dict)
+    _before: dict[int, dict[str, list[Any]]] = field(default_factory=dict)
+    _writing: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._order_ids, self._deal_ids, self._position_ids = count(101), count(30_001), count(501)
@@ -202,6 +205,36 @@ class Tables:
             return "account_not_found"
         permission = principal.permission(account_id)
         return None if permission is not None and getattr(permission, right) else "permission_denied"
+
+    # -- what is written, and cannot be read yet
+
+    def begin(self, account_id: int) -> None:
+        """Let readers see the rows of an account as they are now, until `commit`; several may overlap."""
+        self._writing[account_id] += 1
+        if account_id not in self._before:
+            own = {name: self._of(account_id, name) for name in ("orders", "deals", "positions")}
+            self._before[account_id] = copy.deepcopy(own)
+
+    def commit(self, account_id: int) -> None:
+        """Let readers see what was done since `begin`, once nobody writes any more."""
+        self._writing[account_id] -= 1
+        if not self._writing[account_id]:
+            del self._before[account_id]
+
+    def _of(self, account_id: int, name: str) -> list[Any]:
+        return [row for row in getattr(self, name).values() if row.account_id == account_id]
+
+    def readable(self, name: str) -> Iterable[Any]:
+        """The rows of a table as readers see them, by id.
+
+        :param name: orders, deals or positions
+        """
+        rows = getattr(self, name).values()
+        if not self._before:
+            return cast("Iterable[Any]", rows)
+        shown = [row for row in rows if row.account_id not in self._before]
+        shown += (row for before in self._before.values() for row in before[name])
+        return sorted(shown, key=lambda row: cast("int", row.id))
 
     # -- rows
 
