@@ -1,7 +1,7 @@
 """`python -m tests.simulation --seed N` repeats one scenario; `--seeds N` runs many.
 
-There are two worlds: `driver` has the driver on a gateway that fails, `oms` has the embedded OMS on a machine
-that fails.
+There are four worlds: `driver` has the driver on a gateway that fails, `oms` the embedded OMS on a machine
+that fails, `streams` watchers on a line that fails, `lagging` the same on a gateway that tells little.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from . import oms_scenario, scenario
+from . import lagging_streams, oms_scenario, scenario, stream_scenario
 from .bookkeeper import Violation
 from .transports import COLOURS
 
 _LINE_EVERY = 500
-WORLDS = ("driver", "oms")
+WORLDS = ("driver", "oms", "streams", "lagging")
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--world", choices=WORLDS, help="both if not given")
+    parser.add_argument("--world", choices=WORLDS, help="all if not given")
     parser.add_argument("--seed", type=int, help="one scenario, with its journal when it fails")
     parser.add_argument("--seeds", type=int, default=2_000, help="how many scenarios of each world")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
@@ -42,11 +42,13 @@ def main() -> int:
         "--gateway", choices=scenario.GATEWAYS, help="of the driver; the seed decides if not given"
     )
     given = parser.parse_args()
-    if given.world == "oms" and (given.colour or given.gateway):
+    if given.world not in (None, "driver") and (given.colour or given.gateway):
         parser.error("--colour and --gateway are of the driver")
     worlds: dict[str, Callable[[int], Counter[str]]] = {
         "driver": lambda seed: Counter(scenario.run(seed, given.colour, given.gateway)),
         "oms": oms_scenario.run,
+        "streams": stream_scenario.run,
+        "lagging": lagging_streams.run,
     }
     seeds = range(given.first, given.first + given.seeds) if given.seed is None else (given.seed,)
     logging.getLogger("ccxt_driver").setLevel(logging.CRITICAL)  # it tells of every fault
