@@ -12,8 +12,9 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .exchange._sync import OmsCcxtExchange
     from .exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
+    from .registering import register, unregister
 
-__all__ = ["OmsCcxtExchange", "OmsCcxtProExchange", "__version__"]
+__all__ = ["OmsCcxtExchange", "OmsCcxtProExchange", "__version__", "register", "unregister"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,6 +26,10 @@ def __getattr__(name: str) -> Any:
         from .exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
 
         return OmsCcxtProExchange
+    if name in ("register", "unregister"):
+        from . import registering
+
+        return getattr(registering, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -93,7 +93,7 @@ _OF_ORDER_COMMANDS: Final = {
     _C.VALIDATION_ERROR: ccxt.InvalidOrder,
     _C.INVALID_POSITION_ID: ccxt.InvalidOrder,
 }
-_EXCHANGES: Final = frozenset(ccxt.exchanges)
+_EXCHANGES: Final = frozenset(ccxt.exchanges) - {"oms"}  # there when `register()` was called before
 _CLASS_IN_TEXT: Final = frozenset({_C.DISPATCHER_ERROR, _C.INTERNAL_ERROR, "error", "ccxt_error"})
 """Codes under which older gateways pass on any exception: only its text says which."""
 _ORDER_COMMANDS: Final = frozenset({"send_order", "check_order", "change_order", "close_position"})

@@ -29,7 +29,7 @@ from ccxt_driver.mappers.values import USUAL, BadRow, Number, decimal_of, number
 
 from .capabilities import CAPABILITIES, Source, description, learned_features, learned_has
 from .command_outcomes import CommandOutcomes
-from .configuration import EMBEDDED, identifier, is_embedded, refuse_credentials, resolve
+from .configuration import EMBEDDED, identifier, is_embedded, paper_name, refuse_credentials, resolve
 from .copying import Copying
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
@@ -66,8 +66,12 @@ class OmsExchange(
 
     fetchHistoryCacheSize = 0  # noqa: N815  # an older ccxt has no such history
 
+    served_id: str | None = None
+    """Of another exchange, in whose place this class stands; see `served_id.py`."""
+    paper_name = paper_name()
+
     def __init__(self, config: dict[str, Any] = {}) -> None:
-        """Make an exchange object. No I/O.
+        """Make an exchange object. No I/O, but that the chosen profile is read when nothing else counts.
 
         :param config: as ccxt's: `apiKey`, `options` (`base_url`, `account_id`, `strategy_id`,
             `oms`, ...), `timeout`, `urls`, and every other attribute
@@ -88,11 +92,17 @@ class OmsExchange(
         self._sides = {}
         self._circuits = {}
         self._tickers = TickerCache()
-        super().__init__(resolve(config, os.environ))
+        super().__init__(resolve(self.own_config(config), os.environ, self.served_id))
+        if self._is_embedded:
+            LOGGER.info("%s is PAPER trading on %s", self.id, self.urls["api"])
 
     def describe(self) -> Any:
         """ccxt's description of the class; no I/O."""
         return self.deep_extend(super().describe(), description())
+
+    def own_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What of a program's configuration counts: all of it."""
+        return config
 
     # -- requests -----------------------------------------------------------------------------
 
@@ -202,7 +212,9 @@ class OmsExchange(
     def local_description(exchange_id: Any) -> Any:
         """`describe()` of ccxt's own class for an account's `exchange_id`, such as `ccxt.binance`."""
         name = str(exchange_id or "").rpartition(".")[2]
-        return getattr(ccxt, name)().describe() if name in ccxt.exchanges else None
+        kind = getattr(ccxt, name, None) if name in ccxt.exchanges else None
+        kind = getattr(kind, "replaced", kind)  # by one of ours
+        return None if kind is None or issubclass(kind, OmsExchange) else kind().describe()
 
     def with_numbers(self, value: Any) -> Any:
         """A unified result with its floats as `exchange.number` asks for; `info` stays as it is."""

@@ -1,12 +1,18 @@
-"""What a constructor's configuration means, with the environment as fallback. No I/O."""
+"""What a constructor's configuration means, with the environment and the chosen profile as fallback.
+
+No I/O, but for one small file: the profiles are read when nothing else gives the base URL.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Final
 
 import ccxt
+
+from ccxt_driver import profiles
 
 from .request_parts import Secret
 from .stream_settings import STREAMS, stream_settings
@@ -46,9 +52,31 @@ OPTIONS: Final = {
     **TRANSPORT,
 }
 """Options with their defaults; see docs/configuration.md."""
+_NOTHING_SAYS: Final = (
+    "{}: the OMS stands in for this exchange, and nothing says which one. Set CCXT_OMS_BASE_URL (with "
+    "CCXT_OMS_API_KEY and CCXT_OMS_ACCOUNT_ID), or CCXT_OMS_PROFILE, or choose a profile with "
+    "ccxt-driver profile use; CCXT_OMS_BASE_URL=embedded: is paper trading inside the process"
+)
 OWN_OPTIONS: Final = frozenset({*OPTIONS, "base_url", "oms", "sandbox", "share_markets"})
 _ALIKE: Final = 0.75
 _LOGGER: Final = logging.getLogger("ccxt_driver")
+
+
+class _From(Enum):
+    """Who gave the base URL."""
+
+    CALLER = "caller"
+    ENVIRONMENT = "environment"
+    PROFILE = "profile"
+    NOBODY = "nobody"
+
+
+def paper_name(served_id: str | None = None) -> str:
+    """`exchange.name` of paper trading.
+
+    :param served_id: of another exchange, in whose place it stands
+    """
+    return PAPER_NAME if served_id is None else f"{PAPER_NAME} as {served_id}"
 
 
 def is_embedded(url: Any) -> bool:
@@ -56,35 +84,56 @@ def is_embedded(url: Any) -> bool:
     return isinstance(url, str) and url.startswith(EMBEDDED)
 
 
-def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+def resolve(
+    config: Mapping[str, Any], environment: Mapping[str, str], served_id: str | None = None
+) -> dict[str, Any]:
     """The configuration with everything that was left out filled in.
+
+    What the caller gives comes first, then the environment, then the chosen profile. Of a profile
+    anything counts only where it gives the base URL: a key goes nowhere else, and the numbers of an
+    account or a strategy mean nothing at another gateway.
 
     :param config: what the caller gave the constructor
     :param environment: `CCXT_OMS_BASE_URL`, `CCXT_OMS_API_KEY`, `CCXT_OMS_ACCOUNT_ID`,
         `CCXT_OMS_STRATEGY_ID`, `CCXT_OMS_TIMEOUT` (seconds). The key is used only with the
-        environment's base URL, so that it is never sent anywhere else.
+        environment's base URL, so that it is never sent anywhere else. `CCXT_OMS_PROFILE` chooses a
+        profile.
+    :param served_id: of another exchange, in whose place the OMS is
     :returns: a new configuration; `urls["api"]` is the base URL without a trailing slash
-    :raises BadRequest: an id, the timeout or the base URL is not what it should be
-    :raises AuthenticationError: a venue's credentials were given to the embedded OMS
+    :raises BadRequest: an id, the timeout, the base URL or the profile is not what it should be
+    :raises AuthenticationError: a venue's credentials were given to the embedded OMS; or others can
+        read the file of the profiles
+    :raises ArgumentsRequired: nothing says which OMS stands in another exchange's place
     """
     for name in _OPTIONS:
         if name in config:
             raise ccxt.BadRequest(f'{name}: goes under "options" of the configuration')
     options = _checked_options(config.get("options") or {})
-    _warn_of_slips(options)
+    if served_id is None:  # else they are another exchange's options
+        _warn_of_slips(options)
     resolved = {**config, "options": options}
     urls = dict(config.get("urls") or {})
-    base_url, from_environment = _base_url(urls, options, environment)
+    base_url, origin = _base_url(urls, options)
+    profile: Mapping[str, Any] = {}
+    if origin is _From.NOBODY:
+        base_url, origin, profile = _fallback(environment)
+    if origin is _From.NOBODY and served_id is not None:
+        raise ccxt.ArgumentsRequired(_NOTHING_SAYS.format(served_id))
+    if profile.get("sandbox"):
+        _set_sandbox(options, profile["sandbox"], environment)
     urls["api"] = base_url
     urls.setdefault("test", sandbox_url(options) or base_url)
     resolved["urls"] = urls
-    if from_environment and "apiKey" not in config and environment.get("CCXT_OMS_API_KEY"):
-        resolved["apiKey"] = environment["CCXT_OMS_API_KEY"]
+    key = environment.get("CCXT_OMS_API_KEY") if origin is _From.ENVIRONMENT else profile.get("api_key")
+    if "apiKey" not in config and key:
+        resolved["apiKey"] = key
     if "timeout" not in config and environment.get("CCXT_OMS_TIMEOUT"):
         resolved["timeout"] = _timeout(environment["CCXT_OMS_TIMEOUT"])
     for name in ("account_id", "strategy_id"):
         if options.get(name) is None and environment.get(f"CCXT_OMS_{name.upper()}"):
             options[name] = environment[f"CCXT_OMS_{name.upper()}"]
+        elif options.get(name) is None and profile.get(name) is not None:
+            options[name] = profile[name]
     if options.get("account_id") is not None:
         options["account_id"] = identifier("account_id", options["account_id"])
     if options.get("strategy_id") is not None:
@@ -93,7 +142,7 @@ def resolve(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
         refuse_credentials(config)
         if options.get("account_id") is None:
             options["account_id"] = 1
-        resolved.setdefault("name", PAPER_NAME)
+        resolved.setdefault("name", paper_name(served_id))
         resolved["requiredCredentials"] = {"apiKey": False, **(config.get("requiredCredentials") or {})}
     if isinstance(resolved.get("apiKey"), str):
         resolved["apiKey"] = Secret(resolved["apiKey"])
@@ -127,11 +176,13 @@ def _warn_of_slips(options: Mapping[str, Any]) -> None:
 
 
 def environment_key(base_url: Any, environment: Mapping[str, str]) -> Secret | None:
-    """The environment's key, when it belongs to this base URL."""
+    """The key of the environment or of the chosen profile, when it belongs to this base URL."""
     own_url = environment.get("CCXT_OMS_BASE_URL")
-    if not own_url or own_url.rstrip("/") != base_url:
-        return None
-    key = environment.get("CCXT_OMS_API_KEY")
+    if own_url:
+        key = environment.get("CCXT_OMS_API_KEY") if own_url.rstrip("/") == base_url else None
+    else:
+        profile = _chosen_profile(environment)
+        key = profile["api_key"] if profile and profile["base_url"].rstrip("/") == base_url else None
     return Secret(key) if key else None
 
 
@@ -181,20 +232,62 @@ def refuse_credentials(holder: Mapping[str, Any]) -> None:
             )
 
 
-def _base_url(
-    urls: Mapping[str, Any], options: Mapping[str, Any], environment: Mapping[str, str]
-) -> tuple[Any, bool]:
-    """The base URL, and whether the environment gave it. `urls["api"]` beats `base_url`."""
+def _base_url(urls: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Any, _From]:
+    """The base URL that the caller gave, or the default one. `urls["api"]` beats `base_url`."""
     if options.get("oms") is not None:
-        return EMBEDDED, False
+        return EMBEDDED, _From.CALLER
     if urls.get("api") is not None:
         given = urls["api"]
-        return (_checked_url(given) if isinstance(given, str) else given), False
+        return (_checked_url(given) if isinstance(given, str) else given), _From.CALLER
     if options.get("base_url") is not None:
-        return _checked_url(options["base_url"]), False
+        return _checked_url(options["base_url"]), _From.CALLER
+    return DEFAULT_BASE_URL, _From.NOBODY
+
+
+def _fallback(environment: Mapping[str, str]) -> tuple[str, _From, Mapping[str, Any]]:
+    """The base URL of the environment, else of the chosen profile, else the default one."""
     if environment.get("CCXT_OMS_BASE_URL"):
-        return _checked_url(environment["CCXT_OMS_BASE_URL"]), True
-    return DEFAULT_BASE_URL, False
+        if environment.get("CCXT_OMS_PROFILE"):
+            _LOGGER.warning(
+                "CCXT_OMS_BASE_URL is set: CCXT_OMS_PROFILE=%s is not used; unset one of them",
+                environment["CCXT_OMS_PROFILE"],
+            )
+        return _checked_url(environment["CCXT_OMS_BASE_URL"]), _From.ENVIRONMENT, {}
+    profile = _chosen_profile(environment)
+    if profile is None:
+        return DEFAULT_BASE_URL, _From.NOBODY, {}
+    return _checked_url(profile["base_url"]), _From.PROFILE, profile
+
+
+def _chosen_profile(environment: Mapping[str, str], name: str | None = None) -> dict[str, Any] | None:
+    """A profile by its name, or the chosen one; None when none is chosen.
+
+    :raises BadRequest: it does not exist, or the file cannot be used
+    :raises AuthenticationError: others can read the file
+    """
+    try:
+        found = profiles.load(name, environment)
+    except profiles.ProfilesNotSafe as error:
+        raise ccxt.AuthenticationError(str(error)) from None
+    except profiles.ProfileError as error:
+        raise ccxt.BadRequest(str(error)) from None
+    name = name or environment.get("CCXT_OMS_PROFILE")
+    if found is None and name:
+        raise ccxt.BadRequest(f"there is no profile {name!r}: ccxt-driver profile list shows those there are")
+    return found
+
+
+def _set_sandbox(options: dict[str, Any], name: str, environment: Mapping[str, str]) -> None:
+    """Fill in `options.sandbox` from the profile that the chosen one names."""
+    if isinstance(options.get("sandbox"), Mapping):
+        return
+    profile = _chosen_profile(environment, name) or {}
+    wanted = bool(options.get("sandbox"))
+    options["sandbox"] = {"base_url": profile["base_url"], "account_id": profile["account_id"]}
+    if profile["api_key"]:
+        options["sandbox"]["apiKey"] = Secret(profile["api_key"])
+    if wanted:  # `True` is what ccxt's constructor looks for, here or under this name
+        options["testnet"] = True
 
 
 def sandbox_url(options: Mapping[str, Any]) -> str | None:

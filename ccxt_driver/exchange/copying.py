@@ -65,7 +65,8 @@ class Copying(Host):
             state["_live"] = self._live._replace(api_key=None)
         sandbox = self.options.get("sandbox")
         if isinstance(sandbox, Mapping) and sandbox.get("apiKey"):
-            state["options"] = {**self.options, "sandbox": {**sandbox, "apiKey": None}}
+            state["options"] = copy.copy(self.options)
+            state["options"]["sandbox"] = {**sandbox, "apiKey": None}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -89,9 +90,14 @@ class Copying(Host):
     def __copy__(self) -> Any:
         """As a deep copy, with markets and caches shared."""
         twin = type(self).__new__(type(self))
-        own = {"urls": dict(self.urls), "options": dict(self.options)}  # the sandbox mode changes them
+        own = {"urls": copy.copy(self.urls), "options": copy.copy(self.options)}  # the sandbox mode changes them
         twin._take_over({**self._own_state(), **own})
         return twin
+
+    @staticmethod
+    def own_state(config: dict[str, Any]) -> dict[str, Any]:
+        """A configuration that is taken over as it is."""
+        return config
 
     def _own_state(self) -> dict[str, Any]:
         """Everything but connections, secrets included."""
@@ -100,5 +106,6 @@ class Copying(Host):
         return state
 
     def _take_over(self, state: dict[str, Any]) -> None:
-        self.__init__({"urls": {"api": state["urls"]["api"]}})  # type: ignore[misc]  # new connections
+        config = self.own_state({"urls": {"api": state["urls"]["api"]}})
+        self.__init__(config)  # type: ignore[misc]  # new connections
         self.__dict__.update(state)

@@ -17,6 +17,9 @@ class Host:
     if TYPE_CHECKING:
         apiKey: Any  # noqa: N815  # the name is ccxt's
         options: Any
+        urls: Any
+        served_id: str | None
+        paper_name: str
         features: Any
         name: Any
         last_request_url: Any

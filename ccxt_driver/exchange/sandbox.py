@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import ccxt
 
-from .configuration import PAPER_NAME, sandbox_url
+from .configuration import sandbox_url
 from .host import Host
 from .request_parts import Secret
 from .retries import is_read
@@ -51,6 +51,22 @@ class Sandbox(Host):
         self._switch_to(sandbox if enabled else None)
         self.isSandboxModeEnabled = enabled
 
+    def enable_demo_trading(self, enable: bool) -> None:
+        """As `set_sandbox_mode`: some exchanges of ccxt call their paper trading so."""
+        self.set_sandbox_mode(enable)
+
+    def use_url(self, url: Any) -> None:
+        """Send requests to another OMS from now on."""
+        self.urls["api"] = url
+
+    def use_key(self, key: Any) -> None:
+        """Send another key from now on."""
+        self.apiKey = key
+
+    def sandbox_key(self, sandbox: Mapping[str, Any]) -> Any:
+        """The key that `options.sandbox` gives."""
+        return sandbox.get("apiKey")
+
     def _switch_to(self, sandbox: Mapping[str, Any] | None) -> None:
         """To the sandbox, or with None back to what was before; nothing of one side is kept for the other.
 
@@ -60,13 +76,15 @@ class Sandbox(Host):
         if sandbox is not None:
             kept = LiveSide(self.urls["api"], self.apiKey, self.options.get("account_id"), self.name)
             # Not urls["test"]: options.sandbox may be set after that was filled in, with the live one.
-            self.urls["api"] = sandbox_url(self.options)
-            self.name = PAPER_NAME if self._is_embedded else self.name
-            self.apiKey = Secret(sandbox.get("apiKey") or "")
+            self.use_url(sandbox_url(self.options))
+            self.name = self.paper_name if self._is_embedded else self.name
+            self.use_key(Secret(self.sandbox_key(sandbox) or ""))
             self.options["account_id"] = sandbox.get("account_id") or (1 if self._is_embedded else None)
             self._live = kept
         else:
-            self.urls["api"], self.apiKey, self.options["account_id"], self.name = self._live
+            self.use_url(self._live.url)
+            self.use_key(self._live.api_key)
+            self.options["account_id"], self.name = self._live.account_id, self._live.name
             self._live = None
         new = (UnknownCreates(), ServerTruth())
         self._unknown_creates, self._truth = self._sides.pop(str(self.urls["api"]), new)

@@ -1,0 +1,242 @@
+"""Another exchange's id served by the OMS: what the program has for that exchange means nothing here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import ccxt
+
+from .configuration import OWN_OPTIONS, paper_name
+from .host import Host
+from .request_parts import Secret
+
+LOGGER: Final = logging.getLogger("ccxt_driver")
+
+CREDENTIALS: Final = tuple(
+    sorted(
+        {"apiKey", "secret", "uid", "accountId", "login", "password", "twofa", "privateKey", "walletAddress"}
+        | {"token", *ccxt.Exchange.requiredCredentials}
+    )
+)
+"""Attributes of ccxt that open an account at a venue."""
+_OF_THE_VENUE: Final = frozenset({"urls", "hostname", "headers", "name", "requiredCredentials"})
+"""Entries of a configuration that say where and how the venue is reached."""
+_SECRET_WORDS: Final = (
+    *("apikey", "secret", "password", "passphrase", "privatekey", "token", "mnemonic", "walletaddress"),
+    *("accesskey", "credential", "signature", "twofa"),
+)
+_SECRET_NAMES: Final = frozenset(name.lower() for name in CREDENTIALS) - {"accountid"}
+
+
+class _OwnState(dict[str, Any]):
+    """A configuration that an object of ours gives another: nothing of it is a program's."""
+
+
+class _Options(dict[str, Any]):
+    """`exchange.options` without what opens an account, whoever puts it there."""
+
+    def __init__(self, given: Mapping[str, Any] = {}) -> None:
+        super().__init__(_without_secrets(given, OWN_OPTIONS))
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().update(_without_secrets({name: value}, OWN_OPTIONS))
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """As a dict's."""
+        if name not in self:
+            self[name] = default
+        return self.get(name)
+
+    def update(self, *given: Any, **named: Any) -> None:
+        """As a dict's."""
+        super().update(_without_secrets(dict(*given, **named), OWN_OPTIONS))
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> Any:
+        return _Options, (dict(self),)
+
+
+class _Urls(dict[str, Any]):
+    """`exchange.urls`, in which a program cannot put the venue's: requests would go there."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self:  # a note of the program's own
+            super().__setitem__(name, value)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """As a dict's."""
+        self[name] = default
+        return self[name]
+
+    def update(self, *given: Any, **named: Any) -> None:
+        """As a dict's."""
+        for name, value in dict(*given, **named).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """What a dict's would give; nothing goes away."""
+        return self.get(name, *default)
+
+    def __delitem__(self, name: str) -> None:
+        return None
+
+    def clear(self) -> None:
+        """Nothing goes away."""
+
+    def __reduce__(self) -> Any:
+        return _Urls, (dict(self),)
+
+
+def _discarding(name: str) -> property:
+    """An attribute that takes nothing and has nothing."""
+
+    def set_nothing(self: Any, value: Any) -> None:
+        if value:
+            LOGGER.debug("%s %s: a credential of the venue, not used", self.served_id, name)
+
+    return property(lambda self: None, set_nothing)
+
+
+class ServedId(Host):
+    """Mixed into a class of the driver, before it. The subclass has the id as `served_id`."""
+
+    served_id = "oms"
+    replaced: Any = None
+    """The class of ccxt in whose place it is; set by `register()`."""
+
+    def own_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What of a program's configuration counts."""
+        if isinstance(config, _OwnState):
+            return config
+        discarded = sorted(name for name in config if name in CREDENTIALS and config[name])
+        if discarded:
+            text = "%s is served by the OMS: the program's own %s not used"
+            LOGGER.info(text, self.served_id, f"{', '.join(discarded)} {'are' if discarded[1:] else 'is'}")
+        kept = {
+            name: value
+            for name, value in config.items()
+            if name not in CREDENTIALS and name not in _OF_THE_VENUE
+        }
+        options = kept.get("options")
+        if isinstance(options, Mapping):
+            kept["options"] = _without_secrets(options, OWN_OPTIONS)
+        return kept
+
+    @property
+    def apiKey(self) -> Any:  # noqa: N802  # the name is ccxt's
+        """The OMS's key, from the environment or the profile; what a program assigns is discarded."""
+        return self.__dict__.get("apiKey")
+
+    @apiKey.setter
+    def apiKey(self, value: Any) -> None:  # noqa: N802
+        if isinstance(value, Secret):  # as only our own configuration makes them
+            self.__dict__["apiKey"] = value
+        elif value:
+            LOGGER.debug("%s apiKey: a credential of the venue, not used", self.served_id)
+
+    @property
+    def headers(self) -> Any:
+        """None of a program's: they may hold a credential of the venue."""
+        return {}
+
+    @headers.setter
+    def headers(self, value: Any) -> None:
+        pass
+
+    @property
+    def options(self) -> Any:
+        """As ccxt's, without what opens an account at a venue."""
+        return self.__dict__.get("options")
+
+    @options.setter
+    def options(self, value: Any) -> None:
+        self.__dict__["options"] = _Options(value) if isinstance(value, Mapping) else value
+
+    @property
+    def urls(self) -> Any:
+        """As ccxt's; where requests go to is fixed."""
+        return self.__dict__.get("urls")
+
+    @urls.setter
+    def urls(self, value: Any) -> None:
+        if not isinstance(self.__dict__.get("urls"), _Urls) and isinstance(value, Mapping):
+            self.__dict__["urls"] = _Urls(value)
+
+    def use_key(self, key: Any) -> None:
+        """Send another key of the OMS from now on."""
+        self.__dict__["apiKey"] = key
+
+    def use_url(self, url: Any) -> None:
+        """Send requests to another OMS from now on."""
+        dict.__setitem__(self.urls, "api", url)
+
+    def sandbox_key(self, sandbox: Mapping[str, Any]) -> Any:
+        """The sandbox's key, when the profile gave it."""
+        key = sandbox.get("apiKey")
+        return key if isinstance(key, Secret) else None
+
+    @staticmethod
+    def own_state(config: dict[str, Any]) -> dict[str, Any]:
+        """A configuration that is taken over as it is."""
+        return _OwnState(config)
+
+    def describe(self) -> Any:
+        """ccxt's description of the class, which says that it stands in for another; no I/O."""
+        if self.served_id == ServedId.served_id:
+            return super().describe()
+        name = f"OMS as {self.served_id}"
+        return self.deep_extend(super().describe(), {"id": self.served_id, "name": name, "alias": True})
+
+
+for _name in CREDENTIALS:
+    if _name != "apiKey":
+        setattr(ServedId, _name, _discarding(_name))
+
+
+_Kind = TypeVar("_Kind", bound=type)
+
+
+def served_as(kind: _Kind, exchange_id: str, module: str) -> _Kind:
+    """A class of the driver under another exchange's id.
+
+    :param kind: of the driver
+    :param exchange_id: such as `binance`
+    :param module: of ccxt, where the class is found
+    :returns: a subclass; credentials and addresses of the venue mean nothing to it
+    """
+    # Programs that list classes call the base of one that says `alias`: it has to be one of ours.
+    base = type(kind.__name__, (ServedId, kind), {"__module__": __name__})
+    members = {"served_id": exchange_id, "paper_name": paper_name(exchange_id), "__module__": module}
+    return type(exchange_id, (base,), members)  # type: ignore[return-value]
+
+
+def _without_secrets(value: Any, own: frozenset[str] = frozenset()) -> Any:
+    """A copy of options in which no name says that a credential stands there.
+
+    :param own: names that are options of ours at this level
+    """
+    if isinstance(value, Mapping):
+        return {
+            name: _without_secrets(each)
+            for name, each in value.items()
+            if name in own or not _is_secret(name, each)
+        }
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(_without_secrets(each) for each in value)
+    return value
+
+
+def _is_secret(name: Any, value: Any) -> bool:
+    if not isinstance(name, str) or isinstance(value, Secret):
+        return False
+    plain = name.lower().replace("_", "").replace("-", "")
+    return plain in _SECRET_NAMES or any(word in plain for word in _SECRET_WORDS)

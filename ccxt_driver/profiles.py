@@ -1,0 +1,136 @@
+"""Named settings of gateways in one file that its owner alone can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+FIELDS: Final = ("base_url", "account_id", "strategy_id", "api_key", "sandbox")
+"""What a profile may say; `sandbox` is the name of another profile."""
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_VERSION: Final = 1
+
+
+class ProfileError(Exception):
+    """A profile, or the file of them, cannot be used; the text says what to do."""
+
+
+class ProfilesNotSafe(ProfileError):
+    """Others than the owner can read or change the file, which holds keys."""
+
+
+def path(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the profiles are kept: `ccxt-driver/profiles.json` under the user's configuration folder.
+
+    :param environment: `XDG_CONFIG_HOME`, on Windows `APPDATA`; None for that of the process
+    """
+    environment = os.environ if environment is None else environment
+    folder = environment.get("XDG_CONFIG_HOME")
+    if sys.platform == "win32" and not folder:
+        folder = environment.get("APPDATA")
+    home = Path(folder) if folder and Path(folder).is_absolute() else Path("~/.config").expanduser()
+    return home / "ccxt-driver" / "profiles.json"
+
+
+def load(name: str | None = None, environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+    """One profile.
+
+    :param name: None for the chosen one: that of `CCXT_OMS_PROFILE`, else of `ccxt-driver profile use`
+    :param environment: None for that of the process
+    :returns: `name`, `base_url`, `account_id`, `strategy_id`, `api_key`, `sandbox`, None for what it
+        leaves open; None when there is no such profile, or none is chosen
+    :raises ProfileError: the file is none of ours
+    :raises ProfilesNotSafe: others can read it
+    """
+    content = read(environment)
+    if name is None:
+        environment = os.environ if environment is None else environment
+        name = environment.get("CCXT_OMS_PROFILE") or content["chosen"]
+    found = content["profiles"].get(name)
+    return None if found is None else {"name": name, **{field: found.get(field) for field in FIELDS}}
+
+
+def read(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """All profiles: `chosen`, a name or None, and `profiles` by name.
+
+    :raises ProfileError: the file is none of ours
+    :raises ProfilesNotSafe: others can read it
+    """
+    file = path(environment)
+    try:
+        state = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return {"version": _VERSION, "chosen": None, "profiles": {}}
+    except OSError as error:
+        raise ProfileError(f"{file}: {error.strerror}") from error
+    _check_owner(file, state)
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ProfileError(f"{file} cannot be read: {type(error).__name__}; remove or repair it") from None
+    if not _is_ours(content):
+        raise ProfileError(f"{file} is no file of profiles of this version; remove or repair it")
+    return {"version": _VERSION, "chosen": content.get("chosen"), "profiles": content["profiles"]}
+
+
+def _is_ours(content: Any) -> bool:
+    profiles = content.get("profiles") if isinstance(content, dict) else None
+    return (
+        isinstance(profiles, dict)
+        and content.get("version") == _VERSION
+        and all(isinstance(each, dict) and set(each) <= set(FIELDS) for each in profiles.values())
+    )
+
+
+def _check_owner(file: Path, state: os.stat_result) -> None:
+    if sys.platform == "win32":  # access there is not in the mode
+        return
+    if state.st_uid != os.geteuid():
+        raise ProfilesNotSafe(f"{file} belongs to another user: it is not read; remove it or take it over")
+    if state.st_mode & _OTHERS:
+        mode = stat.S_IMODE(state.st_mode)
+        raise ProfilesNotSafe(
+            f"{file} holds keys and others may use it (mode {mode:04o}): it is not read. "
+            f"Run: chmod 600 {file}; and make new keys if somebody may have read them"
+        )
+
+
+@contextmanager
+def changing() -> Iterator[dict[str, Any]]:
+    """All profiles, to be changed; written when the block ends without an exception.
+
+    :raises ProfileError: as `read`; or it cannot be written
+    """
+    from filelock import FileLock
+
+    file = path()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(file.with_suffix(".lock"), mode=0o600):
+            content = read()
+            yield content
+            _write(file, content)
+    except OSError as error:
+        raise ProfileError(f"{error.filename or file}: {error.strerror}") from error
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    """Replace the file at once; `mkstemp` makes it for the owner alone."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".profiles-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=2, sort_keys=True)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
