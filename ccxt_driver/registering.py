@@ -13,6 +13,7 @@ import pkgutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
@@ -72,7 +73,7 @@ def at_import(id: str, aliases: Sequence[str]) -> None:
             sys.meta_path.insert(0, _FINDER)
 
 
-def check(id: str, aliases: Sequence[str]) -> None:
+def check(id: Any, aliases: Sequence[Any]) -> None:
     """Refuse ids that cannot be meant.
 
     :raises BadRequest: naming the argument
@@ -200,7 +201,12 @@ def _list(module: ModuleType, name: str) -> None:
         listed = getattr(module, which, None)
         if isinstance(listed, list) and name not in listed:
             listed.append(name)
-            _undoings.append(lambda listed=listed: listed.remove(name) if name in listed else None)
+            _undoings.append(partial(_unlist, listed, name))
+
+
+def _unlist(listed: list[str], name: str) -> None:
+    if name in listed:
+        listed.remove(name)
 
 
 class _FirstUse:

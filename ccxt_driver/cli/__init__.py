@@ -11,6 +11,7 @@ import click
 from ccxt_driver._version import __version__
 
 _COMMANDS: Final = {
+    "autopatch": "Put the OMS into ccxt in every program of this environment.",
     "balance": "Show the money of the account.",
     "buy": "Place an order that buys.",
     "cancel": "Cancel open orders.",
@@ -20,6 +21,8 @@ _COMMANDS: Final = {
     "key": "Make, list, disable and rotate API keys of an OMS file.",
     "orders": "List orders.",
     "positions": "List positions.",
+    "profile": "Add, list, choose and remove named settings of gateways.",
+    "run": "Run one program with the OMS put into its ccxt.",
     "sell": "Place an order that sells.",
     "serve": "Serve the embedded OMS over HTTP and WebSocket.",
     "trades": "List trades.",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any, Final
 
 import ccxt
@@ -62,15 +61,6 @@ _ALIKE: Final = 0.75
 _LOGGER: Final = logging.getLogger("ccxt_driver")
 
 
-class _From(Enum):
-    """Who gave the base URL."""
-
-    CALLER = "caller"
-    ENVIRONMENT = "environment"
-    PROFILE = "profile"
-    NOBODY = "nobody"
-
-
 def paper_name(served_id: str | None = None) -> str:
     """`exchange.name` of paper trading.
 
@@ -113,31 +103,20 @@ def resolve(
         _warn_of_slips(options)
     resolved = {**config, "options": options}
     urls = dict(config.get("urls") or {})
-    base_url, origin = _base_url(urls, options)
-    profile: Mapping[str, Any] = {}
-    if origin is _From.NOBODY:
-        base_url, origin, profile = _fallback(environment)
-    if origin is _From.NOBODY and served_id is not None:
+    base_url, key, profile = _target(urls, options, environment)
+    if served_id is not None and base_url is None:
         raise ccxt.ArgumentsRequired(_NOTHING_SAYS.format(served_id))
+    base_url = DEFAULT_BASE_URL if base_url is None else base_url
     if profile.get("sandbox"):
         _set_sandbox(options, profile["sandbox"], environment)
     urls["api"] = base_url
     urls.setdefault("test", sandbox_url(options) or base_url)
     resolved["urls"] = urls
-    key = environment.get("CCXT_OMS_API_KEY") if origin is _From.ENVIRONMENT else profile.get("api_key")
-    if "apiKey" not in config and key:
+    if key and config.get("apiKey") is None:  # as of a program whose own variable is not set
         resolved["apiKey"] = key
     if "timeout" not in config and environment.get("CCXT_OMS_TIMEOUT"):
         resolved["timeout"] = _timeout(environment["CCXT_OMS_TIMEOUT"])
-    for name in ("account_id", "strategy_id"):
-        if options.get(name) is None and environment.get(f"CCXT_OMS_{name.upper()}"):
-            options[name] = environment[f"CCXT_OMS_{name.upper()}"]
-        elif options.get(name) is None and profile.get(name) is not None:
-            options[name] = profile[name]
-    if options.get("account_id") is not None:
-        options["account_id"] = identifier("account_id", options["account_id"])
-    if options.get("strategy_id") is not None:
-        options["strategy_id"] = identifier("strategy_id", options["strategy_id"], or_zero=True)
+    _fill_in_ids(options, environment, profile)
     if is_embedded(base_url):
         refuse_credentials(config)
         if options.get("account_id") is None:
@@ -232,31 +211,40 @@ def refuse_credentials(holder: Mapping[str, Any]) -> None:
             )
 
 
-def _base_url(urls: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Any, _From]:
-    """The base URL that the caller gave, or the default one. `urls["api"]` beats `base_url`."""
+def _target(
+    urls: Mapping[str, Any], options: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Any, str | None, Mapping[str, Any]]:
+    """The base URL (`urls["api"]` beats `base_url`), the key that belongs to it, and the profile of both.
+
+    :returns: a base URL of None when nothing says it, no profile when it is not the profile's
+    """
     if options.get("oms") is not None:
-        return EMBEDDED, _From.CALLER
-    if urls.get("api") is not None:
-        given = urls["api"]
-        return (_checked_url(given) if isinstance(given, str) else given), _From.CALLER
-    if options.get("base_url") is not None:
-        return _checked_url(options["base_url"]), _From.CALLER
-    return DEFAULT_BASE_URL, _From.NOBODY
-
-
-def _fallback(environment: Mapping[str, str]) -> tuple[str, _From, Mapping[str, Any]]:
-    """The base URL of the environment, else of the chosen profile, else the default one."""
+        return EMBEDDED, None, {}
+    given = options.get("base_url") if urls.get("api") is None else urls["api"]
+    if given is not None:
+        by_kind = isinstance(given, Mapping) and given is urls.get("api")
+        return (given if by_kind else _checked_url(given)), None, {}
     if environment.get("CCXT_OMS_BASE_URL"):
         if environment.get("CCXT_OMS_PROFILE"):
             _LOGGER.warning(
                 "CCXT_OMS_BASE_URL is set: CCXT_OMS_PROFILE=%s is not used; unset one of them",
                 environment["CCXT_OMS_PROFILE"],
             )
-        return _checked_url(environment["CCXT_OMS_BASE_URL"]), _From.ENVIRONMENT, {}
+        return _checked_url(environment["CCXT_OMS_BASE_URL"]), environment.get("CCXT_OMS_API_KEY"), {}
     profile = _chosen_profile(environment)
     if profile is None:
-        return DEFAULT_BASE_URL, _From.NOBODY, {}
-    return _checked_url(profile["base_url"]), _From.PROFILE, profile
+        return None, None, {}
+    return _checked_url(profile["base_url"]), profile["api_key"], profile
+
+
+def _fill_in_ids(options: dict[str, Any], environment: Mapping[str, str], profile: Mapping[str, Any]) -> None:
+    for name in ("account_id", "strategy_id"):
+        if options.get(name) is None and environment.get(f"CCXT_OMS_{name.upper()}"):
+            options[name] = environment[f"CCXT_OMS_{name.upper()}"]
+        elif options.get(name) is None and profile.get(name) is not None:
+            options[name] = profile[name]
+        if options.get(name) is not None:
+            options[name] = identifier(name, options[name], or_zero=name == "strategy_id")
 
 
 def _chosen_profile(environment: Mapping[str, str], name: str | None = None) -> dict[str, Any] | None:

@@ -90,7 +90,10 @@ class Copying(Host):
     def __copy__(self) -> Any:
         """As a deep copy, with markets and caches shared."""
         twin = type(self).__new__(type(self))
-        own = {"urls": copy.copy(self.urls), "options": copy.copy(self.options)}  # the sandbox mode changes them
+        own = {
+            "urls": copy.copy(self.urls),
+            "options": copy.copy(self.options),
+        }  # the sandbox mode changes them
         twin._take_over({**self._own_state(), **own})
         return twin
 

@@ -53,7 +53,7 @@ class _Options(dict[str, Any]):
         """As a dict's."""
         super().update(_without_secrets(dict(*given, **named), OWN_OPTIONS))
 
-    def __ior__(self, other: Any) -> Any:
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]  # what it gives is a dict
         self.update(other)
         return self
 
@@ -78,7 +78,7 @@ class _Urls(dict[str, Any]):
         for name, value in dict(*given, **named).items():
             self[name] = value
 
-    def __ior__(self, other: Any) -> Any:
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]  # what it gives is a dict
         self.update(other)
         return self
 
@@ -129,6 +129,9 @@ class ServedId(Host):
         options = kept.get("options")
         if isinstance(options, Mapping):
             kept["options"] = _without_secrets(options, OWN_OPTIONS)
+            sandbox = kept["options"].get("sandbox")
+            if isinstance(sandbox, Mapping) and "base_url" not in sandbox:  # something of the venue
+                del kept["options"]["sandbox"]
         return kept
 
     @property

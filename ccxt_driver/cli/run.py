@@ -1,0 +1,134 @@
+"""`ccxt-driver run`: one program with the OMS put into its ccxt; nothing is installed."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import click
+
+_INTERRUPTED: Final = 130
+_OF_A_PROFILE: Final = {
+    "base_url": "CCXT_OMS_BASE_URL",
+    "account_id": "CCXT_OMS_ACCOUNT_ID",
+    "strategy_id": "CCXT_OMS_STRATEGY_ID",
+}
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--profile", help="Of ccxt-driver profile; what it says wins over the environment.")
+@click.option("--override", metavar="IDS", help="Exchanges that the OMS serves, such as binance,bybit.")
+@click.option("-m", "as_module", is_flag=True, help="PROGRAM is a module.")
+@click.argument("program")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(
+    profile: str | None, override: str | None, as_module: bool, program: str, arguments: tuple[str, ...]
+) -> None:
+    """Run PROGRAM with ARGUMENTS; its ccxt has the OMS.
+
+    PROGRAM is a .py file, a module with -m, or a command that is installed in this environment.
+    Processes that it starts are not covered; ccxt-driver autopatch install covers them.
+    """
+    _set_environment(profile, override)
+    start = _starter(program, as_module)
+    from ccxt_driver import autopatch
+
+    try:
+        autopatch.start()
+    except ImportError as error:
+        raise click.UsageError(str(error)) from error
+    sys.argv = [program, *arguments]
+    _as_a_process(start)
+
+
+def _set_environment(profile: str | None, override: str | None) -> None:
+    """Say by the environment what the options say: the program's own children inherit it."""
+    from ccxt_driver import autopatch, profiles
+
+    os.environ[autopatch.SWITCH] = "on"
+    if override is not None:
+        os.environ[autopatch.OVERRIDE] = override
+        os.environ[autopatch.MODE] = autopatch.OVERRIDING
+    if profile is None:
+        return
+    try:
+        found = profiles.load(profile)
+    except profiles.ProfileError as error:
+        raise click.ClickException(str(error)) from error
+    if found is None:
+        raise click.ClickException(
+            f"there is no profile {profile}: ccxt-driver profile list shows those there are"
+        )
+    os.environ["CCXT_OMS_PROFILE"] = profile
+    for field, variable in _OF_A_PROFILE.items():
+        if found[field] is not None:
+            os.environ.pop(variable, None)
+
+
+def _starter(program: str, as_module: bool) -> Callable[[], Any]:
+    """How the program is started.
+
+    :raises ClickException: there is no such program
+    """
+    if as_module:
+        _search_first(str(Path.cwd()))
+        return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
+    if Path(program).exists():
+        return _of_a_file(program)
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group="console_scripts", name=program):
+        return lambda: sys.exit(found.load()())
+    script = shutil.which(program)
+    if script is None:
+        raise click.ClickException(
+            f"{program}: there is no such file, and no such command of this environment"
+        )
+    with Path(script).open("rb") as file:
+        if b"python" not in file.readline():
+            raise click.ClickException(f"{script} is no Python program")
+    return _of_a_file(script)
+
+
+def _of_a_file(path: str) -> Callable[[], Any]:
+    _search_first(str(Path(path).resolve().parent))
+    return lambda: runpy.run_path(path, run_name="__main__")
+
+
+def _search_first(folder: str) -> None:
+    """As Python does for the program that it is given; what it did for this one is taken back."""
+    if not sys.flags.safe_path:
+        sys.path[:1] = [folder]
+
+
+def _as_a_process(start: Callable[[], Any]) -> None:
+    """Let the program end as it would on its own: what it raises is not for the command line to catch."""
+    try:
+        start()
+    except SystemExit:
+        raise
+    except KeyboardInterrupt as error:
+        _show(error)
+        sys.exit(_INTERRUPTED)
+    except BaseException as error:  # noqa: BLE001  # as the interpreter does at the end of a program
+        _show(error)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _show(error: BaseException) -> None:
+    sys.excepthook(type(error), error, _without_ours(error.__traceback__))
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback that begins in the program."""
+    ours = (__file__, runpy.__file__, "<frozen runpy>")
+    while trace is not None and trace.tb_frame.f_code.co_filename in ours:
+        trace = trace.tb_next
+    return trace
