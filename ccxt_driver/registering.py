@@ -1,15 +1,13 @@
 """`register()`: the driver's classes in ccxt's own modules, under an id of their own and in place of others.
 
-ccxt's three modules are loaded by programs in any order and at any time, so what is registered is put
-into each as soon as it has been executed, before the `import` of the program returns. A class under a
-new id is loaded at its first use. One in place of another exchange is put there at once, into all
-modules that hold the other one: a program that was told to trade on the OMS must not find the real one.
+ccxt's three modules are loaded by programs in any order, at any time and by several threads, so what
+is registered is put into each as soon as it has been executed, before the `import` of the program
+returns. Nothing is imported then: a class is loaded when a program first asks the module for it.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -23,13 +21,13 @@ _ASYNC: Final = "ccxt.async_support"
 _PRO: Final = "ccxt.pro"
 MODULES: Final = (CCXT, _ASYNC, _PRO)
 _LISTS: Final = ("exchanges", "__all__")
+_NOTHING: Final = object()
 _LOCK: Final = threading.RLock()
+_LOADING: Final = threading.local()
 _ids: list[str] = []
 _aliases: list[str] = []
 _undoings: list[Callable[[], None]] = []
-_classes: dict[tuple[bool, str], Any] = {}
-_executed: set[int] = set()
-"""Modules that were executed while the finder was there."""
+_classes: dict[tuple[str, str], Any] = {}
 
 
 def register(id: str = "oms", alias: str | Iterable[str] | None = None) -> None:
@@ -45,27 +43,32 @@ def register(id: str = "oms", alias: str | Iterable[str] | None = None) -> None:
     """
     aliases = [alias] if isinstance(alias, str) else list(alias or ())
     importlib.import_module(CCXT)
-    check(id, aliases)
+    _check(id, aliases)
+    for name in (_ASYNC, _PRO):
+        if name in sys.modules:  # it may be in the middle of its import, by another thread
+            importlib.import_module(name)
     at_import(id, aliases)
     for name in MODULES:
-        if _is_executed(name):
-            _put_into(name)
+        if name in sys.modules:
+            _put_into(sys.modules[name])
 
 
 def unregister() -> None:
     """Undo every `register()`: the modules, their lists and the classes in them are as they were."""
     with _LOCK:
-        while _undoings:
-            _undoings.pop()()
         _ids.clear()
         _aliases.clear()
-        _executed.clear()
+        while _undoings:
+            _undoings.pop()()
         if _FINDER in sys.meta_path:
             sys.meta_path.remove(_FINDER)
 
 
 def at_import(id: str, aliases: Sequence[str]) -> None:
-    """Have classes put into each module of ccxt when it is imported; loads nothing, checks nothing."""
+    """Have classes put into each module of ccxt when it is imported; loads nothing, checks nothing yet.
+
+    :raises ImportError: by the import of ccxt, when it has no such exchange
+    """
     with _LOCK:
         _ids.extend({id} - set(_ids))
         _aliases.extend(name for name in dict.fromkeys(aliases) if name not in _aliases)
@@ -73,7 +76,7 @@ def at_import(id: str, aliases: Sequence[str]) -> None:
             sys.meta_path.insert(0, _FINDER)
 
 
-def check(id: Any, aliases: Sequence[Any]) -> None:
+def _check(id: Any, aliases: Sequence[Any]) -> None:
     """Refuse ids that cannot be meant.
 
     :raises BadRequest: naming the argument
@@ -82,11 +85,14 @@ def check(id: Any, aliases: Sequence[Any]) -> None:
 
     if not isinstance(id, str) or not id.isidentifier() or id != id.lower():
         raise ccxt.BadRequest(f"id: expected a word in small letters, got {id!r}"[:200])
-    if id not in _ids and (id in ccxt.exchanges or id in vars(ccxt)):
+    if id not in _ids and (id in ccxt.exchanges or hasattr(ccxt, id)):
         raise ccxt.BadRequest(f"id: ccxt has {id!r} already; alias=[{id!r}] serves it by the OMS")
     for name in aliases:
         if not isinstance(name, str) or name in _ids or name == id or name not in ccxt.exchanges:
             raise ccxt.BadRequest(f"alias: ccxt has no other exchange {name!r}"[:200])
+
+
+# ------------------------------------------------------------------------------- when a module is imported
 
 
 class _Finder:
@@ -95,8 +101,8 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Of the three modules only."""
-        if name not in MODULES:
+        """Of the three modules, and of those with the streaming classes."""
+        if name not in MODULES and not name.startswith(f"{_PRO}."):
             return None
         for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
@@ -127,78 +133,139 @@ class _Loader:
         module.__loader__ = self._own
         if module.__spec__ is not None:
             module.__spec__.loader = self._own
-        self._own.exec_module(module)
-        _executed.add(id(module))
-        parent, _, child = module.__name__.rpartition(".")
-        if parent:  # as the import does when it ends; the streaming classes look for their bases there
-            setattr(sys.modules[parent], child, module)
-        _put_into(module.__name__)
+        if not module.__name__.startswith(_PRO):
+            self._own.exec_module(module)
+        else:
+            self._exec_with_real_bases(module)
+        if module.__name__ in MODULES:
+            _put_into(module)
+
+    def _exec_with_real_bases(self, module: ModuleType) -> None:
+        """Streaming classes are derived from the real ones of `ccxt.async_support`, replaced or not."""
+        before = getattr(_LOADING, "streaming_classes", False)
+        _LOADING.streaming_classes = True
+        try:
+            self._own.exec_module(module)
+        finally:
+            _LOADING.streaming_classes = before
 
 
 _FINDER: Final = _Finder()
 
 
-def _is_executed(name: str) -> bool:
-    """Whether a module is there as a whole, and not in the middle of its import."""
-    module = sys.modules.get(name)
-    spec = getattr(module, "__spec__", None)
-    return module is not None and (id(module) in _executed or not getattr(spec, "_initializing", False))
+def _put_into(module: ModuleType) -> None:
+    """Put what is registered into a module that was executed; imports nothing.
 
-
-def _put_into(name: str) -> None:
-    """Put what is registered into a module that was executed.
-
-    Whatever has to be imported is imported before the lock is taken: others hold an import's lock
-    when they come here.
+    :raises ImportError: an exchange is unknown, so the one that is meant would be the real one
     """
-    aliases = list(_aliases)
-    if aliases:
-        _check_aliases(aliases)
-        if name != CCXT:
-            _load_all_streaming_classes()
-        for alias in aliases:
-            _class_of(name, alias, is_alias=True)
     with _LOCK:
-        for each in MODULES if name != CCXT else (CCXT,):
-            module = sys.modules.get(each)
-            if module is None or not _is_executed(each):
-                continue
-            if _ids and not isinstance(vars(module).get("__getattr__"), _FirstUse):
-                _FirstUse(module)
-            for own in _ids:
-                _list(module, own)
-            for alias in aliases:
-                if alias in _aliases:  # not unregistered meanwhile
-                    _replace(module, alias)
-                    _list(module, alias)
+        known = vars(module)["exchanges"]
+        unknown = [name for name in _aliases if name not in known]
+        if unknown and module.__name__ == CCXT:
+            raise ImportError(f"CCXT_OMS_OVERRIDE_EXCHANGES: ccxt has no exchange {', '.join(unknown)}")
+        for name in _ids:
+            if name not in vars(module):  # else a later ccxt has it
+                _serve(module, name, is_alias=False)
+                _list(module, name)
+        for name in _aliases:
+            _serve(module, name, is_alias=True)
+            _list(module, name)
+            _serve_by_path(module, name)
 
 
-def _check_aliases(aliases: Sequence[str]) -> None:
-    """Refuse a slip of the pen: the exchange that is meant would be the real one.
+# --------------------------------------------------------------------------------- in the place of a class
 
-    :raises ImportError: as this is seen while ccxt is being imported
+
+class _Front(ModuleType):
+    """A module some of whose attributes are `_Served`; each such module has a subclass of its own."""
+
+    def __dir__(self) -> list[str]:
+        served = [name for name, value in vars(type(self)).items() if isinstance(value, _Served)]
+        return sorted({*super().__dir__(), *served})
+
+
+class _Served:
+    """An attribute of a module: one of our classes, loaded when somebody asks for it."""
+
+    def __init__(self, name: str, is_alias: bool, real: Any) -> None:
+        self._name = name
+        self._is_alias = is_alias
+        self.real = real
+        """What was there before, or `_NOTHING`."""
+        self.assigned = _NOTHING
+        """What a program has put there since."""
+
+    def __get__(self, module: ModuleType | None, kind: type) -> Any:
+        if module is None:
+            return self
+        if self.assigned is not _NOTHING:
+            return self.assigned
+        if self._is_alias and getattr(_LOADING, "streaming_classes", False) and self.real is not _NOTHING:
+            return self.real
+        is_blocking = module.__name__ in (CCXT, f"{CCXT}.{self._name}")
+        return _class_of(CCXT if is_blocking else _ASYNC, self._name, self._is_alias, self.real)
+
+    def __set__(self, module: ModuleType, value: Any) -> None:
+        self.assigned = value
+
+    def __delete__(self, module: ModuleType) -> None:
+        raise AttributeError(f"{self._name} is served by the OMS: ccxt_driver.unregister() takes it away")
+
+
+def _serve(module: ModuleType, name: str, is_alias: bool) -> None:
+    """Make an attribute of a module one of our classes.
+
+    The real one is taken out of the module's namespace: nobody must find it there.
     """
-    import ccxt
+    namespace = vars(module)
+    served = vars(type(module)).get(name)
+    if isinstance(served, _Served):  # the module was executed anew
+        namespace.pop(name, None)
+        return
+    _make_front(module)
+    served = _Served(name, is_alias, namespace.pop(name, _NOTHING))
+    setattr(type(module), name, served)
+    _undoings.append(partial(_put_back, module, name, served))
 
-    unknown = [name for name in aliases if name not in ccxt.exchanges]
-    if unknown:
-        raise ImportError(f"CCXT_OMS_OVERRIDE_EXCHANGES: ccxt has no exchange {', '.join(unknown)}")
+
+def _make_front(module: ModuleType) -> None:
+    before = type(module)
+    if not issubclass(before, _Front):
+        module.__class__ = type("module", (_Front,), {"__module__": __name__})
+        _undoings.append(partial(setattr, module, "__class__", before))
 
 
-def _load_all_streaming_classes() -> None:
-    """Let `ccxt.pro`'s classes take their bases from `ccxt.async_support` while the real ones are there.
+def _put_back(module: ModuleType, name: str, served: _Served) -> None:
+    delattr(type(module), name)
+    value = served.real if served.assigned is _NOTHING else served.assigned
+    if value is not _NOTHING:
+        vars(module)[name] = value
 
-    `ccxt.pro` may be in the middle of its own import, so its modules are imported one by one.
+
+def _serve_by_path(module: ModuleType, name: str) -> None:
+    """Serve an alias where `from ccxt.binance import binance` looks for it, too.
+
+    The real module stays as it is: its own functions, and classes derived from its class, look there.
     """
-    package = importlib.import_module(_PRO)
-    for found in pkgutil.iter_modules(package.__path__):
-        if not found.ispkg:
-            importlib.import_module(f"{_PRO}.{found.name}")
+    path = f"{module.__name__}.{name}"
+    real = sys.modules.get(path)
+    if real is None or isinstance(real, _Front):
+        return
+    front = ModuleType(path, real.__doc__)
+    vars(front).update(vars(real))
+    sys.modules[path] = front
+    _undoings.append(partial(_put_module_back, path, front, real))
+    _serve(front, name, is_alias=True)
+
+
+def _put_module_back(path: str, front: ModuleType, real: ModuleType) -> None:
+    if sys.modules.get(path) is front:
+        sys.modules[path] = real
 
 
 def _list(module: ModuleType, name: str) -> None:
     for which in _LISTS:
-        listed = getattr(module, which, None)
+        listed = vars(module).get(which)
         if isinstance(listed, list) and name not in listed:
             listed.append(name)
             _undoings.append(partial(_unlist, listed, name))
@@ -209,78 +276,22 @@ def _unlist(listed: list[str], name: str) -> None:
         listed.remove(name)
 
 
-class _FirstUse:
-    """A module's `__getattr__`, which loads our classes; what there was before answers for the rest."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
-        self._previous = vars(module).get("__getattr__")
-        vars(module)["__getattr__"] = self
-        _undoings.append(self._undo)
-
-    def __call__(self, name: str) -> Any:
-        """The attribute that the module does not have."""
-        if name in _ids:
-            kind = _class_of(self._module.__name__, name, is_alias=False)
-            with _LOCK:
-                if name in _ids:  # not unregistered meanwhile
-                    vars(self._module)[name] = kind
-                    _undoings.append(lambda: self._remove(name, kind))
-            return kind
-        if self._previous is not None:
-            return self._previous(name)
-        text = f"module {self._module.__name__!r} has no attribute {name!r}"
-        raise AttributeError(text, name=name, obj=self._module)
-
-    def _remove(self, name: str, kind: Any) -> None:
-        if vars(self._module).get(name) is kind:
-            del vars(self._module)[name]
-
-    def _undo(self) -> None:
-        if vars(self._module).get("__getattr__") is self:
-            _set(vars(self._module), "__getattr__", self._previous)
+# ------------------------------------------------------------------------------------------ the classes
 
 
-def _replace(module: ModuleType, name: str) -> None:
-    """Put a class in the place of another, also where `from ccxt.binance import binance` looks."""
-    kind = _class_of(module.__name__, name, is_alias=True)
-    namespace = vars(module)
-    original = namespace.get(name)
-    if original is not kind:
-        kind.replaced = original
-        namespace[name] = kind
-        _undoings.append(lambda: _set(namespace, name, original) if namespace.get(name) is kind else None)
-    path = f"{module.__name__}.{name}"
-    real = sys.modules.get(path)
-    if real is None or vars(real).get(name) is kind:
-        return
-    # Its own functions, and those of classes derived from it, look their class up in the real module.
-    front = ModuleType(path, real.__doc__)
-    vars(front).update({**vars(real), name: kind})
-    sys.modules[path] = front
+def _class_of(module: str, name: str, is_alias: bool, real: Any) -> Any:
+    """The class of an id, made once.
 
-    def undo_front() -> None:
-        if sys.modules.get(path) is front:
-            sys.modules[path] = real
-
-    _undoings.append(undo_front)
-
-
-def _set(namespace: dict[str, Any], name: str, value: Any) -> None:
-    if value is None:
-        namespace.pop(name, None)
-    else:
-        namespace[name] = value
-
-
-def _class_of(module: str, name: str, is_alias: bool) -> Any:
-    """The class of an id: blocking in `ccxt`, with coroutines and streams in the others."""
-    key = (module != CCXT, name)
-    kind = _classes.get(key)
+    :param module: `ccxt` for the blocking class, `ccxt.async_support` for that with coroutines and streams
+    :param real: the class in whose place it is
+    """
+    kind = _classes.get((module, name))
     if kind is None:
         made = _make_class(module, name, is_alias)
         with _LOCK:
-            kind = _classes.setdefault(key, made)
+            kind = _classes.setdefault((module, name), made)
+    if is_alias and real is not _NOTHING:
+        kind.replaced = real
     return kind
 
 
@@ -289,7 +300,7 @@ def _make_class(module: str, name: str, is_alias: bool) -> Any:
     if is_alias:
         from .exchange.served_id import served_as
 
-        return served_as(kind, name, _ASYNC if module != CCXT else CCXT)
+        return served_as(kind, name, module)
     if name == "oms":
         return kind
 

@@ -106,7 +106,10 @@ def no_network() -> Iterator[list[str]]:
 
 
 @pytest.fixture(autouse=True)
-def no_inherited_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a developer's own gateway settings out of the tests."""
+def no_inherited_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep a developer's own gateway settings and profiles out of the tests."""
     for name in [name for name in os.environ if name.startswith("CCXT_OMS_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-configuration"))
