@@ -123,7 +123,8 @@ def _as_a_process(start: Callable[[], Any]) -> None:
 
 
 def _show(error: BaseException) -> None:
-    sys.excepthook(type(error), error, _without_ours(error.__traceback__))
+    trace = _without_ours(error.__traceback__)
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:

@@ -1,0 +1,238 @@
+"""Under another exchange's id: nothing that a program has for the venue is stored, sent or logged."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ccxt
+import ccxt.async_support
+import ccxt.pro
+import pytest
+
+import ccxt_driver
+from ccxt_driver import OmsCcxtExchange, OmsCcxtProExchange, profiles
+from ccxt_driver.exchange.served_id import CREDENTIALS
+from tests.helpers.gateway_stub import Gateway
+from tests.helpers.loopback_server import LoopbackServer, serving
+
+VENUE = "venue-credential-0123456789"
+CLASSES = pytest.mark.parametrize(
+    "make", [lambda: ccxt.binance, lambda: ccxt.pro.binance], ids=["sync", "async"]
+)
+Make = Callable[[], Any]
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    ccxt_driver.register(alias=["binance"])
+    yield
+    ccxt_driver.unregister()
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "embedded:")
+
+
+def _everything(exchange: Any) -> str:
+    seen = {name: value for name, value in vars(exchange).items() if name != "logger"}
+    return repr(seen) + repr([getattr(exchange, name) for name in CREDENTIALS])
+
+
+def _config() -> dict[str, Any]:
+    return {
+        **dict.fromkeys(CREDENTIALS, VENUE),
+        "headers": {"X-MBX-APIKEY": VENUE},
+        "urls": {"api": {"public": "https://api.binance.test"}},
+        "hostname": "binance.test",
+        "name": "Binance",
+        "requiredCredentials": {"secret": True},
+        "options": {
+            "defaultType": "future",
+            "recvWindow": 10_000,
+            "apiSecret": VENUE,
+            "accounts": [{"type": "spot", "api_key": VENUE, "password": VENUE}],
+            "sandbox": {"enabled": True, "apiKey": VENUE},
+        },
+    }
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_credentials_are_never_stored(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    config = _config()
+    exchange = make()(config)
+    for name in (*CREDENTIALS, "headers"):
+        setattr(exchange, name, {"Authorization": VENUE} if name == "headers" else VENUE)
+    exchange.options["secretKey"] = VENUE
+    exchange.options.update(privateKey=VENUE)
+    exchange.options |= {"passphrase": VENUE}
+    exchange.options.setdefault("token", VENUE)
+    exchange.options["nested"] = {"deep": {"apiKey": VENUE, "kept": 1}}
+
+    assert VENUE not in _everything(exchange)
+    assert VENUE not in caplog.text
+    assert "apiKey" in caplog.text  # that there were some is said
+    assert VENUE.encode() not in pickle.dumps(exchange)
+    assert config == _config()
+    assert exchange.options["defaultType"] == "future"
+    assert exchange.options["nested"] == {"deep": {"kept": 1}}
+    exchange.options = {"secret": VENUE, "defaultType": "spot"}
+    assert exchange.options == {"defaultType": "spot"}
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_it_says_what_it_is(make: Make) -> None:
+    exchange = make()(_config())
+
+    assert (exchange.id, exchange.name) == ("binance", "OMS (PAPER) as binance")
+    assert exchange.describe()["alias"] is True
+    assert exchange.check_required_credentials() is True
+    assert isinstance(exchange, OmsCcxtExchange | OmsCcxtProExchange)
+    assert str(exchange) == "OMS (PAPER) as binance"
+    parent = type(exchange).__mro__[1]()  # what programs that list exchanges make of a class with an alias
+    assert parent.id == "oms"
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_requests_go_nowhere_else(make: Make) -> None:
+    exchange = make()(_config())
+    exchange.urls["api"] = "https://testnet.binance.test"
+    exchange.urls = {"api": "https://testnet.binance.test"}
+    exchange.urls.update(api="https://testnet.binance.test")
+    exchange.urls |= {"api": "https://testnet.binance.test"}
+    exchange.urls.pop("api")
+    exchange.urls.setdefault("demo", "https://demo.binance.test")
+    exchange.hostname = "binance.test"
+
+    assert exchange.urls["api"] == exchange.urls["test"] == "embedded:"
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_the_sandbox_may_be_switched_on_right_after_construction(make: Make) -> None:
+    exchange = make()({"secret": VENUE})
+    for switch in (exchange.set_sandbox_mode, exchange.setSandboxMode, exchange.enable_demo_trading):
+        switch(True)
+        assert exchange.isSandboxModeEnabled is True
+        assert exchange.urls["api"] == "embedded:"
+        switch(False)
+    for config in ({"sandbox": True}, {"options": {"sandbox": True}}, {"options": {"testnet": True}}):
+        assert make()(config).isSandboxModeEnabled is True
+
+
+@CLASSES
+def test_without_any_configuration_it_refuses_to_start(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCXT_OMS_OVERRIDE_EXCHANGES", "binance")
+    monkeypatch.setenv("CCXT_OMS_ACCOUNT_ID", "1")
+    with pytest.raises(ccxt.ArgumentsRequired, match="CCXT_OMS_BASE_URL") as raised:
+        make()({"apiKey": VENUE, "urls": {"api": "https://api.binance.test"}})
+
+    assert VENUE not in str(raised.value)
+
+
+@CLASSES
+def test_a_live_gateway_without_a_sandbox_refuses_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "http://gateway.test")
+    with pytest.raises(ccxt.NotSupported, match="sandbox"):
+        make()().set_sandbox_mode(True)
+    with pytest.raises(ccxt.NotSupported, match="sandbox"):
+        make()({"options": {"sandbox": True}})
+
+
+@CLASSES
+@pytest.mark.parametrize("by_option", [False, True])
+def test_the_sandbox_of_a_profile(
+    make: Make, by_option: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with profiles.changing() as content:
+        content["chosen"] = "live"
+        content["profiles"] = {
+            "live": {"base_url": "http://live.test", "account_id": 7, "api_key": "live-key", "sandbox": "t"},
+            "t": {"base_url": "http://test.test", "account_id": 9, "api_key": "test-key"},
+        }
+    exchange = make()({"apiKey": VENUE, "options": {"sandbox": True} if by_option else {}})
+    if not by_option:
+        assert (exchange.urls["api"], exchange.apiKey) == ("http://live.test", "live-key")
+        exchange.set_sandbox_mode(True)
+
+    assert (exchange.urls["api"], exchange.apiKey) == ("http://test.test", "test-key")
+    assert exchange.options["account_id"] == 9
+    exchange.set_sandbox_mode(False)
+    assert (exchange.urls["api"], exchange.apiKey) == ("http://live.test", "live-key")
+    assert exchange.options["account_id"] == 7
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_a_sandbox_of_the_programs_own_gets_no_key_of_the_program(make: Make) -> None:
+    exchange = make()()
+    exchange.options["sandbox"] = {"base_url": "http://test.test", "apiKey": VENUE}
+    exchange.set_sandbox_mode(True)
+
+    assert not exchange.apiKey
+    assert VENUE not in _everything(exchange)
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_copies_are_as_careful(make: Make) -> None:
+    exchange = make()({"options": {"defaultType": "spot"}})
+    for twin in (copy.deepcopy(exchange), copy.copy(exchange), pickle.loads(pickle.dumps(exchange))):
+        twin.urls["api"] = "https://api.binance.test"
+        twin.options["secret"] = VENUE
+        twin.apiKey = VENUE
+        assert type(twin) is type(exchange)
+        assert twin.urls["api"] == "embedded:"
+        assert twin.options["defaultType"] == "spot"
+        assert VENUE not in _everything(twin)
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_only_the_environments_key_is_sent(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def seen(server: LoopbackServer) -> str:
+        return json.dumps([[dict(sent.headers), sent.body, sent.path] for sent in server.gateway.sent])
+
+    with serving(Gateway()) as server:
+        server.gateway.on("GET /oms/orders/open", {"items": []})
+        monkeypatch.setenv("CCXT_OMS_BASE_URL", server.url)
+        monkeypatch.setenv("CCXT_OMS_API_KEY", "key-of-the-oms-0123456789")
+        monkeypatch.setenv("CCXT_OMS_ACCOUNT_ID", "1")
+        if is_async:
+
+            async def ask() -> None:
+                exchange: Any = ccxt.async_support.binance({**_config(), "verbose": True})
+                exchange.apiKey, exchange.headers = VENUE, {"X-MBX-APIKEY": VENUE}
+                await exchange.fetch_open_orders()
+                await exchange.close()
+
+            asyncio.run(ask())
+        else:
+            exchange: Any = ccxt.binance({**_config(), "verbose": True})
+            exchange.apiKey, exchange.headers = VENUE, {"X-MBX-APIKEY": VENUE}
+            exchange.fetch_open_orders()
+            exchange.close()
+        assert VENUE not in seen(server)
+        assert "key-of-the-oms-0123456789" in seen(server)
+    assert VENUE not in "".join(capsys.readouterr())
+
+
+@pytest.mark.usefixtures("paper")
+def test_what_a_venue_can_do_is_asked_of_the_real_class() -> None:
+    description = ccxt.oms.local_description("ccxt.binance")  # type: ignore[attr-defined]
+
+    assert description["name"] == "Binance"
+    assert ccxt.oms.local_description("ccxt.oms") is None  # type: ignore[attr-defined]
