@@ -61,6 +61,7 @@ def start() -> None:
             raise ImportError(f"ccxt-driver autopatch: {wanted.problem}")
         complain(wanted.problem)
     registering.at_import("oms", wanted.override)
+    registering.put_into_loaded()
 
 
 def complain(problem: str) -> None:

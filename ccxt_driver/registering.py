@@ -48,9 +48,7 @@ def register(id: str = "oms", alias: str | Iterable[str] | None = None) -> None:
         if name in sys.modules:  # it may be in the middle of its import, by another thread
             importlib.import_module(name)
     at_import(id, aliases)
-    for name in MODULES:
-        if name in sys.modules:
-            _put_into(sys.modules[name])
+    put_into_loaded()
 
 
 def unregister() -> None:
@@ -74,6 +72,17 @@ def at_import(id: str, aliases: Sequence[str]) -> None:
         _aliases.extend(name for name in dict.fromkeys(aliases) if name not in _aliases)
         if _FINDER not in sys.meta_path:
             sys.meta_path.insert(0, _FINDER)
+
+
+def put_into_loaded() -> None:
+    """Put what is registered into those of ccxt's modules that are there already.
+
+    :raises ImportError: ccxt has no such exchange
+    """
+    for name in MODULES:
+        module = sys.modules.get(name)
+        if module is not None and "exchanges" in vars(module):  # else it is being executed
+            _put_into(module)
 
 
 def _check(id: Any, aliases: Sequence[Any]) -> None:

@@ -93,6 +93,8 @@ class OmsExchange(
         self._circuits = {}
         self._tickers = TickerCache()
         super().__init__(resolve(self.own_config(config), os.environ, self.served_id))
+        if self.options.get("testnet") is True and not self.isSandboxModeEnabled:
+            self.set_sandbox_mode(True)  # an older ccxt looks no further than at `sandbox`, a dict here
         if self._is_embedded:
             LOGGER.info("%s is PAPER trading on %s", self.id, self.urls["api"])
 

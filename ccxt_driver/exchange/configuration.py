@@ -274,7 +274,7 @@ def _set_sandbox(options: dict[str, Any], name: str, environment: Mapping[str, s
     options["sandbox"] = {"base_url": profile["base_url"], "account_id": profile["account_id"]}
     if profile["api_key"]:
         options["sandbox"]["apiKey"] = Secret(profile["api_key"])
-    if wanted:  # `True` is what ccxt's constructor looks for, here or under this name
+    if wanted:  # `True` is what the constructor looks for, here or under this name
         options["testnet"] = True
 
 

@@ -18,6 +18,7 @@ class Host:
         apiKey: Any  # noqa: N815  # the name is ccxt's
         options: Any
         urls: Any
+        isSandboxModeEnabled: Any  # noqa: N815  # as above
         served_id: str | None
         paper_name: str
         features: Any

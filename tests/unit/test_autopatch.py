@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ccxt
 import pytest
 
-from ccxt_driver.autopatch import wish
+import ccxt_driver
+from ccxt_driver.autopatch import start, wish
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,17 @@ def test_what_is_asked_for(variables: dict[str, str], expected: object) -> None:
 )
 def test_what_contradicts_itself_is_a_problem(variables: dict[str, str]) -> None:
     assert "CCXT_OMS_AUTOPATCH_MODE" in (wish(variables).problem or "")
+
+
+def test_a_program_that_has_imported_ccxt_before_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ccxt.binance
+    monkeypatch.setenv("CCXT_OMS_OVERRIDE_EXCHANGES", "binance")
+    try:
+        start()
+        assert ccxt.binance is not real
+        monkeypatch.setenv("CCXT_OMS_OVERRIDE_EXCHANGES", "binanse")
+        with pytest.raises(ImportError, match="binanse"):
+            start()
+    finally:
+        ccxt_driver.unregister()
+    assert ccxt.binance is real

@@ -21,6 +21,8 @@ from ccxt_driver.exchange.served_id import CREDENTIALS
 from tests.helpers.gateway_stub import Gateway
 from tests.helpers.loopback_server import LoopbackServer, serving
 
+pytestmark = pytest.mark.oldest
+
 VENUE = "venue-credential-0123456789"
 CLASSES = pytest.mark.parametrize(
     "make", [lambda: ccxt.binance, lambda: ccxt.pro.binance], ids=["sync", "async"]
