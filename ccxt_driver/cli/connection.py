@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,16 +172,15 @@ def exchange_config(
 
 def _profile(name: str) -> dict[str, Any]:
     """`base_url`, `account_id`, `strategy_id` and `api_key` of a profile, as far as it has them."""
-    found = None
-    if find_spec("ccxt_driver.profiles") is not None:
-        profiles = import_module("ccxt_driver.profiles")
-        try:
-            found = profiles.load(name)
-        except profiles.ProfileError as error:
-            raise click.UsageError(f"--profile: {error}") from error
+    from ccxt_driver import profiles
+
+    try:
+        found = profiles.load(name)
+    except profiles.ProfileError as error:
+        raise click.UsageError(f"--profile: {error}") from error
     if found is None:
         raise click.UsageError(f"--profile: there is no profile {name}")
-    return dict(found)
+    return found
 
 
 def _key_in(path: Path) -> str:

@@ -27,7 +27,6 @@ def profile() -> None:
 @click.option("--account-id", "--account", type=click.IntRange(1), help="The account of the OMS.")
 @click.option("--strategy-id", "--strategy", type=click.IntRange(0), help="The strategy of programs.")
 @click.option("--api-key-file", type=click.File(), help="A file that holds the key; - reads it from stdin.")
-@click.option("--api-key", help="Better use --api-key-file: others can see the arguments of a process.")
 @click.option("--sandbox", metavar="NAME", help="Profile of programs that ask for the sandbox.")
 @click.option("--replace", is_flag=True, help="Overwrite one of the same name.")
 @click.option("--use", "chosen", is_flag=True, help="Choose it as well.")
@@ -37,7 +36,6 @@ def add(
     account_id: int | None,
     strategy_id: int | None,
     api_key_file: IO[str] | None,
-    api_key: str | None,
     sandbox: str | None,
     replace: bool,
     chosen: bool,
@@ -45,9 +43,10 @@ def add(
     """Add a profile. On a terminal the API key is asked for when none is given."""
     embedded = base_url.startswith("embedded:")
     _check(name, base_url, sandbox)
+    api_key = None
     if api_key_file is not None:
         api_key = api_key_file.read().strip()
-    elif api_key is None and not embedded and sys.stdin.isatty():
+    elif not embedded and sys.stdin.isatty():
         api_key = click.prompt("API key (none: just Enter)", default="", hide_input=True, show_default=False)
     if api_key and embedded:
         raise click.UsageError("embedded: is inside the process and takes no API key")

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import click
 import pytest
 
-from ccxt_driver.cli import connection
+from ccxt_driver import profiles
 from ccxt_driver.cli.connection import exchange_config
 
 PROFILE = {"base_url": "http://oms:1", "account_id": 7, "strategy_id": 3, "api_key": "oms_of-the-profile"}
 
 
 @pytest.fixture
-def profiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One profile, named desk."""
-    module: Any = ModuleType("ccxt_driver.profiles")
-    module.ProfileError = type("ProfileError", (Exception,), {})
-
-    def load(name: str) -> Any:
-        if name == "broken":
-            raise module.ProfileError("the file is readable by others")
-        return {"desk": PROFILE}.get(name)
-
-    module.load = load
-    monkeypatch.setitem(sys.modules, "ccxt_driver.profiles", module)
-    monkeypatch.setattr(connection, "find_spec", lambda name: module)
+def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Make a file with one profile, named desk."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with profiles.changing() as content:
+        content["profiles"]["desk"] = PROFILE
+    return profiles.path()
 
 
 def test_what_is_not_given_is_left_to_the_library() -> None:
@@ -42,25 +32,25 @@ def test_options() -> None:
     assert config["timeout"] == 2500
 
 
-@pytest.mark.usefixtures("profiles")
+@pytest.mark.usefixtures("file")
 def test_a_profile_fills_in_what_no_option_gives() -> None:
     config = exchange_config(account_id=8, profile="desk")
     assert config["options"] == {"base_url": "http://oms:1", "account_id": 8, "strategy_id": 3}
     assert config["apiKey"] == "oms_of-the-profile"
 
 
-@pytest.mark.usefixtures("profiles")
+@pytest.mark.usefixtures("file")
 def test_the_key_of_a_profile_goes_to_its_own_gateway_only() -> None:
     assert "apiKey" not in exchange_config("http://other:1", profile="desk")
     assert exchange_config("http://oms:1", profile="desk")["apiKey"] == "oms_of-the-profile"
 
 
-@pytest.mark.usefixtures("profiles")
-def test_no_such_profile() -> None:
+def test_no_such_profile(file: Path) -> None:
     with pytest.raises(click.UsageError, match="--profile: there is no profile other"):
         exchange_config(profile="other")
-    with pytest.raises(click.UsageError, match="--profile: the file is readable by others"):
-        exchange_config(profile="broken")
+    file.write_text("")
+    with pytest.raises(click.UsageError, match=r"--profile: .* cannot be read"):
+        exchange_config(profile="desk")
 
 
 def test_the_key_of_a_file(tmp_path: Path) -> None:

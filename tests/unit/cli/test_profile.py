@@ -71,7 +71,7 @@ def test_added_listed_chosen_and_removed() -> None:
         (("add", "x", "--base-url", "embedded:oms.sqlite"), "whole path"),
         (("add", "x", "--base-url", "embedded:", "--sandbox", "x"), "--sandbox"),
         (("add", "x", "--base-url", "embedded:", "--sandbox", "y"), "no such profile"),
-        (("add", "x", "--base-url", "embedded:", "--api-key", KEY), "takes no API key"),
+        (("add", "x", "--base-url", "embedded:", "--api-key-file", "-"), "takes no API key"),
         (("add", "x"), "--base-url"),
         (("add", "there", "--base-url", "embedded:"), "already"),
         (("use", "nobody"), "there is: there"),
@@ -84,7 +84,7 @@ def test_added_listed_chosen_and_removed() -> None:
 def test_what_is_wrong_is_said_and_changes_nothing(arguments: tuple[str, ...], message: str) -> None:
     call("add", "there", "--base-url", "embedded:")
     before = profiles.path().read_bytes()
-    result = call(*arguments)
+    result = call(*arguments, input=KEY)
 
     assert result.exit_code in (1, 2)
     assert message in result.stderr
@@ -103,7 +103,7 @@ def test_replaced_only_on_request() -> None:
 
 def test_what_others_need_is_not_removed() -> None:
     call("add", "paper", "--base-url", "embedded:")
-    call("add", "live", "--base-url", "http://gateway.test", "--api-key", KEY, "--sandbox", "paper")
+    call("add", "live", "--base-url", "http://gateway.test", "--sandbox", "paper")
 
     assert "sandbox of live" in call("remove", "paper").stderr
     assert call("list").stdout.splitlines()[1].split()[-1] == "paper"
