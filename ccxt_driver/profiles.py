@@ -30,13 +30,18 @@ def path(environment: Mapping[str, str] | None = None) -> Path:
     """Where the profiles are kept: `ccxt-driver/profiles.json` under the user's configuration folder.
 
     :param environment: `XDG_CONFIG_HOME`, on Windows `APPDATA`; None for that of the process
+    :raises ProfileError: the user has no home
     """
     environment = os.environ if environment is None else environment
     folder = environment.get("XDG_CONFIG_HOME")
     if sys.platform == "win32" and not folder:
         folder = environment.get("APPDATA")
-    home = Path(folder) if folder and Path(folder).is_absolute() else Path("~/.config").expanduser()
-    return home / "ccxt-driver" / "profiles.json"
+    if not folder or not Path(folder).is_absolute():
+        try:
+            folder = str(Path.home() / ".config")
+        except RuntimeError as error:  # a user without a home, as in some containers
+            raise ProfileError(f"{error}; set XDG_CONFIG_HOME to keep profiles") from None
+    return Path(folder) / "ccxt-driver" / "profiles.json"
 
 
 def load(name: str | None = None, environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
@@ -63,17 +68,20 @@ def read(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     :raises ProfileError: the file is none of ours
     :raises ProfilesNotSafe: others can read it
     """
-    file = path(environment)
+    nothing: dict[str, Any] = {"version": _VERSION, "chosen": None, "profiles": {}}
     try:
-        state = file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return {"version": _VERSION, "chosen": None, "profiles": {}}
+        file = path(environment)
+    except ProfileError:
+        return nothing
+    try:
+        if not file.exists():
+            return nothing
+        with file.open("rb") as stream:
+            _check_owner(file, os.fstat(stream.fileno()))
+            content = json.load(stream)
     except OSError as error:
-        raise ProfileError(f"{file}: {error.strerror}") from error
-    _check_owner(file, state)
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        raise ProfileError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise ProfileError(f"{file} cannot be read: {type(error).__name__}; remove or repair it") from None
     if not _is_ours(content):
         raise ProfileError(f"{file} is no file of profiles of this version; remove or repair it")
@@ -85,7 +93,16 @@ def _is_ours(content: Any) -> bool:
     return (
         isinstance(profiles, dict)
         and content.get("version") == _VERSION
-        and all(isinstance(each, dict) and set(each) <= set(FIELDS) for each in profiles.values())
+        and all(_is_profile(each) for each in profiles.values())
+    )
+
+
+def _is_profile(settings: Any) -> bool:
+    return (
+        isinstance(settings, dict)
+        and set(settings) <= set(FIELDS)
+        and isinstance(settings.get("base_url"), str)
+        and all(isinstance(settings.get(name, ""), str) for name in ("api_key", "sandbox"))
     )
 
 

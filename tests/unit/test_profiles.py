@@ -36,6 +36,18 @@ def test_without_a_file_there_is_no_profile(file: Path) -> None:
     assert not file.parent.exists()
 
 
+def test_a_user_without_a_home_has_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", fail)
+    assert profiles.load() is None
+    assert OmsCcxtExchange().urls["api"] == "http://127.0.0.1:8000"
+    with pytest.raises(profiles.ProfileError, match="XDG_CONFIG_HOME"):
+        _write(live=LIVE)
+
+
 def test_a_profile_is_what_was_written() -> None:
     _write(live=LIVE, paper={"base_url": "embedded:"})
 
@@ -72,7 +84,19 @@ def test_a_file_that_others_may_use_is_not_read(file: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"version": 2, "profiles": {}}', '{"version": 1, "profiles": {"a": {"b": 1}}}']
+    "text",
+    [
+        *(
+            "",
+            "[]",
+            "{}",
+            "\xff",
+            '{"version": 2, "profiles": {}}',
+            '{"version": 1, "profiles": {"a": {"b": 1}}}',
+        ),
+        *('{"version": 1, "profiles": {"a": {}}}', '{"version": 1, "profiles": {"a": {"base_url": null}}}'),
+        '{"version": 1, "profiles": {"a": {"base_url": "embedded:", "api_key": 7}}}',
+    ],
 )
 def test_a_file_that_is_none_of_ours_is_told(file: Path, text: str) -> None:
     _write(live=LIVE)
