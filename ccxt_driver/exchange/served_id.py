@@ -117,14 +117,13 @@ class ServedId(Host):
         """What of a program's configuration counts."""
         if isinstance(config, _OwnState):
             return config
-        discarded = sorted(name for name in config if name in CREDENTIALS and config[name])
+        secret = {name for name in config if name in CREDENTIALS or _is_secret(name, config[name])}
+        discarded = sorted(name for name in secret if config[name])
         if discarded:
             text = "%s is served by the OMS: the program's own %s not used"
             LOGGER.info(text, self.served_id, f"{', '.join(discarded)} {'are' if discarded[1:] else 'is'}")
         kept = {
-            name: value
-            for name, value in config.items()
-            if name not in CREDENTIALS and name not in _OF_THE_VENUE
+            name: value for name, value in config.items() if name not in secret and name not in _OF_THE_VENUE
         }
         options = kept.get("options")
         if isinstance(options, Mapping):

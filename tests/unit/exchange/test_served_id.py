@@ -50,6 +50,7 @@ def _everything(exchange: Any) -> str:
 def _config() -> dict[str, Any]:
     return {
         **dict.fromkeys(CREDENTIALS, VENUE),
+        "api_secret": VENUE,
         "headers": {"X-MBX-APIKEY": VENUE},
         "urls": {"api": {"public": "https://api.binance.test"}},
         "hostname": "binance.test",
