@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 _FULL: Final = 64 * 1024
 """Bytes that wait in the transport; above that it is left to the other side to read."""
+_AGAIN_SECONDS: Final = 0.01
 _FINAL_TEXT: Final = 0x81
 _BYTE: Final = 126
 _TWO_BYTES: Final = 65_536
@@ -30,11 +31,13 @@ class Wire:
     def __init__(self, transport: asyncio.WriteTransport, writer: AbstractStreamWriter) -> None:
         self._transport = transport
         self._writer = writer
+        # The writer waits from there on only: TLS has other limits, and is full here long before.
+        transport.set_write_buffer_limits(high=_FULL)
 
     @property
     def is_full(self) -> bool:
         """Whether the other side has not read what was written."""
-        return self._transport.get_write_buffer_size() > _FULL
+        return not self._transport.is_closing() and self._transport.get_write_buffer_size() > _FULL
 
     def write(self, frames: Iterable[str]) -> None:
         """Send some frames; of a connection that is gone nobody is told here, but by its reader."""
@@ -47,6 +50,8 @@ class Wire:
         :raises ConnectionError: the other side has gone
         """
         await self._writer.drain()
+        if self.is_full:  # by a transport's own idea of its limits it is not: others have to run meanwhile
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def cut(self) -> None:
         """End the connection at once."""
