@@ -66,7 +66,11 @@ class AccountStream:
     # -- for those who watch -----------------------------------------------------------------------
 
     def watcher(self, key: Hashable, make: Callable[[], AccountWatcher]) -> AccountWatcher:
-        """The watcher of that name, made at its first call."""
+        """The watcher of that name, made at its first call.
+
+        :raises BaseError: the stream is over, for good
+        """
+        self._refuse_over()
         known = self._watchers.get(key)
         if known is not None and not known.over:
             return known
@@ -108,13 +112,18 @@ class AccountStream:
         if self._starting is None or self._starting.done():
             self._starting = asyncio.get_running_loop().create_task(self._start())
             self._starting.add_done_callback(asked_for)
+        await self._shared(self._starting)
+
+    async def _shared(self, task: asyncio.Task[None]) -> None:
+        """Wait for what others wait for, too."""
         try:
-            await asyncio.shield(self._starting)
+            await asyncio.shield(task)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and not task.cancelling():
-                self._refuse_over()  # it is the beginning that was cancelled, by `close`
-            raise
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
+                raise
+            self._refuse_over()  # it is the task that was cancelled, by `close`
+            raise ccxt.ExchangeNotAvailable(f"{self._id} the stream was closed while it began") from None
 
     async def caught_up(self, watcher: AccountWatcher) -> None:
         """See to it that a watcher is given what came between where it begins and where the stream is.
@@ -122,14 +131,18 @@ class AccountStream:
         :raises BaseError: it could not; the next call tries again, and until then it is given nothing newer
         """
         if self._source is not None:
-            await self._source.follow((watcher.kind,))
+            try:
+                await self._source.follow((watcher.kind,))
+            except ccxt.BaseError:
+                self._refuse_over()
+                raise
         for _ in range(2):  # the first may have been begun for others
             if self._source is None or not self._has_passed(watcher):
                 break
             if self._rewinding is None or self._rewinding.done():
                 self._rewinding = asyncio.get_running_loop().create_task(self._rewind(self._source))
                 self._rewinding.add_done_callback(asked_for)
-            await asyncio.shield(self._rewinding)
+            await self._shared(self._rewinding)
         seq, position = watcher.seq, self._position
         if self._source is None or seq is None:
             return
@@ -172,32 +185,33 @@ class AccountStream:
             watcher.fail(error, end=True)
 
     async def close(self) -> None:
-        """End the source."""
+        """End the source. Who begins to watch meanwhile begins anew."""
         tasks = {task for task in (self._starting, self._rewinding) if task is not None and not task.done()}
+        source, self._source = self._source, None
         self._starting = self._rewinding = None
+        self._begun, self._position = False, None
+        self.known = KnownState(self.account_id)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        source, self._source = self._source, None
-        self._begun, self._position = False, None
-        self.known = KnownState(self.account_id)
         if source is not None:
             await source.close()
 
     async def _start(self) -> None:
         self._refusal = None
+        source: Source | None = None
         try:
-            self.take_source(await self._make_source(self))
-            assert self._source is not None, "it was just taken"
-            await self._source.start()
+            source = await self._make_source(self)
+            self.take_source(source)
+            await source.start()
             if self._refusal is not None:
                 raise copied(self._refusal)
             if not self._begun:
                 raise ccxt.ExchangeNotAvailable(f"{self._id} the connection was lost while it was made")
         except BaseException:
-            source, self._source = self._source, None
-            if source is not None:
+            if source is not None and self._source is source:  # else another has closed it
+                self._source = None
                 await source.close()
             raise
 

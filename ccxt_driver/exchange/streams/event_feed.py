@@ -77,7 +77,8 @@ class EventFeed:
 
     def remove(self, subscriber: Subscriber) -> None:
         """Follow it no more; the server goes on sending until the next subscription."""
-        self._subscribers.pop(subscriber.account_id, None)
+        if self._subscribers.get(subscriber.account_id) is subscriber:
+            del self._subscribers[subscriber.account_id]
 
     async def subscribe(self) -> None:
         """Subscribe to all accounts, each from where it stands.

@@ -111,6 +111,7 @@ class RereadingSource:
         if self.known.kinds or self.known.since_ms is not None:
             self._woken.set()  # what has changed since then
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._expected: dict[_Expected, int] = {}
         """What is to be seen, and how often it was looked for."""
         self._moved: OrderedDict[tuple[Kind, int], float] = OrderedDict()
@@ -132,11 +133,14 @@ class RereadingSource:
         When it returns what there was is known, and no change from then on is missed.
 
         :raises BaseError: the first read has failed; it may be started again
+        :raises ExchangeClosedByUser: it was ended meanwhile
         """
         wanted = frozenset().union(*(_NEEDS[kind] for kind in kinds))
         if wanted - self.known.kinds:
             async with self._turn:
                 await self._add(wanted - self.known.kinds)
+        if self._is_closed:
+            raise self._closed_by_user()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"{self._exchange.id} rereading")
             self._task.add_done_callback(self._on_end)
@@ -173,7 +177,7 @@ class RereadingSource:
         :raises BaseError: there are no more reads
         """
         if self._task is None or self._task.done():
-            raise ccxt.ExchangeClosedByUser(f"{self._exchange.id} the stream is closed")
+            raise self._closed_by_user()
         read = asyncio.get_running_loop().create_future()
         self._waiting.append(read)
         self._woken.set()
@@ -181,11 +185,15 @@ class RereadingSource:
 
     async def aclose(self) -> None:
         """End: nothing is published any more."""
+        self._is_closed = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-        self._dismiss(ccxt.ExchangeClosedByUser(f"{self._exchange.id} the stream is closed"))
+        self._dismiss(self._closed_by_user())
+
+    def _closed_by_user(self) -> ccxt.BaseError:
+        return ccxt.ExchangeClosedByUser(f"{self._exchange.id} the stream is closed")
 
     # -- reading
 

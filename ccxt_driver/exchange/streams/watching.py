@@ -44,6 +44,8 @@ class Watcher(Generic[T]):
         self._round: _Round[T] = _Round()
         self._waiters: list[asyncio.Future[None]] = []
         self._failure: BaseException | None = None
+        self._end: BaseException | None = None
+        """Why it takes nothing more."""
         self.ended = False
         """Whether it takes nothing more."""
 
@@ -97,6 +99,8 @@ class Watcher(Generic[T]):
             return
         self.ended = end
         self._failure = error
+        if end:
+            self._end = error
         if self._waiters:
             self._round.failure = error
             self._round = _Round()
@@ -118,6 +122,8 @@ class Watcher(Generic[T]):
                 return self._take(turn, deliver, limit)
             if self._failure is not None:
                 self._say(self._failure)
+            if self._end is not None:  # another call was told, and nothing will come
+                raise copied(self._end)
             await self._news()
             if turn.taken is not None:
                 return deliver(turn.taken)[0]

@@ -427,3 +427,52 @@ async def test_an_order_some_of_whose_deals_were_before_the_stream_has_none(stag
     stage.event("deal_created", **deal(2, "0.25"))
     stage.event(**order("0.75"))
     assert await deals_of(watcher) == [None]
+
+
+async def test_the_end_is_told_to_a_call_that_waits_for_the_past(stage: Stage) -> None:
+    await stage.watcher("a")
+    stage.event()
+    never = asyncio.Event()
+
+    async def rewind(after_seq: int) -> None:
+        await never.wait()
+
+    stage.source.rewind = rewind  # type: ignore[method-assign]
+    late = asyncio.create_task(stage.watcher("late", after_seq=0))
+    await until(lambda: stage.stream._rewinding is not None)
+    stage.stream.end(ccxt.ExchangeClosedByUser("oms closed"))
+    await stage.stream.close()
+    with pytest.raises(ccxt.ExchangeClosedByUser, match="closed"):
+        await asyncio.wait_for(late, 5)
+
+
+async def test_nobody_watches_a_stream_that_is_over(stage: Stage) -> None:
+    await stage.watcher("a")
+    stage.stream.end(ccxt.ExchangeClosedByUser("oms closed"))
+    with pytest.raises(ccxt.ExchangeClosedByUser, match="closed"):
+        await stage.watcher("b")
+
+
+async def test_who_begins_while_it_is_closed_begins_anew(stage: Stage) -> None:
+    await stage.watcher("a")
+    stage.event()
+    never = asyncio.Event()
+
+    async def rewind(after_seq: int) -> None:
+        await never.wait()
+
+    stage.source.rewind = rewind  # type: ignore[method-assign]
+    late = asyncio.create_task(stage.watcher("late", after_seq=0))
+    await until(lambda: stage.stream._rewinding is not None)
+    late.cancel()
+    await asyncio.wait({late})
+    await stage.stream.remove("late", ccxt.UnsubscribeError("oms"))
+    removing = asyncio.create_task(stage.stream.remove("a", ccxt.UnsubscribeError("oms")))
+    await asyncio.sleep(0)
+    assert not removing.done()
+    again = await stage.watcher("again")
+    await removing
+    assert stage.stream.is_on
+    assert [each.done[-1] for each in stage.sources] == ["close", ("start", None)]
+    stage.event()
+    assert len(again) == 1

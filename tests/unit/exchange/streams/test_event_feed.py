@@ -303,3 +303,13 @@ async def test_a_subscription_that_is_confirmed_twice_begins_once(stage: Stage) 
     await stage.feed.subscribe()
 
     assert subscriber.names == ["subscribing", "snapshot", "subscribed"]
+
+
+async def test_one_that_ends_late_does_not_take_its_successor_along(stage: Stage) -> None:
+    [old] = stage.follow(1)
+    [new] = stage.follow(1)
+    stage.feed.remove(old)
+    await stage.feed.subscribe()
+    stage.feed.on_frame(event(1))
+    assert "event" in new.names
+    assert "event" not in old.names

@@ -272,3 +272,11 @@ async def test_what_stands_for_everything_before_it_replaces_it() -> None:
     for price in (1, 2, 3):
         watched.replace(price)
     assert await watched.next(all_of) == [3]
+
+
+async def test_every_call_of_one_that_has_ended_is_told_why() -> None:
+    watched = watcher()
+    watched.fail(ccxt.ExchangeClosedByUser("oms closed"), end=True)
+    for _ in range(2):  # calls of the same watcher that did not wait yet
+        with pytest.raises(ccxt.ExchangeClosedByUser, match="closed"):
+            await asyncio.wait_for(watched.next(all_of), 5)
