@@ -15,11 +15,12 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.stream_settings import StreamSettings
 
 from .market_socket import MarketSocket
-from .market_topics import Ended, Topic
+from .market_topics import Ended, Topic, shared
 from .market_watch import MarketWatch
 from .pacing import Pace
 from .price_news import PriceNews
 from .socket import GatewaySocket
+from .watching import asked_for
 
 LOG: Final = logging.getLogger("ccxt_driver")
 _IN_PROCESS_INTERVAL: Final = 0.25
@@ -56,6 +57,7 @@ class MarketHub:
         self._tickers = Together(self, exchange._ticker, "fetch_tickers")
         self._best = Together(self, None, "fetch_bids_asks")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closings: set[asyncio.Task[None]] = set()
 
     # -- what topics ask of it -----------------------------------------------------------------------
 
@@ -112,16 +114,17 @@ class MarketHub:
             self._socket.subscribe_again(topic)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Let something run that several may wait for, or nobody."""
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        """Let something run that several may wait for, or nobody; `close` ends it."""
+        return self._spawned(work, self._tasks)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waited for it may have been cancelled
+    def _spawned(
+        self, work: Coroutine[Any, Any, None], those: set[asyncio.Task[None]]
+    ) -> asyncio.Task[None]:
+        task = self.loop.create_task(work)
+        those.add(task)
+        task.add_done_callback(those.discard)
+        task.add_done_callback(asked_for)  # whoever waited for it may have been cancelled
+        return task
 
     # -- for the methods -------------------------------------------------------------------------
 
@@ -165,7 +168,7 @@ class MarketHub:
         if not watch.is_started:
             if watch.starting is None:
                 watch.starting = self.spawn(self._start(watch, since))
-            await asyncio.shield(watch.starting)
+            await shared(watch.starting)
         elif not (len(watch.watcher) and watch.topics[0].is_sequence):
             await self._fresh(topic for topic in watch.topics if not topic.is_background)
 
@@ -237,7 +240,7 @@ class MarketHub:
             topic.forget()
             if self._socket is not None:
                 self._socket.leave(topic)
-            self.spawn(topic.close())
+            self._spawned(topic.close(), self._closings)
         if not self._topics and self._news is not None:
             self._news.close()
             self._news = None
@@ -246,8 +249,10 @@ class MarketHub:
         """Wait until all that was ended is."""
         if self._socket is not None:
             await self._socket.close()
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        for task in self._tasks:
+            task.cancel()
+        while self._tasks or self._closings:
+            await asyncio.wait(self._tasks | self._closings)
 
 
 class Together:
@@ -287,6 +292,10 @@ class Together:
         params = {"account_id": account_id}
         try:
             answers = await self._answers([*group], params)
+        except asyncio.CancelledError:
+            for future in group.values():
+                future.cancel()
+            raise
         except Exception as error:  # noqa: BLE001  # it is raised from those who asked
             for future in group.values():
                 future.set_exception(error)

@@ -104,13 +104,7 @@ class Topic(ABC):
         if self._reading is None:
             self._reading = self._hub.loop.create_task(self._read())
             self._reading.add_done_callback(self._has_read)
-        try:
-            await asyncio.shield(self._reading)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._has_closed() and task is not None and not task.cancelling():
-                raise Ended from None  # it was not the caller who was cancelled
-            raise
+        await shared(self._reading)
 
     def expect(self) -> None:
         """Somebody is going to wait for what is new."""
@@ -649,6 +643,20 @@ class StatusTopic(Topic):
 
     def forget(self) -> None:
         """ccxt has no cache of it."""
+
+
+async def shared(task: asyncio.Task[None]) -> None:
+    """Wait for what others wait for, too.
+
+    :raises Ended: it was cancelled, and not the caller
+    """
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        caller = asyncio.current_task()
+        if task.cancelled() and caller is not None and not caller.cancelling():
+            raise Ended from None
+        raise
 
 
 def _content(ticker: Mapping[str, Any]) -> dict[str, Any]:

@@ -448,3 +448,31 @@ async def test_programs_may_clear_the_caches(floor: Floor) -> None:
     assert lasts(await soon(ex.watch_trades(SPOT))) == [61.0]
     assert (await soon(ex.watch_ohlcv(SPOT)))[-1][4] == 61.0
     assert SPOT in ex.ohlcvs
+
+
+# -- the end of what begins --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["close", "un_watch_ticker"])
+async def test_all_calls_that_begin_are_told_of_the_end(floor: Floor, end: str) -> None:
+    ex = floor.exchange()
+    await ex.load_markets()
+    never, asked = asyncio.Event(), asyncio.Event()
+
+    async def silent(*arguments: Any) -> Any:
+        asked.set()
+        await never.wait()
+
+    ex._ticker = silent
+    calls = [waiting(ex.watch_ticker(SPOT)) for _ in range(2)]
+    await soon(asked.wait())
+    hub = ex._stream_desk.parts["market"]
+    if end == "close":
+        await soon(ex.close())
+        assert not hub._tasks
+    else:
+        await soon(ex.un_watch_ticker(SPOT))
+    error = ccxt.ExchangeClosedByUser if end == "close" else ccxt.UnsubscribeError
+    for call in calls:
+        with pytest.raises(error):
+            await soon(call)

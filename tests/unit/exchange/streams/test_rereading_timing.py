@@ -459,3 +459,15 @@ async def test_a_known_state_is_read_from_at_once() -> None:
     assert [change.row["id"] for change in case.published] == [2]
     assert sorted(known.open_orders) == [1, 2]
     await case.source.aclose()
+
+
+async def test_what_is_ended_while_it_begins_does_not_run_on() -> None:
+    case = Case()
+    case.reader.held = asyncio.Event()
+    begins = asyncio.create_task(case.source.start())
+    await until(lambda: case.reader.under_way == 1)
+    await case.source.aclose()
+    case.reader.held.set()
+    with pytest.raises(ccxt.ExchangeClosedByUser):
+        await begins
+    assert case.source._task is None
