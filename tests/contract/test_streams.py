@@ -196,6 +196,25 @@ async def test_a_snapshot_first_where_that_is_wanted(desk: StreamDesk) -> None:
     assert (await waiting[1])["BTC"]["total"] == 12.0
 
 
+async def test_a_snapshot_is_not_lost_with_a_call_that_is_cancelled(desk: StreamDesk) -> None:
+    desk.order("buy", 1)
+    ex = desk.exchange(watchPositions={"fetchPositionsSnapshot": True})
+    asked, read = asyncio.Event(), ex.fetch_positions
+
+    async def silent(*arguments: Any) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    ex.fetch_positions = silent  # type: ignore[method-assign]
+    call = asyncio.create_task(ex.watch_positions())
+    await asked.wait()
+    call.cancel()
+    await asyncio.wait({call})
+    ex.fetch_positions = read  # type: ignore[method-assign]
+    [position] = await asyncio.wait_for(ex.watch_positions(), 5)
+    assert position["contracts"] == 1.0
+
+
 async def test_an_order_of_the_same_task_is_seen(desk: StreamDesk) -> None:
     """Whoever begins to watch and then commands, sees what it has commanded."""
     ex = desk.exchange()

@@ -80,9 +80,9 @@ class AccountStreams(Streaming):
         if self.handle_option("watchPositions", "fetchPositionsSnapshot", False):
             watcher, _ = await self._watcher_of(Kind.POSITION, "watch_positions", symbols, params)
             if not watcher.was_given_a_snapshot:
-                watcher.was_given_a_snapshot = True
                 known = await self.fetch_positions(symbols, self._own_params(params))
-                if known:
+                is_first, watcher.was_given_a_snapshot = not watcher.was_given_a_snapshot, True
+                if known and is_first:
                     return known
         return await self._watched(*asked)
 
@@ -205,12 +205,6 @@ class AccountStreams(Streaming):
         error = ccxt.UnsubscribeError(f"{self.id} {method} was unsubscribed")
         await self._desk().stream(account_id).remove(key, error)
         return True
-
-    def _watcher_name(self, params: Mapping[str, Any]) -> str | int | None:
-        name = params.get("watcher")
-        if not isinstance(name, str | int | None):
-            raise ccxt.BadRequest(f"{self.id} watcher: expected a name, got {name!r}"[:200])
-        return name
 
     def _symbols_of(self, symbols: Any) -> frozenset[str] | None:
         if symbols is None:

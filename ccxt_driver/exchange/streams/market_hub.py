@@ -117,9 +117,7 @@ class MarketHub:
         """Let something run that several may wait for, or nobody; `close` ends it."""
         return self._spawned(work, self._tasks)
 
-    def _spawned(
-        self, work: Coroutine[Any, Any, None], those: set[asyncio.Task[None]]
-    ) -> asyncio.Task[None]:
+    def _spawned(self, work: Coroutine[Any, Any, None], those: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = self.loop.create_task(work)
         those.add(task)
         task.add_done_callback(those.discard)

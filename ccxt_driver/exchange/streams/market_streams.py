@@ -255,7 +255,7 @@ class MarketStreams(Streaming):
         :param topics: kind and arguments of each topic
         """
         account_id = self._account_id(params)
-        key: Hashable = (method, account_id, tuple(what), params.get("watcher"))
+        key: Hashable = (method, account_id, tuple(what), self._watcher_name(params))
 
         def make() -> MarketWatch:
             made = [hub.topic(kind, account_id, *names) for kind, names in topics]
@@ -325,6 +325,7 @@ class MarketStreams(Streaming):
         return await hub.next(watch, deliver, None, None)
 
     async def _book_of(self, method: str, symbols: list[str], limit: Any, params: dict[str, Any]) -> Any:
+        limit = self._list_arguments(None, limit, {})["limit"]
         self.need_capability("fetch_order_book")
         hub = self._market_hub()
         topics = [(BookTopic, (symbol,)) for symbol in symbols]
@@ -342,6 +343,8 @@ class MarketStreams(Streaming):
     async def _trades_of(
         self, method: str, symbols: list[str], since: Any, limit: Any, params: dict[str, Any]
     ) -> Any:
+        checked = self._list_arguments(since, limit, {})
+        since, limit = checked["since"], checked["limit"]
         self.need_capability("fetch_trades")
         hub = self._market_hub()
         topics = [(TradesTopic, (symbol,)) for symbol in symbols]
@@ -375,6 +378,8 @@ class MarketStreams(Streaming):
     async def _candles_of(
         self, method: str, pairs: _Pairs, since: Any, limit: Any, params: dict[str, Any]
     ) -> Any:
+        checked = self._list_arguments(since, limit, {})
+        since, limit = checked["since"], checked["limit"]
         self.need_capability("fetch_ohlcv")
         hub = self._market_hub()
         topics = [(CandlesTopic, pair) for pair in pairs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,6 +109,12 @@ class Streaming(AsyncExchange):
     def _own_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Parameters for a read, without those of streams."""
         return self.omit(params, ["watcher", "after_seq"])
+
+    def _watcher_name(self, params: Mapping[str, Any]) -> str | int | None:
+        name = params.get("watcher")
+        if not isinstance(name, str | int | None):
+            raise ccxt.BadRequest(f"{self.id} watcher: expected a name, got {name!r}"[:200])
+        return name
 
     # -- the socket --------------------------------------------------------------------------------------
 

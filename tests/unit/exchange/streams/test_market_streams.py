@@ -476,3 +476,22 @@ async def test_all_calls_that_begin_are_told_of_the_end(floor: Floor, end: str) 
     for call in calls:
         with pytest.raises(error):
             await soon(call)
+
+
+@pytest.mark.parametrize(
+    "method, arguments, named",
+    [
+        ("watch_trades", (SPOT, None, 0), "limit"),  # for ever none of what is new
+        ("watch_trades", (SPOT, None, -1), "limit"),
+        ("watch_trades", (SPOT, "yesterday"), "since"),
+        ("watch_ohlcv", (SPOT, "1m", None, 0), "limit"),
+        ("watch_order_book", (SPOT, -2), "limit"),
+        ("watch_ticker", (SPOT, {"watcher": ["a"]}), "watcher"),
+    ],
+)
+async def test_bad_arguments_are_named(
+    floor: Floor, method: str, arguments: tuple[Any, ...], named: str
+) -> None:
+    ex = floor.exchange()
+    with pytest.raises(ccxt.BadRequest, match=f"oms {named}: expected"):
+        await soon(getattr(ex, method)(*arguments))
