@@ -15,6 +15,8 @@ from typing import Any, Final, TypeVar
 _T = TypeVar("_T")
 
 _THREAD_SECONDS: Final = 10.0
+_TURN_SECONDS: Final = 1e-9
+"""What a turn of the loop takes: whoever waits for less than a float can tell would wait for ever."""
 _LOOKS: Final = 3
 """So often it is looked whether bytes have come before time passes."""
 
@@ -26,6 +28,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
     """Seconds that were not waited."""
 
     def select(self, timeout: float | None = None) -> Any:
+        self.passed += _TURN_SECONDS
         if timeout is None:  # nobody waits for time to pass: another thread has to say something
             found = super().select(_THREAD_SECONDS)
             if not found:

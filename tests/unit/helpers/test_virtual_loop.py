@@ -52,3 +52,15 @@ def test_its_clock_tells_the_same_time() -> None:
     loop.run_until_complete(asyncio.sleep(2))
     assert 3_000 <= loop.now_ms() < 3_100
     loop.close()
+
+
+def test_time_passes_for_who_waits_for_next_to_nothing() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(6.5)
+        before = loop.time()
+        for _ in range(10):
+            await asyncio.sleep(1e-16)
+        assert loop.time() > before
+
+    run_virtually(main())
