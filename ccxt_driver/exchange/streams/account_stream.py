@@ -65,16 +65,17 @@ class AccountStream:
 
     # -- for those who watch -----------------------------------------------------------------------
 
-    def watcher(self, key: Hashable, make: Callable[[], AccountWatcher]) -> AccountWatcher:
+    def watcher(self, key: Hashable, make: Callable[[int | None], AccountWatcher]) -> AccountWatcher:
         """The watcher of that name, made at its first call.
 
+        :param make: is given the event after which one goes on that was too slow; None for any other
         :raises BaseError: the stream is over, for good
         """
         self._refuse_over()
         known = self._watchers.get(key)
         if known is not None and not known.over:
             return known
-        watcher = self._watchers[key] = make()
+        watcher = self._watchers[key] = make(None if known is None else known.resume_after)
         self._know_kinds()
         if watcher.seq is None and self._begun:
             watcher.seq = self._position

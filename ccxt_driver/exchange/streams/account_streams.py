@@ -187,8 +187,9 @@ class AccountStreams(Streaming):
             wanted = self._symbols_of(symbols)
             key = (method, wanted, strategy_id, name)
 
-            def make() -> AccountWatcher:
-                begin = position if after_seq is None else after_seq
+            def make(resume_after: int | None) -> AccountWatcher:
+                begin = position if resume_after is None else resume_after
+                begin = begin if after_seq is None else after_seq
                 most, of_kind = desk.settings.buffer, None if kind is Kind.BALANCE else strategy_id
                 return AccountWatcher(f"{self.id} {method}", most, kind, wanted, of_kind, begin)
 

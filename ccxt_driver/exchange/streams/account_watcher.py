@@ -39,6 +39,8 @@ class AccountWatcher(Watcher[Change]):
         self.balance: dict[str, dict[str, Any]] | None = None
         """The account's money as of the last delivered change, where that is watched."""
         self.was_given_a_snapshot = False
+        self.resume_after: int | None = None
+        """After which event the next one of this name goes on, when this was too slow."""
         self._symbols = symbols
         self._strategy_id = strategy_id
 
@@ -57,10 +59,10 @@ class AccountWatcher(Watcher[Change]):
         """Where the stream can be resumed, if the server numbers its events."""
         if first.seq is None:
             return super().too_slow(first)
-        after = first.seq - 1
+        self.resume_after = after = first.seq - 1
         message = (
             f"{self.name}: more than {self._most} changes were not asked for in time, those after them are "
-            f"not kept; go on with params={{'after_seq': {after}}} to be given all of them"
+            f"not kept here; the next call goes on after event {after}, nothing is lost"
         )
         error = annotate(ccxt.ExchangeError(message), code="slow_consumer")
         error.__dict__["after_seq"] = after

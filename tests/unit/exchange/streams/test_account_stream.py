@@ -102,7 +102,7 @@ class Stage:
             await self.stream.started()
         begin = self.stream.position if after_seq is None else after_seq
         made = self.stream.watcher(
-            key, lambda: AccountWatcher(f"oms {key}", 100, kind, None, strategy, begin)
+            key, lambda resume: AccountWatcher(f"oms {key}", 100, kind, None, strategy, begin)
         )
         await self.stream.caught_up(made)
         return made
@@ -476,3 +476,21 @@ async def test_who_begins_while_it_is_closed_begins_anew(stage: Stage) -> None:
     assert [each.done[-1] for each in stage.sources] == ["close", ("start", None)]
     stage.event()
     assert len(again) == 1
+
+
+async def test_who_was_too_slow_goes_on_where_it_stopped_whoever_calls_next(stage: Stage) -> None:
+    def make(resume_after: int | None) -> AccountWatcher:
+        return AccountWatcher("oms watch_orders", 3, Kind.ORDER, None, None, resume_after)
+
+    await stage.watcher()
+    watcher = stage.stream.watcher("slow", make)
+    for _ in range(8):
+        stage.event()
+    assert await taken(watcher) == [1, 2, 3]
+    with pytest.raises(ccxt.ExchangeError, match="goes on after event 3"):
+        await watcher.next(seqs)
+    stage.event()
+    again = stage.stream.watcher("slow", make)
+    await stage.stream.caught_up(again)
+    assert again is not watcher
+    assert await taken(again) == [4, 5, 6]

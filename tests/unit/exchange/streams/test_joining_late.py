@@ -63,7 +63,7 @@ async def begun_at(last: int) -> tuple[AccountStream, SlowSource]:
 
 
 def watcher_of(stream: AccountStream, name: str, after_seq: int | None) -> AccountWatcher:
-    return stream.watcher(name, lambda: AccountWatcher(name, 1000, Kind.ORDER, None, None, after_seq))
+    return stream.watcher(name, lambda resume: AccountWatcher(name, 1000, Kind.ORDER, None, None, after_seq))
 
 
 async def taken(watcher: AccountWatcher) -> list[Any]:
@@ -146,7 +146,7 @@ async def test_who_was_too_slow_is_given_what_is_kept_and_comes_further_with_eac
         for seq in range(after + 1, 26):
             watcher.take(change(seq))
         got += await taken(watcher)
-        with pytest.raises(ccxt.ExchangeError, match="after_seq") as raised:
+        with pytest.raises(ccxt.ExchangeError, match="goes on after event") as raised:
             await watcher.next(lambda changes: (None, len(changes)))
         after = vars(raised.value)["after_seq"]
     assert (got, after) == ([*range(1, 21)], 20)
