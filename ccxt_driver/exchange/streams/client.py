@@ -148,6 +148,12 @@ class OmsClient(Client):
             raise ccxt.NetworkError(f"{self.url}: the connection is closed")
         try:
             await self.connection.send_str(text)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Another was: all who wait for the other side to read wait for one future of aiohttp's. The
+            # frame is on its way.
         except (ClientError, OSError) as error:
             raise ccxt.NetworkError(f"{self.url}: {error}") from error
 

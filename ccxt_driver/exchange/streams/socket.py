@@ -16,6 +16,7 @@ from ccxt_driver.errors import annotate, error_from_detail
 from ccxt_driver.exchange.stream_settings import StreamSettings
 
 from .client import HandshakeRefused, OmsClient
+from .watching import copied
 
 LOG: Final = logging.getLogger("ccxt_driver")
 
@@ -97,6 +98,10 @@ class GatewaySocket:
         self._up = asyncio.Event()
         self._up_at: float | None = None
         """When the connection there is, or was, came up."""
+        self._was_up = False
+        """Whether there has been one."""
+        self._key = ""
+        """Signed in with it."""
         self._failure: ccxt.BaseError | None = None
 
     # -- for those who use it ----------------------------------------------------------------------
@@ -124,6 +129,8 @@ class GatewaySocket:
         :raises ExchangeNotAvailable: it cannot be connected in that time; it is still tried
         """
         self.start()
+        if self._up.is_set() and self._key != self._own_key():
+            self.drop("the key is another now")
         if self._up.is_set():
             return
         assert self._task is not None, "it was started"
@@ -135,7 +142,7 @@ class GatewaySocket:
         finally:
             up.cancel()
         if self._failure is not None:
-            raise self._failure
+            raise copied(self._failure)
         if not self._up.is_set():
             raise ccxt.ExchangeNotAvailable(f"{self._exchange.id} {self.url}: no connection")
 
@@ -163,16 +170,18 @@ class GatewaySocket:
         if client is None or not client.isConnected:
             error = ccxt.ExchangeNotAvailable(f"{self._exchange.id} {self.url}: not connected")
             raise annotate(error, outcome="not_sent")
-        loop = asyncio.get_running_loop()
-        number, answer = next(self._ids), loop.create_future()
+        number, answer = next(self._ids), asyncio.get_running_loop().create_future()
         self._asks[number] = _Ask(answer, last, each)
         seconds = self._exchange.timeout / 1000 if seconds is None else seconds
-        clock = loop.call_later(seconds, _give_up, answer)
+        question = {"id": number, "namespace": namespace, "action": action, "payload": payload}
+        frame: Frame
         try:
-            await client.send({"id": number, "namespace": namespace, "action": action, "payload": payload})
-            frame: Frame = await answer
+            async with asyncio.timeout(seconds):
+                await client.send(question)  # waits, too, where the other side reads nothing
+                frame = await answer
+        except TimeoutError:
+            frame = answer.result() if answer.done() and not answer.cancelled() else _LATE
         finally:
-            clock.cancel()
             del self._asks[number]
         if frame is _LATE:
             # Nobody waits for its number any more. Whether the connection is dead the heartbeat tells.
@@ -251,6 +260,7 @@ class GatewaySocket:
             for listener in tuple(self._listeners):
                 await listener.on_up()
             self._up.set()
+            self._was_up = True
             self._up_at = asyncio.get_running_loop().time()
             return await asyncio.shield(lost)
         finally:
@@ -260,11 +270,11 @@ class GatewaySocket:
 
     def _pause(self, attempt: int, reason: ccxt.NetworkError) -> float:
         """Seconds before the next attempt: none after a connection that stood, then longer and longer."""
-        if isinstance(reason, HandshakeRefused) and reason.retry_after is not None:
-            return reason.retry_after
         settings = self._settings
         longest: float = min(settings.backoff_first * 2 ** min(attempt, 30), settings.backoff_most)
-        return longest * (0.5 + random.random() / 2)  # so that not all clients come at once
+        pause = longest * (0.5 + random.random() / 2)  # so that not all clients come at once
+        wanted = reason.retry_after if isinstance(reason, HandshakeRefused) else None
+        return pause if wanted is None else max(pause, wanted)
 
     async def _connect(self) -> asyncio.Future[ccxt.NetworkError]:
         """Dial and sign in.
@@ -291,21 +301,26 @@ class GatewaySocket:
     def _refusal(self, error: HandshakeRefused) -> ccxt.BaseError:
         if error.status == 401:
             return ccxt.AuthenticationError(f"{self._exchange.id} {error}")
-        if error.status in _CLOSED_TO_US:
+        # Where there was one it comes back: a proxy answers so while its server is started anew. To poll
+        # instead would begin with what there is then, and leave out what has happened since.
+        if error.status in _CLOSED_TO_US and not self._was_up:
             return SocketClosed(f"{self._exchange.id} {error}")
         return error
 
     async def _sign_in(self, lost: asyncio.Future[ccxt.NetworkError]) -> None:
-        key = self._exchange.apiKey
-        if not key:
+        self._key = self._own_key()
+        if not self._key:
             return
         try:
-            await self.ask(Namespace.SYSTEM, Action.AUTH, {"api_key": str(key)})
+            await self.ask(Namespace.SYSTEM, Action.AUTH, {"api_key": self._key})
         except ccxt.NetworkError as error:
             reason = lost.result() if lost.done() else error
             if reason.__dict__.get("close_code") == _POLICY:
                 raise ccxt.AuthenticationError(f"{self._exchange.id} {reason}") from error
             raise
+
+    def _own_key(self) -> str:
+        return str(self._exchange.apiKey or "")
 
     async def _beat(self) -> None:
         """Ping now and then; a connection on which nothing comes after that is dead."""
@@ -343,6 +358,7 @@ class GatewaySocket:
 
     def _break_off(self, reason: ccxt.NetworkError) -> None:
         """Nobody will answer what was asked on a connection that is over."""
+        self._up.clear()
         for ask in self._asks.values():
             if not ask.answer.done():
                 ask.answer.set_result({"event": None, "lost": reason})
@@ -381,11 +397,6 @@ class GatewaySocket:
             detail = said if isinstance(said, Mapping) else {"code": "", "message": str(said)}
             raise error_from_detail(self._exchange.id, detail, command=payload.get("command"))
         return frame
-
-
-def _give_up(answer: asyncio.Future[Frame]) -> None:
-    if not answer.done():
-        answer.set_result(_LATE)
 
 
 def _told(task: asyncio.Task[None]) -> None:

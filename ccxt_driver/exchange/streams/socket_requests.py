@@ -123,14 +123,13 @@ class SocketRequests(Streaming):
         if path in _QUERIES and Feature.WS_QUERIES not in await self._features():
             return None
         socket = self._desk().socket()
-        if not socket.is_up:
-            try:
-                await socket.ready()
-            except SocketClosed:
-                return None
-            except ccxt.BaseError as error:
-                error.__dict__["outcome"] = "not_sent"
-                raise
+        try:
+            await socket.ready()
+        except SocketClosed:
+            return None
+        except ccxt.BaseError as error:
+            error.__dict__["outcome"] = "not_sent"
+            raise
         return socket
 
     async def _asked_over(self, socket: GatewaySocket, path: str, params: Any) -> Any:

@@ -219,3 +219,24 @@ async def test_options_of_the_user_reach_the_handshake(ends: Ends) -> None:
     client = await ends.connected(headers={"x-own": "1"})
     assert ends.server.requests[0].headers["x-own"] == "1"
     await client.close()
+
+
+async def test_who_is_cancelled_while_the_other_side_reads_nothing_takes_nobody_along(ends: Ends) -> None:
+    ends.server.deaf = True
+    client = await ends.connected()
+    sending: list[asyncio.Task[None]] = []
+    try:
+        while sum(not each.done() for each in sending) < 3:
+            sending.append(asyncio.create_task(client.send("x" * 1_000_000)))
+            await asyncio.sleep(0.01)
+        cancelled, *others = [each for each in sending if not each.done()]
+        cancelled.cancel()
+        await asyncio.wait(sending, timeout=0.1)
+        assert cancelled.cancelled()
+        assert not any(each.cancelled() for each in others)
+    finally:
+        for each in sending:
+            each.cancel()
+        await asyncio.wait(sending)
+        await client.close()
+        ends.server.stop()

@@ -303,6 +303,65 @@ def test_a_server_that_says_when_is_heard() -> None:
     play(test)
 
 
+def test_a_server_that_says_at_once_is_not_asked_without_a_pause() -> None:
+    async def test(stage: Stage) -> None:
+        def refuse() -> Exception:
+            assert len(stage.gateway.dialled) < 100
+            return HandshakeRefused("HTTP 503", 503, retry_after=0.0)
+
+        stage.gateway.dial_error = refuse
+        stage.socket.start()
+        await asyncio.sleep(60)
+        assert 5 < len(stage.gateway.dialled) < 15
+
+    play(test)
+
+
+def test_a_connection_that_there_was_is_not_given_up_for_a_proxy_that_knows_none() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.socket.ready()
+        stage.gateway.dial_error = HandshakeRefused("HTTP 404", 404)
+        stage.gateway.client.end(ccxt.NetworkError("gone"))
+        await asyncio.sleep(5)
+        assert set(stage.listener.names) == {"up", "down"}
+        stage.gateway.dial_error = None
+        await stage.socket.ready()
+        assert stage.listener.names[-1] == "up"
+
+    play(test)
+
+
+def test_another_key_is_signed_in_with_before_anything_is_asked() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.socket.ready()
+        stage.gateway.apiKey = "another"
+        await stage.socket.ready()
+        await stage.socket.ready()
+        assert [frame["payload"] for _, frame in stage.gateway.sent] == [
+            {"api_key": "the-key"},
+            {"api_key": "another"},
+        ]
+
+    play(test)
+
+
+def test_a_frame_that_the_other_side_does_not_read_is_not_waited_for_for_ever() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.socket.ready()
+
+        async def send(frame: Frame) -> None:
+            await asyncio.Event().wait()
+
+        stage.gateway.client.send = send  # type: ignore[method-assign]
+        began = now()
+        with pytest.raises(ccxt.RequestTimeout) as info:
+            await stage.socket.ask("position", "command", {}, seconds=2)
+        assert now() - began == pytest.approx(2)
+        assert vars(info.value)["outcome"] == "unknown"
+
+    play(test)
+
+
 def test_a_call_waits_for_a_connection_as_long_as_an_outage_and_the_listeners_are_told_once() -> None:
     async def test(stage: Stage) -> None:
         stage.gateway.dial_error = ccxt.ExchangeNotAvailable("refused")
