@@ -835,6 +835,18 @@ def _cut(desk: StreamDesk) -> None:
     desk.served.run(cut())
 
 
+async def test_each_object_has_a_connection_of_its_own(served: StreamDesk) -> None:
+    one, other = served.exchange(), served.exchange()
+    waiting, _ = await served.waiting(one.watch_orders(), other.watch_orders())
+    [client] = one.clients.values()
+    assert list(other.clients.values()) != [client]
+    assert OmsCcxtExchange.clients == {}  # ccxt's own: that of every exchange
+    await other.close()
+    assert client.isConnected
+    served.order("buy", 1)
+    assert await waiting
+
+
 async def test_a_connection_that_is_lost_is_resumed_without_loss_or_doubling(served: StreamDesk) -> None:
     ex = served.exchange(streams=QUICK)
     begin = served.oms.last_seq(NETTING)

@@ -16,7 +16,7 @@ from .client import OmsClient
 from .desk import StreamDesk
 
 _LONGEST_WAIT: Final = 1.0
-"""Seconds that a command waits for a stream that is about to begin."""
+"""Seconds that commands wait for a stream that is about to begin, from then on."""
 
 
 class Streaming(AsyncExchange):
@@ -68,6 +68,8 @@ class Streaming(AsyncExchange):
     @contextmanager
     def _beginning(self, desk: StreamDesk) -> Iterator[None]:
         """While a stream begins, commands of this object wait a little: their events are to be seen."""
+        if not desk.beginning:
+            desk.waited_for_until = desk.loop.time() + _LONGEST_WAIT
         desk.beginning += 1
         desk.begun.clear()
         try:
@@ -82,10 +84,10 @@ class Streaming(AsyncExchange):
         if desk is None or not desk.beginning:
             return
         try:
-            async with asyncio.timeout(_LONGEST_WAIT):
+            async with asyncio.timeout_at(desk.waited_for_until):
                 await desk.begun.wait()
         except TimeoutError:
-            return  # an order is not held up by a server that gives no stream
+            return  # orders are not held up, one by one, by a server that gives no stream
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         await self._streams_have_begun()
@@ -130,8 +132,8 @@ class Streaming(AsyncExchange):
         client = OmsClient(url, handle, lost, settings)
         http_proxy, https_proxy, _ = self.check_ws_proxy_settings()
         client.proxy = http_proxy or https_proxy
-        if self.clients is None:
-            self.clients = {}
+        if not self.clients:
+            self.clients = {}  # ccxt's is of the class: all objects of the process would close each other's
         self.clients[url] = client
         return client
 
@@ -154,7 +156,7 @@ class Streaming(AsyncExchange):
     async def close(self, clean_instance_data: bool = False) -> Any:
         """Close all connections; calls of `watch_*` that wait get ExchangeClosedByUser."""
         desk, self._stream_desk = self._stream_desk, None
-        if desk is not None:
+        if desk is not None and not desk.loop.is_closed():  # else nothing of it runs any more
             desk.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by the user"))
             await desk.close()
         return await (super().close(True) if clean_instance_data else super().close())
