@@ -113,7 +113,7 @@ class AccountStreams(Streaming):
         balance: Any = await watcher.next(lambda changes: self._delivered_balance(watcher, changes))
         if isinstance(balance, ccxt.BaseError):
             raise balance
-        self.balance = balance
+        self.balance = self.deep_extend(balance)  # the caller may do with its own what it likes
         found: Balances = balance
         return found
 

@@ -48,6 +48,8 @@ class StreamDesk:
         """Streams that are not of accounts, by name."""
         self.beginning = 0
         """How many calls are about to begin a stream: commands of this object wait for them."""
+        self.waited_for_until = 0.0
+        """How long they do, in the loop's seconds."""
         self.begun = asyncio.Event()
 
     def socket(self) -> GatewaySocket:

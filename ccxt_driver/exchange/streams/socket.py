@@ -55,7 +55,7 @@ class Listener(Protocol):
         """The connection was lost, or could not be made; another is made by itself."""
 
     def on_outage(self, error: ccxt.NetworkError) -> None:
-        """There has been no connection for `outage` seconds; more attempts follow."""
+        """There has been no connection for `outage` seconds, or for as long again; more attempts follow."""
 
     def on_failed(self, error: ccxt.BaseError) -> None:
         """No other attempt is made: the key is not accepted, or there is no WebSocket."""
@@ -98,6 +98,8 @@ class GatewaySocket:
         self._up = asyncio.Event()
         self._up_at: float | None = None
         """When the connection there is, or was, came up."""
+        self._tell_at = 0.0
+        """When those who wait are told that there is no connection."""
         self._was_up = False
         """Whether there has been one."""
         self._key = ""
@@ -215,7 +217,7 @@ class GatewaySocket:
     async def _keep_connected(self) -> None:
         """Connect again and again, until it is closed, or no other attempt would do better."""
         loop = asyncio.get_running_loop()
-        attempt, down_since, told = 0, loop.time(), False
+        attempt, self._tell_at = 0, loop.time() + self._settings.outage
         while True:
             self._up_at = None
             try:
@@ -233,15 +235,24 @@ class GatewaySocket:
             LOG.debug("%s /ws: %s", self._exchange.id, reason)
             for listener in tuple(self._listeners):
                 listener.on_down(reason)
-            told = told and self._up_at is None
             if self._has_stood():
-                attempt, down_since = 0, loop.time()
-            if not told and loop.time() - down_since >= self._settings.outage:
-                told = True
+                attempt, self._tell_at = 0, loop.time() + self._settings.outage
+            await self._rest(self._pause(attempt, reason), reason)
+            attempt += 1
+
+    async def _rest(self, seconds: float, reason: ccxt.NetworkError) -> None:
+        """Wait for the next attempt. Who waits for news meanwhile is told, each time an outage has passed."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + seconds
+        while True:
+            if loop.time() >= self._tell_at:
+                self._tell_at = loop.time() + self._settings.outage
                 for listener in tuple(self._listeners):
                     listener.on_outage(reason)
-            await asyncio.sleep(self._pause(attempt, reason))
-            attempt += 1
+            left = min(ends_at, self._tell_at) - loop.time()
+            await asyncio.sleep(left)
+            if loop.time() >= ends_at:
+                return
 
     def _has_stood(self) -> bool:
         """Whether the connection that was lost was one: a server may let us in, and then drop us."""
