@@ -602,6 +602,22 @@ async def test_close_ends_all_calls_within_a_second(desk: StreamDesk) -> None:
     assert not ex.clients
 
 
+async def test_close_ends_a_loop_also_in_the_turn_of_the_news() -> None:
+    async with stream_desk(False) as desk:
+        ex = desk.exchange()
+
+        async def loop() -> None:
+            while True:
+                await ex.watch_orders()
+
+        watching = asyncio.create_task(loop())
+        await until(lambda: any(watcher.waits for watcher in watchers(ex)))
+        desk.order("buy", 1)  # the call is awake now, and has not run
+        await ex.close()
+        with pytest.raises(ccxt.ExchangeClosedByUser):
+            await asyncio.wait_for(watching, 5)
+
+
 async def test_close_also_ends_a_call_that_cannot_connect() -> None:
     ex = OmsCcxtExchange(
         {"timeout_on_exit": 0, "options": {"base_url": "http://127.0.0.1:9", "account_id": 1, "retries": 0}}

@@ -168,7 +168,7 @@ class AccountStream:
         watcher = self._watchers.pop(key, None)
         if watcher is None:
             return
-        watcher.fail(error, end=True)
+        watcher.end(error)
         self._know_kinds()
         if not self._watchers and not self._joining:
             await self.close()
@@ -183,7 +183,7 @@ class AccountStream:
         self._over = error
         watchers, self._watchers = self._watchers, {}
         for watcher in watchers.values():
-            watcher.fail(error, end=True)
+            watcher.end(error)
 
     async def close(self) -> None:
         """End the source. Who begins to watch meanwhile begins anew."""

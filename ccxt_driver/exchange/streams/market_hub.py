@@ -224,7 +224,7 @@ class MarketHub:
         """
         for watch in [each for each in self._watches.values() if concerns(each)]:
             del self._watches[watch.key]
-            watch.watcher.fail(error, end=True)
+            watch.watcher.end(error)
             self._detach(watch)
 
     def _detach(self, watch: MarketWatch) -> None:

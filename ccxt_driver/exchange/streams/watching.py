@@ -46,6 +46,8 @@ class Watcher(Generic[T]):
         self._failure: BaseException | None = None
         self._end: BaseException | None = None
         """Why it takes nothing more."""
+        self._is_dropped = False
+        """Whether its user has ended it."""
         self.ended = False
         """Whether it takes nothing more."""
 
@@ -106,6 +108,15 @@ class Watcher(Generic[T]):
             self._round = _Round()
             self._wake()
 
+    def end(self, error: BaseException) -> None:
+        """End it because its user wants so: what is undelivered is given to nobody.
+
+        Who was given it would call again, and begin anew what was just ended.
+        """
+        self._pending.clear()
+        self._is_dropped = True
+        self.fail(error, end=True)
+
     async def next(self, deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None = None) -> R:
         """The next items, at once if there are any.
 
@@ -125,6 +136,8 @@ class Watcher(Generic[T]):
             if self._end is not None:  # another call was told, and nothing will come
                 raise copied(self._end)
             await self._news()
+            if self._is_dropped and self._end is not None:
+                self._say(self._end)
             if turn.taken is not None:
                 return deliver(turn.taken)[0]
             if turn.failure is not None:

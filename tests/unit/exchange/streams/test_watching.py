@@ -280,3 +280,17 @@ async def test_every_call_of_one_that_has_ended_is_told_why() -> None:
     for _ in range(2):  # calls of the same watcher that did not wait yet
         with pytest.raises(ccxt.ExchangeClosedByUser, match="closed"):
             await asyncio.wait_for(watched.next(all_of), 5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_who_is_ended_in_the_turn_of_the_news_is_told_of_the_end(count: int) -> None:
+    """Given the news, it would call again, and begin what was just ended."""
+    watched = watcher()
+    waiting_calls = await waiting(watched, count)
+    offer(watched, 1)
+    watched.end(ccxt.ExchangeClosedByUser("oms closed"))
+    for call in waiting_calls:
+        with pytest.raises(ccxt.ExchangeClosedByUser, match="closed"):
+            await asyncio.wait_for(call, 5)
+    with pytest.raises(ccxt.ExchangeClosedByUser, match="closed"):
+        await asyncio.wait_for(watched.next(all_of), 5)
