@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from itertools import count
 from typing import Any, Final, Protocol
 
@@ -21,6 +22,8 @@ from .watching import copied
 LOG: Final = logging.getLogger("ccxt_driver")
 
 _FIRST: Final = asyncio.FIRST_COMPLETED
+_LONGEST_RETRY_AFTER: Final = 300.0
+"""Seconds: a server that asks for more is asked again all the same, now and then."""
 _WHILE_ASKED: Final = 9.5
 """Seconds on a connection on which nothing comes while a question is open."""
 _ERROR: Final = EventName.ERROR.value
@@ -121,7 +124,10 @@ class GatewaySocket:
         """Connect, and stay connected; after a failure once more."""
         if self._task is None or self._task.done():
             self._failure = None
-            self._task = asyncio.get_running_loop().create_task(self._keep_connected())
+            self._task = asyncio.get_running_loop().create_task(
+                self._keep_connected(),
+                context=Context(),  # who uses it first may be in the middle of a `*_ws` method
+            )
 
     async def ready(self) -> None:
         """Wait until it is up, for as long as `outage` says.
@@ -285,7 +291,7 @@ class GatewaySocket:
         longest: float = min(settings.backoff_first * 2 ** min(attempt, 30), settings.backoff_most)
         pause = longest * (0.5 + random.random() / 2)  # so that not all clients come at once
         wanted = reason.retry_after if isinstance(reason, HandshakeRefused) else None
-        return pause if wanted is None else max(pause, wanted)
+        return pause if wanted is None else max(pause, min(wanted, _LONGEST_RETRY_AFTER))
 
     async def _connect(self) -> asyncio.Future[ccxt.NetworkError]:
         """Dial and sign in.

@@ -197,7 +197,11 @@ class InProcessSource:
                 self._sink.fail(ccxt.ExchangeNotAvailable("oms embedded: the OMS was closed"))
                 return
             if not self._oms.manual:
-                self._oms.tick()
+                try:
+                    self._oms.tick()
+                except Exception:
+                    # What is committed is told all the same; the next look may go better.
+                    LOG.exception("oms embedded: the market could not be looked at")
 
 
 class CursorSource:

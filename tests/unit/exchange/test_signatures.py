@@ -28,7 +28,8 @@ def overridden(cls: type, base: type) -> list[str]:
         for klass in cls.__mro__
         if klass.__module__.startswith("ccxt_driver")
         for name, value in vars(klass).items()
-        if inspect.isfunction(value) and not name.startswith("_")
+        # An older ccxt writes the camelCase names into a class when it is used first.
+        if inspect.isfunction(value) and not name.startswith("_") and name == name.lower()
     }
     return sorted(name for name in ours if inspect.isfunction(getattr(base, name, None)))
 
