@@ -29,6 +29,14 @@ def funding_rate(state: State, market: Market) -> Decimal:
     return market.funding_rate if rate is None else rate
 
 
+def funding_rate_at(state: State, market: Market, at: int) -> Decimal:
+    """The rate of a swap that held at a moment: the last one that was set before."""
+    changes = state.funding_changes.get(market.symbol)
+    if changes is None:
+        return funding_rate(state, market)
+    return next((rate for since, rate in reversed(changes) if since < at), market.funding_rate)
+
+
 def next_funding(market: Market, after: int) -> int:
     """The first funding time of a swap after a moment."""
     interval = market.funding_hours * _HOUR_MS
@@ -60,8 +68,14 @@ def charge(core: Core, tx: Transaction) -> None:
 
 def set_rate(core: Core, tx: Transaction, symbol: str, rate: Decimal) -> None:
     """Let a swap have another rate from its next funding time on."""
-    rates = core.state.funding_rates = core.state.funding_rates | {symbol: rate}
+    state = core.state
+    rates = state.funding_rates = state.funding_rates | {symbol: rate}
     tx.changes.settings["funding_rates"] = {name: str(value) for name, value in rates.items()}
+    changes = (*state.funding_changes.get(symbol, ()), (tx.now, rate))
+    state.funding_changes = state.funding_changes | {symbol: changes}
+    tx.changes.settings["funding_changes"] = {
+        name: [[at, str(value)] for at, value in each] for name, each in state.funding_changes.items()
+    }
 
 
 def _charged(state: State) -> list[SymbolState]:

@@ -161,6 +161,11 @@ class State:
             symbol: Decimal(rate) for symbol, rate in snapshot.settings.get("funding_rates", {}).items()
         }
         """Funding rates that were set, by symbol; of the others it is the market's."""
+        self.funding_changes: dict[str, tuple[tuple[int, Decimal], ...]] = {
+            symbol: tuple((int(at), Decimal(rate)) for at, rate in changes)
+            for symbol, changes in snapshot.settings.get("funding_changes", {}).items()
+        }
+        """When they were set, ascending, by symbol."""
         self.margin_version = 0
         """Rises with every change of a swap position."""
         self.sessions: dict[str, MarketSession] = {}

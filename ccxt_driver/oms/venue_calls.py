@@ -57,6 +57,15 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "fetch_status": Function(venue_public.fetch_status, (_P,)),
     "fetch_funding_rate": Function(venue_public.fetch_funding_rate, ("symbol", _P)),
     "fetch_funding_rates": Function(venue_public.fetch_funding_rates, ("symbols", _P)),
+    "fetch_funding_rate_history": Function(
+        venue_public.fetch_funding_rate_history, ("symbol", "since", "limit", _P)
+    ),
+    "fetch_mark_ohlcv": Function(
+        venue_public.fetch_mark_ohlcv, ("symbol", "timeframe", "since", "limit", _P)
+    ),
+    "fetch_index_ohlcv": Function(
+        venue_public.fetch_index_ohlcv, ("symbol", "timeframe", "since", "limit", _P)
+    ),
     "fetch_mark_price": Function(venue_public.fetch_mark_price, ("symbol", _P)),
     "fetch_mark_prices": Function(venue_public.fetch_mark_prices, ("symbols", _P)),
     "fetch_balance": Function(venue_private.fetch_balance, (_P,), "read"),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ccxt_driver.contract.values import format_time
 
-from .funding import funding_rate, next_funding
+from .funding import funding_rate, funding_rate_at, next_funding
 from .market.feed import TIMEFRAMES
 from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
@@ -14,6 +14,8 @@ from .venue_arguments import Call
 
 _LIMIT: Final = 500
 _MOST: Final = 1000
+_FUNDINGS: Final = 100
+_HOUR_MS: Final = 3_600_000
 
 HAS: Final[dict[str, bool]] = {
     **dict.fromkeys(
@@ -32,11 +34,14 @@ HAS: Final[dict[str, bool]] = {
             "fetchCurrencies",
             "fetchFundingHistory",
             "fetchFundingRate",
+            "fetchFundingRateHistory",
             "fetchFundingRates",
+            "fetchIndexOHLCV",
             "fetchL2OrderBook",
             "fetchLeverage",
             "fetchLeverageTiers",
             "fetchMarginMode",
+            "fetchMarkOHLCV",
             "fetchMarkPrice",
             "fetchMarkPrices",
             "fetchMarketLeverageTiers",
@@ -238,16 +243,54 @@ def fetch_trades(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def fetch_ohlcv(call: Call) -> list[list[float]]:
-    """Candles, ascending: the newest without `since`, else the first from it."""
+def fetch_ohlcv(call: Call) -> list[list[float | None]]:
+    """Candles, ascending: the newest without `since`, else the first from it.
+
+    `params.price` is `mark` or `index` for those of a swap: they have no volume.
+    """
+    price = call.params.get("price")
+    if price is None:
+        return _candles(call, call.market())
+    if price not in ("mark", "index"):
+        raise venue_refusal(
+            "BadRequest", f"{call.name}: price: expected mark or index, got {str(price)[:16]!r}"
+        )
+    return fetch_mark_ohlcv(call) if price == "mark" else fetch_index_ohlcv(call)
+
+
+def fetch_mark_ohlcv(call: Call) -> list[list[float | None]]:
+    """Candles of the price that positions are valued at: the last traded one."""
+    return _without_volume(_candles(call, _swap(call)))
+
+
+def fetch_index_ohlcv(call: Call) -> list[list[float | None]]:
+    """Candles of the spot market on which a swap stands."""
+    market = _swap(call)
+    spot = call.core.market.markets.get(f"{market.base}/{market.quote}")
+    if spot is None:
+        raise venue_refusal("NotSupported", f"{call.name}: {market.symbol} has no index here")
+    return _without_volume(_candles(call, spot))
+
+
+def _without_volume(candles: list[list[float | None]]) -> list[list[float | None]]:
+    return [[*candle[:5], None] for candle in candles]
+
+
+def _swap(call: Call) -> Market:
     market = call.market()
+    if market.settle is None:
+        raise venue_refusal("BadSymbol", f"{call.name}: {market.symbol} is not a swap")
+    return market
+
+
+def _candles(call: Call, market: Market) -> list[list[float | None]]:
     timeframe = call.given.get("timeframe")
     if timeframe is None:
         timeframe = "1m"
     if not isinstance(timeframe, str) or timeframe not in TIMEFRAMES:
         raise venue_refusal(
             "BadRequest",
-            f"fetch_ohlcv: timeframe: expected one of {', '.join(TIMEFRAMES)}, got {str(timeframe)[:16]!r}",
+            f"{call.name}: timeframe: expected one of {', '.join(TIMEFRAMES)}, got {str(timeframe)[:16]!r}",
         )
     since = call.whole("since", None, 0, 2**53)
     limit = call.whole("limit", _LIMIT, 1, _MOST) or _LIMIT
@@ -279,7 +322,7 @@ def fetch_status(call: Call) -> dict[str, Any]:
 
 def fetch_funding_rate(call: Call) -> dict[str, Any]:
     """The funding rate of a swap: a constant until another one is set."""
-    return _funding(call, call.market())
+    return _funding(call, _swap(call))
 
 
 def fetch_funding_rates(call: Call) -> dict[str, dict[str, Any]]:
@@ -291,8 +334,6 @@ def fetch_funding_rates(call: Call) -> dict[str, dict[str, Any]]:
 
 
 def _funding(call: Call, market: Market) -> dict[str, Any]:
-    if market.settle is None:
-        raise venue_refusal("BadSymbol", f"{call.name}: {market.symbol} is not a swap")
     price = float(call.core.mark_price(market.symbol, call.now))
     rate = float(funding_rate(call.core.state, market))
     following = next_funding(market, call.now)
@@ -317,3 +358,30 @@ def _funding(call: Call, market: Market) -> dict[str, Any]:
         "previousFundingDatetime": None,
         "interval": f"{market.funding_hours}h",
     }
+
+
+def fetch_funding_rate_history(call: Call) -> list[dict[str, Any]]:
+    """The rates that held at past funding times, ascending: the newest without `since`, else from it."""
+    market = _swap(call)
+    interval = market.funding_hours * _HOUR_MS
+    since = call.whole("since", None, 0, 2**53)
+    limit = call.whole("limit", _FUNDINGS, 1, _MOST) or _FUNDINGS
+    until = call.params.get("until")
+    end = call.now if not isinstance(until, int) else min(call.now, until)
+    last = end // interval * interval
+    if since is None:
+        since = last - (limit - 1) * interval
+    priced = call.core.market.candles(market.symbol, "1h", max(0, since), end, 1)
+    first = max(since, priced[0].open_ms) if priced else end + 1
+    times = range(-(-first // interval) * interval, last + 1, interval)[:limit]
+    return [
+        {
+            "info": {},
+            "symbol": market.symbol,
+            "fundingRate": float(funding_rate_at(call.core.state, market, at)),
+            "timestamp": at,
+            "datetime": format_time(at),
+        }
+        for at in times
+        if call.core.market.has_price(market.symbol, at)
+    ]

@@ -284,7 +284,7 @@ class Auditor:
                 mine = {key: value for key, value in getattr(account, name).items() if value}
                 assert mine == {key: value for key, value in getattr(other, name).items() if value}, name
         assert loaded.counters == self.state.counters
-        for name in ("funding_rates", "limits", "arriving", "queues", "ranks"):
+        for name in ("funding_rates", "funding_changes", "limits", "arriving", "queues", "ranks"):
             assert getattr(loaded, name) == getattr(self.state, name), name
         mine, others = (
             {name: session.dump() for name, session in state.sessions.items()}

@@ -124,6 +124,14 @@ def m07_of_the_venue(desk: Desk) -> None:
     assert set(desk.ex.fetch_funding_rates()) == {
         symbol for symbol, market in desk.ex.markets.items() if market["swap"]
     }
+    assert desk.ex.fetch_funding_rate_history(SWAP, None, 1)[0]["fundingRate"] == 0.0001
+    candles = [candle[:5] for candle in desk.ex.fetch_ohlcv(SWAP, "1h", None, 3)]
+    for marked in (
+        desk.ex.fetch_mark_ohlcv(SWAP, "1h", None, 3),
+        desk.ex.fetch_ohlcv(SWAP, "1h", None, 3, {"price": "mark"}),
+    ):
+        assert [candle[:5] for candle in marked] == candles
+        assert [candle[5] for candle in marked] == [None] * 3
     with desk.refused(ccxt.BadSymbol):
         desk.ex.fetch_funding_rate(SPOT)
 

@@ -73,6 +73,43 @@ def test_only_what_is_open_at_the_time_pays(desk: Any) -> None:
     assert entries(desk) == []
 
 
+def test_the_rates_of_the_past_are_told(desk: Any) -> None:
+    start = desk.oms.now_ms()
+    desk.oms.advance(8 * HOUR)
+    desk.oms.set_funding_rate(SWAP, "0.0003")  # at the very time, after it was charged
+    desk.oms.advance(8 * HOUR)
+    desk.oms.set_funding_rate(SWAP, "-0.0002")
+    desk.oms.advance(9 * HOUR)
+
+    rates = desk.venue("fetch_funding_rate_history", SWAP, start, 10)
+
+    assert [(row["timestamp"] - start) // HOUR for row in rates] == [0, 8, 16, 24]
+    assert [row["fundingRate"] for row in rates] == [0.0001, 0.0001, 0.0003, -0.0002]
+    assert desk.venue("fetch_funding_rate_history", SWAP, None, 2) == rates[-2:]
+    assert desk.venue("fetch_funding_rate_history", SWAP, start + 1, 1) == rates[1:2]
+    assert desk.venue("fetch_funding_rate_history", SWAP, start + 25 * HOUR) == []
+    until = {"until": start + 16 * HOUR}
+    assert desk.venue("fetch_funding_rate_history", SWAP, start, None, until) == rates[:3]
+
+
+def test_the_rates_of_the_past_survive_a_restart(tmp_path: Path) -> None:
+    def history(oms: EmbeddedOms) -> Any:
+        body = {"args": [SWAP, 0, 10], "kwargs": {}}
+        return oms.handle("ccxt_call", {"account_id": "1", "func": "fetch_funding_rate_history"}, {}, body)
+
+    path = tmp_path / "oms.sqlite"
+    first = EmbeddedOms(db=path, clock="manual", start_ms=0)
+    first.advance(8 * HOUR + 1)
+    first.set_funding_rate(SWAP, "0.0003")
+    first.advance(8 * HOUR)
+    before = history(first).body
+    first.close()
+    again = EmbeddedOms(db=path, clock="manual", start_ms=16 * HOUR + 1)
+    assert history(again).body == before
+    assert [row["fundingRate"] for row in before["result"]] == [0.0001, 0.0001, 0.0003]
+    again.close()
+
+
 def test_a_rate_of_zero_charges_nothing(desk: Any) -> None:
     desk.oms.set_funding_rate(SWAP, 0)
     desk.send("buy", "1", symbol=SWAP)

@@ -110,6 +110,10 @@ def test_arguments_by_position_and_by_name_in_either_spelling(desk: Any) -> None
         ("set_margin_mode", ["round", SWAP], {}, "BadRequest", "margin_mode"),
         ("set_position_mode", [True], {}, "NotSupported", "position mode"),
         ("fetch_funding_rate", [SPOT], {}, "BadSymbol", "not a swap"),
+        ("fetch_funding_rate_history", [SPOT], {}, "BadSymbol", "not a swap"),
+        ("fetch_mark_ohlcv", [SPOT], {}, "BadSymbol", "not a swap"),
+        ("fetch_ohlcv", [SPOT, "1m", None, 5, {"price": "index"}], {}, "BadSymbol", "not a swap"),
+        ("fetch_ohlcv", [SWAP, "1m", None, 5, {"price": "premiumIndex"}], {}, "BadRequest", "mark or index"),
         ("fetch_order", ["nope"], {}, "OrderNotFound", "nope"),
         ("createOrders", [[]], {}, "NotSupported", "/oms/commands"),
         ("editOrder", ["1"], {}, "NotSupported", "/oms/commands"),
@@ -216,6 +220,12 @@ def test_everything_else_answers(desk: Any) -> None:
     assert desk.venue("set_position_mode", False)["hedged"] is False
     assert desk.venue("fetch_status")["status"] == "ok"
     assert len(desk.venue("fetch_trades", "ETH/USDT", None, 7)) == 7
+    swap = [candle[:5] for candle in desk.venue("fetch_ohlcv", SWAP, "1h", None, 5)]
+    spot = [candle[:5] for candle in desk.venue("fetch_ohlcv", SPOT, "1h", None, 5)]
+    for price, candles in (("mark", swap), ("index", spot)):
+        expected = [[*candle, None] for candle in candles]
+        assert desk.venue(f"fetch_{price}_ohlcv", SWAP, "1h", None, 5) == expected
+        assert desk.venue("fetch_ohlcv", SWAP, "1h", None, 5, {"price": price}) == expected
     assert (
         desk.venue("fetch_ohlcv", "ETH/USDT", "1h", None, 5, {"until": desk.oms.now_ms() - 3_600_000})[-1][0]
         < desk.oms.now_ms()
