@@ -20,6 +20,7 @@ CCXT: Final = "ccxt"
 _ASYNC: Final = "ccxt.async_support"
 _PRO: Final = "ccxt.pro"
 MODULES: Final = (CCXT, _ASYNC, _PRO)
+_FREQTRADE: Final = "freqtrade.exchange"
 _LISTS: Final = ("exchanges", "__all__")
 _NOTHING: Final = object()
 _LOCK: Final = threading.RLock()
@@ -83,6 +84,7 @@ def put_into_loaded() -> None:
         module = sys.modules.get(name)
         if module is not None and "exchanges" in vars(module):  # else it is being executed
             _put_into(module)
+    _tell_freqtrade()
 
 
 def _check(id: Any, aliases: Sequence[Any]) -> None:
@@ -105,13 +107,13 @@ def _check(id: Any, aliases: Sequence[Any]) -> None:
 
 
 class _Finder:
-    """Lets the ordinary finders find ccxt's modules, and has a word when they are executed."""
+    """Lets the ordinary finders find the modules, and has a word when they are executed."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Of the three modules, and of those with the streaming classes."""
-        if name not in MODULES and not name.startswith(f"{_PRO}."):
+        """Of the three modules, of those with the streaming classes, and of freqtrade's."""
+        if name not in MODULES and name != _FREQTRADE and not name.startswith(f"{_PRO}."):
             return None
         for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
@@ -148,6 +150,8 @@ class _Loader:
             self._exec_with_real_bases(module)
         if module.__name__ in MODULES:
             _put_into(module)
+        if module.__name__ in (CCXT, _FREQTRADE):
+            _tell_freqtrade()
 
     def _exec_with_real_bases(self, module: ModuleType) -> None:
         """Streaming classes are derived from the real ones of `ccxt.async_support`, replaced or not."""
@@ -180,6 +184,19 @@ def _put_into(module: ModuleType) -> None:
             _serve(module, name, is_alias=True)
             _list(module, name)
             _serve_by_path(module, name)
+
+
+def _tell_freqtrade() -> None:
+    """Put a class into `freqtrade.exchange` for each id, where freqtrade looks for `id.title()`.
+
+    The module may be in the middle of its own import, which is what imports ccxt.
+    """
+    module = sys.modules.get(_FREQTRADE)
+    if module is None:
+        return
+    with _LOCK:
+        for name in (*_ids, *_aliases):
+            _serve(module, name.title(), is_alias=False, kind=_ServedToFreqtrade)
 
 
 # --------------------------------------------------------------------------------- in the place of a class
@@ -221,18 +238,31 @@ class _Served:
         raise AttributeError(f"{self._name} is served by the OMS: ccxt_driver.unregister() takes it away")
 
 
-def _serve(module: ModuleType, name: str, is_alias: bool) -> None:
+class _ServedToFreqtrade(_Served):
+    """What freqtrade has for one venue must not run on the OMS: it calls functions of that venue."""
+
+    def __get__(self, module: ModuleType | None, kind: type) -> Any:
+        if module is None:
+            return self
+        from .freqtrade_support import Oms
+
+        return Oms
+
+
+def _serve(module: ModuleType, name: str, is_alias: bool, kind: type[_Served] = _Served) -> None:
     """Make an attribute of a module one of our classes.
 
     The real one is taken out of the module's namespace: nobody must find it there.
     """
     namespace = vars(module)
     served = vars(type(module)).get(name)
-    if isinstance(served, _Served):  # the module was executed anew
-        namespace.pop(name, None)
+    if isinstance(served, _Served):  # the module was executed anew, or has come farther
+        found = namespace.pop(name, _NOTHING)
+        if served.real is _NOTHING:
+            served.real = found
         return
     _make_front(module)
-    served = _Served(name, is_alias, namespace.pop(name, _NOTHING))
+    served = kind(name, is_alias, namespace.pop(name, _NOTHING))
     setattr(type(module), name, served)
     _undoings.append(partial(_put_back, module, name, served))
 
