@@ -31,6 +31,12 @@ _PER_SERVER: Final = (
     *("stopLoss", "takeProfit", "stopLossPrice", "cost"),
     *("expireAt", "expire_at", "displayQty", "display_qty"),
 )
+_STOPS: Final = {"stop": None, "stop_market": "market", "stop_limit": "limit"}
+"""Types that programs write, and what the trigger places; None: a limit order when there is a price."""
+_TRIGGERS: Final = (
+    *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
+    *("trailingAmount", "trailingPercent"),
+)
 _ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
 _EXACT: Final = Context(prec=200)
 """More digits than two numbers of a caller's have together, whatever context the program has set."""
@@ -70,7 +76,7 @@ class OrderRequests(Host):
         payload: dict[str, Any] = {
             "symbol": market["symbol"],
             "side": self._checked_side(side),
-            "order_type": self._checked_type(type),
+            "order_type": self._checked_type(type, price, params),
         }
         self._add_size(payload, rest, market, amount, features)
         if payload["order_type"] != "market":
@@ -168,12 +174,17 @@ class OrderRequests(Host):
             raise ccxt.InvalidOrder(f"{self.id} createOrder() side: expected buy or sell, got {side!r}"[:200])
         return str(text)
 
-    def _checked_type(self, order_type: Any) -> str:
+    def _checked_type(self, order_type: Any, price: Any, params: Mapping[str, Any]) -> str:
         if not isinstance(order_type, str) or not 0 < len(order_type) <= 16:
             raise ccxt.InvalidOrder(
                 f"{self.id} createOrder() type: expected market or limit, got {order_type!r}"[:200]
             )
-        return order_type.lower()
+        text = order_type.lower()
+        if text not in _STOPS:
+            return text
+        if all(params.get(name) is None for name in _TRIGGERS):
+            raise ccxt.ArgumentsRequired(f"{self.id} createOrder() type: {text} requires a triggerPrice")
+        return _STOPS[text] or ("market" if price is None else "limit")
 
     def _exact(self, field: str, value: Any) -> Decimal:
         """A number of the caller's as a positive decimal."""

@@ -96,7 +96,7 @@ class PositionRequests(OrderRequests):
             )
         payload: dict[str, Any] = {
             "position_id": row["id"],
-            "order_type": self._checked_type(rest.pop("type", None) or "market"),
+            "order_type": self._checked_type(rest.pop("type", None) or "market", rest.get("price"), rest),
             "client_order_id": self._client_order_id(rest),
         }
         price = rest.pop("price", None)

@@ -56,7 +56,7 @@ class Swaps(Turns):
 class Stopped(Swaps):
     """Never leaves by itself: the stop on the exchange ends each trade."""
 
-    stoploss = -0.0015  # of what was staked: a third of it in the price
+    stoploss = -0.0006  # of what was staked: a third of it in the price
 
     def custom_exit(self, pair, trade, current_time, *_, **__):
         return None

@@ -169,6 +169,33 @@ def test_the_side_and_type_are_read_in_any_case(driver: Driver) -> None:
     assert (payload["side"], payload["order_type"]) == ("buy", "limit")
 
 
+@pytest.mark.parametrize("trigger", ["stopPrice", "triggerPrice"])
+@pytest.mark.parametrize(
+    "order_type,price,expected",
+    [
+        ("stop", None, "market"),
+        ("stop", 100, "limit"),
+        ("stop_market", None, "market"),
+        ("STOP_LIMIT", 100, "limit"),
+    ],
+)
+def test_a_type_that_says_stop_is_that_of_the_order_which_the_trigger_places(
+    driver: Driver, order_type: str, price: Any, expected: str, trigger: str
+) -> None:
+    payload = sent_payload(driver, "BTC/USDT", order_type, "sell", 2, price, {trigger: 101})
+
+    assert (payload["order_type"], payload["trigger_price"]) == (expected, "101")
+    assert payload.get("price") == (None if price is None else "100")
+
+
+@pytest.mark.parametrize("order_type", ["stop", "stop_market", "stop_limit"])
+def test_a_stop_without_a_trigger_is_never_placed_at_once(driver: Driver, order_type: str) -> None:
+    with pytest.raises(ccxt.ArgumentsRequired, match="triggerPrice"):
+        driver.call("create_order", "BTC/USDT", order_type, "sell", 2, 100)
+
+    assert driver.gateway.routes == []
+
+
 def test_a_market_order_sends_no_price(driver: Driver) -> None:
     assert "price" not in sent_payload(driver, "BTC/USDT", "market", "buy", 2, 100)
 
