@@ -33,6 +33,8 @@ def _requirements(distribution: str) -> dict[str, Requirement]:
 
 @pytest.mark.parametrize("name", _MODULES)
 def test_every_module_can_be_imported(name: str) -> None:
+    if name == "ccxt_driver.freqtrade_support":  # which freqtrade alone leads to
+        pytest.importorskip("freqtrade")
     importlib.import_module(name)
 
 
