@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from ccxt_driver import OmsCcxtExchange
+from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.client_venv import ClientVenv, Running, write_json
 from tests.helpers.serve_process import ServeProcess
+from tests.helpers.served import serve
 
 pytestmark = [pytest.mark.clients, pytest.mark.sockets]
 
@@ -48,13 +50,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 class Freqtrade:
     """Its commands, in a folder of its own, with the example's settings."""
 
-    def __init__(self, venv: ClientVenv, served: ServeProcess, folder: Path) -> None:
+    def __init__(self, venv: ClientVenv, base_url: str, api_key: str, folder: Path) -> None:
         self.venv = venv
         self.folder = folder
-        self.variables = {
-            "CCXT_OMS_BASE_URL": served.all("base_url")[0],
-            "CCXT_OMS_API_KEY": served.all("api_key")[0],
-        }
+        self.variables = {"CCXT_OMS_BASE_URL": base_url, "CCXT_OMS_API_KEY": api_key}
         venv.run("-m", "freqtrade", "create-userdir", "--userdir", folder)
 
     def config(self, kind: str, name: str, **changes: Any) -> Path:
@@ -90,6 +89,10 @@ class Bot:
             except sqlite3.OperationalError:  # not made yet
                 return []
 
+    def stops(self) -> int:
+        """Tell how many stops it has placed."""
+        return sum(row["ft_order_side"] == "stoploss" for row in self.rows("orders"))
+
     def is_done(self, trades: int) -> bool:
         rows = self.rows("trades")
         return len(rows) >= trades and not any(row["is_open"] for row in rows)
@@ -110,7 +113,7 @@ class Bot:
 
 @pytest.fixture
 def freqtrade(venv: ClientVenv, served: ServeProcess, tmp_path: Path) -> Freqtrade:
-    return Freqtrade(venv, served, tmp_path)
+    return Freqtrade(venv, served.all("base_url")[0], served.all("api_key")[0], tmp_path)
 
 
 def truth(freqtrade: Freqtrade, kind: str, strategy: int) -> OmsCcxtExchange:
@@ -227,17 +230,24 @@ def test_four_bots_trade_at_once_and_agree_with_the_oms(freqtrade: Freqtrade) ->
         assert "watch_ohlcv" in real.running.log or "exchange_ws" in real.running.log
 
 
-def test_stops_on_the_exchange_end_trades(freqtrade: Freqtrade) -> None:
-    exchange = truth(freqtrade, "futures", 2)
-    before = exchange.fetch_balance()["USDT"]["total"]
-    bot = freqtrade.trade(live(freqtrade, "futures", "stopped", 2), "Stopped")
-    try:
-        bot.finish()
-    finally:
-        bot.running.stop()
+def test_stops_on_the_exchange_end_trades(venv: ClientVenv, tmp_path: Path) -> None:
+    with serve(EmbeddedOms()) as served:
+        freqtrade = Freqtrade(venv, served.base_url, served.api_key, tmp_path)
+        exchange = truth(freqtrade, "futures", 2)
+        before = exchange.fetch_balance()["USDT"]["total"]
+        bot = freqtrade.trade(live(freqtrade, "futures", "stopped", 2), "Stopped")
+        try:
+            bot.running.wait_until(lambda: bot.stops() == 2, SECONDS)
+            for symbol, factor in (("BTC/USDT:USDT", 0.98), ("ETH/USDT:USDT", 1.02)):
+                price = round(exchange.fetch_ticker(symbol)["last"] * factor)
+                served.oms.set_price(symbol, bid=price, ask=price + 1, last=price)
+            bot.finish(trades=2)
+        finally:
+            bot.running.stop()
 
-    agree(bot, exchange, before)
-    assert {row["exit_reason"] for row in bot.rows("trades")} == {"stoploss_on_exchange"}
+        agree(bot, exchange, before)
+        assert {row["exit_reason"] for row in bot.rows("trades")} == {"stoploss_on_exchange"}
+        assert all(row["close_profit_abs"] < 0 for row in bot.rows("trades"))
 
 
 def test_a_bot_that_was_killed_finds_its_orders(freqtrade: Freqtrade) -> None:
@@ -245,13 +255,9 @@ def test_a_bot_that_was_killed_finds_its_orders(freqtrade: Freqtrade) -> None:
     before = exchange.fetch_balance()["USDT"]["total"]
     config = live(freqtrade, "spot", "killed", 2)
 
-    def has_stops() -> bool:
-        stops = [row for row in bot.rows("orders") if row["ft_order_side"] == "stoploss"]
-        return len(stops) == 2
-
     bot = freqtrade.trade(config, "Held")
     try:
-        bot.running.wait_until(has_stops, SECONDS)
+        bot.running.wait_until(lambda: bot.stops() == 2, SECONDS)
     finally:
         bot.running.stop(signal.SIGKILL)
     assert len(exchange.fetch_open_orders()) == 2

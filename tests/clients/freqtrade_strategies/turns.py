@@ -6,11 +6,11 @@ from freqtrade.persistence import Trade
 from freqtrade.strategy import IStrategy
 
 HOLD = timedelta(seconds=8)
-TURNS = 2
 
 
 class Turns(IStrategy):
     INTERFACE_VERSION = 3
+    turns = 2
     timeframe = "1m"
     startup_candle_count = 10
     minimal_roi = {"1000": -1}  # noqa: RUF012
@@ -34,7 +34,7 @@ class Turns(IStrategy):
         return dataframe
 
     def confirm_trade_entry(self, pair, *_, **__):
-        return len(Trade.get_trades_proxy(pair=pair)) < TURNS
+        return len(Trade.get_trades_proxy(pair=pair)) < self.turns
 
     def custom_exit(self, pair, trade, current_time, *_, **__):
         return "held for long enough" if current_time - trade.date_last_filled_utc > HOLD else None
@@ -56,7 +56,8 @@ class Swaps(Turns):
 class Stopped(Swaps):
     """Never leaves by itself: the stop on the exchange ends each trade."""
 
-    stoploss = -0.0006  # of what was staked: a third of it in the price
+    turns = 1
+    stoploss = -0.03  # of what was staked: a third of it in the price
 
     def custom_exit(self, pair, trade, current_time, *_, **__):
         return None
