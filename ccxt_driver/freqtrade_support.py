@@ -24,6 +24,7 @@ class Oms(Exchange):
         "order_time_in_force": ["GTC", "FOK", "IOC", "PO"],
         "stoploss_on_exchange": True,
         "stoploss_order_types": {"limit": "limit", "market": "market"},
+        "supports_demo_trading": True,  # the sandbox
         "ws_enabled": True,
         "trades_has_history": True,
     }
