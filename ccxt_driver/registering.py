@@ -224,8 +224,9 @@ class _Served:
     def __get__(self, module: ModuleType | None, kind: type) -> Any:
         if module is None:
             return self
-        if self.assigned is not _NOTHING:
-            return self.assigned
+        return self._load(module) if self.assigned is _NOTHING else self.assigned
+
+    def _load(self, module: ModuleType) -> Any:
         if self._is_alias and getattr(_LOADING, "streaming_classes", False) and self.real is not _NOTHING:
             return self.real
         is_blocking = module.__name__ in (CCXT, f"{CCXT}.{self._name}")
@@ -239,11 +240,9 @@ class _Served:
 
 
 class _ServedToFreqtrade(_Served):
-    """What freqtrade has for one venue must not run on the OMS: it calls functions of that venue."""
+    """The class for freqtrade; also in the place of that for a venue, which calls functions of the venue."""
 
-    def __get__(self, module: ModuleType | None, kind: type) -> Any:
-        if module is None:
-            return self
+    def _load(self, module: ModuleType) -> Any:
         from .freqtrade_support import Oms
 
         return Oms
