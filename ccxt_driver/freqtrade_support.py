@@ -37,6 +37,11 @@ class Oms(Exchange):
         (TradingMode.FUTURES, MarginMode.ISOLATED),
     ]
 
+    def _init_ccxt(self, exchange_config: dict[str, Any], *rest: Any, **more: Any) -> Any:
+        """Make a ccxt object; an empty key is how freqtrade's own files say that there is none."""
+        given = {name: value for name, value in exchange_config.items() if value != ""}
+        return super()._init_ccxt(given, *rest, **more)
+
     @retrier
     def additional_exchange_init(self) -> None:
         """Refuse to trade swaps on an account where an exit would open a position the other way.

@@ -30,7 +30,12 @@ from freqtrade.exchange.exchange import Exchange
 from freqtrade.exchange.binance import Binance
 """,
     "exchange/common.py": "def retrier(function): return function\n",
-    "exchange/exchange.py": "import ccxt\nclass Exchange: pass\n",
+    "exchange/exchange.py": """
+import ccxt
+class Exchange:
+    def _init_ccxt(self, exchange_config, sync, ccxt_kwargs):
+        return ccxt.oms({"apiKey": exchange_config.get("key"), **ccxt_kwargs})
+""",
     "exchange/binance.py": "from freqtrade.exchange import Exchange\nclass Binance(Exchange): pass\n",
 }
 
@@ -139,6 +144,24 @@ assert ccxt.pro.oms().id == "oms"
 print(sorted(name for name in sys.modules if "freqtrade" in name))
 """
     assert run(script) == "[]"
+
+
+@pytest.mark.parametrize(
+    "config,expected",
+    [({"key": ""}, "of the environment"), ({}, "of the environment"), ({"key": "own"}, "own")],
+)
+def test_an_empty_key_leaves_it_to_the_environment(
+    config: dict[str, str], expected: str, freqtrade: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("CCXT_OMS_API_KEY", "of the environment")
+    script = f"""
+import ccxt_driver
+ccxt_driver.register()
+from freqtrade.exchange import Oms
+print(str(Oms()._init_ccxt({config!r}, True, {{}}).apiKey))
+"""
+    assert run(script, freqtrade) == expected
 
 
 @pytest.mark.parametrize(
