@@ -35,6 +35,7 @@ METHODS: dict[str, str] = {
     "fetch_balance": "",
     "fetch_closed_orders": "symbol",
     "fetch_currencies": "",
+    "fetch_funding_rate_history": "symbol",
     "fetch_l2_order_book": "symbol",
     "fetch_ledger": "code",
     "fetch_leverage_tiers": "symbol",
@@ -66,6 +67,7 @@ UNFIT = {
 """Validators that cannot run on any exchange, and why."""
 
 SWAP_ONLY = {
+    "fetch_funding_rate_history": "spot markets have no funding",
     "fetch_leverage_tiers": "spot markets have no leverage",
     "fetch_margin_mode": "nor margin",
     "fetch_market_leverage_tiers": "nor tiers",

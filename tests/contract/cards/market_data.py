@@ -132,6 +132,8 @@ def m07_of_the_venue(desk: Desk) -> None:
     ):
         assert [candle[:5] for candle in marked] == candles
         assert [candle[5] for candle in marked] == [None] * 3
+    spot = [candle[:5] for candle in desk.ex.fetch_ohlcv(SPOT, "1h", None, 3)]
+    assert [candle[:5] for candle in desk.ex.fetch_index_ohlcv(SWAP, "1h", None, 3)] == spot
     with desk.refused(ccxt.BadSymbol):
         desk.ex.fetch_funding_rate(SPOT)
 
