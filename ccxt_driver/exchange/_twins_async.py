@@ -34,6 +34,8 @@ LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters els
 class Exchange(ShortWay, CcxtExchange):
     """ccxt's asynchronous Exchange with a shorter way to the socket."""
 
+    closed_by_user: bool = False  # an older ccxt does not say so
+
     def __init__(self, config: dict[str, Any] = {}) -> None:
         self._ticker_flights = Flights()
         super().__init__(config)
@@ -55,6 +57,8 @@ class Exchange(ShortWay, CcxtExchange):
     @wraps(CcxtExchange.open)
     def open(self, *lazily: bool) -> None:  # type: ignore[override]  # an older ccxt has no argument
         """Make ccxt's session, if there is none, with connections that are never reused too late."""
+        if not lazily:
+            self.closed_by_user = False  # as newer releases of ccxt do
         if not self.own_session or self.session is not None:
             super().open(*lazily)
             return

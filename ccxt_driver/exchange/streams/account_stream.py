@@ -251,9 +251,12 @@ class AccountStream:
         before, self._history = self._history, history
         return before in (None, history)
 
-    def begin_anew(self) -> None:
-        """The server has lost its history: who has been given events is told, and the next call begins."""
-        self._position = None
+    def begin_anew(self, seq: int | None) -> None:
+        """The server has lost its history: who has been given events is told, and the next call begins.
+
+        :param seq: the last event of the new history, as far as the server has said
+        """
+        self._position = seq
         self._deals.clear()
         for watcher in self._watchers.values():
             if watcher.seq is not None:

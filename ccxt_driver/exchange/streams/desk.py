@@ -74,7 +74,10 @@ class StreamDesk:
         return stream
 
     def hint(self, account_id: int) -> None:
-        """Something was commanded on an account."""
+        """Something was commanded on an account; the gateway has heard it, or may have."""
+        for socket, _ in self._sockets.values():
+            if not socket.is_up:
+                socket.hurry()
         stream = self._streams.get(account_id)
         if stream is not None:
             stream.hint()

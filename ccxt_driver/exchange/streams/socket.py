@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import Context
 from itertools import count
 from typing import Any, Final, Protocol
@@ -22,6 +23,10 @@ from .watching import copied
 LOG: Final = logging.getLogger("ccxt_driver")
 
 _FIRST: Final = asyncio.FIRST_COMPLETED
+_FIRST_SECONDS: Final = 1.0
+"""How long what has another way waits for the first connection."""
+_LEAST_SECONDS: Final = 1.0
+"""Between two attempts, however much they are wanted."""
 _LONGEST_RETRY_AFTER: Final = 300.0
 """Seconds: a server that asks for more is asked again all the same, now and then."""
 _WHILE_ASKED: Final = 9.5
@@ -105,6 +110,12 @@ class GatewaySocket:
         """When those who wait are told that there is no connection."""
         self._was_up = False
         """Whether there has been one."""
+        self._tried = asyncio.Event()
+        """Set when an attempt has failed."""
+        self._tried_at = 0.0
+        """When the last one began."""
+        self._hurry = asyncio.Event()
+        """Set when the next attempt is wanted now."""
         self._key = ""
         """Signed in with it."""
         self._failure: ccxt.BaseError | None = None
@@ -144,15 +155,41 @@ class GatewaySocket:
         assert self._task is not None, "it was started"
         up = asyncio.ensure_future(self._up.wait())
         try:
-            await asyncio.wait(
-                {up, self._task}, timeout=self._settings.outage, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({up, self._task}, timeout=self._settings.outage, return_when=_FIRST)
         finally:
             up.cancel()
         if self._failure is not None:
             raise copied(self._failure)
         if not self._up.is_set():
             raise ccxt.ExchangeNotAvailable(f"{self._exchange.id} {self.url}: no connection")
+
+    async def is_usable(self) -> bool:
+        """Whether something can be sent now; of a first connection it waits a second for that.
+
+        :raises AuthenticationError: the key is not accepted
+        :raises SocketClosed: there is no WebSocket for us
+        """
+        self.start()
+        if self._up.is_set() and self._key != self._own_key():
+            self.drop("the key is another now")
+        if self._up.is_set():
+            return True
+        if not self._was_up and not self._tried.is_set():
+            assert self._task is not None, "it was started"
+            ends = {asyncio.ensure_future(each.wait()) for each in (self._up, self._tried)}
+            try:
+                await asyncio.wait({*ends, self._task}, timeout=_FIRST_SECONDS, return_when=_FIRST)
+            finally:
+                for each in ends:
+                    each.cancel()
+        if self._failure is not None:
+            raise copied(self._failure)
+        self.hurry()
+        return self._up.is_set()
+
+    def hurry(self) -> None:
+        """Make the next attempt at once: somebody wants it, or knows that the gateway answers again."""
+        self._hurry.set()
 
     async def ask(
         self,
@@ -225,7 +262,8 @@ class GatewaySocket:
         loop = asyncio.get_running_loop()
         attempt, self._tell_at = 0, loop.time() + self._settings.outage
         while True:
-            self._up_at = None
+            self._up_at, self._tried_at = None, loop.time()
+            self._hurry.clear()
             try:
                 reason: ccxt.NetworkError = await self._serve(await self._connect())
             except (ccxt.AuthenticationError, SocketClosed) as error:
@@ -238,11 +276,14 @@ class GatewaySocket:
                 await self._fail(ccxt.ExchangeError(f"{self._exchange.id} {self.url}: {error!r}"))
                 return
             await self._drop_client()
+            self._tried.set()
             LOG.debug("%s /ws: %s", self._exchange.id, reason)
             for listener in tuple(self._listeners):
                 listener.on_down(reason)
+            if self._came_up():
+                self._tell_at = loop.time() + self._settings.outage
             if self._has_stood():
-                attempt, self._tell_at = 0, loop.time() + self._settings.outage
+                attempt = 0
             await self._rest(self._pause(attempt, reason), reason)
             attempt += 1
 
@@ -250,15 +291,25 @@ class GatewaySocket:
         """Wait for the next attempt. Who waits for news meanwhile is told, each time an outage has passed."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + seconds
+        asked_to_wait = isinstance(reason, HandshakeRefused) and reason.retry_after is not None
         while True:
             if loop.time() >= self._tell_at:
                 self._tell_at = loop.time() + self._settings.outage
                 for listener in tuple(self._listeners):
                     listener.on_outage(reason)
-            left = min(ends_at, self._tell_at) - loop.time()
-            await asyncio.sleep(left)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(ends_at, self._tell_at) - loop.time()):
+                    await self._hurry.wait()
+            if self._hurry.is_set():
+                self._hurry.clear()
+                if not asked_to_wait:
+                    ends_at = min(ends_at, self._tried_at + _LEAST_SECONDS)
             if loop.time() >= ends_at:
                 return
+
+    def _came_up(self) -> bool:
+        """Whether there was a connection before the loss."""
+        return self._up_at is not None
 
     def _has_stood(self) -> bool:
         """Whether the connection that was lost was one: a server may let us in, and then drop us."""

@@ -114,9 +114,11 @@ class SocketRequests(Streaming):
         return await super().request(path, api, method, params, headers, body, config)
 
     async def _socket_for(self, path: str, method: str, params: Any) -> GatewaySocket | None:
-        """The socket, if it can carry a request; None for one that goes by HTTP.
+        """The socket, if it can carry a request now; None for one that goes by HTTP.
 
-        :raises NetworkError: it is down, and nothing was sent
+        While there is no connection an order is not held back until there is: it would come late.
+
+        :raises AuthenticationError: the key is not accepted, and nothing was sent
         """
         if path not in _POSTED and (method != "GET" or path not in _QUERIES):
             return None
@@ -124,7 +126,8 @@ class SocketRequests(Streaming):
             return None
         socket = self._desk().socket()
         try:
-            await socket.ready()
+            if not await socket.is_usable():
+                return None
         except SocketClosed:
             return None
         except ccxt.BaseError as error:

@@ -38,8 +38,11 @@ class Sink(Protocol):
     def is_of_history(self, history: Any) -> bool:
         """Whether a server's events are those that were given before; where it does not say, they are."""
 
-    def begin_anew(self) -> None:
-        """They are not: nobody can be given what he misses."""
+    def begin_anew(self, seq: int | None) -> None:
+        """They are not: nobody can be given what he misses.
+
+        :param seq: the last event of the new history, as far as the server has said
+        """
 
     def resume_after(self) -> int | None:
         """The last event that all watchers have; None when they want what is new only."""
@@ -287,7 +290,7 @@ class CursorSource:
         :returns: whether to subscribe again: others go on where the server can
         """
         if self._is_of_another:
-            self._sink.begin_anew()
+            self._sink.begin_anew(self._sent if self._has_expired else None)
             return True
         self._sink.begin(self._sent, is_last=self._has_expired or self._asked_after is None)
         if not self._has_expired or self._asked_after is None:

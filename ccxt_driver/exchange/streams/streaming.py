@@ -57,6 +57,8 @@ class Streaming(AsyncExchange):
 
     def _desk(self) -> StreamDesk:
         """The streams of this object in the loop that runs now."""
+        if self.closed_by_user:
+            raise ccxt.ExchangeClosedByUser(f"{self.id} instance was closed by the user")
         desk = self._stream_desk
         if desk is None or (desk.loop.is_closed() and desk.loop is not asyncio.get_running_loop()):
             desk = self._stream_desk = StreamDesk(self)
@@ -154,7 +156,11 @@ class Streaming(AsyncExchange):
     # -- the end -----------------------------------------------------------------------------------------
 
     async def close(self, clean_instance_data: bool = False) -> Any:
-        """Close all connections; calls of `watch_*` that wait get ExchangeClosedByUser."""
+        """Close all connections. Calls of `watch_*` get ExchangeClosedByUser, those that come later too.
+
+        `open()`, or `async with`, makes the object one that can be watched again.
+        """
+        self.closed_by_user = True  # first: who is about to call `watch_*` again is not to begin anew
         desk, self._stream_desk = self._stream_desk, None
         if desk is not None and not desk.loop.is_closed():  # else nothing of it runs any more
             desk.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by the user"))

@@ -44,8 +44,8 @@ class Sink:
         before, self.history = self.history, history
         return before in (None, history)
 
-    def begin_anew(self) -> None:
-        self.told.append("begin anew")
+    def begin_anew(self, seq: int | None) -> None:
+        self.told.append(("begin anew", seq))
 
     def take(self, before: int, seq: int, change: Change | None) -> None:
         self.steps.append((before, seq))
@@ -343,10 +343,12 @@ async def test_events_of_another_history_are_not_taken_for_the_next() -> None:
     assert cursor.subscribed(7, history="first") is False
     assert cursor.subscribed(7, history="second") is True
     cursor.events([8], before=7)
-    assert (cursor.sink.told, cursor.sink.events) == (["begin anew"], [])
+    assert (cursor.sink.told, cursor.sink.events) == ([("begin anew", None)], [])
     assert cursor.subscribed(None, snapshot=9, history="second") is False
     cursor.events([10], before=9)
     assert cursor.sink.seqs == [10]
+    assert cursor.subscribed(10, snapshot=2, expired=True, history="third") is True
+    assert cursor.sink.told[-1] == ("begin anew", 2)  # who begins now misses nothing after that
 
 
 async def test_events_without_a_row_move_it_on() -> None:
