@@ -614,6 +614,19 @@ async def test_close_ends_a_loop_also_in_the_turn_of_the_news() -> None:
             await asyncio.wait_for(watching, 5)
 
 
+async def test_a_closed_object_is_not_watched_until_it_is_opened_again(desk: StreamDesk) -> None:
+    ex = desk.exchange()
+    await ex.load_markets()
+    await ex.close()
+    for call in (ex.watch_orders, ex.watch_balance, lambda: ex.watch_ticker(SPOT)):
+        with pytest.raises(ccxt.ExchangeClosedByUser):
+            await asyncio.wait_for(call(), 5)
+    ex.open()
+    [waiting] = await desk.waiting(ex.watch_orders())
+    number = desk.order("buy", 1, 90)
+    assert [order["id"] for order in await waiting] == [str(number)]
+
+
 async def test_close_also_ends_a_call_that_cannot_connect() -> None:
     ex = OmsCcxtExchange(
         {"timeout_on_exit": 0, "options": {"base_url": "http://127.0.0.1:9", "account_id": 1, "retries": 0}}

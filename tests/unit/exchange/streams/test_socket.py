@@ -379,6 +379,51 @@ def test_a_call_waits_for_a_connection_as_long_as_an_outage_and_so_do_the_listen
     play(test)
 
 
+def test_an_outage_counts_from_the_loss_however_short_the_connection_was() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.socket.ready()
+        await asyncio.sleep(3)
+        stage.gateway.dial_error = ccxt.ExchangeNotAvailable("refused")
+        stage.gateway.client.end(ccxt.NetworkError("a cable"))
+        lost = now()
+        await asyncio.sleep(15)
+        [told] = [
+            at for name, at in zip(stage.listener.names, stage.listener.at, strict=True) if name == "outage"
+        ]
+        assert told - lost == pytest.approx(10)
+
+    play(test)
+
+
+def test_who_wants_it_does_not_wait_for_the_next_attempt() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.socket.ready()
+        stage.gateway.dial_error = ccxt.ExchangeNotAvailable("refused")
+        stage.gateway.client.end(ccxt.NetworkError("a cable"))
+        await asyncio.sleep(100)  # the pauses are 15 to 30 seconds by now
+        stage.gateway.dial_error = None
+        assert not await stage.socket.is_usable()  # an order is not held back for it
+        await asyncio.sleep(1.1)
+        assert await stage.socket.is_usable()
+
+    play(test)
+
+
+def test_wanted_all_the_time_it_is_tried_once_a_second() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.socket.ready()
+        stage.gateway.dial_error = ccxt.ExchangeNotAvailable("refused")
+        stage.gateway.client.end(ccxt.NetworkError("a cable"))
+        await asyncio.sleep(100)
+        before = len(stage.gateway.dialled)
+        for _ in range(100):
+            stage.socket.hurry()
+            await asyncio.sleep(0.1)
+        assert 8 <= len(stage.gateway.dialled) - before <= 11
+
+    play(test)
+
+
 def test_a_cancelled_call_leaves_the_socket_alone() -> None:
     async def test(stage: Stage) -> None:
         stage.gateway.dial_error = ccxt.ExchangeNotAvailable("refused")
