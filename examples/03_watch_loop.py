@@ -17,10 +17,12 @@ SYMBOL = "BTC/USDT"
 ROUNDS = 5
 
 
-async def follow_orders(exchange: ccxt.pro.Exchange) -> None:
+async def follow_orders(exchange: ccxt.pro.Exchange, canceled: asyncio.Event) -> None:
     while True:
         for order in await exchange.watch_orders(SYMBOL):
             print(f"order {order['id']}: {order['status']}, {order['filled']} of {order['amount']} filled")
+            if order["status"] == "canceled":
+                canceled.set()
 
 
 async def follow_trades(exchange: ccxt.pro.Exchange, seen: list[Any], enough: asyncio.Event) -> None:
@@ -53,11 +55,11 @@ async def main() -> None:
     on_gateway = "CCXT_OMS_BASE_URL" in os.environ
     exchange = OmsCcxtExchange({} if on_gateway else {"options": {"base_url": "embedded:"}})
     seen: list[Any] = []
-    enough = asyncio.Event()
+    enough, canceled = asyncio.Event(), asyncio.Event()
     try:
         await exchange.load_markets()
         followers = [
-            asyncio.create_task(follow_orders(exchange)),
+            asyncio.create_task(follow_orders(exchange, canceled)),
             asyncio.create_task(follow_trades(exchange, seen, enough)),
             asyncio.create_task(follow_balance(exchange)),
         ]
@@ -65,6 +67,7 @@ async def main() -> None:
         await trade(exchange)
         async with asyncio.timeout(10):
             await enough.wait()
+            await canceled.wait()
     finally:
         await exchange.close()
     # Closing ends them: each watch call raises ExchangeClosedByUser.

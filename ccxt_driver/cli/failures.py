@@ -6,6 +6,7 @@ whether it was done · 130 interrupted, or not confirmed.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -155,6 +156,8 @@ def told(debug: bool) -> Iterator[Talk]:
     import ccxt
 
     talk = Talk()
+    if not debug:  # what the library logs is said below, in words
+        logging.getLogger("ccxt_driver").addHandler(logging.NullHandler())
     try:
         yield talk
         sys.stdout.flush()
