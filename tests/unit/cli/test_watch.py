@@ -271,7 +271,7 @@ def test_ctrl_c_ends_it_quietly(paper: EmbeddedOms, tmp_path: Path) -> None:
         other.create_order("BTC/USDT", "market", "buy", "0.02")
         assert " trade 1: buy 0.02 BTC/USDT at 50001" in running.stdout.readline()
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=10)
+        out, err = running.communicate(timeout=30)
     assert (running.returncode, out, err) == (130, "", "")
 
 
