@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -11,14 +10,14 @@ from typing import Any, Final
 
 import ccxt
 
+from ccxt_driver.exchange.list_requests import OPEN_STATUSES
+
 from .account_watcher import AccountWatcher
 from .changes import Change, Kind
 from .differences import KnownState
 from .sources import Source, cursor_expired
-from .watching import asked_for, copied
+from .watching import Ended, asked_for, copied, shared
 
-LOG: Final = logging.getLogger("ccxt_driver")
-_OPEN: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
 _MOST_ORDERS_WITH_DEALS: Final = 10_000
 
 
@@ -118,12 +117,9 @@ class AccountStream:
     async def _shared(self, task: asyncio.Task[None]) -> None:
         """Wait for what others wait for, too."""
         try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if caller is None or caller.cancelling():
-                raise
-            self._refuse_over()  # it is the task that was cancelled, by `close`
+            await shared(task)
+        except Ended:  # by `close`
+            self._refuse_over()
             raise ccxt.ExchangeNotAvailable(f"{self._id} the stream was closed while it began") from None
 
     async def caught_up(self, watcher: AccountWatcher) -> None:
@@ -332,7 +328,7 @@ class AccountStream:
         known = self._deals.get(row.get("id"))
         if known is None:
             return change
-        if row.get("status") not in _OPEN:
+        if row.get("status") not in OPEN_STATUSES:
             del self._deals[row["id"]]
         return change._replace(deals=_making_up(known.values(), row.get("filled_qty")))
 

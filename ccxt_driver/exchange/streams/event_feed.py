@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -13,7 +12,6 @@ from ccxt_driver.contract.events import Action, EventName, Namespace
 
 from .socket import Frame, GatewaySocket
 
-LOG: Final = logging.getLogger("ccxt_driver")
 _LAST: Final = frozenset({EventName.SNAPSHOT_DONE.value})
 _SUBSCRIBE_SECONDS: Final = 30.0
 """A snapshot of thousands of rows may take a server that long."""

@@ -15,12 +15,12 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.stream_settings import StreamSettings
 
 from .market_socket import MarketSocket
-from .market_topics import Ended, Topic, shared
+from .market_topics import Topic
 from .market_watch import MarketWatch
 from .pacing import Pace
 from .price_news import PriceNews
 from .socket import GatewaySocket
-from .watching import asked_for
+from .watching import Ended, asked_for, shared
 
 LOG: Final = logging.getLogger("ccxt_driver")
 _IN_PROCESS_INTERVAL: Final = 0.25

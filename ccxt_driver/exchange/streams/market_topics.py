@@ -19,6 +19,7 @@ from ccxt_driver.mappers import market_data
 
 from .book_state import BookState, OutOfStep
 from .trade_tape import Trade, TradeTape
+from .watching import Ended, shared
 
 if TYPE_CHECKING:
     from .market_hub import MarketHub
@@ -35,10 +36,6 @@ _MOST: Final = 1000
 _MOST_PAGES: Final = 100
 _WHEN: Final = frozenset({"timestamp", "datetime", "info"})
 _BEST: Final = ("bid", "bidVolume", "ask", "askVolume")
-
-
-class Ended(Exception):
-    """What was waited for is not watched any more: the watcher says why."""
 
 
 class Topic(ABC):
@@ -643,20 +640,6 @@ class StatusTopic(Topic):
 
     def forget(self) -> None:
         """ccxt has no cache of it."""
-
-
-async def shared(task: asyncio.Task[None]) -> None:
-    """Wait for what others wait for, too.
-
-    :raises Ended: it was cancelled, and not the caller
-    """
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        caller = asyncio.current_task()
-        if task.cancelled() and caller is not None and not caller.cancelling():
-            raise Ended from None
-        raise
 
 
 def _content(ticker: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,8 +48,6 @@ class Watcher(Generic[T]):
         """Why it takes nothing more."""
         self._is_dropped = False
         """Whether its user has ended it."""
-        self.ended = False
-        """Whether it takes nothing more."""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -58,6 +56,11 @@ class Watcher(Generic[T]):
     def waits(self) -> bool:
         """Whether a call waits now."""
         return any(not waiter.done() for waiter in self._waiters)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._end is not None
 
     @property
     def over(self) -> bool:
@@ -99,7 +102,6 @@ class Watcher(Generic[T]):
         """
         if self.ended:
             return
-        self.ended = end
         self._failure = error
         if end:
             self._end = error
@@ -175,6 +177,24 @@ class Watcher(Generic[T]):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+class Ended(Exception):
+    """What was waited for was given up by whoever began it."""
+
+
+async def shared(task: asyncio.Task[None]) -> None:
+    """Wait for what others wait for, too.
+
+    :raises Ended: it was cancelled, and not the caller
+    """
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        caller = asyncio.current_task()
+        if task.cancelled() and caller is not None and not caller.cancelling():
+            raise Ended from None
+        raise
 
 
 def copied(error: BaseException) -> BaseException:
