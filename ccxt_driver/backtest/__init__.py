@@ -1,0 +1,1 @@
+"""Runs an unmodified live script over history, in virtual time."""

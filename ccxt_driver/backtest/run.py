@@ -1,0 +1,61 @@
+"""What a run leaves behind: all that a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ccxt_driver.oms.market.listing import Market
+from ccxt_driver.oms.market.tape import FileReport
+
+
+class Prices(NamedTuple):
+    """Last traded prices of one symbol, ascending in time; floats, as they are for charts and equity only."""
+
+    times: Sequence[int]
+    """Milliseconds since the Unix epoch."""
+    values: Sequence[float]
+    """In quote units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One finished run; the same script, data and seed give the same.
+
+    :param name: of the script's file
+    :param start_ms: the first moment of virtual time, milliseconds since the Unix epoch
+    :param end_ms: the last one
+    :param ended: why it ended: `data` (the data did), `script` (it came to its end) or `error`
+    :param error: the traceback of an error; None when there was none
+    :param currency: what equity is counted in
+    :param seed: of all chance
+    :param assumptions: name to text: how candles move inside, what fills assume, fees, latency
+    :param markets: by symbol
+    :param account_id: whose money
+    :param orders: contract rows, ascending by id
+    :param deals: contract rows, ascending by id
+    :param positions: contract rows, closed ones too, ascending by id
+    :param ledger: contract rows of every change of a balance, ascending by id; the first are the deposits
+    :param prices: by symbol, one or more values a minute where there was trading
+    :param path_deals: ids of the deals whose price or time depended on how a candle was assumed to move
+    :param data: what was found in each file, as far as it was read
+    """
+
+    name: str
+    start_ms: int
+    end_ms: int
+    ended: str
+    error: str | None
+    currency: str
+    seed: int
+    assumptions: Mapping[str, str]
+    markets: Mapping[str, Market]
+    account_id: int
+    orders: Sequence[Mapping[str, Any]]
+    deals: Sequence[Mapping[str, Any]]
+    positions: Sequence[Mapping[str, Any]]
+    ledger: Sequence[Mapping[str, Any]]
+    prices: Mapping[str, Prices]
+    path_deals: frozenset[int]
+    data: Sequence[FileReport]
