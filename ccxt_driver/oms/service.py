@@ -35,7 +35,7 @@ from .market_news import MarketNews, of_events, of_prices
 from .models import Models
 from .outcome import internal_error
 from .refusals import Refusal, no_price
-from .settling import settle, settle_price, settle_session
+from .settling import next_move, settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
 from .store import MemoryStore, Snapshot, Store, StoreError
 from .trading_hours import Session, SessionChange, read_session
@@ -66,7 +66,7 @@ class EmbeddedOms:
     :param seed: of the synthetic prices; of a file that exists, its own seed goes on
     :param db: path of a SQLite file to keep everything in; None keeps it in memory
     :param clock: "wall", or "manual" that moves only by `advance`; "wall" by default, and "manual" with
-        a `feed`, which knows no other time than its own
+        a `feed`, which knows no other time than its own; or a `Clock` that the caller moves
     :param start_ms: where a manual clock starts, milliseconds since the Unix epoch; with a `feed` its
         first moment by default
     :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`,
@@ -85,7 +85,7 @@ class EmbeddedOms:
         accounts: Iterable[Mapping[str, Any]] | None = None,
         seed: int = 0,
         db: str | os.PathLike[str] | None = None,
-        clock: str | None = None,
+        clock: str | Clock | None = None,
         start_ms: int | None = None,
         markets: Iterable[Market] | None = None,
         strategies: Iterable[int | Mapping[str, Any]] | None = None,
@@ -98,17 +98,22 @@ class EmbeddedOms:
         self._closed = False
         self._subscribers: list[_Subscriber] = []
         self._price_subscribers: list[_PriceSubscriber] = []
+        self._closers: list[Callable[[], None]] = []
         self._news: deque[tuple[Any, list[Any]]] = deque()
         """What is to be told, and to which of the subscribers."""
         self._told_of_ms = 0
         self._telling = False
-        if feed is None:
-            if speed is not None:
-                raise ValueError("speed: goes with a feed")
+        if feed is None and speed is not None:
+            raise ValueError("speed: goes with a feed")
+        if feed is not None and synthetic is not None:
+            raise ValueError("synthetic: expected none with a feed, which has prices of its own")
+        if not isinstance(clock, str | None):
+            if start_ms is not None or speed is not None:
+                raise ValueError("clock: expected a word beside start_ms or speed")
+            self._clock: Clock = clock
+        elif feed is None:
             self._clock = _clock(clock or "wall", start_ms)
         else:
-            if synthetic is not None:
-                raise ValueError("synthetic: expected none with a feed, which has prices of its own")
             self._clock = _replay(feed, clock, start_ms, speed)
         if type(seed) is not int:
             raise ValueError(f"seed: expected a whole number, got {seed!r}")
@@ -251,13 +256,25 @@ class EmbeddedOms:
     def _run(self, request: CommandRequest) -> Reply:
         return self.handle("commands", {}, *request)
 
-    def subscribe(self, callback: Callable[[list[Event]], None]) -> Callable[[], None]:
+    def subscribe(
+        self, callback: Callable[[list[Event]], None], closed: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
         """Be told of every committed change, in order, in the thread that made it, when its request is done.
 
         :param callback: gets the events of one commit; it must be quick and must not raise
+        :param closed: called when the OMS is closed
         :returns: ends the subscription
         """
-        return self._add(self._subscribers, callback)
+        unsubscribe = self._add(self._subscribers, callback)
+        if closed is None:
+            return unsubscribe
+        forget = self._add(self._closers, closed)
+
+        def end() -> None:
+            unsubscribe()
+            forget()
+
+        return end
 
     def subscribe_prices(self, callback: Callable[[MarketNews], None]) -> Callable[[], None]:
         """Be told when market data may have changed, in the thread that did it, when its request is done.
@@ -335,6 +352,17 @@ class EmbeddedOms:
                     self._told_of_ms = now
                     self._prices_moved(core.market.markets)
             core.store.catch_up()
+
+    def next_move(self, until_ms: int) -> int | None:
+        """The first moment after all that is settled, up to another, at which something may happen by itself.
+
+        A feed of records knows it; whoever trades must not. Whatever is commanded before may change it.
+
+        :returns: None when nothing can
+        :raises RuntimeError: the OMS is closed
+        """
+        with self._settled() as (core, _):
+            return next_move(core, until_ms)
 
     def set_price(
         self,
@@ -515,6 +543,9 @@ class EmbeddedOms:
                 self._subscribers.clear()
                 self._price_subscribers.clear()
                 self._core.store.close()
+                closers, self._closers = self._closers, []
+                for closed in closers:
+                    closed()
 
     def __enter__(self) -> Self:
         return self

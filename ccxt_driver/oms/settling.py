@@ -65,6 +65,12 @@ def settle(core: Core, now: int) -> None:
         follow_halts(core, now, opening=False)
 
 
+def next_move(core: Core, until: int) -> int | None:
+    """The first moment after what is settled, up to another, at which something may happen by itself."""
+    following = _following(core, {}, core.settled_at, until)
+    return None if following is None else following.at_ms
+
+
 def _walk(core: Core, since: int, now: int) -> None:
     """Take the moves of all symbols in the order of their times: those of one moment together or not at all.
 

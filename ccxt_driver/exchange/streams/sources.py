@@ -119,8 +119,9 @@ class InProcessSource:
         account_id = self._sink.account_id
         with self._oms.lock:
             self._cursor = self._oms.last_seq(account_id)
-            self._unsubscribe = self._oms.subscribe(self._committed)
-        self._ticker = self._loop.create_task(self._tick())
+            self._unsubscribe = self._oms.subscribe(self._committed, self._closed)
+        if not self._oms.manual:
+            self._ticker = self._loop.create_task(self._tick())
         after_seq = self._sink.resume_after()
         self._sink.begin(self._cursor, is_last=True)
         if after_seq is not None and after_seq != self._cursor:
@@ -191,20 +192,25 @@ class InProcessSource:
             if seq > self._cursor:
                 self._cursor = seq
 
+    def _closed(self) -> None:
+        """Called by the OMS, in the thread that closes it."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._fail)
+
+    def _fail(self) -> None:
+        if self._unsubscribe is not None:
+            self._stop()
+            self._sink.fail(ccxt.ExchangeNotAvailable("oms embedded: the OMS was closed"))
+
     async def _tick(self) -> None:
         """Let time pass in the OMS: stops, trailing orders and fills happen also when nobody asks."""
-        while True:
+        while not self._oms.closed:
+            try:
+                self._oms.tick()
+            except Exception:
+                # What is committed is told all the same; the next look may go better.
+                LOG.exception("oms embedded: the market could not be looked at")
             await asyncio.sleep(_TICK_SECONDS)
-            if self._oms.closed:
-                self._stop()
-                self._sink.fail(ccxt.ExchangeNotAvailable("oms embedded: the OMS was closed"))
-                return
-            if not self._oms.manual:
-                try:
-                    self._oms.tick()
-                except Exception:
-                    # What is committed is told all the same; the next look may go better.
-                    LOG.exception("oms embedded: the market could not be looked at")
 
 
 class CursorSource:
