@@ -35,3 +35,17 @@ def test_bars_a_second(tmp_path: Path) -> None:
             oms.advance(MINUTE)
         print(f"{label}: {BARS / (process_time() - began):,.0f} bars a second")
         assert oms.now_ms() == START + (BARS - 1) * MINUTE
+
+
+@pytest.mark.benchmark
+def test_reading_rows(tmp_path: Path) -> None:
+    bars = [f"{START + bar * MINUTE},100.25,{101 + bar % 7},99.5,100,5.125\n" for bar in range(BARS)]
+    (tmp_path / "BTC_USDT-1m.csv").write_text("timestamp,open,high,low,close,volume\n" + "".join(bars))
+    ticks = [f"{START + tick * 7},{100 + tick % 9}.25,0.125,buy,{tick}\n" for tick in range(BARS)]
+    (tmp_path / "LTC_USDT-trades.csv").write_text("timestamp,price,amount,side,id\n" + "".join(ticks))
+    feed = FileFeed(tmp_path)
+    for label, pages in (("candles", feed.bars("BTC/USDT")), ("trades", feed.ticks("LTC/USDT"))):
+        began = process_time()
+        rows = sum(len(page[0]) for page in pages)
+        print(f"{label}: {(process_time() - began) / rows * 1e6:.2f} us a row")
+        assert rows == BARS

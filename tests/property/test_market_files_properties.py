@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccxt_driver.oms.market import files as market_files
-from ccxt_driver.oms.market import tape
+from ccxt_driver.oms.market import decoders
+from ccxt_driver.oms.market import prints as prints_module
 from ccxt_driver.oms.market.bar_paths import (
     BarPath,
     NearExtremeFirst,
@@ -51,14 +51,13 @@ quotes = st.lists(
 def _short_pages() -> Iterator[None]:
     """Pages of a few rows: nothing may depend on where one ends."""
     with pytest.MonkeyPatch.context() as patch:
-        made = tape.Decoder.__init__
+        made = decoders.RowDecoder.__init__
 
-        def short(self: tape.Decoder[tape.Prints], file: object, tick: Decimal, rows: int) -> None:
+        def short(self: decoders.RowDecoder, file: object, tick: Decimal, rows: int) -> None:
             made(self, file, tick, 5)  # type: ignore[arg-type]
 
-        patch.setattr(tape.Decoder, "__init__", short)
-        patch.setattr(tape, "BLOCK", 3)
-        patch.setattr(market_files, "BLOCK", 3)
+        patch.setattr(decoders.RowDecoder, "__init__", short)
+        patch.setattr(prints_module, "BLOCK", 3)
         yield
 
 

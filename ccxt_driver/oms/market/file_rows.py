@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any, Final, Literal, Protocol
 Kind = Literal["candles", "trades", "quotes", "book"]
 Row = Sequence[Any]
 """Values in the order of `COLUMNS`, as the file has them; of a book its time, bids and asks."""
+Columns = Sequence[Sequence[Any]]
+"""Rows on their side: one sequence for each of `COLUMNS`, all as long."""
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "candles": ("timestamp", "open", "high", "low", "close", "volume"),
@@ -27,7 +28,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 """ccxt's names of what each kind of file has."""
 
 _OPTIONAL: Final = frozenset({"side", "id", "bidVolume", "askVolume"})
-_BLOCK: Final = 1 << 20
+_BLOCK: Final = 1 << 17
 
 
 class BadFile(ValueError):
@@ -42,12 +43,12 @@ class RowFile(Protocol):
         """Where it is."""
         ...
 
-    def read(self, at: int, count: int) -> tuple[list[Row], int | None]:
+    def read(self, at: int, count: int) -> tuple[Columns, int | None]:
         """Rows from a place on.
 
         :param at: 0 for the beginning, or what an earlier call gave
         :param count: the most rows to give
-        :returns: the rows, and the place after them; None at the end of the file
+        :returns: the columns of the rows, and the place after them; None at the end of the file
         :raises BadFile: it cannot be read
         """
         ...
@@ -73,22 +74,32 @@ def open_rows(path: Path, kind: Kind) -> RowFile:
         raise BadFile(f"{path}: {error.strerror or error}") from error
 
 
-class _Columns:
-    """Where the columns of a table are, and a row of them brought into the usual order.
+class _Arrangement:
+    """Where the columns of a table are, and those brought into the usual order.
 
     A book has columns bids[0].price, bids[0].amount, asks[0].price and so on, best first.
     """
 
     def __init__(self, path: Path, kind: Kind, names: Sequence[str]) -> None:
         self._at = {name: index for index, name in enumerate(names)}
-        self.arrange: Callable[[Row], Row]
+        self._time = self._index(path, "timestamp")
+        self._sides: list[list[tuple[int, int]]] = []
+        self._wanted: list[int | None] = []
         if kind == "book":
-            time = self._index(path, "timestamp")
-            sides = [self._levels(path, side) for side in ("bids", "asks")]
-            self.arrange = lambda row: (row[time], *([(row[p], row[q]) for p, q in side] for side in sides))
-            return
-        wanted = [self._index(path, name) for name in COLUMNS[kind]]
-        self.arrange = lambda row: [None if index is None else row[index] for index in wanted]
+            self._sides = [self._levels(path, side) for side in ("bids", "asks")]
+        else:
+            self._wanted = [self._index(path, name) for name in COLUMNS[kind]]
+
+    def arrange(self, columns: Columns) -> Columns:
+        """Columns of a file in the order of `COLUMNS`."""
+        rows = len(columns[0])
+        if not self._sides:
+            return [[None] * rows if index is None else columns[index] for index in self._wanted]
+        sides = [
+            [*zip(*(zip(columns[price], columns[qty], strict=True) for price, qty in side), strict=True)]
+            for side in self._sides
+        ]
+        return [columns[self._time], *sides]
 
     def _index(self, path: Path, name: str) -> Any:
         if name not in self._at and name not in _OPTIONAL:
@@ -114,20 +125,36 @@ class CsvFile:
         names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
         if kind == "candles" and names[0].isdigit():
             names, self._begin = [*COLUMNS[kind]], 0
-        self._columns = _Columns(path, kind, names)
+        self._width = len(names)
+        self._arrangement = _Arrangement(path, kind, names)
 
-    def read(self, at: int, count: int) -> tuple[list[Row], int | None]:
+    def read(self, at: int, count: int) -> tuple[Columns, int | None]:
         """Rows from a byte on; see `RowFile.read`."""
         with self.path.open("rb") as file:
             file.seek(at or self._begin)
             lines = [*islice(file, count)]
             after = file.tell()
-        arrange = self._columns.arrange
         try:
-            rows = [arrange(row) for row in csv.reader(line.decode() for line in lines) if row]
-        except (IndexError, UnicodeDecodeError, csv.Error) as error:
+            text = b"".join(lines).decode()
+            columns = self._split(text, len(lines)) or self._parsed(text)
+        except (IndexError, ValueError, csv.Error) as error:
             raise BadFile(f"{self.path}: a row within bytes {at} to {after}: {error}") from error
-        return rows, after if len(lines) == count else None
+        return self._arrangement.arrange(columns), after if len(lines) == count else None
+
+    def _split(self, text: str, lines: int) -> Columns | None:
+        """Columns of lines that all have as many values as the first, and no quotes; None of others."""
+        if '"' in text:
+            return None
+        fields = text.rstrip("\r\n").replace("\r\n", "\n").replace("\n", ",\n,").split(",")
+        row = self._width + 1
+        if len(fields) != row * lines - 1 or fields[self._width :: row].count("\n") != lines - 1:
+            return None
+        return [fields[column::row] for column in range(self._width)]
+
+    def _parsed(self, text: str) -> Columns:
+        """Columns of any lines of CSV; what is left out at the end of one is empty."""
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+        return [[row[column] for row in rows] for column in range(self._width)]
 
 
 class JsonFile:
@@ -147,9 +174,13 @@ class JsonFile:
         listed = inside[:1] == "[" and inside[1:].lstrip()[:1] in ("[", "{", "]")
         self._begin = len(text) - len(inside) + listed
 
-    def read(self, at: int, count: int) -> tuple[list[Row], int | None]:
+    def read(self, at: int, count: int) -> tuple[Columns, int | None]:
         """Rows from a byte on; see `RowFile.read`."""
-        decode = json.JSONDecoder(parse_float=Decimal).raw_decode
+        rows, after = self._rows(at, count)
+        return [*zip(*rows, strict=True)] if rows else [()] * len(self._names), after
+
+    def _rows(self, at: int, count: int) -> tuple[list[Row], int | None]:
+        decode = json.JSONDecoder(parse_float=str).raw_decode  # the digits as they are
         rows: list[Row] = []
         with self.path.open("rb") as file:
             start = at or self._begin
@@ -177,6 +208,9 @@ class JsonFile:
 
     def _arranged(self, row: Any) -> Row:
         if isinstance(row, list):
+            if len(row) != len(self._names):
+                text = ", ".join(map(str, row))[:100]
+                raise BadFile(f"{self.path}: row {text}: expected {', '.join(self._names)}")
             return row
         if isinstance(row, dict):
             return [row.get(name) for name in self._names]
@@ -196,7 +230,9 @@ class ParquetFile:
             self._file: Any = import_module("pyarrow.parquet").ParquetFile(path)
         except ImportError as error:
             raise BadFile(f'{path}: Parquet needs pyarrow: pip install "ccxt-driver[parquet]"') from error
-        self._columns = _Columns(path, kind, self._file.schema_arrow.names)
+        names = self._file.schema_arrow.names
+        self._width = len(names)
+        self._arrangement = _Arrangement(path, kind, names)
         groups = self._file.metadata
         self._ends: list[int] = []
         for index in range(groups.num_row_groups):
@@ -204,18 +240,18 @@ class ParquetFile:
             self._ends.append(before + groups.row_group(index).num_rows)
         self._held: tuple[int, Any] | None = None
 
-    def read(self, at: int, count: int) -> tuple[list[Row], int | None]:
+    def read(self, at: int, count: int) -> tuple[Columns, int | None]:
         """Rows from a number on; see `RowFile.read`."""
         group = next((index for index, end in enumerate(self._ends) if at < end), None)
         if group is None:
-            return [], None
+            return self._arrangement.arrange([()] * self._width), None
         if self._held is None or self._held[0] != group:
             self._held = group, self._file.read_row_group(group)
         begin = self._ends[group - 1] if group else 0
         part = self._held[1].slice(at - begin, count)
-        rows = [self._columns.arrange(row) for row in zip(*map(self._values, part.columns), strict=True)]
-        after = at + len(rows)
-        return rows, after if after < self._ends[-1] else None
+        after = at + part.num_rows
+        columns = self._arrangement.arrange([*map(self._values, part.columns)])
+        return columns, after if after < self._ends[-1] else None
 
     def _values(self, column: Any) -> list[Any]:
         arrow = self._arrow

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, cast
 
 from ccxt_driver.oms.market.bar_paths import BarPath, OpenHighLowClose
+from ccxt_driver.oms.market.decoders import BookDecoder, CandleDecoder, MiddleDecoder, TradeDecoder
 from ccxt_driver.oms.market.feed import (
     EXACT,
     TIMEFRAMES,
@@ -33,20 +34,8 @@ from ccxt_driver.oms.market.feed import (
 )
 from ccxt_driver.oms.market.file_rows import BadFile, Kind, Row, open_rows
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
-from ccxt_driver.oms.market.tape import (
-    BLOCK,
-    ZERO,
-    BookDecoder,
-    Books,
-    CandleDecoder,
-    Decoder,
-    FileReport,
-    MiddleDecoder,
-    Pages,
-    Prints,
-    TradeDecoder,
-    stretch,
-)
+from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, Ticks, TradePrints
+from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, stretch
 
 _NAME: Final = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(?:_([A-Z0-9]+))?-(\w+)\.(csv|jsonl?|parquet)")
 _KEPT_CANDLES: Final = 20_000
@@ -180,8 +169,7 @@ class FileFeed:
 
         :raises NoPrice: the files begin later
         """
-        tape = self._tape(symbol)
-        return _quote(tape.top(at_ms))
+        return self._tape(symbol).quote(at_ms)
 
     def book(self, symbol: str, at_ms: int) -> tuple[Sequence[Level], Sequence[Level]]:
         """The book as of a moment."""
@@ -207,6 +195,31 @@ class FileFeed:
     def trades(self, symbol: str, since_ms: int | None, until_ms: int, limit: int) -> list[Trade]:
         """Public trades in ascending order; see `Feed.trades`."""
         return self._tape(symbol).trades(since_ms, until_ms, limit)
+
+    def bars(self, symbol: str) -> Iterator[Bars]:
+        """Pages of the candles that a symbol's price comes from, from the first to the last.
+
+        They are those that the OMS reads: a page that both are at is made once. A page reaches into
+        the future of whoever has not seen all of it.
+
+        :raises ValueError: the price comes from trades, quotes or books
+        """
+        for page in self._tape(symbol).prints():
+            if not isinstance(page, BarPrints):
+                raise ValueError(f"{symbol}: expected a price that comes from candles")
+            yield page.bars
+
+    def ticks(self, symbol: str) -> Iterator[Ticks]:
+        """Pages of the trades that a symbol's price comes from, as `bars` gives candles.
+
+        Of quotes and books they are the moves of the middle, with an amount of 0.
+
+        :raises ValueError: the price comes from candles
+        """
+        for page in self._tape(symbol).prints():
+            if not isinstance(page, TradePrints):
+                raise ValueError(f"{symbol}: expected a price that comes from trades, quotes or books")
+            yield page.ticks
 
     def _tape(self, symbol: str) -> _Tape:
         try:
@@ -243,7 +256,7 @@ class _Tape:
             raise BadFile(f"{market.symbol}: expected one file of each kind, got {names}")
         has_book = not by_kind.keys().isdisjoint(("book", "quotes"))
         self._books = Pages(self._book_decoder(by_kind)) if has_book else None
-        self._prints: Pages[Prints] = Pages(self._print_decoder(by_kind, path))
+        self._prints = PrintPages(self._print_decoder(by_kind, path))
         self.pages: list[Pages[Any]] = [self._prints]
         if self._books is not None:
             self.pages.append(self._books)
@@ -272,18 +285,33 @@ class _Tape:
             raise BadFile(f"{self._prints.report.path}: expected at least one row")
         return first
 
+    def prints(self) -> Iterator[Prints]:
+        """The pages of what the price comes from."""
+        return self._prints.all()
+
     def version(self, at_ms: int) -> int:
         """How many prints and books there were by a moment."""
         books = 0 if self._books is None else self._books.count_by(at_ms)
         return self._prints.count_by(at_ms) + books
 
+    def quote(self, at_ms: int) -> Quote:
+        """The best prices and the last one as of a moment; see `_joined`."""
+        if self._books is not None:
+            top = self.top(at_ms)
+            return Quote(top.time_ms, top.bids[0].price, top.asks[0].price, top.last)
+        page, index = self._last_print(at_ms)
+        price = page.price(index)
+        return Quote(page.time(index), *self._around(price, page.buys(index)), price)
+
     def top(self, at_ms: int) -> _Top:
         """The book and the last price as of a moment; see `_joined`."""
+        return self._joined(*self._last_print(at_ms), self._book_by(at_ms))
+
+    def _last_print(self, at_ms: int) -> tuple[Prints, int]:
         found = self._prints.last_by(at_ms)
         if found is None:
             raise NoPrice(f"{self.market.symbol}: its files have nothing of {at_ms} or before")
-        _, page, index = found
-        return self._joined(page, index, self._book_by(at_ms))
+        return found[1:]
 
     def _book_by(self, at_ms: int) -> tuple[Books, int] | None:
         found = None if self._books is None else self._books.last_by(at_ms)
@@ -296,15 +324,15 @@ class _Tape:
         the bid and the ask are those of the print. A print before it that lies outside is over: the
         last price of the quote is then the nearer of bid and ask.
         """
-        time_ms, price = page.times[index], page.prices[index]
+        time_ms, price = page.time(index), page.price(index)
         if book is not None:
             books, at = book
             bids, asks, book_ms = books.bids[at], books.asks[at], books.times[at]
             last = min(max(price, bids[0].price), asks[0].price)
             if last == price or time_ms <= book_ms:
                 return _Top(max(time_ms, book_ms), bids, asks, last)
-        bid, ask = self._around(price, page.buys[index])
-        qty = self._size.qty(page.qtys[index], self.market.lot_size)
+        bid, ask = self._around(price, page.buys(index))
+        qty = self._size.qty(page.qty(index), self.market.lot_size)
         return _Top(time_ms, (Level(bid, qty),), (Level(ask, qty),), price)
 
     def _around(self, price: Decimal, buys: bool) -> tuple[Decimal, Decimal]:
@@ -329,7 +357,7 @@ class _Tape:
             end_ms = min(until_ms, *(pages.end_after(cursor, until_ms) for pages in self.pages))
             if self._may_reach(cursor, end_ms, low, high):
                 for time_ms in self._times(cursor, end_ms, low, high):
-                    quote = _quote(self.top(time_ms))
+                    quote = self.quote(time_ms)
                     if (low is not None and quote.bid <= low) or (high is not None and quote.ask >= high):
                         return quote
             cursor = end_ms
@@ -353,7 +381,7 @@ class _Tape:
             times: set[int] = set()
             for pages in self.pages:
                 for _, page, start, end in pages.between(after_ms, end_ms):
-                    times.update(page.times[start:end])
+                    times.update(map(page.time, range(start, end)))
             return sorted(times)
         return self._print_times(
             after_ms,
@@ -367,15 +395,7 @@ class _Tape:
     ) -> Iterator[int]:
         """When a price at or below `low` or at or above `high` was printed, and when a moment ended so."""
         for _, page, start, end in self._prints.between(after_ms, end_ms):
-            for block, (highest, lowest, _) in enumerate(page.blocks()[start // BLOCK :], start // BLOCK):
-                if block * BLOCK >= end:
-                    break
-                if not ((low is not None and lowest <= low) or (high is not None and highest >= high)):
-                    continue
-                for index in range(max(start, block * BLOCK), min(end, (block + 1) * BLOCK)):
-                    price = page.prices[index]
-                    if (low is not None and price <= low) or (high is not None and price >= high):
-                        yield page.times[index]
+            yield from map(page.time, page.reaching(start, end, low, high))
 
     # ------------------------------------------------------------------ candles and trades
 
@@ -403,10 +423,8 @@ class _Tape:
         made = stretch(prints, open_ms, end_ms)
         if made is not None:
             return Candle(open_ms, *made)
-        before = prints.last_by(open_ms - 1)
-        if before is None:
-            raise NoPrice(f"{self.market.symbol}: its files have nothing of {open_ms} or before")
-        price = before[1].prices[before[2]]
+        page, index = self._last_print(open_ms - 1)
+        price = page.price(index)
         return Candle(open_ms, price, price, price, price, ZERO)
 
     def trades(self, since_ms: int | None, until_ms: int, limit: int) -> list[Trade]:
@@ -430,7 +448,7 @@ class _Tape:
                 return found[::-1]
             number -= 1
             page = self._prints.page(number)
-            index = len(page.times) - 1
+            index = len(page) - 1
 
     def _trades_of(self, number: int, page: Prints, indexes: Iterable[int], limit: int) -> list[Trade]:
         """Trades of a page in the order of the indexes; a print without a quantity is none."""
@@ -439,16 +457,12 @@ class _Tape:
         for index in indexes:
             if len(found) == limit:
                 break
-            if page.qtys[index]:
-                given = None if page.ids is None else page.ids[index]
-                trade_id = str(count + index + 1) if given is None else given
-                side: Literal["buy", "sell"] = "buy" if page.buys[index] else "sell"
-                found.append(Trade(trade_id, page.times[index], page.prices[index], page.qtys[index], side))
+            qty = page.qty(index)
+            if qty:
+                trade_id = page.trade_id(index) or str(count + index + 1)
+                side: Literal["buy", "sell"] = "buy" if page.buys(index) else "sell"
+                found.append(Trade(trade_id, page.time(index), page.price(index), qty, side))
         return found
-
-
-def _quote(top: _Top) -> Quote:
-    return Quote(top.time_ms, top.bids[0].price, top.asks[0].price, top.last)
 
 
 def _book_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -511,8 +525,8 @@ def _market_of(symbol: str, files: Sequence[_File]) -> Market:
     prices: list[Decimal] = []
     quantities: list[Decimal] = []
     for file in files:
-        rows, _ = open_rows(file.path, file.kind).read(0, _SAMPLE)
-        for row in rows:
+        columns, _ = open_rows(file.path, file.kind).read(0, _SAMPLE)
+        for row in zip(*columns, strict=True):
             _sample(file, row, prices, quantities)
     with localcontext(EXACT):
         tick, lot = _unit(prices), _unit(quantities)

@@ -20,7 +20,7 @@ from ccxt_driver.oms.market.bar_paths import (
     WorstFirst,
 )
 from ccxt_driver.oms.market.feed import UNLIMITED, Candle, NoPrice
-from ccxt_driver.oms.market.file_rows import BadFile
+from ccxt_driver.oms.market.file_rows import BadFile, CsvFile
 from ccxt_driver.oms.market.files import FileFeed, ShareOfPrint
 from ccxt_driver.oms.market.listing import UnknownSymbol
 
@@ -66,7 +66,7 @@ def test_a_candle_shows_what_has_happened_in_it_so_far(tmp_path: Path) -> None:
         ("100", "100", "100", "100", "2.00"),
         ("100", "110", "100", "110", "4.00"),
         ("100", "110", "90", "90", "6.00"),
-        ("100", "110", "90", "105", "8.00"),
+        ("100", "110", "90", "105", "8"),
         ("105", "105", "105", "105", "1.00"),
     ]
     lasts = [feed.quote(SYMBOL, T + at).last for at in (0, 19_998, 19_999, 39_998, 39_999, 59_998, 59_999)]
@@ -146,7 +146,97 @@ def test_prices_off_the_tick_are_rounded_and_counted(tmp_path: Path) -> None:
     assert feed.candles(SYMBOL, "1m", T, T + MINUTE, 1)[0][1:5] == (D("100.00"), D(110), D(90), D("105.00"))
 
 
+def test_a_path_with_another_number_of_points_in_a_later_candle_is_refused(tmp_path: Path) -> None:
+    class Changing:
+        def points(self, candle: Candle) -> Sequence[D]:
+            way = (candle.open, candle.high, candle.low, candle.close)
+            return way if candle.open_ms == T else (*way, candle.close)
+
+    feed = FileFeed(candles(tmp_path, [ONE, TWO]), path=Changing())
+
+    with pytest.raises(ValueError, match="path: expected 4 points in every candle, got 5"):
+        feed.quote(SYMBOL, T + MINUTE)
+
+
+def test_a_path_that_leaves_the_candle_is_refused(tmp_path: Path) -> None:
+    class Flat:
+        def points(self, candle: Candle) -> Sequence[D]:
+            return candle.open, candle.close
+
+    with pytest.raises(ValueError, match="path: expected open, high, low and close"):
+        FileFeed(candles(tmp_path, [ONE]), path=Flat()).check()
+
+
+def test_a_duplicate_that_says_something_else_is_counted_and_the_first_counts(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [ONE, (0, *ONE[1:5], "8.0"), (0, 100, 111, 90, 105, 8), TWO]))
+
+    [report] = feed.check()
+
+    assert (report.rows, report.duplicates, report.conflicting) == (2, 2, 1)
+    assert feed.candles(SYMBOL, "1m", T, T, 1)[0].high == 100
+    assert feed.candles(SYMBOL, "1m", T, T + MINUTE, 1)[0].high == 110
+
+
+def test_a_bad_row_is_named_by_its_number(tmp_path: Path) -> None:
+    rows = [(minute, 100, 110, 90, 105, 8) for minute in range(1_500)]
+    rows[1_200] = (1_200, 100, 99, 90, 105, 8)
+
+    with pytest.raises(BadFile, match=r"BTC_USDT-1m.csv: row 1201 \(17000784"):
+        FileFeed(candles(tmp_path, rows)).check()
+
+
+def test_pages_of_bars_are_ccxts_numbers(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [(0, "100.004", 110, 90, 105, "8.5"), (3, *TWO[1:])]))
+
+    [page] = feed.bars(SYMBOL)
+
+    assert page == (
+        [T, T + 3 * MINUTE],
+        [100.0, 105.0],
+        [110.0, 107.0],
+        [90.0, 101.0],
+        [105.0, 102.0],
+        [8.5, 4.0],
+    )
+    with pytest.raises(ValueError, match="BTC/USDT: expected a price that comes from trades"):
+        next(feed.ticks(SYMBOL))
+
+
+def test_bars_are_read_once_by_those_who_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = FileFeed(candles(tmp_path, [(minute, 100, 110, 90, 105, 8) for minute in range(5_000)]))
+    reads: list[int] = []
+    read = CsvFile.read
+    monkeypatch.setattr(CsvFile, "read", lambda self, at, count: (reads.append(at), read(self, at, count))[1])
+
+    seen = 0
+    for page in feed.bars(SYMBOL):
+        for open_ms in page.opens_ms:
+            seen += 1
+            assert feed.quote(SYMBOL, open_ms).last == 100
+            assert feed.first_move(SYMBOL, open_ms, open_ms + MINUTE - 1, D(80), D(120)) is None
+
+    assert (seen, len(reads)) == (5_000, len({*reads}))
+
+
 # ------------------------------------------------------------------ trades, quotes, books
+
+
+def test_pages_of_ticks_are_ccxts_numbers(tmp_path: Path) -> None:
+    feed = FileFeed(trades(tmp_path, [(0, 100, 1, "buy", "a"), (5, "99.5", 3, "", "")]))
+
+    assert [*feed.ticks(SYMBOL)] == [
+        ([T, T + 5], [100.0, 99.5], [1.0, 3.0], [True, False], ["a", None]),
+    ]
+    with pytest.raises(ValueError, match="BTC/USDT: expected a price that comes from candles"):
+        next(feed.bars(SYMBOL))
+
+
+def test_an_id_that_comes_again_later_is_another_trade(tmp_path: Path) -> None:
+    feed = FileFeed(trades(tmp_path, [(0, 100, 1, "buy", 7), (0, 101, 1, "buy", 7), (5, 99, 3, "sell", 7)]))
+
+    assert [row.price for row in feed.trades(SYMBOL, T, T + 5, 9)] == [100, 99]
+    [report] = feed.check()
+    assert (report.rows, report.duplicates, report.conflicting) == (2, 1, 1)
 
 
 def test_trades_are_given_as_they_were(tmp_path: Path) -> None:
