@@ -36,6 +36,12 @@ def open_embedded(url: str) -> EmbeddedOms:
         return oms
 
 
+def stand_on(oms: EmbeddedOms) -> None:
+    """Have `embedded:` mean an OMS that the caller made, for programs that name nothing else."""
+    with _LOCK:
+        _OPEN[""] = oms
+
+
 def _make(url: str, path: str | None) -> EmbeddedOms:
     from ccxt_driver.oms import EmbeddedOms
     from ccxt_driver.oms.store import StoreError, StoreInUse

@@ -29,6 +29,7 @@ _ids: list[str] = []
 _aliases: list[str] = []
 _undoings: list[Callable[[], None]] = []
 _classes: dict[tuple[str, str], Any] = {}
+_driver_classes: dict[str, Any] = {}
 
 
 def register(id: str = "oms", alias: str | Iterable[str] | None = None) -> None:
@@ -349,7 +350,20 @@ def _make_class(module: str, name: str, is_alias: bool) -> Any:
     return type(name, (kind,), {"describe": describe, "__module__": module})
 
 
+def serve_with(blocking: Any, streaming: Any) -> None:
+    """Put other classes than the driver's own in from now on: subclasses of them.
+
+    :param blocking: for `ccxt`
+    :param streaming: for `ccxt.async_support` and `ccxt.pro`
+    """
+    with _LOCK:
+        _classes.clear()
+        _driver_classes.update({CCXT: blocking, _ASYNC: streaming})
+
+
 def _driver_class(module: str) -> Any:
+    if module in _driver_classes:
+        return _driver_classes[module]
     if module == CCXT:
         from .exchange._sync import OmsCcxtExchange
 

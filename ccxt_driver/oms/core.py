@@ -72,6 +72,7 @@ class Core:
         self.state = State(market.markets, store.load())
         self.profits = Profits()
         self.settled_at = 0
+        self.commits = 0
         self._broken = False
         self._shared: list[Transaction] | None = None
         """What has been committed within `together`; None outside of it."""
@@ -121,6 +122,7 @@ class Core:
         except BaseException:
             self.rollback(tx)
             raise
+        self.commits += 1
         if self._shared is not None:
             self._shared.append(tx)
         self.settled_at = max(self.settled_at, tx.now)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Context, Decimal, getcontext, setcontext
+from operator import attrgetter
 from threading import RLock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -37,7 +38,7 @@ from .outcome import internal_error
 from .refusals import Refusal, no_price
 from .settling import next_move, settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
-from .store import MemoryStore, Snapshot, Store, StoreError
+from .store import MemoryStore, RowFilter, Snapshot, Store, StoreError
 from .trading_hours import Session, SessionChange, read_session
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
@@ -46,6 +47,7 @@ _Subscriber = Callable[[list[Event]], None]
 _PriceSubscriber = Callable[[MarketNews], None]
 _MEMORY_EVENTS: Final = 10_000
 _MOST_SPEED: Final = 1_000_000
+_row_id: Final = attrgetter("id")
 
 
 class CommandRequest(NamedTuple):
@@ -55,6 +57,15 @@ class CommandRequest(NamedTuple):
     body: Any
     principal: Principal = OWNER
     request_id: str | None = None
+
+
+class History(NamedTuple):
+    """Contract rows of an account."""
+
+    orders: list[dict[str, Any]]
+    deals: list[dict[str, Any]]
+    positions: list[dict[str, Any]]
+    ledger: list[dict[str, Any]]
 
 
 class EmbeddedOms:
@@ -101,6 +112,7 @@ class EmbeddedOms:
         self._closers: list[Callable[[], None]] = []
         self._news: deque[tuple[Any, list[Any]]] = deque()
         """What is to be told, and to which of the subscribers."""
+        self._told_commits = 0
         self._told_of_ms = 0
         self._telling = False
         if feed is None and speed is not None:
@@ -319,6 +331,17 @@ class EmbeddedOms:
             self._refuse_closed()
             return self._core.store.events(account_id, after_seq, limit)
 
+    def history_of(self, account_id: int) -> History:
+        """Everything of an account since its beginning, as contract rows ascending by id."""
+        with self._settled(None, account_id) as (core, now):
+            wanted, store = RowFilter((account_id,), known=None), core.store
+            return History(
+                [row.row() for row in sorted(store.orders(wanted)[0], key=_row_id)],
+                [row.row() for row in sorted(store.deals(wanted)[0], key=_row_id)],
+                [core.position_row(row, now) for row in sorted(store.positions(wanted)[0], key=_row_id)],
+                [row.row() for row in sorted(store.ledger(wanted)[0], key=_row_id)],
+            )
+
     # time and prices
 
     def now_ms(self) -> int:
@@ -529,6 +552,31 @@ class EmbeddedOms:
         return self._closed
 
     @property
+    def commits(self) -> int:
+        """How many changes were committed in this process; another number means that something has changed."""
+        return self._core.commits
+
+    @property
+    def told(self) -> int:
+        """How many of them had events."""
+        return self._told_commits
+
+    def has_margin(self, account_id: int) -> bool:
+        """Whether the free money of an account follows the price of what it holds."""
+        account = self._core.state.accounts.get(account_id)
+        return account is not None and bool(account.margin_of)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody is told of events."""
+        return bool(self._subscribers)
+
+    @property
+    def prices_followed(self) -> bool:
+        """Whether anybody is told of market data."""
+        return bool(self._price_subscribers)
+
+    @property
     def manual(self) -> bool:
         """Whether its clock moves only by `advance`."""
         return self._clock.manual
@@ -578,6 +626,7 @@ class EmbeddedOms:
             raise RuntimeError("the OMS is closed")
 
     def _publish(self, events: list[Event]) -> None:
+        self._told_commits += 1
         if self._subscribers:
             self._news.append((events, [*self._subscribers]))
         if self._price_subscribers and (news := of_events(events)).books:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from itertools import islice
@@ -49,6 +50,13 @@ class RowFile(Protocol):
         :param at: 0 for the beginning, or what an earlier call gave
         :param count: the most rows to give
         :returns: the columns of the rows, and the place after them; None at the end of the file
+        :raises BadFile: it cannot be read
+        """
+        ...
+
+    def last(self) -> Columns | None:
+        """Some rows at the end; None where the whole file would have to be read for them.
+
         :raises BadFile: it cannot be read
         """
         ...
@@ -141,6 +149,21 @@ class CsvFile:
             raise BadFile(f"{self.path}: a row within bytes {at} to {after}: {error}") from error
         return self._arrangement.arrange(columns), after if len(lines) == count else None
 
+    def last(self) -> Columns | None:
+        """The last row; see `RowFile.last`."""
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            begin = max(self._begin, size - _BLOCK)
+            file.seek(begin)
+            lines = file.read().splitlines()
+        row = next((line for line in reversed(lines[begin > self._begin :]) if line.strip()), None)
+        if row is None:
+            return None
+        try:
+            return self._arrangement.arrange(self._parsed(row.decode()))
+        except (IndexError, ValueError, csv.Error) as error:
+            raise BadFile(f"{self.path}: the last row: {error}") from error
+
     def _split(self, text: str, lines: int) -> Columns | None:
         """Columns of lines that all have as many values as the first, and no quotes; None of others."""
         if '"' in text:
@@ -178,6 +201,10 @@ class JsonFile:
         """Rows from a byte on; see `RowFile.read`."""
         rows, after = self._rows(at, count)
         return [*zip(*rows, strict=True)] if rows else [()] * len(self._names), after
+
+    def last(self) -> Columns | None:
+        """None: a row may begin anywhere; see `RowFile.last`."""
+        return None
 
     def _rows(self, at: int, count: int) -> tuple[list[Row], int | None]:
         decode = json.JSONDecoder(parse_float=str).raw_decode  # the digits as they are
@@ -252,6 +279,10 @@ class ParquetFile:
         after = at + part.num_rows
         columns = self._arrangement.arrange([*map(self._values, part.columns)])
         return columns, after if after < self._ends[-1] else None
+
+    def last(self) -> Columns | None:
+        """The last row; see `RowFile.last`."""
+        return self.read(self._ends[-1] - 1, 1)[0] if self._ends and self._ends[-1] else None
 
     def _values(self, column: Any) -> list[Any]:
         arrow = self._arrow

@@ -146,6 +146,23 @@ class FileFeed:
         """
         return max(tape.first_ms() for tape in self._tapes.values())
 
+    @property
+    def end_ms(self) -> int:
+        """The last moment of which any symbol has something."""
+        return max(pages.end_ms() for pages in self._pages())
+
+    def next_news(self, after_ms: int) -> int | None:
+        """The first time after another at which something was recorded of any symbol; None at the end.
+
+        Of a candle only its opening counts: what it does inside is assumed, not recorded.
+        """
+        times = [pages.next_news(after_ms) for pages in self._pages()]
+        return min((time for time in times if time is not None), default=None)
+
+    def timeframe(self, symbol: str) -> str | None:
+        """That of the candles that a symbol's price comes from; None where it comes from something else."""
+        return self._tape(symbol).timeframe
+
     def check(self) -> list[FileReport]:
         """Read every file to its end, and say what was found in each.
 
@@ -251,6 +268,8 @@ class _Tape:
         self._spread = EXACT.multiply(market.tick_size, Decimal(spread_ticks))
         self._size = size
         by_kind = {file.kind: file for file in files}
+        has_candles = "candles" in by_kind and "trades" not in by_kind
+        self.timeframe = by_kind["candles"].timeframe if has_candles else None
         if len(by_kind) < len(files):
             names = ", ".join(str(file.path) for file in files)
             raise BadFile(f"{market.symbol}: expected one file of each kind, got {names}")

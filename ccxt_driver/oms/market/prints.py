@@ -68,6 +68,10 @@ class Page(Protocol):
         """How many happened by a moment."""
         ...
 
+    def next_news(self, after_ms: int) -> int | None:
+        """The first time after another at which there is something new, a candle as it opens; None at the end."""
+        ...
+
     def extremes(self) -> tuple[Decimal, Decimal]:
         """The highest and the lowest price at which anything may have happened."""
         ...
@@ -126,6 +130,10 @@ class Books:
         """How many were recorded by a moment."""
         return bisect_right(self.times, at_ms)
 
+    def next_news(self, after_ms: int) -> int | None:
+        """See `Page.next_news`."""
+        return _following(self.times, after_ms)
+
     def extremes(self) -> tuple[Decimal, Decimal]:
         """The highest ask and the lowest bid."""
         return max(asks[0].price for asks in self.asks), min(bids[0].price for bids in self.bids)
@@ -159,6 +167,10 @@ class TradePrints:
     def count_by(self, at_ms: int) -> int:
         """See `Page.count_by`."""
         return bisect_right(self.ticks.times_ms, at_ms)
+
+    def next_news(self, after_ms: int) -> int | None:
+        """See `Page.next_news`."""
+        return _following(self.ticks.times_ms, after_ms)
 
     def price(self, index: int) -> Decimal:
         """See `Prints.price`."""
@@ -277,6 +289,10 @@ class BarPrints:
             return 0
         open_ms = self.bars.opens_ms[bar]
         return bar * self._points + bisect_right(self._offsets(open_ms), at_ms - open_ms)
+
+    def next_news(self, after_ms: int) -> int | None:
+        """See `Page.next_news`."""
+        return _following(self.bars.opens_ms, after_ms)
 
     def price(self, index: int) -> Decimal:
         """See `Prints.price`."""
@@ -404,6 +420,11 @@ def joined(parts: Sequence[Summary]) -> Summary:
 def _as_floats(low: Decimal | None, high: Decimal | None) -> tuple[float, float]:
     """What is at or beyond a limit is so in floats too: rounding keeps the order."""
     return -inf if low is None else float(low), inf if high is None else float(high)
+
+
+def _following(times: Sequence[int], after_ms: int) -> int | None:
+    index = bisect_right(times, after_ms)
+    return times[index] if index < len(times) else None
 
 
 def exact(value: Any) -> Decimal:

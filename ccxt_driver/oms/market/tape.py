@@ -180,6 +180,28 @@ class Pages(Generic[_Page]):
             self.reach(0)
         return self.firsts[0] if self.firsts else None
 
+    def end_ms(self) -> int:
+        """When the file ends; of one that is empty 0."""
+        rows = self._decoder.file.last()
+        if rows is not None:
+            page, _ = self._decoder.page(rows, None, FileReport(""))
+            if len(page):
+                return page.time(-1)
+        self.read_all()
+        return self._lasts[-1] if self._lasts else 0
+
+    def next_news(self, after_ms: int) -> int | None:
+        """The first time after another at which there is something new; None when there is nothing more."""
+        self.reach(after_ms)
+        number = bisect_right(self._lasts, after_ms)
+        while number < len(self.entries):
+            found = self.page(number).next_news(after_ms)
+            if found is not None:
+                return found
+            number += 1
+            self.reach(self._lasts[-1])
+        return None
+
     def _index(self) -> None:
         offset, prior = self._next or 0, self._prior
         decoder, report = self._decoder, self.report

@@ -1,0 +1,54 @@
+"""The time that a script sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+NS_PER_MS: Final = 1_000_000
+NS_PER_SECOND: Final = 1_000_000_000
+
+
+class VirtualClock:
+    """Moves only when it is moved. As the OMS's clock it stands still at the end of the data.
+
+    :param start_ms: where it begins, milliseconds since the Unix epoch
+    :param end_ms: the last moment of the data
+    """
+
+    manual = True
+
+    def __init__(self, start_ms: int, end_ms: int) -> None:
+        self.ns = self.start_ns = start_ms * NS_PER_MS
+        """Nanoseconds since the Unix epoch."""
+        self.end_ms = end_ms
+        self.shifted: Callable[[int], None] = _nobody
+        """Told by how many nanoseconds it was moved."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, as the OMS sees them."""
+        ms = self.ns // NS_PER_MS
+        return ms if ms < self.end_ms else self.end_ms
+
+    def not_before(self, milliseconds: int) -> None:
+        """Never answer less than this again."""
+        self.move_to(milliseconds * NS_PER_MS)
+
+    def move_to(self, ns: int) -> None:
+        """Go to a time; never back."""
+        passed = ns - self.ns
+        if passed > 0:
+            self.ns = ns
+            self.shifted(passed)
+
+    def elapsed_ns(self) -> int:
+        """Nanoseconds since it began."""
+        return self.ns - self.start_ns
+
+    def seconds(self) -> float:
+        """Seconds since it began: what `time.monotonic` shows."""
+        return (self.ns - self.start_ns) / NS_PER_SECOND
+
+
+def _nobody(passed_ns: int) -> None:
+    """Nobody has to be told."""

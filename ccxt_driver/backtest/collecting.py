@@ -1,0 +1,61 @@
+"""Takes from a stage what a report is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ccxt_driver.contract.values import parse_time
+
+from .clock import NS_PER_MS
+from .run import Run
+from .running import Ending
+from .stage import Stage
+
+
+def collect(stage: Stage, ending: Ending) -> Run:
+    """The finished run of a stage."""
+    settings = stage.settings
+    history = stage.oms.history_of(settings.account_id)
+    start_ms, end_ms = stage.clock.start_ns // NS_PER_MS, stage.clock.now_ms()
+    return Run(
+        name=Path(settings.script).name,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        ended=ending.ended,
+        error=ending.error,
+        currency=settings.equity_currency(),
+        seed=settings.seed,
+        assumptions=_assumptions(stage),
+        markets={market.symbol: market for market in stage.markets},
+        account_id=settings.account_id,
+        orders=history.orders,
+        deals=history.deals,
+        positions=history.positions,
+        ledger=history.ledger,
+        prices={m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets},
+        path_deals=frozenset(deal["id"] for deal in history.deals if _on_path(stage, deal)),
+        data=stage.feed.report(),
+    )
+
+
+def _on_path(stage: Stage, deal: dict[str, Any]) -> bool:
+    """Whether a deal was made while the price was inside a candle, where nobody knows how it moved."""
+    is_inside: bool = stage.recorded.is_inside_candle(deal["symbol"], parse_time(deal["executed_at"]))
+    return is_inside
+
+
+def _assumptions(stage: Stage) -> dict[str, str]:
+    settings = stage.settings
+    share = settings.volume_share
+    queues = {None: "fill when the price goes through them", "front": "fill first at their price"}
+    queue = queues.get(settings.queue, "fill after all that the book showed before them")
+    return {
+        "price inside candles": settings.path,
+        "quantity": "any, at the best price" if share is None else f"{share} of what trades at a time",
+        "spread": f"{settings.spread_ticks} ticks where the data has no book",
+        "resting orders": queue,
+        "latency": f"{settings.latency_ms} ms",
+        "fees": f"maker {settings.maker or 'of the market'}, taker {settings.taker or 'of the market'}",
+        "position mode": settings.position_mode,
+    }

@@ -1,0 +1,224 @@
+"""The driver's classes as a script gets them in a backtest.
+
+They are what they are live, on an OMS in the same process. What scripts ask for again and again is
+answered by a shorter way, with the same result: the newest candles, the balance, and `watch_ohlcv`,
+whose await itself moves the clock to the next candle where nothing else is due before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import ccxt
+
+from ccxt_driver.contract.values import format_time
+from ccxt_driver.exchange._sync import OmsCcxtExchange
+from ccxt_driver.exchange.configuration import EMBEDDED
+from ccxt_driver.exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
+
+from .pulling import Pull
+
+if TYPE_CHECKING:
+    from ccxt.base.types import Balances
+
+    from .open_candles import OpenCandles
+    from .market import RecordedMarket
+    from .replay import Replay
+
+_USUAL_CANDLES: Final = 100
+_MOST_CANDLES: Final = 1000
+_OF_A_GATEWAY: Final = frozenset({"base_url", "oms", "sandbox"})
+_CREDENTIALS: Final = frozenset({"apiKey", "secret", "password", "privateKey", "urls"})
+
+
+class Replayed:
+    """What both classes have in common; `replay` and `recorded` are set before a script begins."""
+
+    replay: Replay
+    recorded: RecordedMarket
+
+    if TYPE_CHECKING:
+        markets: Any
+        verbose: Any
+
+        def _account_id(self, params: Mapping[str, Any]) -> int: ...
+
+    def __init__(self, config: dict[str, Any] = {}) -> None:
+        self._balances: dict[int, tuple[int, dict[str, Any]]] = {}
+        """By account: as of how many commits, and what it was."""
+        super().__init__(config)  # type: ignore[call-arg]
+
+    def own_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Whatever gateway and key a program names: in a backtest there is only the OMS that replays."""
+        kept: Mapping[str, Any] = super().own_config(config)  # type: ignore[misc]
+        given = kept.get("options") or {}
+        options = {name: value for name, value in given.items() if name not in _OF_A_GATEWAY}
+        return {
+            **{name: value for name, value in kept.items() if name not in _CREDENTIALS},
+            "options": {**options, "base_url": EMBEDDED, "oms": self.replay.oms},
+        }
+
+    def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
+        self.replay.asked()
+        return super()._ask_in_process(path, method, params)  # type: ignore[misc]
+
+    def _newest_candles(
+        self, symbol: Any, timeframe: Any, since: Any, limit: Any, params: Any
+    ) -> list[list[Any]] | None:
+        """What `fetch_ohlcv` returns, where the shorter way has it."""
+        count = _USUAL_CANDLES if limit is None else limit
+        if since is not None or params or self.verbose or not self.markets:
+            return None
+        bars = self.recorded.candles(symbol, timeframe)
+        if bars is None or type(count) is not int or not 0 < count <= _MOST_CANDLES:
+            return None
+        now_ms = self.replay.clock.now_ms()
+        bars.advance(now_ms)
+        # Of a candle in the making only its beginning is known here.
+        if len(bars.rows) < count or bars.rows[-1][0] != now_ms:
+            return None
+        self.replay.asked()
+        return bars.newest(count)
+
+    def _known_balance(self, params: Any) -> dict[str, Any] | None:
+        """What `fetch_balance` returns, where nothing has changed since it was asked for before."""
+        replay = self.replay
+        if params or self.verbose:
+            return None
+        known = self._balances.get(self._account_id(params))
+        replay.settle()
+        if known is None or known[0] != replay.oms.commits:
+            return None
+        replay.asked()
+        now_ms = replay.clock.now_ms()
+        balance = {code: {**amounts} for code, amounts in known[1].items()}
+        balance["info"] = {"balances": [{**row} for row in balance["info"]["balances"]]}
+        balance["timestamp"] = now_ms  # type: ignore[assignment]
+        balance["datetime"] = format_time(now_ms)  # type: ignore[assignment]
+        return balance
+
+    def _remember_balance(self, params: Any, balance: Any) -> None:
+        """Keep a balance that changes by commits only: not one that follows the price of a position."""
+        account_id = self._account_id(params)
+        if params or self.replay.oms.has_margin(account_id):
+            return
+        kept = {code: amounts for code, amounts in balance.items() if isinstance(amounts, dict)}
+        kept = {code: {**amounts} for code, amounts in kept.items()}
+        kept["info"] = {"balances": [{**row} for row in balance["info"]["balances"]]}
+        self._balances[account_id] = (self.replay.oms.commits, kept)
+
+
+class ReplayExchange(Replayed, OmsCcxtExchange):
+    """The blocking class."""
+
+    def fetch_ohlcv(
+        self,
+        symbol: str,
+        timeframe: str = "1m",
+        since: Any = None,
+        limit: Any = None,
+        params: dict[str, Any] = {},
+    ) -> list[list[Any]]:
+        """As live."""
+        found = self._newest_candles(symbol, timeframe, since, limit, params)
+        return super().fetch_ohlcv(symbol, timeframe, since, limit, params) if found is None else found
+
+    def fetch_balance(self, params: dict[str, Any] = {}) -> Balances:
+        """As live."""
+        balance: Any = self._known_balance(params)
+        if balance is None:
+            balance = super().fetch_balance(params)
+            self._remember_balance(params, balance)
+        return balance  # type: ignore[no-any-return]
+
+
+class ReplayProExchange(Replayed, OmsCcxtProExchange):
+    """The class with coroutines and streams."""
+
+    def __init__(self, config: dict[str, Any] = {}) -> None:
+        self._pulls: dict[tuple[str, str], Pull] = {}
+        super().__init__(config)
+
+    async def fetch_ohlcv(
+        self,
+        symbol: str,
+        timeframe: str = "1m",
+        since: Any = None,
+        limit: Any = None,
+        params: dict[str, Any] = {},
+    ) -> list[list[Any]]:
+        """As live."""
+        found = self._newest_candles(symbol, timeframe, since, limit, params)
+        return await super().fetch_ohlcv(symbol, timeframe, since, limit, params) if found is None else found
+
+    async def fetch_balance(self, params: dict[str, Any] = {}) -> Balances:
+        """As live."""
+        balance: Any = self._known_balance(params)
+        if balance is None:
+            balance = await super().fetch_balance(params)
+            self._remember_balance(params, balance)
+        return balance  # type: ignore[no-any-return]
+
+    async def watch_ohlcv(
+        self,
+        symbol: str,
+        timeframe: str = "1m",
+        since: Any = None,
+        limit: Any = None,
+        params: dict[str, Any] = {},
+    ) -> list[list[Any]]:
+        """As live: news come as a candle opens, with what the one before has become."""
+        pull = self._pulls.get((symbol, timeframe))
+        if pull is None and since is None and not params:
+            pull = await self._begun(symbol, timeframe)
+        if pull is None or since is not None or params:
+            return await super().watch_ohlcv(symbol, timeframe, since, limit, params)
+        most = limit if self.newUpdates else None
+        if pull.has_news():
+            found = pull.take(most)
+        elif self.replay.go_to(pull.bars.next_ms):
+            pull.bars.open_next()
+            found = pull.take(most)
+        else:
+            found = await pull.wait(most)
+        if self.newUpdates:
+            return found
+        cached: list[list[Any]] = self.filter_by_since_limit(pull.cached(), None, limit, 0, True)
+        return [[*candle] for candle in cached]
+
+    async def _begun(self, symbol: str, timeframe: str) -> Pull | None:
+        """A watcher of the candles of a file; None where they are made of something else."""
+        unified = await self._symbol(symbol)
+        bars: OpenCandles | None = self.recorded.candles(unified, timeframe)
+        if bars is None:
+            return None
+        key = (unified, timeframe)
+        pull = self._pulls.get(key)
+        if pull is None:
+            cache = self.ohlcvs.setdefault(unified, {})
+            kept = self._market_hub().limit("OHLCVLimit")
+            pull = self._pulls[key] = Pull(self.replay, bars, cache, timeframe, kept)
+        self._pulls[symbol, timeframe] = pull
+        return pull
+
+    async def un_watch_ohlcv(self, symbol: str, timeframe: str = "1m", params: dict[str, Any] = {}) -> Any:
+        """As live."""
+        unified = await self._symbol(symbol)
+        error = ccxt.UnsubscribeError(f"{self.id} ohlcv: un_watch was called")
+        self._end_pulls(error, lambda key: key[0] in (symbol, unified) and key[1] == timeframe)
+        return await super().un_watch_ohlcv(symbol, timeframe, params)
+
+    async def close(self, *args: Any, **named: Any) -> None:
+        """As live."""
+        self._end_pulls(ccxt.ExchangeClosedByUser(f"{self.id} closed by user"), lambda key: True)
+        await super().close(*args, **named)
+
+    def _end_pulls(self, error: ccxt.BaseError, concerns: Any) -> None:
+        for key in [key for key in self._pulls if concerns(key)]:
+            self._pulls.pop(key).end(error)
+
+
+def take_part(replay: Replay, recorded: RecordedMarket) -> None:
+    """Have objects of the classes stand on a replay, those of all scripts of this process."""
+    Replayed.replay, Replayed.recorded = replay, recorded

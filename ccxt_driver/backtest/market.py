@@ -1,0 +1,88 @@
+"""The recorded market of a run, beside what the OMS shows of it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Final
+
+from ccxt_driver.oms.market.feed import candle_open, next_open
+from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.market.listing import UnknownSymbol
+
+from .open_candles import OpenCandles
+from .run import Prices
+
+_POINTS: Final = 4
+"""Of each path through a candle; the first is its opening."""
+_MINUTE_MS: Final = 60_000
+
+
+class RecordedMarket:
+    """What the files have, as far as a moment goes.
+
+    :param feed: of the OMS
+    """
+
+    def __init__(self, feed: FileFeed) -> None:
+        self._feed = feed
+        self._candles: dict[tuple[str, str], OpenCandles | None] = {}
+
+    def next_news(self, after_ms: int) -> int | None:
+        """The first time after another at which something was recorded; see `FileFeed.next_news`."""
+        return self._feed.next_news(after_ms)
+
+    def candles(self, symbol: str, timeframe: str) -> OpenCandles | None:
+        """The candles of a symbol, where its file has those of this timeframe; None otherwise."""
+        key = (symbol, timeframe)
+        if key not in self._candles:
+            found = None
+            if timeframe == self._timeframe(symbol):
+                found = OpenCandles(self._feed.bars(symbol), timeframe, 1 / _POINTS)
+            self._candles[key] = found
+        return self._candles[key]
+
+    def is_inside_candle(self, symbol: str, at_ms: int) -> bool:
+        """Whether the price of a moment is one that a candle was assumed to have on its way."""
+        timeframe = self._timeframe(symbol)
+        if timeframe is None:
+            return False
+        open_ms = candle_open(timeframe, at_ms)
+        last = next_open(timeframe, open_ms) - open_ms - 1
+        return at_ms - open_ms >= last // (_POINTS - 1)
+
+    def prices(self, symbol: str, start_ms: int, end_ms: int) -> Prices:
+        """Last traded prices of a symbol within a time: the close of each candle, or the last of each minute."""
+        times, values = array("q"), array("d")
+        for time_ms, price in self._closes(symbol):
+            if time_ms > end_ms:
+                break
+            if time_ms >= start_ms:
+                times.append(time_ms)
+                values.append(price)
+        return Prices(times, values)
+
+    def _closes(self, symbol: str) -> Iterator[tuple[int, float]]:
+        timeframe = self._timeframe(symbol)
+        if timeframe is None:
+            yield from self._last_of_each_minute(symbol)
+            return
+        for page in self._feed.bars(symbol):
+            for open_ms, close in zip(page.opens_ms, page.close, strict=True):
+                yield next_open(timeframe, open_ms) - 1, close
+
+    def _last_of_each_minute(self, symbol: str) -> Iterator[tuple[int, float]]:
+        before: tuple[int, float] | None = None
+        for page in self._feed.ticks(symbol):
+            for tick in zip(page.times_ms, page.price, strict=True):
+                if before is not None and tick[0] // _MINUTE_MS != before[0] // _MINUTE_MS:
+                    yield before
+                before = tick
+        if before is not None:
+            yield before
+
+    def _timeframe(self, symbol: str) -> str | None:
+        try:
+            return self._feed.timeframe(symbol)
+        except UnknownSymbol:
+            return None

@@ -1,0 +1,100 @@
+"""Candles of a file in ccxt's form, as far as they are known at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from ccxt_driver.oms.market.feed import TIMEFRAMES, next_open
+from ccxt_driver.oms.market.prints import Bars
+
+NEVER: Final = 2**62
+KEPT: Final = 5_000
+"""How many closed candles are kept; older ones are read from the file again."""
+_MONTH_MS: Final = 28 * 86_400_000
+
+
+class OpenCandles:
+    """One symbol's candles in the timeframe of its file.
+
+    The newest one is what it was when it opened: of a candle in the making nothing else is known here.
+
+    :param pages: of the file
+    :param timeframe: of its candles
+    :param first_share: how much of its volume a candle has traded as it opens
+    """
+
+    def __init__(self, pages: Iterator[Bars], timeframe: str, first_share: float) -> None:
+        self.rows: list[list[Any]] = []
+        """Closed ones, and the newest; flat and without volume where nothing was recorded."""
+        self.next_ms = NEVER
+        """When the next one opens."""
+        self._timeframe = timeframe
+        self._length_ms = _MONTH_MS if timeframe == "1M" else TIMEFRAMES[timeframe]
+        """No two openings are nearer to each other."""
+        self._share = first_share
+        self._pages = pages
+        self._bars: Iterator[tuple[Any, ...]] = iter(())
+        self._final: list[Any] = []
+        """The newest as it will be."""
+        self._following: tuple[Any, ...] | None = None
+        self._read()
+
+    @property
+    def closes_ms(self) -> int:
+        """When the newest one closes."""
+        return next_open(self._timeframe, self.rows[-1][0])
+
+    def advance(self, now_ms: int) -> None:
+        """Open the candles up to a moment; between two of the file flat ones, as far as the moment goes."""
+        while self.next_ms <= now_ms:
+            self.open_next()
+        rows = self.rows
+        if rows and now_ms - rows[-1][0] >= self._length_ms:
+            self._fill(now_ms + 1)
+        if len(rows) > 2 * KEPT:
+            del rows[:-KEPT]
+
+    def open_next(self) -> None:
+        """Close the newest candle, and open the next."""
+        rows, following = self.rows, self._following
+        assert following is not None, "there is one until the end"
+        open_ms, first = following[0], following[1]
+        if rows:
+            rows[-1][:] = self._final
+            if open_ms - rows[-1][0] > self._length_ms:
+                self._fill(open_ms)
+        rows.append([open_ms, first, first, first, first, following[5] * self._share])
+        self._final = [*following]
+        self._read()
+
+    def _fill(self, until_ms: int) -> None:
+        """Flat candles after the newest one, those that open before a moment."""
+        rows = self.rows
+        open_ms = next_open(self._timeframe, rows[-1][0])
+        if open_ms >= until_ms:
+            return
+        rows[-1][:] = self._final
+        price = self._final[4]
+        while open_ms < until_ms:
+            self._final = [open_ms, price, price, price, price, 0.0]
+            rows.append([*self._final])
+            open_ms = next_open(self._timeframe, open_ms)
+
+    def _read(self) -> None:
+        following = next(self._bars, None)
+        while following is None:
+            page = next(self._pages, None)
+            if page is None:
+                self._following, self.next_ms = None, NEVER
+                return
+            self._bars = zip(*page, strict=True)
+            following = next(self._bars, None)
+        self._following = following
+        self.next_ms = following[0]
+
+    def newest(self, count: int) -> list[list[Any]]:
+        """Copies of the newest ones; the last is as it opened."""
+        rows = self.rows
+        return [[*row] for row in islice(rows, max(0, len(rows) - count), None)]

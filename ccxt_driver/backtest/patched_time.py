@@ -1,0 +1,128 @@
+"""Makes everything that a script reads the time from show the virtual clock.
+
+The clock of the day (`time.time`, `datetime.now` and their kin, also in C code that calls them) is
+patched by time-machine. What that leaves alone, monotonic clocks and waiting, is replaced here, for
+code that is imported or run afterwards.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from unittest.mock import patch
+
+from .clock import NS_PER_SECOND, VirtualClock
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_REAL_PATIENCE: Final = 10.0
+"""Seconds that other threads are really given for what the script waits for with a time-out."""
+
+
+class ThreadsThatWait(RuntimeError):
+    """A thread beside the script's own waits for time to pass, which nobody can put in order."""
+
+
+@contextmanager
+def patched_time(
+    clock: VirtualClock, sleep: Callable[[float], None], refuse: Callable[[ThreadsThatWait], None]
+) -> Iterator[None]:
+    """Let a script see the clock for the length of a `with` block.
+
+    :param clock: what it sees
+    :param sleep: lets seconds pass
+    :param refuse: told of a thread that waits, before it gets the error
+    """
+    waiting = _Waiting(sleep, refuse)
+    monotonic, monotonic_ns = clock.seconds, clock.elapsed_ns
+    replaced: list[tuple[Any, str, Any]] = [
+        (time, "sleep", waiting.sleep),
+        (time, "monotonic", monotonic),
+        (time, "monotonic_ns", monotonic_ns),
+        (time, "perf_counter", monotonic),
+        (time, "perf_counter_ns", monotonic_ns),
+        (threading, "_time", monotonic),  # deadlines of `Condition.wait_for`
+        (queue, "time", monotonic),  # and of `Queue.get`
+        (threading.Condition, "wait", waiting.wait_of(threading.Condition.wait)),
+    ]
+    with ExitStack() as stack:
+        for place, name, value in replaced:
+            stack.enter_context(patch.object(place, name, value))
+        stack.enter_context(_day_clock(clock))
+        yield
+
+
+@contextmanager
+def _day_clock(clock: VirtualClock) -> Iterator[None]:
+    import time_machine
+
+    start = _EPOCH + timedelta(microseconds=clock.ns // 1000)
+    with time_machine.travel(start, tick=False) as traveller:
+        shift = traveller.shift
+
+        def shifted(passed_ns: int) -> None:
+            # In two parts: as one float a long time would lose its last digits.
+            seconds, rest = divmod(passed_ns, NS_PER_SECOND)
+            if seconds:
+                shift(seconds)
+            if rest:
+                shift(rest / NS_PER_SECOND)
+
+        clock.shifted = shifted
+        try:
+            yield
+        finally:
+            del clock.shifted
+
+
+class _Waiting:
+    """What waits: virtually in the script's own thread, not at all in others."""
+
+    def __init__(self, sleep: Callable[[float], None], refuse: Callable[[ThreadsThatWait], None]) -> None:
+        self._sleep = sleep
+        self._refuse = refuse
+        self._main = threading.get_ident()
+
+    def sleep(self, seconds: float) -> None:
+        """`time.sleep`."""
+        if threading.get_ident() != self._main:
+            raise self._refused("sleeps")
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        self._sleep(seconds)
+
+    def wait_of(self, really: Callable[..., bool]) -> Callable[..., bool]:
+        """`Condition.wait`, on which events, queues and futures stand.
+
+        :param really: that of the standard library
+        """
+        main = self._main
+
+        def wait(condition: Any, timeout: float | None = None) -> bool:
+            if timeout is None or threading.get_ident() != main:
+                return really(condition, timeout)
+            if timeout > 0 and threading.active_count() == 1:
+                condition.release()  # nobody else is there to take it; a signal handler may
+                try:
+                    self._sleep(timeout)
+                finally:
+                    condition.acquire()
+                return False
+            told = really(condition, min(timeout, _REAL_PATIENCE))
+            if not told and timeout > 0:
+                raise self._refused("is waited for")
+            return told
+
+        return wait
+
+    def _refused(self, what: str) -> ThreadsThatWait:
+        error = ThreadsThatWait(
+            f"a thread of the script {what}: in a backtest only the main thread and coroutines may wait for "
+            "time to pass, because the order in which threads wake up is nobody's; use asyncio tasks"
+        )
+        self._refuse(error)
+        return error

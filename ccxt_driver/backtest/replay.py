@@ -1,0 +1,238 @@
+"""Lets virtual time pass: from what a script waits for to what happens in the market, whichever is first."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import signal
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from ccxt_driver.oms.service import EmbeddedOms
+
+from .clock import NS_PER_MS, NS_PER_SECOND, VirtualClock
+from .loop import VirtualLoop
+
+_MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 86_400_000
+_NEVER: Final = 2**62
+_ASKED_AT_ONCE: Final = 1_000
+_REQUEST_NS: Final = 10 * NS_PER_MS
+_STEPS_AFTER_END: Final = 10_000
+_POLITE_ENDS: Final = 2
+
+
+class ReplayOver(BaseException):
+    """The data has ended, and the script goes on although it was interrupted."""
+
+
+class Moments(Protocol):
+    """When something was recorded."""
+
+    def next_news(self, after_ms: int) -> int | None:
+        """The first time after another at which anything was; None at the end."""
+        ...
+
+
+class Replay:
+    """Moves the clock of one run.
+
+    What is due at one moment comes in this order: what the OMS does by itself, then news of the market,
+    then timers and sleeps.
+
+    :param oms: stands on the clock
+    :param clock: what the script sees
+    :param market: when there are news of the market
+    """
+
+    def __init__(self, oms: EmbeddedOms, clock: VirtualClock, market: Moments) -> None:
+        self.oms = oms
+        self.clock = clock
+        self.end_ms = clock.end_ms
+        self.is_over = False
+        """Whether the data has ended."""
+        self.failure: BaseException | None = None
+        """Why the run cannot be right."""
+        self.on_step: Callable[[], None] = _nothing
+        """Called now and then while time passes."""
+        self._market = market
+        self._market_ms = 0
+        self._waits: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = 0
+        self._quiet_ms = 0
+        """Up to when the OMS does nothing by itself, as of `_quiet_commits`."""
+        self._quiet_commits = -1
+        self._horizon_ms = _MINUTE_MS
+        self._ends = 0
+        self._steps_after_end = 0
+        self._asked = 0
+        self._asked_ns = 0
+
+    # -- for the script's clock ------------------------------------------------------------------------
+
+    def seconds(self) -> float:
+        """What `time.monotonic` and the event loop show."""
+        return self.clock.seconds()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass in a script that blocks: what happens meanwhile is settled when somebody asks."""
+        self.on_step()
+        until_ns = self.clock.ns + round(seconds * NS_PER_SECOND)
+        if until_ns > self.end_ms * NS_PER_MS:
+            self._end(until_ns)
+        else:
+            self.clock.move_to(until_ns)
+
+    def asked(self) -> None:
+        """A request was made: a script that only ever asks must not stand still in time."""
+        if self._asked_ns != self.clock.ns:
+            self._asked_ns, self._asked = self.clock.ns, 0
+        self._asked += 1
+        if self._asked > _ASKED_AT_ONCE:
+            self.sleep(_REQUEST_NS / NS_PER_SECOND)
+            self._asked_ns = self.clock.ns
+
+    def idle(self, until: float | None) -> None:
+        """The event loop has nothing to do; see `loop.Time`."""
+        self.on_step()
+        clock = self.clock
+        timer_ns = None if until is None else clock.start_ns + round(until * NS_PER_SECOND)
+        if self.is_over:
+            self._end(clock.ns if timer_ns is None else timer_ns)
+            return
+        due_ms = min(self.first_wait_ms(), self._next_news_ms())
+        reach_ms = min(due_ms, self.end_ms)
+        if timer_ns is not None and timer_ns < reach_ms * NS_PER_MS:
+            reach_ms = -(-timer_ns // NS_PER_MS)
+        if not self._move_oms(reach_ms):
+            return  # something has happened on the way
+        if timer_ns is not None and timer_ns < min(due_ms, self.end_ms) * NS_PER_MS:
+            clock.move_to(timer_ns)
+        elif due_ms <= self.end_ms:
+            self._arrive(due_ms)
+        else:
+            clock.move_to(self.end_ms * NS_PER_MS)
+            self._wake(self.end_ms)
+            self._end(clock.ns)
+
+    # -- for those who wait for the market -----------------------------------------------------------
+
+    def first_wait_ms(self) -> int:
+        """When the first of those who wait is due."""
+        waits = self._waits
+        while waits and waits[0][2].done():  # it was cancelled
+            heapq.heappop(waits)
+        return waits[0][0] if waits else _NEVER
+
+    def go_to(self, at_ms: int) -> bool:
+        """Go to a moment of the market without a turn of the event loop, where nothing else is due before it.
+
+        What happens by itself in the OMS counts where somebody is told of it.
+
+        :returns: whether the clock is there; else the one who wants to go has to wait for it
+        """
+        if at_ms > self.end_ms or self.first_wait_ms() <= at_ms or self.oms.prices_followed:
+            return False
+        clock, loop = self.clock, asyncio.get_running_loop()
+        ns = at_ms * NS_PER_MS
+        if not isinstance(loop, VirtualLoop) or not loop.is_idle_until((ns - clock.start_ns) / NS_PER_SECOND):
+            return False
+        if self.oms.is_followed and not self._is_quiet(at_ms):
+            return False
+        self.on_step()
+        clock.move_to(ns)
+        return True
+
+    def wait_for(self, at_ms: int) -> asyncio.Future[None]:
+        """A future that is done at a moment of the market."""
+        future = asyncio.get_running_loop().create_future()
+        self._numbers += 1
+        heapq.heappush(self._waits, (at_ms, self._numbers, future))
+        return future
+
+    def settle(self) -> None:
+        """Let the OMS do what it has done by now."""
+        if not self._is_quiet(self.clock.now_ms()):
+            self.oms.tick()
+            self._quiet_ms = 0
+
+    # -- inside --------------------------------------------------------------------------------------
+
+    def _next_news_ms(self) -> int:
+        """The next moment of the market, when somebody is told of them."""
+        if not self.oms.prices_followed:
+            return _NEVER
+        now_ms = self.clock.now_ms()
+        if self._market_ms <= now_ms:
+            following = self._market.next_news(now_ms)
+            self._market_ms = _NEVER if following is None else following
+        return self._market_ms
+
+    def _arrive(self, at_ms: int) -> None:
+        """Be at a moment of the market: those who follow it are told, those who wait for it go on."""
+        self.clock.move_to(at_ms * NS_PER_MS)
+        if self.oms.prices_followed:
+            self.oms.tick()
+        self._wake(at_ms)
+
+    def _wake(self, at_ms: int) -> None:
+        waits = self._waits
+        while waits and waits[0][0] <= at_ms:
+            future = heapq.heappop(waits)[2]
+            if not future.done():
+                future.set_result(None)
+
+    def _is_quiet(self, until_ms: int) -> bool:
+        """Whether the OMS does nothing by itself up to a moment."""
+        oms = self.oms
+        if self._quiet_commits != oms.commits:
+            self._quiet_commits, self._quiet_ms, self._horizon_ms = oms.commits, 0, _MINUTE_MS
+        if until_ms < self._quiet_ms:
+            return True
+        horizon_ms = max(until_ms, self.clock.now_ms() + self._horizon_ms)
+        self._horizon_ms = min(2 * self._horizon_ms, _DAY_MS)
+        following = oms.next_move(min(horizon_ms, self.end_ms))
+        self._quiet_commits = oms.commits
+        self._quiet_ms = horizon_ms + 1 if following is None else max(following, self.clock.now_ms() + 1)
+        return until_ms < self._quiet_ms
+
+    def _move_oms(self, until_ms: int) -> bool:
+        """Let the OMS do what is due, moment by moment, while somebody is told of it.
+
+        :returns: whether nothing was told on the way
+        """
+        oms = self.oms
+        while oms.is_followed and not self._is_quiet(until_ms):
+            told = oms.told
+            self.clock.move_to(self._quiet_ms * NS_PER_MS)
+            oms.tick()
+            self._quiet_ms = 0
+            if oms.told != told:
+                return False
+        return True
+
+    def _end(self, ns: int) -> None:
+        """The data has ended, or time passes after that: the script is interrupted as by Ctrl-C.
+
+        Once more when it goes on and on, and at last by what it cannot catch by mistake.
+
+        :param ns: where it would be
+        """
+        first, self.is_over = not self.is_over, True
+        self.clock.move_to(ns if not first else min(ns, self.end_ms * NS_PER_MS))
+        self._steps_after_end += 1
+        if not first and self._steps_after_end < _STEPS_AFTER_END:
+            return
+        self._steps_after_end = 0
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Have the script stop."""
+        self._ends += 1
+        if self._ends > _POLITE_ENDS:
+            raise ReplayOver
+        signal.raise_signal(signal.SIGINT)
+
+
+def _nothing() -> None:
+    """Nobody looks."""

@@ -1,0 +1,80 @@
+"""Runs a script over history, in a process of its own: what it patches stays patched."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import runpy
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple
+
+from .loop import VirtualPolicy
+from .patched_time import ThreadsThatWait, patched_time
+from .replay import Replay, ReplayOver
+from .stage import Stage
+
+_OURS: Final = (str(Path(__file__).parent), runpy.__file__, "<frozen runpy>")
+
+
+class Ending(NamedTuple):
+    """How a script ended: `data`, `script` or `error`, with the traceback of an error."""
+
+    ended: str
+    error: str | None
+
+
+def run_script(stage: Stage) -> Ending:
+    """Run the script of a stage to its end, or that of the data.
+
+    Prints the traceback of what it does not catch, as Python does.
+    """
+    settings, replay = stage.settings, stage.replay
+    stage.serve_ccxt()
+    random.seed(settings.seed)
+    path = Path(settings.script).resolve()
+    sys.argv = [settings.script, *settings.arguments]
+    sys.path[:1] = [str(path.parent)]
+
+    def refuse(error: ThreadsThatWait) -> None:
+        replay.failure = error
+        replay.interrupt()
+
+    # Deprecated from Python 3.14 on, and the only way to a loop that a script makes by itself.
+    asyncio.set_event_loop_policy(VirtualPolicy(replay))
+    with patched_time(stage.clock, replay.sleep, refuse):
+        ending = _ended(replay, lambda: runpy.run_path(str(path), run_name="__main__"))
+    asyncio.set_event_loop_policy(None)
+    return ending
+
+
+def _ended(replay: Replay, run: Callable[[], object]) -> Ending:
+    error: BaseException | None = None
+    try:
+        run()
+    except (KeyboardInterrupt, ReplayOver) as interrupt:
+        if not replay.is_over and replay.failure is None:
+            raise  # somebody has really pressed Ctrl-C
+        error = None if isinstance(interrupt, ReplayOver) else error
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            error = end
+    except BaseException as failure:  # noqa: BLE001  # as the interpreter does at the end of a program
+        error = failure
+    error = replay.failure or error
+    if error is None:
+        return Ending("data" if replay.is_over else "script", None)
+    error.__traceback__ = _of_the_script(error.__traceback__)
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write(text)
+    return Ending("error", text)
+
+
+def _of_the_script(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback that begins in the script."""
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    return trace

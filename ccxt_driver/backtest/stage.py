@@ -1,0 +1,132 @@
+"""Sets up the OMS that replays, and has everything in this process that knows ccxt stand on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+from ccxt_driver.oms.market.bar_paths import (
+    BarPath,
+    NearExtremeFirst,
+    OpenHighLowClose,
+    OpenLowHighClose,
+    WorstFirst,
+)
+from ccxt_driver.oms.market.files import BookSize, FileFeed, ShareOfPrint, Unlimited
+from ccxt_driver.oms.market.listing import Market
+from ccxt_driver.oms.models import BehindVolume, FixedLatency, FrontOfQueue, Models, QueueModel
+from ccxt_driver.oms.service import EmbeddedOms
+
+from .clock import VirtualClock
+from .market import RecordedMarket
+from .replay import Replay
+from .settings import PATHS, Settings
+
+_ENVIRONMENT: Final = "CCXT_OMS_"
+
+
+class Stage:
+    """One run's feed, OMS and clock.
+
+    :param settings: of the run
+    :raises BadFile: a file that cannot be used
+    :raises ValueError: settings that contradict each other or the data
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.feed = FileFeed(
+            settings.data,
+            path=_path(settings.path),
+            spread_ticks=settings.spread_ticks,
+            size=_size(settings.volume_share),
+        )
+        self.recorded = RecordedMarket(self.feed)
+        first_ms, last_ms = self.feed.start_ms, self.feed.end_ms
+        start_ms = first_ms if settings.start_ms is None else settings.start_ms
+        end_ms = last_ms if settings.end_ms is None else min(settings.end_ms, last_ms)
+        if not first_ms <= start_ms < end_ms:
+            raise ValueError(
+                f"start_ms: expected a time within the data, {first_ms} to {last_ms}, and before the end, "
+                f"got {start_ms} to {end_ms}"
+            )
+        self.clock = VirtualClock(start_ms, end_ms)
+        self.markets = _markets(self.feed.markets, settings.maker, settings.taker)
+        self.oms = EmbeddedOms(
+            accounts=[
+                {
+                    "account_id": settings.account_id,
+                    "position_mode": settings.position_mode,
+                    "balances": settings.balances,
+                }
+            ],
+            seed=settings.seed,
+            clock=self.clock,
+            markets=self.markets,
+            strategies=settings.strategies,
+            feed=self.feed,
+            models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
+        )
+        self.replay = Replay(self.oms, self.clock, self.recorded)
+
+    def serve_ccxt(self) -> None:
+        """Have every exchange id and every class of the driver be this OMS, in this process, from now on."""
+        import ccxt
+
+        import ccxt_driver
+        from ccxt_driver import async_support, pro, registering
+        from ccxt_driver.embedded import stand_on
+
+        from .exchange import ReplayExchange, ReplayProExchange, take_part
+
+        take_part(self.replay, self.recorded)
+        stand_on(self.oms)
+        for name in [name for name in os.environ if name.startswith(_ENVIRONMENT)]:
+            if name != "CCXT_OMS_STRATEGY_ID":
+                del os.environ[name]
+        os.environ["CCXT_OMS_BASE_URL"] = "embedded:"
+        os.environ["CCXT_OMS_ACCOUNT_ID"] = str(self.settings.account_id)
+        registering.serve_with(ReplayExchange, ReplayProExchange)
+        others = [name for name in ccxt.exchanges if name != "oms"]
+        registering.at_import("oms", others)
+        registering.put_into_loaded()
+        modules: list[Any] = [(ccxt_driver, "OmsCcxtExchange", ReplayExchange)]
+        modules += [(ccxt_driver, "OmsCcxtProExchange", ReplayProExchange)]
+        modules += [(module, "OmsCcxtExchange", ReplayProExchange) for module in (async_support, pro)]
+        for module, name, kind in modules:
+            setattr(module, name, kind)
+
+
+def _path(name: str) -> BarPath:
+    models = (OpenHighLowClose(), OpenLowHighClose(), NearExtremeFirst(), WorstFirst("long"), WorstFirst("short"))
+    known: dict[str, BarPath] = dict(zip(PATHS, models, strict=True))
+    return known[name]
+
+
+def _size(share: Decimal | None) -> BookSize:
+    return Unlimited() if share is None else ShareOfPrint(share)
+
+
+def _queue(name: str | None) -> QueueModel | None:
+    if name is None:
+        return None
+    return FrontOfQueue() if name == "front" else BehindVolume()
+
+
+def _latency(milliseconds: int) -> FixedLatency | None:
+    return FixedLatency(milliseconds) if milliseconds else None
+
+
+def _markets(markets: Sequence[Market], maker: Decimal | None, taker: Decimal | None) -> list[Market]:
+    """The markets of the data, with the fees of the run."""
+    return [
+        replace(
+            market,
+            maker=market.maker if maker is None else maker,
+            taker=market.taker if taker is None else taker,
+        )
+        for market in markets
+    ]
