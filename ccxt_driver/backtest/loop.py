@@ -31,11 +31,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     if TYPE_CHECKING:
         _ready: Any
         _scheduled: Any
+        _clock_resolution: float
 
     def __init__(self, time: Time) -> None:
         self._virtual = time
         self._elsewhere = 0
         super().__init__(_Selector(self))
+        # Seconds of years have no nanoseconds left in a float: a timer is due when less than this is missing.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Seconds of the virtual clock."""
