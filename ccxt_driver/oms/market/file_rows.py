@@ -1,4 +1,4 @@
-"""Rows of market data files, a page at a time: CSV, JSON as ccxt writes it, Parquet.
+"""Rows of market data files, a page at a time: CSV, JSON as ccxt writes it, Parquet, Feather.
 
 A page is read from where the one before ended, so that a file larger than memory is no matter.
 """
@@ -6,13 +6,20 @@ A page is read from where the one before ended, so that a file larger than memor
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
+import shutil
+import tempfile
+import weakref
+import zlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import IO, Any, Final, Literal, Protocol
 
 Kind = Literal["candles", "trades", "quotes", "book"]
 Row = Sequence[Any]
@@ -30,6 +37,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 
 _OPTIONAL: Final = frozenset({"side", "id", "bidVolume", "askVolume"})
 _BLOCK: Final = 1 << 17
+_MOST_ROWS: Final = 1 << 40
+_FREQTRADE_COLUMNS: Final = 7
+_FREQTRADES: Final = itemgetter(0, 4, 5, 3, 1)
+"""Of freqtrade's lists of trades: timestamp, id, type, side, price, amount, cost."""
 
 
 class BadFile(ValueError):
@@ -67,19 +78,36 @@ def open_rows(path: Path, kind: Kind) -> RowFile:
 
     :raises BadFile: an unknown format, a missing column, or it cannot be read
     """
-    known: dict[str, Callable[[Path, Kind], RowFile]] = {
-        ".csv": CsvFile,
-        ".json": JsonFile,
-        ".jsonl": JsonFile,
-        ".parquet": ParquetFile,
-    }
-    reader = known.get(path.suffix)
+    zipped = path.suffix == ".gz"
+    reader = FORMATS.get("".join(path.suffixes[-2:]) if zipped else path.suffix)
     if reader is None:
-        raise BadFile(f"{path}: expected a name that ends with one of {', '.join(known)}")
+        raise BadFile(f"{path}: expected a name that ends with one of {', '.join(FORMATS)}")
     try:
         return reader(path, kind)
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadFile(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+class _Bytes:
+    """The bytes of a file. Those of one in gzip are unpacked once, into a file that nobody else sees."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._unpacked: IO[bytes] | None = None
+        if path.suffix == ".gz":
+            self._unpacked = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
+            weakref.finalize(self, self._unpacked.close)
+            with gzip.open(path) as packed:
+                shutil.copyfileobj(packed, self._unpacked, _BLOCK)
+
+    def at(self, place: int) -> AbstractContextManager[IO[bytes]]:
+        """The file from a byte on."""
+        if self._unpacked is None:
+            file = self._path.open("rb")
+            file.seek(place)
+            return file
+        self._unpacked.seek(place)
+        return nullcontext(self._unpacked)
 
 
 class _Arrangement:
@@ -90,6 +118,8 @@ class _Arrangement:
 
     def __init__(self, path: Path, kind: Kind, names: Sequence[str]) -> None:
         self._at = {name: index for index, name in enumerate(names)}
+        if "date" in self._at:  # as freqtrade calls it
+            self._at.setdefault("timestamp", self._at["date"])
         self._time = self._index(path, "timestamp")
         self._sides: list[list[tuple[int, int]]] = []
         self._wanted: list[int | None] = []
@@ -127,7 +157,8 @@ class CsvFile:
 
     def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
-        with path.open("rb") as file:
+        self._bytes = _Bytes(path)
+        with self._bytes.at(0) as file:
             first = file.readline()
             self._begin = file.tell()
         names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
@@ -138,8 +169,7 @@ class CsvFile:
 
     def read(self, at: int, count: int) -> tuple[Columns, int | None]:
         """Rows from a byte on; see `RowFile.read`."""
-        with self.path.open("rb") as file:
-            file.seek(at or self._begin)
+        with self._bytes.at(at or self._begin) as file:
             lines = [*islice(file, count)]
             after = file.tell()
         try:
@@ -151,7 +181,7 @@ class CsvFile:
 
     def last(self) -> Columns | None:
         """The last row; see `RowFile.last`."""
-        with self.path.open("rb") as file:
+        with self._bytes.at(0) as file:
             size = file.seek(0, os.SEEK_END)
             begin = max(self._begin, size - _BLOCK)
             file.seek(begin)
@@ -190,7 +220,9 @@ class JsonFile:
     def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
         self._names = COLUMNS[kind]
-        with path.open("rb") as file:
+        self._freqtrades = _FREQTRADES if kind == "trades" else None
+        self._bytes = _Bytes(path)
+        with self._bytes.at(0) as file:
             text = file.read(4096).decode("latin-1")
         inside = text.lstrip(" \t\r\n")
         # A list of rows, or rows that are lists themselves: the second character tells.
@@ -209,9 +241,8 @@ class JsonFile:
     def _rows(self, at: int, count: int) -> tuple[list[Row], int | None]:
         decode = json.JSONDecoder(parse_float=str).raw_decode  # the digits as they are
         rows: list[Row] = []
-        with self.path.open("rb") as file:
-            start = at or self._begin
-            file.seek(start)
+        start = at or self._begin
+        with self._bytes.at(start) as file:
             # Latin-1 has one character a byte, so that places in the text are places in the file.
             text, place = file.read(_BLOCK).decode("latin-1"), 0
             while len(rows) < count:
@@ -235,6 +266,8 @@ class JsonFile:
 
     def _arranged(self, row: Any) -> Row:
         if isinstance(row, list):
+            if self._freqtrades is not None and len(row) == _FREQTRADE_COLUMNS:
+                return list(self._freqtrades(row))
             if len(row) != len(self._names):
                 text = ", ".join(map(str, row))[:100]
                 raise BadFile(f"{self.path}: row {text}: expected {', '.join(self._names)}")
@@ -244,48 +277,108 @@ class JsonFile:
         raise BadFile(f"{self.path}: expected rows that are lists or objects, got {str(row)[:40]}")
 
 
-class ParquetFile:
-    """A Parquet file with the columns of the CSV form; needs the extra `parquet`.
+class _ArrowFile:
+    """A file of tables with the columns of the CSV form; needs the extra `parquet`.
 
-    Memory holds one row group of it at a time.
+    Memory holds one of its tables at a time. A place is the number of a table, and of a row in it.
     """
 
     def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
         try:
             self._arrow: Any = import_module("pyarrow")
-            self._file: Any = import_module("pyarrow.parquet").ParquetFile(path)
+            self._names, self._tables = self._open(path)
         except ImportError as error:
-            raise BadFile(f'{path}: Parquet needs pyarrow: pip install "ccxt-driver[parquet]"') from error
-        names = self._file.schema_arrow.names
-        self._width = len(names)
-        self._arrangement = _Arrangement(path, kind, names)
-        groups = self._file.metadata
-        self._ends: list[int] = []
-        for index in range(groups.num_row_groups):
-            before = self._ends[-1] if self._ends else 0
-            self._ends.append(before + groups.row_group(index).num_rows)
+            name = path.suffix[1:].capitalize()
+            raise BadFile(f'{path}: {name} needs pyarrow: pip install "ccxt-driver[parquet]"') from error
+        except ValueError as error:  # as pyarrow's own exceptions are
+            raise BadFile(f"{path}: {error}") from error
+        self._arrangement = _Arrangement(path, kind, self._names)
         self._held: tuple[int, Any] | None = None
 
+    def _open(self, path: Path) -> tuple[Sequence[str], int]:
+        """The names of the columns, and how many tables there are."""
+        raise NotImplementedError
+
+    def _table(self, number: int) -> Any:
+        """One of the tables."""
+        raise NotImplementedError
+
     def read(self, at: int, count: int) -> tuple[Columns, int | None]:
-        """Rows from a number on; see `RowFile.read`."""
-        group = next((index for index, end in enumerate(self._ends) if at < end), None)
-        if group is None:
-            return self._arrangement.arrange([()] * self._width), None
-        if self._held is None or self._held[0] != group:
-            self._held = group, self._file.read_row_group(group)
-        begin = self._ends[group - 1] if group else 0
-        part = self._held[1].slice(at - begin, count)
-        after = at + part.num_rows
+        """Rows from a row of a table on; see `RowFile.read`."""
+        number, row = divmod(at, _MOST_ROWS)
+        if number >= self._tables:
+            return self._arrangement.arrange([()] * len(self._names)), None
+        table = self._table_of(number)
+        part = table.slice(row, count)
         columns = self._arrangement.arrange([*map(self._values, part.columns)])
-        return columns, after if after < self._ends[-1] else None
+        row += part.num_rows
+        if row < table.num_rows:
+            return columns, number * _MOST_ROWS + row
+        return columns, (number + 1) * _MOST_ROWS if number + 1 < self._tables else None
 
     def last(self) -> Columns | None:
         """The last row; see `RowFile.last`."""
-        return self.read(self._ends[-1] - 1, 1)[0] if self._ends and self._ends[-1] else None
+        for number in reversed(range(self._tables)):
+            rows = self._table_of(number).num_rows
+            if rows:
+                return self.read(number * _MOST_ROWS + rows - 1, 1)[0]
+        return None
 
-    def _values(self, column: Any) -> list[Any]:
+    def _table_of(self, number: int) -> Any:
+        if self._held is None or self._held[0] != number:
+            try:
+                self._held = number, self._table(number)
+            except (OSError, ValueError) as error:
+                raise BadFile(f"{self.path}: table {number}: {error}") from error
+        return self._held[1]
+
+    def _values(self, column: Any) -> Sequence[Any]:
         arrow = self._arrow
         if arrow.types.is_timestamp(column.type):
             column = column.cast(arrow.timestamp("ms"), safe=False).cast(arrow.int64())
-        return list(column.to_pylist())
+        if isinstance(column, arrow.ChunkedArray):
+            column = column.combine_chunks()
+        plain = column.type in (arrow.float64(), arrow.int64())
+        if not plain or column.null_count or not len(column):
+            return list(column.to_pylist())
+        # As fast as numpy, which need not be there.
+        data = memoryview(column.buffers()[1]).cast("B")
+        values = data.cast("d") if column.type == arrow.float64() else data.cast("q")
+        return values[column.offset : column.offset + len(column)].tolist()
+
+
+class ParquetFile(_ArrowFile):
+    """A Parquet file; its tables are row groups."""
+
+    def _open(self, path: Path) -> tuple[Sequence[str], int]:
+        self._file: Any = import_module("pyarrow.parquet").ParquetFile(path)
+        return self._file.schema_arrow.names, self._file.metadata.num_row_groups
+
+    def _table(self, number: int) -> Any:
+        return self._file.read_row_group(number)
+
+
+class FeatherFile(_ArrowFile):
+    """A Feather file, which is one of Arrow; its tables are record batches."""
+
+    def _open(self, path: Path) -> tuple[Sequence[str], int]:
+        source = self._arrow.memory_map(str(path))
+        self._file: Any = import_module("pyarrow.ipc").open_file(source)
+        return self._file.schema.names, self._file.num_record_batches
+
+    def _table(self, number: int) -> Any:
+        return self._file.get_batch(number)
+
+
+FORMATS: Final[dict[str, Callable[[Path, Kind], RowFile]]] = {
+    ".csv": CsvFile,
+    ".csv.gz": CsvFile,
+    ".json": JsonFile,
+    ".json.gz": JsonFile,
+    ".jsonl": JsonFile,
+    ".jsonl.gz": JsonFile,
+    ".parquet": ParquetFile,
+    ".feather": FeatherFile,
+}
+"""Ends of names, and what reads such files."""

@@ -8,14 +8,11 @@ quotes, or from the last price.
 
 from __future__ import annotations
 
-import os
-import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal, localcontext
-from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Protocol, cast
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from ccxt_driver.oms.market.bar_paths import BarPath, OpenHighLowClose
 from ccxt_driver.oms.market.decoders import BookDecoder, CandleDecoder, MiddleDecoder, TradeDecoder
@@ -32,14 +29,15 @@ from ccxt_driver.oms.market.feed import (
     candle_opens,
     next_open,
 )
-from ccxt_driver.oms.market.file_rows import BadFile, Kind, Row, open_rows
+from ccxt_driver.oms.market.file_markets import book_sides, market_of, quote_sides
+from ccxt_driver.oms.market.file_names import DataFile, Paths, find
+from ccxt_driver.oms.market.file_rows import BadFile, open_rows
+from ccxt_driver.oms.market.history import Histories, History
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
-from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, Ticks, TradePrints
+from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, Ticks, TradePrints, joined
 from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, stretch
 
-_NAME: Final = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(?:_([A-Z0-9]+))?-(\w+)\.(csv|jsonl?|parquet)")
 _KEPT_CANDLES: Final = 20_000
-_SAMPLE: Final = 1_000
 
 
 class BookSize(Protocol):
@@ -80,25 +78,20 @@ class ShareOfPrint:
         return EXACT.subtract(share, EXACT.remainder(share, lot))
 
 
-class _File(NamedTuple):
-    """What the name of a file says."""
-
-    path: Path
-    symbol: str
-    kind: Kind
-    timeframe: str
-
-
 class FileFeed:
     """A `Feed` of files: see `EmbeddedOms(feed=...)`.
 
     The name of a file says what is in it: `BTC_USDT-1m.csv` are candles, `BTC_USDT-trades.csv` public
     trades, `BTC_USDT-quotes.csv` best bids and asks, `BTC_USDT-book.csv` order books, and
-    `BTC_USDT_USDT-1m.csv` candles of the swap BTC/USDT:USDT. Instead of csv: json, jsonl, parquet.
+    `BTC_USDT_USDT-1m.csv` candles of the swap BTC/USDT:USDT. Instead of csv: json, jsonl, feather, parquet,
+    and csv, json and jsonl with .gz. Folders may be those of freqtrade's data downloads.
+
+    The finest of a symbol's files moves its price: trades, or else the shortest candles, or else the
+    middle of quotes or books. Longer candles serve only what closes before that price begins.
 
     Files are read as time goes on, a page at a time; memory does not grow with them.
 
-    :param paths: files, or one folder of files; other names in a folder are ignored
+    :param paths: files, or folders of files; other names in a folder are ignored
     :param markets: what the symbols are; by default those of the paper venue, and for other symbols
         the tick and the lot that the first rows of their files show
     :param path: how the price moves inside a candle
@@ -110,7 +103,7 @@ class FileFeed:
 
     def __init__(
         self,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: Paths,
         *,
         markets: Iterable[Market] | None = None,
         path: BarPath | None = None,
@@ -120,15 +113,16 @@ class FileFeed:
         if type(spread_ticks) is not int or spread_ticks < 1:
             raise ValueError(f"spread_ticks: expected a whole number above 0, got {spread_ticks!r}")
         known = {market.symbol: market for market in (DEFAULT_MARKETS if markets is None else markets)}
-        by_symbol: dict[str, list[_File]] = {}
-        for file in _files(paths):
+        by_symbol: dict[str, list[DataFile]] = {}
+        files, self._ignored = find(paths)
+        for file in files:
             by_symbol.setdefault(file.symbol, []).append(file)
         self._tapes: dict[str, _Tape] = {}
         for symbol, files in sorted(by_symbol.items()):
             market = known.get(symbol)
             if market is None and markets is not None:
                 raise ValueError(f"markets: expected {symbol} among them, as {files[0].path} is of it")
-            market = market or _market_of(symbol, files)
+            market = market or market_of(symbol, files)
             self._tapes[symbol] = _Tape(
                 market, files, path or OpenHighLowClose(), spread_ticks, size or Unlimited()
             )
@@ -168,13 +162,21 @@ class FileFeed:
 
         :raises BadFile: a row that makes no sense, or out of order
         """
-        for pages in self._pages():
-            pages.read_all()
+        for tape in self._tapes.values():
+            tape.read_all()
         return self.report()
 
     def report(self) -> list[FileReport]:
-        """What was found so far, by file."""
-        return [pages.report for pages in self._pages()]
+        """What was found so far, by file; at the end files that are of no use.
+
+        :raises BadFile: a symbol whose price has no row
+        """
+        reports = [report for tape in self._tapes.values() for report in tape.reports()]
+        ignored = [
+            FileReport(str(file.path), symbol=file.symbol, use=f"nothing: {file.reason}")
+            for file in self._ignored
+        ]
+        return reports + ignored
 
     @property
     def step_ms(self) -> int:
@@ -244,10 +246,6 @@ class FileFeed:
         except KeyError:
             raise UnknownSymbol(symbol) from None
 
-    def _pages(self) -> Iterator[Pages[Any]]:
-        for tape in self._tapes.values():
-            yield from tape.pages
-
 
 class _Top(NamedTuple):
     """What is known of the price at a moment."""
@@ -262,40 +260,64 @@ class _Tape:
     """The files of one symbol."""
 
     def __init__(
-        self, market: Market, files: Sequence[_File], path: BarPath, spread_ticks: int, size: BookSize
+        self, market: Market, files: Sequence[DataFile], path: BarPath, spread_ticks: int, size: BookSize
     ) -> None:
         self.market = market
         self._spread = EXACT.multiply(market.tick_size, Decimal(spread_ticks))
         self._size = size
-        by_kind = {file.kind: file for file in files}
-        has_candles = "candles" in by_kind and "trades" not in by_kind
-        self.timeframe = by_kind["candles"].timeframe if has_candles else None
-        if len(by_kind) < len(files):
+        one_of_each = {(file.kind, TIMEFRAMES.get(file.timeframe, 0)): file for file in files}
+        if len(one_of_each) < len(files):
             names = ", ".join(str(file.path) for file in files)
-            raise BadFile(f"{market.symbol}: expected one file of each kind, got {names}")
-        has_book = not by_kind.keys().isdisjoint(("book", "quotes"))
-        self._books = Pages(self._book_decoder(by_kind)) if has_book else None
-        self._prints = PrintPages(self._print_decoder(by_kind, path))
+            raise BadFile(f"{market.symbol}: expected one file of each kind and timeframe, got {names}")
+        by_kind = {kind: file for (kind, _), file in one_of_each.items() if kind != "candles"}
+        candles = [file for (kind, _), file in sorted(one_of_each.items()) if kind == "candles"]
+        book = by_kind.get("book") or by_kind.get("quotes")
+        self._unused = [by_kind["quotes"]] if "book" in by_kind and "quotes" in by_kind else []
+        self._books = None if book is None else Pages(self._book_decoder(book), _report_of(book, "book"))
+        price = by_kind.get("trades") or (candles.pop(0) if candles else book)
+        if price is None:
+            raise AssertionError("a symbol has files")
+        self.timeframe = price.timeframe or None
+        self._prints = PrintPages(self._print_decoder(price, path), _report_of(price, "price"))
+        self._coarser = [
+            History(file.timeframe, PrintPages(self._print_decoder(file, path), _report_of(file)))
+            for file in candles
+        ]
+        self._known_histories: Histories | None = None
         self.pages: list[Pages[Any]] = [self._prints]
         if self._books is not None:
             self.pages.append(self._books)
         # Finished candles never change; the same ones are asked for again and again.
         self._candles: OrderedDict[tuple[str, int], Candle] = OrderedDict()
 
-    def _book_decoder(self, by_kind: Mapping[Kind, _File]) -> BookDecoder:
-        tick = self.market.tick_size
-        if "book" in by_kind:
-            return BookDecoder(open_rows(by_kind["book"].path, "book"), tick, _book_sides)
-        return BookDecoder(open_rows(by_kind["quotes"].path, "quotes"), tick, _quote_sides)
+    def read_all(self) -> None:
+        """Read every file to its end."""
+        for pages in (*self.pages, *(each.pages for each in self._coarser)):
+            pages.read_all()
 
-    def _print_decoder(self, by_kind: Mapping[Kind, _File], path: BarPath) -> Decoder[Prints]:
+    def reports(self) -> list[FileReport]:
+        """What was found so far in every file."""
+        for each in self._coarser:
+            each.pages.report.use = self._histories().use_of(each)
+        unused = [_report_of(file, "nothing: there are order books") for file in self._unused]
+        return [pages.report for pages in (*self.pages, *(each.pages for each in self._coarser))] + unused
+
+    def _histories(self) -> Histories:
+        if self._known_histories is None:
+            self._known_histories = Histories(self._coarser, self.first_ms())
+        return self._known_histories
+
+    def _book_decoder(self, file: DataFile) -> BookDecoder:
+        sides = book_sides if file.kind == "book" else quote_sides
+        return BookDecoder(open_rows(file.path, file.kind), self.market.tick_size, sides)
+
+    def _print_decoder(self, file: DataFile, path: BarPath) -> Decoder[Prints]:
         tick = self.market.tick_size
-        if "trades" in by_kind:
-            return TradeDecoder(open_rows(by_kind["trades"].path, "trades"), tick, 4_096)
-        candles = by_kind.get("candles")
-        if candles is None:
-            return MiddleDecoder(self._book_decoder(by_kind))
-        return CandleDecoder(open_rows(candles.path, "candles"), tick, candles.timeframe, path)
+        if file.kind == "trades":
+            return TradeDecoder(open_rows(file.path, "trades"), tick)
+        if file.kind == "candles":
+            return CandleDecoder(open_rows(file.path, "candles"), tick, file.timeframe, path)
+        return MiddleDecoder(self._book_decoder(file))
 
     def first_ms(self) -> int:
         """When the price begins."""
@@ -421,14 +443,17 @@ class _Tape:
     def candles(self, timeframe: str, since_ms: int | None, until_ms: int, limit: int) -> list[Candle]:
         """See `Feed.candles`."""
         known, found = self._candles, []
-        first_ms = self.first_ms()
-        opens = candle_opens(timeframe, since_ms, until_ms, limit, candle_open(timeframe, first_ms))
-        for open_ms in opens if first_ms <= until_ms else ():
+        earliest_ms = candle_open(timeframe, self.first_ms())
+        if self._coarser:
+            earliest_ms = min(earliest_ms, self._histories().first_ms(timeframe) or earliest_ms)
+        for open_ms in candle_opens(timeframe, since_ms, until_ms, limit, earliest_ms):
             candle = known.get((timeframe, open_ms))
             end_ms = next_open(timeframe, open_ms)
             # One that is finished now may have been asked about as of a time when it was not.
             if candle is None or end_ms > until_ms + 1:
-                candle = self._candle(open_ms, min(end_ms, until_ms + 1))
+                candle = self._candle(timeframe, open_ms, min(end_ms, until_ms + 1))
+                if candle is None:
+                    continue
                 if end_ms <= until_ms + 1:
                     known[timeframe, open_ms] = candle
                     if len(known) > _KEPT_CANDLES:
@@ -436,12 +461,20 @@ class _Tape:
             found.append(candle)
         return found
 
-    def _candle(self, open_ms: int, end_ms: int) -> Candle:
-        prints = self._prints
-        prints.reach(end_ms - 1)
-        made = stretch(prints, open_ms, end_ms)
-        if made is not None:
-            return Candle(open_ms, *made)
+    def _candle(self, timeframe: str, open_ms: int, end_ms: int) -> Candle | None:
+        """A candle as far as it is known; None when nothing is."""
+        begins_ms = self.first_ms()
+        parts = []
+        if open_ms < begins_ms and self._coarser:
+            parts.append(self._histories().made(timeframe, open_ms, end_ms))
+        if end_ms > begins_ms:
+            self._prints.reach(end_ms - 1)
+            parts.append(stretch(self._prints, open_ms, end_ms))
+        made = [part for part in parts if part is not None]
+        if made:
+            return Candle(open_ms, *joined(made))
+        if end_ms <= begins_ms:
+            return None
         page, index = self._last_print(open_ms - 1)
         price = page.price(index)
         return Candle(open_ms, price, price, price, price, ZERO)
@@ -484,110 +517,5 @@ class _Tape:
         return found
 
 
-def _book_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
-    return row[1], row[2]
-
-
-def _quote_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
-    """A quote without quantities is good for any."""
-    _, bid, ask, bid_qty, ask_qty = row
-    return [(bid, UNLIMITED if bid_qty in (None, "") else bid_qty)], [
-        (ask, UNLIMITED if ask_qty in (None, "") else ask_qty)
-    ]
-
-
-# ------------------------------------------------------------------ names
-
-
-def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[_File]:
-    given = [paths] if isinstance(paths, str | os.PathLike) else [*paths]
-    found: list[_File] = []
-    for path in map(Path, given):
-        if path.is_dir():
-            named = [_named(child) for child in sorted(path.iterdir())]
-            found += [file for file in named if file is not None]
-            continue
-        if not path.exists():
-            raise BadFile(f"{path}: No such file or folder")
-        file = _named(path)
-        if file is None:
-            raise BadFile(
-                f"{path}: expected a name such as BTC_USDT-1m.csv, BTC_USDT_USDT-trades.jsonl, "
-                f"BTC_USDT-quotes.json or BTC_USDT-book.parquet, timeframes being {', '.join(TIMEFRAMES)}"
-            )
-        found.append(file)
-    if not found:
-        raise BadFile(f"{', '.join(map(str, given)) or 'paths'}: expected at least one file of market data")
-    return found
-
-
-def _named(path: Path) -> _File | None:
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        return None
-    base, quote, settle, what, _ = match.groups()
-    symbol = f"{base}/{quote}" + (f":{settle}" if settle else "")
-    if what in TIMEFRAMES:
-        return _File(path, symbol, "candles", what)
-    if what in ("trades", "quotes", "book"):
-        return _File(path, symbol, cast("Kind", what), "")
-    return None
-
-
-def _market_of(symbol: str, files: Sequence[_File]) -> Market:
-    """A market of which only the files are known."""
-    pair, _, settle = symbol.partition(":")
-    base, _, quote = pair.partition("/")
-    if settle not in ("", quote):
-        raise BadFile(f"{files[0].path}: expected a swap that settles in its quote currency, {quote}")
-    swap = bool(settle)
-    prices: list[Decimal] = []
-    quantities: list[Decimal] = []
-    for file in files:
-        columns, _ = open_rows(file.path, file.kind).read(0, _SAMPLE)
-        for row in zip(*columns, strict=True):
-            _sample(file, row, prices, quantities)
-    with localcontext(EXACT):
-        tick, lot = _unit(prices), _unit(quantities)
-        return Market(
-            symbol=symbol,
-            id=f"{base}{quote}-PERP" if swap else f"{base}{quote}",
-            base=base,
-            quote=quote,
-            settle=quote if swap else None,
-            kind="swap" if swap else "spot",
-            tick_size=tick,
-            lot_size=lot,
-            min_qty=lot,
-            max_qty=Decimal(10) ** 9,
-            min_cost=ZERO,
-            maker=Decimal("0.0002") if swap else Decimal("0.001"),
-            taker=Decimal("0.0005") if swap else Decimal("0.001"),
-            reference_price=max([tick * 100, *prices[:1]]),
-            daily_volatility=Decimal("0.03"),
-            daily_volume=ZERO,
-            max_leverage=Decimal(100) if swap else None,
-        )
-
-
-def _sample(file: _File, row: Row, prices: list[Decimal], quantities: list[Decimal]) -> None:
-    try:
-        if file.kind == "candles":
-            prices += [Decimal(str(value)) for value in row[1:5]]
-            quantities.append(Decimal(str(row[5])))
-        elif file.kind == "trades":
-            prices.append(Decimal(str(row[1])))
-            quantities.append(Decimal(str(row[2])))
-        else:
-            sides = _book_sides(row) if file.kind == "book" else _quote_sides(row)
-            levels = [level for side in sides for level in side if level[0] not in (None, "")]
-            prices += [Decimal(str(level[0])) for level in levels]
-            quantities += [Decimal(str(level[1])) for level in levels]
-    except (ArithmeticError, ValueError, IndexError) as error:
-        raise BadFile(f"{file.path}: row {', '.join(map(str, row))[:100]}: expected numbers") from error
-
-
-def _unit(values: Sequence[Decimal]) -> Decimal:
-    """The largest power of ten, to 1, that all numbers are multiples of."""
-    places = [int(value.normalize().as_tuple().exponent) for value in values if value.is_finite()]
-    return Decimal((0, (1,), max(-18, min([0, *places]))))
+def _report_of(file: DataFile, use: str = "") -> FileReport:
+    return FileReport(str(file.path), symbol=file.symbol, kind=file.kind, timeframe=file.timeframe, use=use)

@@ -22,6 +22,10 @@ _KEPT_PAGES: Final = 4
 class FileReport:
     """What was found in one file, as far as it was read.
 
+    :param symbol: of its market
+    :param kind: candles, trades, quotes or book; empty of a file that is of no use here
+    :param timeframe: of candles
+    :param use: what it is good for: the price, the book, candles before the price begins, or nothing and why
     :param rows: rows taken
     :param duplicates: rows left out, as one with the same time (of trades: with the same id) was there
     :param conflicting: those of them that say something else than the row that was taken
@@ -40,6 +44,10 @@ class FileReport:
     missing: int = 0
     gaps: list[tuple[int, int]] = field(default_factory=list)
     complete: bool = False
+    symbol: str = ""
+    kind: str = ""
+    timeframe: str = ""
+    use: str = ""
 
 
 _Page = TypeVar("_Page", bound=Page)
@@ -90,10 +98,11 @@ class Pages(Generic[_Page]):
     """The pages of one file.
 
     :param decoder: makes them
+    :param report: is told what is found
     """
 
-    def __init__(self, decoder: Decoder[_Page]) -> None:
-        self.report = FileReport(str(decoder.file.path))
+    def __init__(self, decoder: Decoder[_Page], report: FileReport) -> None:
+        self.report = report
         self.entries: list[_Entry] = []
         self.firsts: list[int] = []
         """When each page begins."""
@@ -230,8 +239,8 @@ class Pages(Generic[_Page]):
 class PrintPages(Pages[Prints]):
     """The pages of a file of prints; what each comes to is kept once it was asked for."""
 
-    def __init__(self, decoder: Decoder[Prints]) -> None:
-        super().__init__(decoder)
+    def __init__(self, decoder: Decoder[Prints], report: FileReport) -> None:
+        super().__init__(decoder, report)
         self._summaries: dict[int, Summary] = {}
 
     def summary(self, number: int) -> Summary:

@@ -428,9 +428,10 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
 
 def test_two_files_of_one_kind_are_refused(tmp_path: Path) -> None:
     candles(tmp_path, [ONE])
-    candles(tmp_path, [ONE], "BTC_USDT-5m.csv")
+    (tmp_path / "more").mkdir()
+    candles(tmp_path / "more", [ONE])
 
-    with pytest.raises(BadFile, match="one file of each kind"):
+    with pytest.raises(BadFile, match=r"one file of each kind and timeframe, got .*more/BTC_USDT-1m.csv"):
         FileFeed(tmp_path)
 
 

@@ -1,0 +1,89 @@
+"""Markets of which only the files are known: the tick and the lot are read off the first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from typing import Any, Final
+
+from ccxt_driver.oms.market.feed import EXACT, UNLIMITED
+from ccxt_driver.oms.market.file_names import DataFile
+from ccxt_driver.oms.market.file_rows import BadFile, Row, open_rows
+from ccxt_driver.oms.market.listing import Market
+
+_SAMPLE: Final = 1_000
+
+
+def market_of(symbol: str, files: Sequence[DataFile]) -> Market:
+    """A market of which only the files are known.
+
+    :raises BadFile: rows without numbers, or a swap that does not settle in its quote currency
+    """
+    pair, _, settle = symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    if settle not in ("", quote):
+        raise BadFile(f"{files[0].path}: expected a swap that settles in its quote currency, {quote}")
+    swap = bool(settle)
+    prices: list[Decimal] = []
+    quantities: list[Decimal] = []
+    for file in files:
+        columns, _ = open_rows(file.path, file.kind).read(0, _SAMPLE)
+        for row in zip(*columns, strict=True):
+            _sample(file, row, prices, quantities)
+    with localcontext(EXACT):
+        tick, lot = _unit(prices), _unit(quantities)
+        return Market(
+            symbol=symbol,
+            id=f"{base}{quote}-PERP" if swap else f"{base}{quote}",
+            base=base,
+            quote=quote,
+            settle=quote if swap else None,
+            kind="swap" if swap else "spot",
+            tick_size=tick,
+            lot_size=lot,
+            min_qty=lot,
+            max_qty=Decimal(10) ** 9,
+            min_cost=Decimal(0),
+            maker=Decimal("0.0002") if swap else Decimal("0.001"),
+            taker=Decimal("0.0005") if swap else Decimal("0.001"),
+            reference_price=max([tick * 100, *prices[:1]]),
+            daily_volatility=Decimal("0.03"),
+            daily_volume=Decimal(0),
+            max_leverage=Decimal(100) if swap else None,
+        )
+
+
+def _sample(file: DataFile, row: Row, prices: list[Decimal], quantities: list[Decimal]) -> None:
+    try:
+        if file.kind == "candles":
+            prices += [Decimal(str(value)) for value in row[1:5]]
+            quantities.append(Decimal(str(row[5])))
+        elif file.kind == "trades":
+            prices.append(Decimal(str(row[1])))
+            quantities.append(Decimal(str(row[2])))
+        else:
+            sides = book_sides(row) if file.kind == "book" else quote_sides(row)
+            levels = [level for side in sides for level in side if level[0] not in (None, "")]
+            prices += [Decimal(str(level[0])) for level in levels]
+            quantities += [Decimal(str(level[1])) for level in levels]
+    except (ArithmeticError, ValueError, IndexError) as error:
+        raise BadFile(f"{file.path}: row {', '.join(map(str, row))[:100]}: expected numbers") from error
+
+
+def _unit(values: Sequence[Decimal]) -> Decimal:
+    """The largest power of ten, to 1, that all numbers are multiples of."""
+    places = [int(value.normalize().as_tuple().exponent) for value in values if value.is_finite()]
+    return Decimal((0, (1,), max(-18, min([0, *places]))))
+
+
+def book_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The bids and asks of a row of a book."""
+    return row[1], row[2]
+
+
+def quote_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The bid and ask of a row of quotes; one without quantities is good for any."""
+    _, bid, ask, bid_qty, ask_qty = row
+    return [(bid, UNLIMITED if bid_qty in (None, "") else bid_qty)], [
+        (ask, UNLIMITED if ask_qty in (None, "") else ask_qty)
+    ]
