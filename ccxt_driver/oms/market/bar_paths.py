@@ -6,9 +6,10 @@ chooses one way. None sees the next candle, and none knows what anybody holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from ccxt_driver.oms.market.feed import EXACT, Candle
 
@@ -67,3 +68,26 @@ class WorstFirst:
     def points(self, candle: Candle) -> Sequence[Decimal]:
         """Open, the worse extreme, the better one, close."""
         return self._way.points(candle)
+
+
+BAR_PATHS: Final[Mapping[str, BarPath]] = MappingProxyType(
+    {
+        "open-high-low-close": OpenHighLowClose(),
+        "open-low-high-close": OpenLowHighClose(),
+        "near-extreme-first": NearExtremeFirst(),
+        "worst-first": WorstFirst("long"),
+        "worst-first-short": WorstFirst("short"),
+    }
+)
+"""The models by the names that command lines and reports have for them."""
+
+
+def bar_path(name: str) -> BarPath:
+    """The model of a name.
+
+    :raises ValueError: another name
+    """
+    path = BAR_PATHS.get(name)
+    if path is None:
+        raise ValueError(f"path: expected one of {', '.join(BAR_PATHS)}, got {name!r}")
+    return path

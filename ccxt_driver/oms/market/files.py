@@ -12,14 +12,14 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple
 
 from ccxt_driver.oms.market.bar_paths import BarPath, OpenHighLowClose
+from ccxt_driver.oms.market.book_sizes import BookSize, Unlimited
 from ccxt_driver.oms.market.decoders import BookDecoder, CandleDecoder, MiddleDecoder, TradeDecoder
 from ccxt_driver.oms.market.feed import (
     EXACT,
     TIMEFRAMES,
-    UNLIMITED,
     Candle,
     Level,
     NoPrice,
@@ -38,44 +38,6 @@ from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, 
 from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, stretch
 
 _KEPT_CANDLES: Final = 20_000
-
-
-class BookSize(Protocol):
-    """How much rests at the best prices where files have no book."""
-
-    def qty(self, printed: Decimal, lot: Decimal) -> Decimal:
-        """The quantity of each side after a print, in base currency.
-
-        :param printed: quantity of the print
-        :param lot: quantities are multiples of it
-        """
-        ...
-
-
-class Unlimited:
-    """Any order finds what it wants at the best price: right for orders that are small for the market."""
-
-    def qty(self, printed: Decimal, lot: Decimal) -> Decimal:
-        """More than any order."""
-        return UNLIMITED
-
-
-class ShareOfPrint:
-    """At each print rests a share of what it traded; what is taken is back at the next print.
-
-    :param share: above 0, to 1
-    :raises ValueError: outside of that
-    """
-
-    def __init__(self, share: Decimal | str) -> None:
-        self._share = Decimal(share)
-        if not 0 < self._share <= 1:
-            raise ValueError(f"share: expected above 0, to 1, got {share}")
-
-    def qty(self, printed: Decimal, lot: Decimal) -> Decimal:
-        """The share, rounded down to whole lots."""
-        share = EXACT.multiply(printed, self._share)
-        return EXACT.subtract(share, EXACT.remainder(share, lot))
 
 
 class FileFeed:

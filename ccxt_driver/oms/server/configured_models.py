@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ccxt_driver.contract.values import parse_decimal
 from ccxt_driver.oms import models
-from ccxt_driver.oms.market import bar_paths, files
+from ccxt_driver.oms.market import bar_paths, book_sizes
 
 
 def _named(value: object) -> object:
@@ -167,16 +167,16 @@ class _WorstFirst(_Model):
 class _Unlimited(_Model):
     model: Literal["Unlimited"]
 
-    def make(self) -> files.BookSize:
-        return files.Unlimited()
+    def make(self) -> book_sizes.BookSize:
+        return book_sizes.Unlimited()
 
 
 class _ShareOfPrint(_Model):
     model: Literal["ShareOfPrint"]
     share: _Number
 
-    def make(self) -> files.BookSize:
-        return files.ShareOfPrint(self.share)
+    def make(self) -> book_sizes.BookSize:
+        return book_sizes.ShareOfPrint(self.share)
 
 
 ConfiguredPath = Annotated[_HighFirst | _LowFirst | _NearFirst | _WorstFirst, *_Choice]

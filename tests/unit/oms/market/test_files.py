@@ -13,15 +13,18 @@ import pytest
 
 from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
 from ccxt_driver.oms.market.bar_paths import (
+    BAR_PATHS,
     BarPath,
     NearExtremeFirst,
     OpenHighLowClose,
     OpenLowHighClose,
     WorstFirst,
+    bar_path,
 )
+from ccxt_driver.oms.market.book_sizes import ShareOfPrint, book_size
 from ccxt_driver.oms.market.feed import UNLIMITED, Candle, NoPrice
 from ccxt_driver.oms.market.file_rows import BadFile, CsvFile
-from ccxt_driver.oms.market.files import FileFeed, ShareOfPrint
+from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import UnknownSymbol
 
 D: Final = Decimal
@@ -96,6 +99,61 @@ def test_the_nearer_extreme_may_be_the_high() -> None:
 def test_another_word_for_what_is_held_is_refused() -> None:
     with pytest.raises(ValueError, match="holding: expected long or short"):
         WorstFirst("both")
+
+
+@pytest.mark.parametrize(
+    "name, second",
+    [
+        ("open-high-low-close", 110),
+        ("open-low-high-close", 80),
+        ("near-extreme-first", 110),
+        ("worst-first", 80),
+        ("worst-first-short", 110),
+    ],
+)
+def test_paths_have_names(name: str, second: int) -> None:
+    assert bar_path(name).points(Candle(T, D(100), D(110), D(80), D(95), D(1)))[1] == second
+    assert name in BAR_PATHS
+
+
+def test_another_name_of_a_path_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"path: expected one of open-high-low-close, .*, got 'best'"):
+        bar_path("best")
+
+
+@pytest.mark.parametrize(
+    "text, qty", [("unlimited", UNLIMITED), ("share-of-volume", D("0.6")), ("share-of-volume:0.5", D(3))]
+)
+def test_sizes_have_names(text: str, qty: D) -> None:
+    assert book_size(text).qty(D("6.04"), D("0.1")) == qty
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("all", "volume: expected unlimited"),
+        ("share-of-volume:", "volume: expected unlimited"),
+        ("share-of-volume:x", "share: expected above 0"),
+        ("share-of-volume:nan", "share: expected above 0"),
+        ("share-of-volume:2", "share: expected above 0"),
+    ],
+)
+def test_another_name_of_a_size_is_refused(text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        book_size(text)
+
+
+def test_a_share_of_volume_limits_what_fills(tmp_path: Path) -> None:
+    """Of each of the points of a candle with a volume of 8 a tenth of 2; at the high it is too dear."""
+    candles(tmp_path, [ONE, TWO])
+    oms = EmbeddedOms(feed=FileFeed(tmp_path, size=book_size("share-of-volume:0.1")))
+    order = {"symbol": SYMBOL, "side": "buy", "order_type": "limit", "qty": "1", "price": "105"}
+    oms.handle("commands", {}, {}, {"account_id": 1, "command": "send_order", "payload": order})
+
+    oms.advance(MINUTE - 1)
+
+    deals = oms.handle("deals", {}, {"account_ids": "1", "since_ms": str(T)}, None).body["items"]
+    assert [deal["qty"] for deal in deals] == ["0.2"] * 3
 
 
 def test_a_path_of_three_points_keeps_the_whole_volume(tmp_path: Path) -> None:
