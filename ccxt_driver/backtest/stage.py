@@ -15,7 +15,8 @@ from ccxt_driver.oms.market.bar_paths import (
     OpenLowHighClose,
     WorstFirst,
 )
-from ccxt_driver.oms.market.files import BookSize, FileFeed, ShareOfPrint, Unlimited
+from ccxt_driver.oms.market.book_sizes import BookSize, ShareOfPrint, Unlimited
+from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.models import BehindVolume, FixedLatency, FrontOfQueue, Models, QueueModel
 from ccxt_driver.oms.service import EmbeddedOms

@@ -235,8 +235,21 @@ class JsonFile:
         return [*zip(*rows, strict=True)] if rows else [()] * len(self._names), after
 
     def last(self) -> Columns | None:
-        """None: a row may begin anywhere; see `RowFile.last`."""
-        return None
+        """The last candle; of other kinds None, as a row may begin anywhere; see `RowFile.last`."""
+        if self._names != COLUMNS["candles"]:
+            return None
+        with self._bytes.at(0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._begin, size - _BLOCK))
+            end = file.read().decode("latin-1")
+        begin = end.rfind("[")
+        if begin < 0:
+            return None
+        try:
+            row, _ = json.JSONDecoder(parse_float=str).raw_decode(end, begin)
+        except json.JSONDecodeError:  # whoever reads the whole file will name the row
+            return None
+        return [[value] for value in self._arranged(row)] if row else None
 
     def _rows(self, at: int, count: int) -> tuple[list[Row], int | None]:
         decode = json.JSONDecoder(parse_float=str).raw_decode  # the digits as they are

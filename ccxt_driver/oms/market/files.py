@@ -208,6 +208,11 @@ class FileFeed:
         except KeyError:
             raise UnknownSymbol(symbol) from None
 
+    def _pages(self) -> Iterator[Pages[Any]]:
+        """Of the prices and books of all symbols."""
+        for tape in self._tapes.values():
+            yield from tape.pages
+
 
 class _Top(NamedTuple):
     """What is known of the price at a moment."""

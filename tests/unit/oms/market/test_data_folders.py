@@ -130,6 +130,7 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
 def test_feather(tmp_path: Path, unit: str) -> None:
     feed = FileFeed(feather(tmp_path / "BTC_USDT-1m.feather", BARS, unit))
 
+    assert feed.end_ms == T + 9 * MINUTE - 1
     assert shown(feed) == BARS
     [report] = feed.check()
     assert (report.rows, report.missing) == (9, 0)
@@ -180,6 +181,7 @@ def test_packed_files(tmp_path: Path, name: str) -> None:
         file.write(text)
     feed = FileFeed(tmp_path)
 
+    assert feed.end_ms == T + 9 * MINUTE - 1
     assert shown(feed) == BARS
     assert feed.check()[0].rows == 9
 
