@@ -1,0 +1,94 @@
+"""What things are worth in the currency of a run."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal
+from typing import Final, NamedTuple
+
+from ccxt_driver.backtest.run import Prices
+from ccxt_driver.oms.market.listing import Market
+
+EXACT: Final = Context(prec=60)
+"""Sums of money are exact in it, whatever the calling thread has set for itself."""
+
+
+class Link(NamedTuple):
+    """One price on the way from a currency to that of the run.
+
+    :param inverse: divided by, where the currency is what the symbol is quoted in
+    """
+
+    symbol: str
+    inverse: bool
+
+
+Chain = tuple[Link, ...]
+
+
+class Valuation:
+    """Last prices, and the way from each currency to that of the run.
+
+    The way is the shortest one through markets that have prices; spot markets go before swaps, and of two
+    equally long ways the one whose symbols come first in the alphabet is taken. Before the first price of a
+    symbol its first one counts.
+
+    :param currency: everything is valued in it
+    """
+
+    def __init__(self, markets: Mapping[str, Market], prices: Mapping[str, Prices], currency: str) -> None:
+        self.currency = currency
+        self.prices = {symbol: each for symbol, each in prices.items() if len(each.times)}
+        priced = [markets[symbol] for symbol in sorted(self.prices) if symbol in markets]
+        self._chains = _chains(priced, currency)
+
+    def chain(self, code: str) -> Chain | None:
+        """The way from a currency to that of the run; None where there is none."""
+        return self._chains.get(code)
+
+    def swap_chain(self, market: Market) -> Chain | None:
+        """The way from a unit of a swap to the currency of the run; None where there is none."""
+        settle = self.chain(market.settle or market.quote)
+        if settle is None or market.symbol not in self.prices:
+            return None
+        return (Link(market.symbol, False), *settle)
+
+    def price(self, symbol: str, at_ms: int) -> float:
+        """The last price by a moment, in quote units."""
+        times, values = self.prices[symbol]
+        return values[max(0, bisect_right(times, at_ms) - 1)]
+
+    def rate(self, chain: Chain, at_ms: int) -> Decimal:
+        """What one unit at the beginning of a chain is worth at a moment."""
+        rate = Decimal(1)
+        for link in chain:
+            price = Decimal(repr(float(self.price(link.symbol, at_ms))))
+            rate = EXACT.divide(rate, price) if link.inverse else EXACT.multiply(rate, price)
+        return rate
+
+    def value(self, amount: Decimal, code: str, at_ms: int) -> Decimal:
+        """What an amount of a currency is worth at a moment; nothing, where the currency has no price."""
+        chain = self.chain(code)
+        if chain is None or not amount:
+            return Decimal(0)
+        return amount if not chain else EXACT.multiply(amount, self.rate(chain, at_ms))
+
+
+def _chains(markets: Iterable[Market], currency: str) -> dict[str, Chain]:
+    chains: dict[str, Chain] = {currency: ()}
+    markets = [*markets]
+    for used in ([market for market in markets if market.kind == "spot"], markets):
+        waiting = deque(chains)
+        while waiting:
+            known = waiting.popleft()
+            for market in used:
+                for code, other, inverse in (
+                    (market.base, market.quote, False),
+                    (market.quote, market.base, True),
+                ):
+                    if other == known and code not in chains:
+                        chains[code] = (Link(market.symbol, inverse), *chains[known])
+                        waiting.append(code)
+    return chains
