@@ -8,10 +8,11 @@ from typing import Final
 _FILE: Final = re.compile(r'File "(?:[^"\n]*[/\\])?([^"\n]+)"')
 
 
-def last_line(error: str) -> str:
-    """What went wrong, of a traceback."""
-    lines = error.strip().splitlines()
-    return lines[-1] if lines else ""
+def what_failed(error: str) -> str:
+    """What a traceback ends with: the exception and its message."""
+    lines = error.strip().rpartition("Traceback (most recent call last):")[2].strip("\n").splitlines()
+    first = next((index for index, line in enumerate(lines) if line and not line[0].isspace()), 0)
+    return "\n".join(lines[first:])
 
 
 def portable(error: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal, localcontext
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -15,7 +15,7 @@ from ccxt_driver.contract.values import format_decimal, format_time, parse_decim
 from ccxt_driver.oms.market.tape import FileReport
 
 from .equity import Curve
-from .failure import last_line
+from .failure import what_failed
 from .statistics import Summary
 from .valuation import EXACT
 
@@ -25,17 +25,9 @@ EQUITY: Final = "equity.csv"
 SUMMARY: Final = "summary.json"
 DIGITS: Final = 12
 """Significant digits of a float that is written."""
+Row = Mapping[str, Any]
+_Columns = dict[str, Callable[[Row], Any]]
 _PLACES: Final = Decimal("0.00000001")
-_TRADE_COLUMNS: Final = (
-    *("time", "time_ms", "id", "order_id", "position_id", "symbol", "side", "qty", "price", "cost"),
-    *("fee", "fee_currency", "pnl", "maker", "strategy", "reason", "comment", "path"),
-)
-_ORDER_COLUMNS: Final = (
-    *("time", "time_ms", "id", "client_order_id", "position_id", "symbol", "side", "type", "time_in_force"),
-    *("qty", "price", "trigger_price", "stop_price", "take_profit_price", "stop_loss", "stop_gain"),
-    *("post_only", "reduce_only", "status", "filled_qty", "avg_fill_price", "fee", "fee_currency"),
-    *("closed_at", "strategy", "reason", "reject_reason", "comment"),
-)
 _EQUITY_COLUMNS: Final = (
     *("time", "time_ms", "equity", "lowest", "highest", "index", "drawdown"),
     *("positions_gross", "positions_net"),
@@ -44,12 +36,12 @@ _EQUITY_COLUMNS: Final = (
 
 def write_trades(run: Run, folder: Path) -> None:
     """Write `trades.csv`, one row a deal; decimals as the OMS has them."""
-    _write_csv(folder / TRADES, _TRADE_COLUMNS, (_trade(row, run.path_deals) for row in run.deals))
+    _write_rows(folder / TRADES, _trade_columns(run.path_deals), run.deals)
 
 
 def write_orders(run: Run, folder: Path) -> None:
     """Write `orders.csv`, one row an order; decimals as the OMS has them."""
-    _write_csv(folder / ORDERS, _ORDER_COLUMNS, map(_order, run.orders))
+    _write_rows(folder / ORDERS, _order_columns(), run.orders)
 
 
 def write_equity(curve: Curve, folder: Path) -> None:
@@ -73,7 +65,7 @@ def summary_document(run: Run, summary: Summary, curve: Curve) -> dict[str, Any]
             "end": format_time(run.end_ms),
             "end_ms": run.end_ms,
             "ended": run.ended,
-            "error": None if run.error is None else last_line(run.error),
+            "error": None if run.error is None else what_failed(run.error),
             "name": run.name,
             "sample_step_ms": curve.step_ms,
             "seed": run.seed,
@@ -123,29 +115,56 @@ def _number(value: float) -> str:
     return text.removesuffix(".0")
 
 
-def _trade(row: Mapping[str, Any], path_deals: frozenset[int]) -> Iterator[Any]:
-    cost = format_decimal(EXACT.multiply(parse_decimal(row["qty"]), parse_decimal(row["price"])))
-    time_ms = parse_time(row["executed_at"])
-    yield from (format_time(time_ms), time_ms, row["id"], row.get("order_id"), row.get("position_id"))
-    yield from (row["symbol"], row["side"], row["qty"], row["price"], cost)
-    yield from (row.get("fee"), row.get("fee_currency"), row.get("pnl"), _yes(row.get("maker")))
-    yield from (row.get("strategy_id"), row.get("reason"), row.get("comment"), _yes(row["id"] in path_deals))
+def _trade_columns(path_deals: frozenset[int]) -> _Columns:
+    return {
+        **_time("executed_at"),
+        **_same("id", "order_id", "position_id", "symbol", "side", "qty", "price"),
+        "cost": _cost,
+        **_same("fee", "fee_currency", "pnl"),
+        "maker": lambda row: _yes(row.get("maker")),
+        "strategy": lambda row: row.get("strategy_id"),
+        **_same("reason", "comment"),
+        "path": lambda row: _yes(row["id"] in path_deals),
+    }
 
 
-def _order(row: Mapping[str, Any]) -> Iterator[Any]:
-    time_ms = parse_time(row["created_at"])
-    yield from (format_time(time_ms), time_ms, row["id"], row.get("client_order_id"), row.get("position_id"))
-    yield from (row["symbol"], row["side"], row["order_type"], row.get("time_in_force"), row["qty"])
-    yield from (row.get("price"), row.get("trigger_price"), row.get("stop_price"))
-    yield from (row.get("take_profit_price"), row.get("stop_loss"), row.get("stop_gain"))
-    yield from (_yes(row.get("post_only")), _yes(row.get("reduce_only")), row["status"])
-    yield from (row.get("filled_qty"), row.get("avg_fill_price"), row.get("fee"), row.get("fee_currency"))
-    yield from (row.get("closed_at"), row.get("strategy_id"), row.get("reason"), row.get("reject_reason"))
-    yield row.get("comment")
+def _order_columns() -> _Columns:
+    return {
+        **_time("created_at"),
+        **_same("id", "client_order_id", "position_id", "symbol", "side"),
+        "type": lambda row: row["order_type"],
+        **_same("time_in_force", "qty", "price", "trigger_price", "stop_price", "take_profit_price"),
+        **_same("stop_loss", "stop_gain"),
+        "post_only": lambda row: _yes(row.get("post_only")),
+        "reduce_only": lambda row: _yes(row.get("reduce_only")),
+        **_same("status", "filled_qty", "avg_fill_price", "fee", "fee_currency", "closed_at"),
+        "strategy": lambda row: row.get("strategy_id"),
+        **_same("reason", "reject_reason", "comment"),
+    }
+
+
+def _same(*names: str) -> _Columns:
+    """Columns that are named as in the row."""
+    return {name: lambda row, name=name: row.get(name) for name in names}  # type: ignore[misc]
+
+
+def _time(name: str) -> _Columns:
+    return {
+        "time": lambda row: format_time(parse_time(row[name])),
+        "time_ms": lambda row: parse_time(row[name]),
+    }
+
+
+def _cost(row: Row) -> str:
+    return format_decimal(EXACT.multiply(parse_decimal(row["qty"]), parse_decimal(row["price"])))
 
 
 def _yes(value: object) -> str | None:
     return None if value is None else "yes" if value else "no"
+
+
+def _write_rows(path: Path, columns: _Columns, rows: Iterable[Row]) -> None:
+    _write_csv(path, [*columns], ([make(row) for make in columns.values()] for row in rows))
 
 
 def _samples(curve: Curve) -> Iterator[list[Any]]:

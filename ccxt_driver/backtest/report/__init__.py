@@ -1,0 +1,44 @@
+"""The report of a run: files for programs, a page for people, a table for the terminal."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from ccxt_driver.backtest.run import Run
+
+from .analysis import analyse
+from .document import MissingPlotly
+from .page import PAGE, write_page
+from .statistics import Statistics, Summary, summarise
+from .tables import SUMMARY, write_equity, write_orders, write_summary, write_trades
+from .terminal import summary_table
+
+__all__ = ["MissingPlotly", "Statistics", "Summary", "summary_table", "write_report"]
+
+
+def write_report(run: Run, folder: Path) -> Summary:
+    """Write `trades.csv`, `orders.csv`, `equity.csv`, `summary.json` and `report.html`.
+
+    Files of an earlier run are replaced. `summary.json` is written last: a folder without it does not hold a
+    finished run. Without plotly there is no page, and a warning says how to install it.
+
+    :param folder: made when it is not there
+    :returns: the numbers of the run
+    :raises ValueError: a run that makes no sense
+    :raises OSError: the files could not be written
+    """
+    analysis = analyse(run)
+    summary = summarise(analysis)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (SUMMARY, PAGE):
+        (folder / old).unlink(missing_ok=True)
+    write_trades(run, folder)
+    write_orders(run, folder)
+    write_equity(analysis.account.curve, folder)
+    try:
+        write_page(analysis, summary, folder)
+    except MissingPlotly as error:
+        warnings.warn(str(error), stacklevel=2)
+    write_summary(run, summary, analysis.account.curve, folder)
+    return summary
