@@ -1,1 +1,179 @@
-"""Runs an unmodified live script over history, in virtual time."""
+"""Runs an unmodified live script over history, in virtual time: `backtest()`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+__all__ = ["BacktestError", "Result", "backtest"]
+
+_EPOCH_TEXTS: Final = "a time such as 2024-01-31, 2024-01-31T12:00 (UTC), or milliseconds"
+
+
+class BacktestError(RuntimeError):
+    """A run that could not begin, or whose script has failed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run.
+
+    :param folder: of its report
+    :param summary: the numbers, as in `summary.json`
+    :param output: what the script has printed, where it was not shown
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+    output: str
+
+    @property
+    def report(self) -> Path:
+        """The page to open in a browser."""
+        return self.folder / "report.html"
+
+    def trades(self) -> list[dict[str, str]]:
+        """The rows of `trades.csv`."""
+        return _rows(self.folder / "trades.csv")
+
+    def orders(self) -> list[dict[str, str]]:
+        """The rows of `orders.csv`."""
+        return _rows(self.folder / "orders.csv")
+
+    def equity(self) -> list[dict[str, str]]:
+        """The rows of `equity.csv`."""
+        return _rows(self.folder / "equity.csv")
+
+
+def backtest(
+    script: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    start: str | int | None = None,
+    end: str | int | None = None,
+    balance: Mapping[str, str | int | Decimal] | str = "10000USDT",
+    out: str | os.PathLike[str] = "backtest",
+    arguments: Iterable[str] = (),
+    show: bool = False,
+    **settings: Any,
+) -> Result:
+    """Run a script over history and write a report. The script is not changed and need not know.
+
+    It runs in a process of its own, because time itself is another there.
+
+    :param script: path of a Python file, run as the main program
+    :param data: files and folders, see `docs/recorded-markets.md`
+    :param start: where virtual time begins, an ISO 8601 time (UTC) or milliseconds; with the data by default
+    :param end: where it ends
+    :param balance: what the account has: `"10000USDT"`, `"10000USDT,1BTC"` or amounts by currency
+    :param out: the folder of the report
+    :param arguments: what the script finds in `sys.argv`
+    :param show: whether what the script prints goes to the terminal
+    :param settings: others of `Settings`: `maker`, `taker`, `seed`, `path`, `volume`, `latency_ms`, ...
+    :raises BacktestError: it could not begin, or the script has failed; then its report is there all the same
+    :raises ValueError: a setting that makes no sense, naming it
+    """
+    from .settings import Settings
+
+    paths = [data] if isinstance(data, str | os.PathLike) else [*data]
+    made = Settings(
+        script=os.fspath(script),
+        arguments=tuple(arguments),
+        data=tuple(os.fspath(path) for path in paths),
+        start_ms=_moment("start", start),
+        end_ms=_moment("end", end),
+        balances=balances_of(balance) if isinstance(balance, str) else dict(balance),  # type: ignore[arg-type]
+        out=os.fspath(out),
+        **settings,
+    )
+    code, output = run_settings(made, show=show)
+    if code:
+        raise BacktestError(f"{made.script}: {output.strip() or 'it has failed; see what it has printed'}")
+    return read_result(made.out, output)
+
+
+def run_settings(
+    settings: Settings, *, show: bool, progress: bool = False, again: Path | None = None
+) -> tuple[int, str]:
+    """Run in a process of its own.
+
+    :param show: whether what the script prints goes where this process prints, and the numbers at the end
+    :param progress: whether a bar is shown while it runs
+    :param again: a file of commands, to be done instead of the script
+    :returns: its exit code, and what it has printed where that was not shown
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "settings.json"
+        path.write_text(settings.model_dump_json(), encoding="utf-8")
+        command = [sys.executable, "-m", __name__, str(path)]
+        command += ["--progress"] if progress else []
+        command += ["--table"] if show else []
+        command += ["--again", str(again)] if again is not None else []
+        # Hashes, and so the order of sets, and local times would make two runs differ.
+        environment = {**os.environ, "PYTHONHASHSEED": str(settings.seed % 2**32), "TZ": "UTC"}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        if show:
+            return subprocess.run(command, env=environment, check=False).returncode, ""
+        done = subprocess.run(
+            command, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        return done.returncode, done.stdout
+
+
+def read_result(folder: str | os.PathLike[str], output: str = "") -> Result:
+    """The run that a folder holds.
+
+    :raises OSError: it holds none
+    """
+    path = Path(folder)
+    summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    return Result(path, summary, output)
+
+
+def balances_of(text: str) -> dict[str, Decimal]:
+    """`"10000USDT,1BTC"` as amounts by currency.
+
+    :raises ValueError: it is not such a text
+    """
+    from ccxt_driver.contract.values import parse_decimal
+
+    found: dict[str, Decimal] = {}
+    for part in text.replace(" ", "").split(","):
+        number = part.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        code = part[len(number) :]
+        try:
+            amount = parse_decimal(number)
+        except ValueError:
+            code = ""
+        if not code or code in found or amount < 0:
+            raise ValueError(f"balance: expected amounts such as 10000USDT,1BTC, got {text!r}")
+        found[code] = amount
+    return found
+
+
+def _moment(name: str, value: str | int | None) -> int | None:
+    from ccxt_driver.contract.values import parse_time
+
+    if value is None or type(value) is int:
+        return value
+    try:
+        return parse_time(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected {_EPOCH_TEXTS}, got {value!r}") from None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]

@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
+from contextlib import ExitStack
 from pathlib import Path
 
 from .collecting import collect
-from .running import run_script
-from .settings import Settings
+from .journal import Journal
+from .report import write_report
+from .running import replay_journal, run_script
+from .settings import COMMANDS, FAILED, SETTINGS, UNUSABLE, Settings
 from .stage import Stage
 
 
 def main() -> int:
     """Run, and write the report.
 
-    :returns: 0, or 1 when the script has failed
+    :returns: 0, 1 when the script has failed, 2 when it could not begin
     """
-    settings = Settings.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    stage = Stage(settings)
-    ending = run_script(stage)
+    parser = ArgumentParser(prog="ccxt_driver.backtest")
+    parser.add_argument("settings", type=Path)
+    parser.add_argument("--progress", action="store_true")
+    parser.add_argument("--table", action="store_true", help="show the numbers at the end")
+    parser.add_argument("--again", type=Path, help="do the commands of this file, not the script")
+    given = parser.parse_args()
+    settings = Settings.model_validate_json(given.settings.read_text(encoding="utf-8"))
+    try:
+        stage = Stage(settings)
+    except (ValueError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # it has no other way to say so
+        return UNUSABLE
+    out = Path(settings.out)
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if given.progress:
+            from .progress import shown
+
+            stage.replay.on_step = stack.enter_context(shown(stage.clock))
+        stage.replay.journal = stack.enter_context(Journal(out / COMMANDS))
+        ending = run_script(stage) if given.again is None else replay_journal(stage, given.again)
     run = collect(stage, ending)
-    print(run.ended, len(run.orders), len(run.deals), run.ledger[-1])
-    return 0 if ending.error is None else 1
+    summary = write_report(run, out)
+    text = settings.model_dump_json(indent=2, exclude={"out"})
+    (out / SETTINGS).write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    if given.table:
+        from rich.console import Console
+
+        from .report import summary_table
+
+        screen = Console(highlight=False)
+        screen.print(summary_table(summary))
+        screen.print(f"report: {out / 'report.html'}", soft_wrap=True)
+    return 0 if run.error is None else FAILED
 
 
 if __name__ == "__main__":

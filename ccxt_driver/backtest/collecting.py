@@ -47,12 +47,11 @@ def _on_path(stage: Stage, deal: dict[str, Any]) -> bool:
 
 def _assumptions(stage: Stage) -> dict[str, str]:
     settings = stage.settings
-    share = settings.volume_share
     queues = {None: "fill when the price goes through them", "front": "fill first at their price"}
     queue = queues.get(settings.queue, "fill after all that the book showed before them")
     return {
         "price inside candles": settings.path,
-        "quantity": "any, at the best price" if share is None else f"{share} of what trades at a time",
+        "quantity": settings.volume,
         "spread": f"{settings.spread_ticks} ticks where the data has no book",
         "resting orders": queue,
         "latency": f"{settings.latency_ms} ms",

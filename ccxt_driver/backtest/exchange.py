@@ -22,8 +22,8 @@ from .pulling import Pull
 if TYPE_CHECKING:
     from ccxt.base.types import Balances
 
-    from .open_candles import OpenCandles
     from .market import RecordedMarket
+    from .open_candles import OpenCandles
     from .replay import Replay
 
 _USUAL_CANDLES: Final = 100
@@ -47,20 +47,15 @@ class Replayed:
     def __init__(self, config: dict[str, Any] = {}) -> None:
         self._balances: dict[int, tuple[int, dict[str, Any]]] = {}
         """By account: as of how many commits, and what it was."""
-        super().__init__(config)  # type: ignore[call-arg]
-
-    def own_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Whatever gateway and key a program names: in a backtest there is only the OMS that replays."""
-        kept: Mapping[str, Any] = super().own_config(config)  # type: ignore[misc]
-        given = kept.get("options") or {}
-        options = {name: value for name, value in given.items() if name not in _OF_A_GATEWAY}
-        return {
-            **{name: value for name, value in kept.items() if name not in _CREDENTIALS},
-            "options": {**options, "base_url": EMBEDDED, "oms": self.replay.oms},
-        }
+        # What an object of ours gives another is of a class of its own, and right as it is.
+        own = _on_replay(config, self.replay) if type(config) is dict else config
+        super().__init__(own)  # type: ignore[call-arg]
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
-        self.replay.asked()
+        replay = self.replay
+        replay.asked()
+        if replay.journal is not None:
+            replay.journal.note(replay.clock.now_ms(), method, path, params)
         return super()._ask_in_process(path, method, params)  # type: ignore[misc]
 
     def _newest_candles(
@@ -217,6 +212,19 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
     def _end_pulls(self, error: ccxt.BaseError, concerns: Any) -> None:
         for key in [key for key in self._pulls if concerns(key)]:
             self._pulls.pop(key).end(error)
+
+
+def _on_replay(config: Mapping[str, Any], replay: Replay) -> dict[str, Any]:
+    """Whatever gateway and key a program names: in a backtest there is only the OMS that replays."""
+    given = config.get("options")
+    options = {
+        "client_order_id_factory": replay.client_order_id,
+        **{name: value for name, value in (given or {}).items() if name not in _OF_A_GATEWAY},
+        "base_url": EMBEDDED,
+        "oms": replay.oms,
+    }
+    kept = {name: value for name, value in config.items() if name not in _CREDENTIALS}
+    return {**kept, "options": options}
 
 
 def take_part(replay: Replay, recorded: RecordedMarket) -> None:

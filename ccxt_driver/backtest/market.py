@@ -52,7 +52,7 @@ class RecordedMarket:
         return at_ms - open_ms >= last // (_POINTS - 1)
 
     def prices(self, symbol: str, start_ms: int, end_ms: int) -> Prices:
-        """Last traded prices of a symbol within a time: the close of each candle, or the last of each minute."""
+        """Last traded prices of a symbol within a time: of each candle the close, of each minute the last."""
         times, values = array("q"), array("d")
         for time_ms, price in self._closes(symbol):
             if time_ms > end_ms:

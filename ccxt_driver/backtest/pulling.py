@@ -36,7 +36,9 @@ class Pull:
     :param kept: how many of them ccxt's cache keeps
     """
 
-    def __init__(self, replay: Replay, bars: OpenCandles, caches: dict[str, Any], timeframe: str, kept: int) -> None:
+    def __init__(
+        self, replay: Replay, bars: OpenCandles, caches: dict[str, Any], timeframe: str, kept: int
+    ) -> None:
         self.bars = bars
         self._replay = replay
         self._caches = caches

@@ -6,11 +6,13 @@ import asyncio
 import heapq
 import signal
 from collections.abc import Callable
+from random import Random
 from typing import Final, Protocol
 
 from ccxt_driver.oms.service import EmbeddedOms
 
 from .clock import NS_PER_MS, NS_PER_SECOND, VirtualClock
+from .journal import Journal
 from .loop import VirtualLoop
 
 _MINUTE_MS: Final = 60_000
@@ -20,6 +22,8 @@ _ASKED_AT_ONCE: Final = 1_000
 _REQUEST_NS: Final = 10 * NS_PER_MS
 _STEPS_AFTER_END: Final = 10_000
 _POLITE_ENDS: Final = 2
+_ID_BITS: Final = 68
+"""17 digits: with the letter as long as venues take."""
 
 
 class ReplayOver(BaseException):
@@ -43,9 +47,10 @@ class Replay:
     :param oms: stands on the clock
     :param clock: what the script sees
     :param market: when there are news of the market
+    :param seed: of what a script would draw by chance through the driver
     """
 
-    def __init__(self, oms: EmbeddedOms, clock: VirtualClock, market: Moments) -> None:
+    def __init__(self, oms: EmbeddedOms, clock: VirtualClock, market: Moments, seed: int) -> None:
         self.oms = oms
         self.clock = clock
         self.end_ms = clock.end_ms
@@ -55,6 +60,9 @@ class Replay:
         """Why the run cannot be right."""
         self.on_step: Callable[[], None] = _nothing
         """Called now and then while time passes."""
+        self.journal: Journal | None = None
+        """Told of every request."""
+        self._random = Random(seed)
         self._market = market
         self._market_ms = 0
         self._waits: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -114,6 +122,10 @@ class Replay:
             clock.move_to(self.end_ms * NS_PER_MS)
             self._wake(self.end_ms)
             self._end(clock.ns)
+
+    def client_order_id(self) -> str:
+        """One that nobody has had: the same in each run."""
+        return f"b{self._random.getrandbits(_ID_BITS):0{_ID_BITS // 4}x}"
 
     # -- for those who wait for the market -----------------------------------------------------------
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple
 
+from .clock import NS_PER_MS
+from .journal import do_again, read_journal
 from .loop import VirtualPolicy
 from .patched_time import ThreadsThatWait, patched_time
 from .replay import Replay, ReplayOver
@@ -49,6 +51,19 @@ def run_script(stage: Stage) -> Ending:
         ending = _ended(replay, lambda: runpy.run_path(str(path), run_name="__main__"))
     asyncio.set_event_loop_policy(None)
     return ending
+
+
+def replay_journal(stage: Stage, path: Path) -> Ending:
+    """Have the OMS of a stage do what a script commanded in an earlier run, at the same times."""
+    replay = stage.replay
+    for command in read_journal(path):
+        replay.clock.move_to(command.at_ms * NS_PER_MS)
+        replay.on_step()
+        if replay.journal is not None:
+            replay.journal.note(*command)
+        do_again(stage.oms, command)
+    replay.clock.move_to(replay.end_ms * NS_PER_MS)
+    return Ending("data", None)
 
 
 def _ended(replay: Replay, run: Callable[[], object]) -> Ending:

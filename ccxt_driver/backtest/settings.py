@@ -7,8 +7,18 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-PATHS: Final = ("open-high-low-close", "open-low-high-close", "near-extreme-first", "worst-first", "worst-first-short")
-"""How the price moves inside a candle; see `docs/recorded-markets.md`."""
+from ccxt_driver.contract.rows import PositionMode
+from ccxt_driver.oms.market.bar_paths import BAR_PATHS, bar_path
+from ccxt_driver.oms.market.book_sizes import BOOK_SIZES, book_size
+
+COMMANDS: Final = "commands.jsonl"
+SETTINGS: Final = "settings.json"
+"""Files of a run's folder beside its report: what the script commanded, and what the run was made with."""
+FAILED: Final = 1
+UNUSABLE: Final = 2
+"""Exit codes of a run: the script has failed; it could not begin."""
+_MODES: Final = tuple(mode.value for mode in PositionMode)
+_QUEUES: Final = ("front", "behind")
 
 
 class Settings(BaseModel):
@@ -26,8 +36,8 @@ class Settings(BaseModel):
     :param maker: fee of resting orders as a fraction, exact; None: that of each market
     :param taker: fee of others
     :param seed: of all chance: of the models, and of Python's `random` and hashes in the script
-    :param path: how candles move inside, one of `PATHS`
-    :param volume_share: how much of what traded may be had at a time; None: any quantity
+    :param path: how candles move inside, one of `BAR_PATHS`
+    :param volume: how much can be had at a time, one of `BOOK_SIZES`, such as `share-of-volume:0.1`
     :param spread_ticks: between bid and ask where the data has no book
     :param latency_ms: how long an order is on its way
     :param queue: whether resting orders fill when the price only touches them (`front`), after what rested before
@@ -43,15 +53,15 @@ class Settings(BaseModel):
     data: tuple[str, ...] = Field(min_length=1)
     start_ms: int | None = Field(None, ge=0)
     end_ms: int | None = Field(None, ge=0)
-    balances: dict[str, Decimal] = Field(default={"USDT": Decimal(10_000)}, min_length=1)
+    balances: dict[str, Decimal] = Field({"USDT": Decimal(10_000)}, min_length=1)
     account_id: int = Field(1, gt=0)
     position_mode: str = "netting"
     strategies: tuple[int, ...] = (1, 2, 3)
     maker: Decimal | None = Field(None, gt=-1, lt=1)
     taker: Decimal | None = Field(None, gt=-1, lt=1)
     seed: int = 0
-    path: str = PATHS[0]
-    volume_share: Decimal | None = Field(None, gt=0, le=1)
+    path: str = next(iter(BAR_PATHS))
+    volume: str = BOOK_SIZES[0]
     spread_ticks: int = Field(1, ge=1)
     latency_ms: int = Field(0, ge=0)
     queue: str | None = None
@@ -61,17 +71,24 @@ class Settings(BaseModel):
     @field_validator("path")
     @classmethod
     def _known_path(cls, value: str) -> str:
-        return _one_of("path", value, PATHS)
+        bar_path(value)
+        return value
+
+    @field_validator("volume")
+    @classmethod
+    def _known_volume(cls, value: str) -> str:
+        book_size(value)
+        return value
 
     @field_validator("position_mode")
     @classmethod
     def _known_mode(cls, value: str) -> str:
-        return _one_of("position_mode", value, ("netting", "hedge", "strategy_netting"))
+        return _one_of("position_mode", value, _MODES)
 
     @field_validator("queue")
     @classmethod
     def _known_queue(cls, value: str | None) -> str | None:
-        return value if value is None else _one_of("queue", value, ("front", "behind"))
+        return value if value is None else _one_of("queue", value, _QUEUES)
 
     def equity_currency(self) -> str:
         """What equity is counted in."""

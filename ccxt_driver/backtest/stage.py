@@ -8,14 +8,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from ccxt_driver.oms.market.bar_paths import (
-    BarPath,
-    NearExtremeFirst,
-    OpenHighLowClose,
-    OpenLowHighClose,
-    WorstFirst,
-)
-from ccxt_driver.oms.market.book_sizes import BookSize, ShareOfPrint, Unlimited
+from ccxt_driver.oms.market.bar_paths import bar_path
+from ccxt_driver.oms.market.book_sizes import book_size
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.models import BehindVolume, FixedLatency, FrontOfQueue, Models, QueueModel
@@ -24,7 +18,7 @@ from ccxt_driver.oms.service import EmbeddedOms
 from .clock import VirtualClock
 from .market import RecordedMarket
 from .replay import Replay
-from .settings import PATHS, Settings
+from .settings import Settings
 
 _ENVIRONMENT: Final = "CCXT_OMS_"
 
@@ -41,9 +35,9 @@ class Stage:
         self.settings = settings
         self.feed = FileFeed(
             settings.data,
-            path=_path(settings.path),
+            path=bar_path(settings.path),
             spread_ticks=settings.spread_ticks,
-            size=_size(settings.volume_share),
+            size=book_size(settings.volume),
         )
         self.recorded = RecordedMarket(self.feed)
         first_ms, last_ms = self.feed.start_ms, self.feed.end_ms
@@ -71,7 +65,7 @@ class Stage:
             feed=self.feed,
             models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
         )
-        self.replay = Replay(self.oms, self.clock, self.recorded)
+        self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed)
 
     def serve_ccxt(self) -> None:
         """Have every exchange id and every class of the driver be this OMS, in this process, from now on."""
@@ -99,16 +93,6 @@ class Stage:
         modules += [(module, "OmsCcxtExchange", ReplayProExchange) for module in (async_support, pro)]
         for module, name, kind in modules:
             setattr(module, name, kind)
-
-
-def _path(name: str) -> BarPath:
-    models = (OpenHighLowClose(), OpenLowHighClose(), NearExtremeFirst(), WorstFirst("long"), WorstFirst("short"))
-    known: dict[str, BarPath] = dict(zip(PATHS, models, strict=True))
-    return known[name]
-
-
-def _size(share: Decimal | None) -> BookSize:
-    return Unlimited() if share is None else ShareOfPrint(share)
 
 
 def _queue(name: str | None) -> QueueModel | None:

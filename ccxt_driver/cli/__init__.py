@@ -12,6 +12,7 @@ from ccxt_driver._version import __version__
 
 _COMMANDS: Final = {
     "autopatch": "Put the OMS into ccxt in every program of this environment.",
+    "backtest": "Run a live script over history, as it is.",
     "balance": "Show the money of the account.",
     "buy": "Place an order that buys.",
     "cancel": "Cancel open orders.",

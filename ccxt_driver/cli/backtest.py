@@ -1,0 +1,138 @@
+"""`ccxt-driver backtest`: run a live script over history."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .arguments import moment
+
+if TYPE_CHECKING:
+    from ccxt_driver.backtest.settings import Settings
+
+_INTERRUPTED = 130
+
+
+@click.command(context_settings={"allow_interspersed_args": True})
+@click.argument("script", type=click.Path(exists=True, dir_okay=False), required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(exists=True),
+    help="A file or folder of market data; may be repeated.",
+)
+@click.option("--from", "start_ms", metavar="TIME", callback=moment, help="Where time begins; with the data.")
+@click.option("--to", "end_ms", metavar="TIME", callback=moment, help="Where it ends; with the data.")
+@click.option("--balance", default="10000USDT", show_default=True, help="Such as 10000USDT,1BTC.")
+@click.option("--fees", metavar="MAKER,TAKER", help="Fractions such as 0.0002,0.0005; those of each market.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
+@click.option("--path", help="How the price moves inside candles, such as worst-first.")
+@click.option("--volume", help="How much can be had: unlimited, or share-of-volume:0.1.")
+@click.option("--latency", "latency_ms", type=click.IntRange(0), help="Milliseconds an order is on its way.")
+@click.option(
+    "--queue", type=click.Choice(["front", "behind"]), help="Fill resting orders at their price, too."
+)
+@click.option("--spread-ticks", type=click.IntRange(1), help="Between bid and ask where no book is recorded.")
+@click.option("--position-mode", type=click.Choice(["netting", "hedge", "strategy_netting"]))
+@click.option("--account", "account_id", type=click.IntRange(1), help="Its number in the OMS.")
+@click.option("--strategies", metavar="IDS", help="Numbers that the script may name, such as 1001,1002.")
+@click.option("--currency", help="What equity is counted in; the first of the balance.")
+@click.option(
+    "--out",
+    default="backtest",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="Folder of the report.",
+)
+@click.option(
+    "--compare",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Show an earlier run beside it.",
+)
+@click.option(
+    "--again",
+    type=click.Path(exists=True, file_okay=False),
+    help="Do the commands of an earlier run, no script.",
+)
+def backtest(
+    script: str | None, arguments: tuple[str, ...], compare: tuple[str, ...], again: str | None, **given: Any
+) -> None:
+    """Run SCRIPT over history, as it is, in virtual time, and write a report.
+
+    What follows -- goes to the script. Without SCRIPT, --compare shows earlier runs side by side, and --again
+    does the commands of one without its script.
+    """
+    if script is None and again is None:
+        if len(compare) < 2:
+            raise click.UsageError("expected a SCRIPT, --again, or --compare twice")
+        _compare([Path(folder) for folder in compare], None)
+        return
+    settings = _settings(script, arguments, again, given)
+    _run(settings, None if again is None else Path(again))
+    if compare:
+        _compare([Path(folder) for folder in compare] + [Path(settings.out)], Path(settings.out))
+
+
+def _settings(
+    script: str | None, arguments: tuple[str, ...], again: str | None, given: dict[str, Any]
+) -> Settings:
+    """What a run is made with: of an earlier one, and what the options say."""
+    from pydantic import ValidationError
+
+    from ccxt_driver.backtest import balances_of
+    from ccxt_driver.backtest.settings import SETTINGS, Settings
+
+    try:
+        if again is not None:
+            known = json.loads((Path(again) / SETTINGS).read_text(encoding="utf-8"))
+            return Settings(**{**known, "out": given["out"], "data": given["data"] or known["data"]})
+        if not given["data"]:
+            raise click.UsageError("expected --data: a file or folder of market data")
+        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen["balances"] = balances_of(chosen.pop("balance"))
+        if "fees" in chosen:
+            chosen["maker"], chosen["taker"] = _fees(chosen.pop("fees"))
+        if "strategies" in chosen:
+            chosen["strategies"] = tuple(chosen["strategies"].replace(" ", "").split(","))
+        return Settings(script=script or "", arguments=arguments, **chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise click.UsageError(f"{where}: {first['msg']}") from None
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _fees(text: str) -> tuple[str, str]:
+    maker, comma, taker = text.replace(" ", "").partition(",")
+    return maker, taker if comma else maker
+
+
+def _run(settings: Settings, again: Path | None) -> None:
+    from ccxt_driver.backtest import run_settings
+    from ccxt_driver.backtest.settings import COMMANDS
+
+    commands = None if again is None else again / COMMANDS
+    code, _ = run_settings(settings, show=True, progress=sys.stderr.isatty(), again=commands)
+    if code:
+        sys.exit(_INTERRUPTED if code < 0 else code)
+
+
+def _compare(folders: list[Path], out: Path | None) -> None:
+    from ccxt_driver.backtest.report.comparison import NotARun, comparison_table, read_runs, write_comparison
+
+    from .tables import terminal
+
+    try:
+        runs = read_runs(folders)
+    except NotARun as error:
+        raise click.UsageError(str(error)) from None
+    terminal().print(comparison_table(runs))
+    if out is not None:
+        write_comparison(runs, out / "comparison.html")
