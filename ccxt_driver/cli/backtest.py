@@ -24,7 +24,7 @@ _INTERRUPTED = 130
     "--data",
     multiple=True,
     type=click.Path(exists=True),
-    help="A file or folder of market data; may be repeated.",
+    help="A file or folder of market data.",
 )
 @click.option("--from", "start_ms", metavar="TIME", callback=moment, help="Where time begins; with the data.")
 @click.option("--to", "end_ms", metavar="TIME", callback=moment, help="Where it ends; with the data.")
@@ -34,9 +34,7 @@ _INTERRUPTED = 130
 @click.option("--path", help="How the price moves inside candles, such as worst-first.")
 @click.option("--volume", help="How much can be had: unlimited, or share-of-volume:0.1.")
 @click.option("--latency", "latency_ms", type=click.IntRange(0), help="Milliseconds an order is on its way.")
-@click.option(
-    "--queue", type=click.Choice(["front", "behind"]), help="Fill resting orders at their price, too."
-)
+@click.option("--queue", type=click.Choice(["front", "behind"]), help="Fill what rests at its price, too.")
 @click.option("--spread-ticks", type=click.IntRange(1), help="Between bid and ask where no book is recorded.")
 @click.option("--position-mode", type=click.Choice(["netting", "hedge", "strategy_netting"]))
 @click.option("--account", "account_id", type=click.IntRange(1), help="Its number in the OMS.")
@@ -47,18 +45,18 @@ _INTERRUPTED = 130
     default="backtest",
     show_default=True,
     type=click.Path(file_okay=False),
-    help="Folder of the report.",
+    help="Of the report.",
 )
 @click.option(
     "--compare",
     multiple=True,
     type=click.Path(exists=True, file_okay=False),
-    help="Show an earlier run beside it.",
+    help="A run to show beside it.",
 )
 @click.option(
     "--again",
     type=click.Path(exists=True, file_okay=False),
-    help="Do the commands of an earlier run, no script.",
+    help="Do what this run did.",
 )
 def backtest(
     script: str | None, arguments: tuple[str, ...], compare: tuple[str, ...], again: str | None, **given: Any

@@ -553,7 +553,7 @@ class EmbeddedOms:
 
     @property
     def commits(self) -> int:
-        """How many changes were committed in this process; another number means that something has changed."""
+        """How many changes were committed in this process: another number, and something has changed."""
         return self._core.commits
 
     @property

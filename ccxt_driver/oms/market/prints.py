@@ -69,7 +69,7 @@ class Page(Protocol):
         ...
 
     def next_news(self, after_ms: int) -> int | None:
-        """The first time after another at which there is something new, a candle as it opens; None at the end."""
+        """The first time after another at which something is new, a candle as it opens; None at the end."""
         ...
 
     def extremes(self) -> tuple[Decimal, Decimal]:
