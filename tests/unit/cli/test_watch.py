@@ -241,6 +241,19 @@ def drawn(screen: LiveTable, name: str) -> None:
 
 
 @contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """What is started in here heeds SIGINT, also where the tests do not.
+
+    Jobs that a shell has in the background ignore it, and so does whatever they start.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def program(served: ServedOms, tmp_path: Path, *args: str, **streams: Any) -> Iterator[subprocess.Popen[str]]:
     environment = {
         **os.environ,
@@ -253,7 +266,9 @@ def program(served: ServedOms, tmp_path: Path, *args: str, **streams: Any) -> It
     }
     command = [sys.executable, "-m", "ccxt_driver", "watch", *args]
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    with subprocess.Popen(command, text=True, env=environment, cwd=tmp_path, **given) as running:
+    with heeding_ctrl_c():
+        started = subprocess.Popen(command, text=True, env=environment, cwd=tmp_path, **given)
+    with started as running:
         try:
             yield running
         finally:
