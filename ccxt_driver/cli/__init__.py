@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from ccxt_driver._version import __version__
+
+from .failures import INTERRUPTED
 
 _COMMANDS: Final = {
     "autopatch": "Put the OMS into ccxt in every program of this environment.",
@@ -48,6 +50,12 @@ class _Commands(click.Group):
             import_module(f"{__name__}.{_HOMES.get(cmd_name, cmd_name)}"), cmd_name
         )
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort) as stop:  # also while a command is loaded, or asks
+            raise click.exceptions.Exit(INTERRUPTED) from stop
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -172,7 +172,7 @@ def told(debug: bool) -> Iterator[Talk]:
         if getattr(stop, "outcome", None) == "unknown":
             _show(talk, debug, _unknown(stop))
             raise click.exceptions.Exit(UNKNOWN) from stop
-        raise click.exceptions.Exit(INTERRUPTED) from stop
+        raise  # what becomes of it is the same for all commands
     except Exception as error:  # the interpreter's own exit code 1 would say that it was refused
         _show(talk, debug, f"unexpected {type(error).__name__}: {error}. {_LOOK}. --debug shows more")
         raise click.exceptions.Exit(UNKNOWN) from error

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -51,6 +52,20 @@ def test_help_loads_neither_ccxt_nor_aiohttp() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, click.Abort])
+def test_ctrl_c_before_a_command_has_begun_is_no_refusal(
+    stop: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it one at a prompt: an exit code of 1 would say so."""
+
+    def load(name: str) -> None:
+        raise stop
+
+    monkeypatch.setattr(cli_module, "import_module", load)
+    result = CliRunner().invoke(main, ["buy", "BTC/USDT", "1"])
+    assert (result.exit_code, result.output) == (130, "")
 
 
 def test_the_module_runs_like_the_command() -> None:
