@@ -50,19 +50,19 @@ def watch(
     kinds = [kind for kind in _KINDS if chosen[kind]]
     if not kinds and not ticker:
         kinds = list(_KINDS)
+    # Before the loop runs, in which Ctrl-C would wait until ccxt is imported.
+    from ccxt_driver.pro import OmsCcxtExchange
+
+    desk.exchange = OmsCcxtExchange({**desk.config, "options": {**desk.config["options"], **_FIRST_LOOK}})
     asyncio.run(_watch(desk, list(symbols), [*kinds, *(["ticker"] if ticker else [])], count, seconds))
 
 
 async def _watch(
     desk: Desk, symbols: list[str], kinds: list[str], count: int | None, seconds: float | None
 ) -> None:
-    from ccxt_driver.pro import OmsCcxtExchange
-
     from .screens import screen_of
 
-    config = {**desk.config, "options": {**desk.config["options"], **_FIRST_LOOK}}
-    exchange: Any = OmsCcxtExchange(config)
-    desk.exchange = exchange
+    exchange = desk.exchange
     try:
         await exchange.load_markets()
         for symbol in symbols:

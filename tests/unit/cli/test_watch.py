@@ -290,6 +290,19 @@ def test_ctrl_c_ends_it_quietly(paper: EmbeddedOms, tmp_path: Path) -> None:
     assert (running.returncode, out, err) == (130, "", "")
 
 
+def test_nothing_large_is_imported_while_ctrl_c_has_to_wait_for_it() -> None:
+    script = (
+        "import asyncio, sys\nfrom ccxt_driver.cli import main\n"
+        "def run(work):\n    work.close()\n    print('ccxt.async_support' in sys.modules)\n"
+        "asyncio.run = run\nmain(['watch'])\n"
+    )
+    environment = {**os.environ, "CCXT_OMS_BASE_URL": "embedded:"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
+
+
 @pytest.mark.sockets
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
 def test_on_a_terminal_it_is_a_table_that_stays(paper: EmbeddedOms, tmp_path: Path) -> None:
