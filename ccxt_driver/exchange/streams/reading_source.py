@@ -138,7 +138,8 @@ class ReadingSource:
 
     def on_failed(self, error: ccxt.BaseError) -> None:
         """Say once that only reads are left; whether the key may read shows by itself."""
-        tell_of_polling(self._id, self.account_id, error)
+        if not isinstance(error, ccxt.ExchangeClosedByUser):
+            tell_of_polling(self._id, self.account_id, error)
 
 
 def tell_of_polling(exchange_id: str, account_id: int, error: ccxt.BaseError) -> None:

@@ -266,7 +266,7 @@ class GatewaySocket:
             self._hurry.clear()
             try:
                 reason: ccxt.NetworkError = await self._serve(await self._connect())
-            except (ccxt.AuthenticationError, SocketClosed) as error:
+            except (ccxt.AuthenticationError, ccxt.ExchangeClosedByUser, SocketClosed) as error:
                 await self._fail(error)
                 return
             except ccxt.NetworkError as error:

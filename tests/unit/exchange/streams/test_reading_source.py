@@ -126,6 +126,26 @@ async def test_that_it_polls_is_said_once(caplog: pytest.LogCaptureFixture) -> N
     assert len([each for each in caplog.messages if "found by reading" in each]) == 1
 
 
+@pytest.mark.parametrize("make", [lagging, clean])
+async def test_closed_at_the_moment_when_it_connects(
+    make: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(make()) as served, caplog.at_level(logging.WARNING, "ccxt_driver"):
+        async with watching(served) as exchange:
+            connect, closings = exchange.make_client, []
+
+            def closed_before(*given: Any) -> Any:
+                closings.append(asyncio.create_task(exchange.close()))
+                exchange.closed_by_user = True  # its first step
+                return connect(*given)
+
+            monkeypatch.setattr(exchange, "make_client", closed_before)
+            with pytest.raises(ccxt.ExchangeClosedByUser):
+                await exchange.watch_orders()
+            await asyncio.gather(*closings)
+    assert caplog.messages == []
+
+
 async def test_a_key_that_is_disabled_raises_at_once_and_nothing_is_missed_when_it_works_again() -> None:
     with serve(lagging()) as served:
         key, secret = served.oms.keys.create()

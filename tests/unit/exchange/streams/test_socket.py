@@ -223,6 +223,11 @@ def _refused_by(status: int) -> Callable[[Stage], None]:
     return refuse
 
 
+def _closed(stage: Stage) -> None:
+    """As of an exchange object that is being closed."""
+    stage.gateway.dial_error = ccxt.ExchangeClosedByUser("oms instance was closed by the user")
+
+
 def _not_signed_in(stage: Stage) -> None:
     stage.gateway.peer = refusing("invalid_api_key")
 
@@ -230,6 +235,7 @@ def _not_signed_in(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "refuse, kind",
     [
+        (_closed, ccxt.ExchangeClosedByUser),
         (_not_signed_in, ccxt.AuthenticationError),
         (_closing_for_policy, ccxt.AuthenticationError),
         (_refused_by(401), ccxt.AuthenticationError),
@@ -239,7 +245,7 @@ def _not_signed_in(stage: Stage) -> None:
     ],
 )
 def test_what_would_end_alike_is_not_tried_again_by_itself(
-    refuse: Callable[[Stage], None], kind: type[Exception]
+    refuse: Callable[[Stage], None], kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(stage: Stage) -> None:
         refuse(stage)
@@ -254,6 +260,7 @@ def test_what_would_end_alike_is_not_tried_again_by_itself(
         assert stage.socket.is_up
 
     play(test)
+    assert caplog.text == ""
 
 
 def test_a_key_that_is_disabled_later_is_told_at_once() -> None:
