@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import ccxt
@@ -21,13 +22,17 @@ CREDENTIALS: Final = tuple(
     )
 )
 """Attributes of ccxt that open an account at a venue."""
-_OF_THE_VENUE: Final = frozenset({"urls", "hostname", "headers", "name", "requiredCredentials"})
+_DETOURS: Final = ("proxyUrl", "proxy_url", "proxyUrlCallback", "proxy_url_callback", "proxy")
+"""Attributes of ccxt that say to whom a request goes in place of its own address, the OMS's key with it."""
+_OF_THE_VENUE: Final = frozenset(
+    {"urls", "hostname", "headers", "name", "requiredCredentials", "session", *_DETOURS}
+)
 """Entries of a configuration that say where and how the venue is reached."""
 _SECRET_WORDS: Final = (
     *("apikey", "secret", "password", "passphrase", "privatekey", "token", "mnemonic", "walletaddress"),
-    *("accesskey", "credential", "signature", "twofa"),
+    *("accesskey", "credential", "signature", "twofa", "authorization", "cookie", "passwd"),
 )
-_SECRET_NAMES: Final = frozenset(name.lower() for name in CREDENTIALS) - {"accountid"}
+_SECRET_NAMES: Final = (frozenset(name.lower() for name in CREDENTIALS) - {"accountid"}) | {"key", "headers"}
 
 
 class _OwnState(dict[str, Any]):
@@ -101,7 +106,7 @@ def _discarding(name: str) -> property:
 
     def set_nothing(self: Any, value: Any) -> None:
         if value:
-            LOGGER.debug("%s %s: a credential of the venue, not used", self.served_id, name)
+            LOGGER.debug("%s %s: of the venue, not used", self.served_id, name)
 
     return property(lambda self: None, set_nothing)
 
@@ -112,6 +117,13 @@ class ServedId(Host):
     served_id = "oms"
     replaced: Any = None
     """The class of ccxt in whose place it is; set by `register()`."""
+
+    def __init_subclass__(cls) -> None:
+        """A program's subclass has the venue's credentials as little as its objects do."""
+        super().__init_subclass__()
+        for name in _KEPT_FREE:
+            if getattr(cls, name) is not vars(ServedId)[name]:
+                setattr(cls, name, vars(ServedId)[name])
 
     def own_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """What of a program's configuration counts."""
@@ -143,7 +155,7 @@ class ServedId(Host):
         if isinstance(value, Secret):  # as only our own configuration makes them
             self.__dict__["apiKey"] = value
         elif value:
-            LOGGER.debug("%s apiKey: a credential of the venue, not used", self.served_id)
+            LOGGER.debug("%s apiKey: of the venue, not used", self.served_id)
 
     @property
     def headers(self) -> Any:
@@ -173,6 +185,19 @@ class ServedId(Host):
         if not isinstance(self.__dict__.get("urls"), _Urls) and isinstance(value, Mapping):
             self.__dict__["urls"] = _Urls(value)
 
+    def request(
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Any = {},
+        headers: Any = None,
+        body: Any = None,
+        config: Any = {},
+    ) -> Any:
+        """As the class's own; of what a program gives with a call no credential is sent, and no header."""
+        return super().request(path, api, method, _without_secrets(params), None, None, config)
+
     def use_key(self, key: Any) -> None:
         """Send another key of the OMS from now on."""
         self.__dict__["apiKey"] = key
@@ -199,9 +224,11 @@ class ServedId(Host):
         return self.deep_extend(super().describe(), {"id": self.served_id, "name": name, "alias": True})
 
 
-for _name in CREDENTIALS:
+for _name in (*CREDENTIALS, *_DETOURS):
     if _name != "apiKey":
         setattr(ServedId, _name, _discarding(_name))
+_KEPT_FREE: Final = (*CREDENTIALS, *_DETOURS, "headers", "options", "urls")
+"""Attributes of this class that no class derived from it has another way."""
 
 
 _Kind = TypeVar("_Kind", bound=type)
@@ -238,7 +265,10 @@ def _without_secrets(value: Any, own: frozenset[str] = frozenset()) -> Any:
 
 
 def _is_secret(name: Any, value: Any) -> bool:
-    if not isinstance(name, str) or isinstance(value, Secret):
-        return False
+    return isinstance(name, str) and not isinstance(value, Secret) and _says_secret(name)
+
+
+@lru_cache(4096)
+def _says_secret(name: str) -> bool:
     plain = name.lower().replace("_", "").replace("-", "")
     return plain in _SECRET_NAMES or any(word in plain for word in _SECRET_WORDS)

@@ -8,6 +8,7 @@ import json
 import logging
 import pickle
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import ccxt
@@ -20,10 +21,12 @@ from ccxt_driver import OmsCcxtExchange, OmsCcxtProExchange, profiles
 from ccxt_driver.exchange.served_id import CREDENTIALS
 from tests.helpers.gateway_stub import Gateway
 from tests.helpers.loopback_server import LoopbackServer, serving
+from tests.helpers.oms_rows import order_row
 
 pytestmark = pytest.mark.oldest
 
 VENUE = "venue-credential-0123456789"
+ORDER = ("BTC/USDT", "limit", "buy", 2, 100)
 CLASSES = pytest.mark.parametrize(
     "make", [lambda: ccxt.binance, lambda: ccxt.pro.binance], ids=["sync", "async"]
 )
@@ -62,7 +65,10 @@ def _config() -> dict[str, Any]:
             "apiSecret": VENUE,
             "accounts": [{"type": "spot", "api_key": VENUE, "password": VENUE}],
             "sandbox": {"enabled": True, "apiKey": VENUE},
+            "ws": {"options": {"headers": {"Cookie": VENUE}}},
         },
+        "proxyUrl": f"https://proxy.test/{VENUE}?",
+        "session": SimpleNamespace(headers={"X-MBX-APIKEY": VENUE}),
     }
 
 
@@ -89,6 +95,31 @@ def test_credentials_are_never_stored(make: Make, caplog: pytest.LogCaptureFixtu
     assert exchange.options["nested"] == {"deep": {"kept": 1}}
     exchange.options = {"secret": VENUE, "defaultType": "spot"}
     assert exchange.options == {"defaultType": "spot"}
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_a_subclass_of_the_programs_own_has_them_as_little(make: Make) -> None:
+    class Mixin:
+        privateKey = VENUE  # noqa: N815  # the name is ccxt's
+        urls: Any = {"api": "https://api.binance.test"}  # noqa: RUF012
+
+    class Own(Mixin, make()):  # type: ignore[misc]
+        apiKey = VENUE  # noqa: N815
+        headers = {"X-MBX-APIKEY": VENUE}  # noqa: RUF012
+
+        @property
+        def secret(self) -> str:
+            return VENUE
+
+        def describe(self) -> Any:
+            own = {"apiKey": VENUE, "headers": {"h": VENUE}, "urls": {"api": {"public": VENUE}}}
+            return self.deep_extend(super().describe(), own, {"options": {"secret": VENUE}})
+
+    exchange = Own()
+
+    assert VENUE not in _everything(exchange) + repr([exchange.headers, exchange.urls, exchange.secret])
+    assert exchange.urls["api"] == "embedded:"
 
 
 @CLASSES
@@ -211,6 +242,8 @@ def test_only_the_environments_key_is_sent(
 
     with serving(Gateway()) as server:
         server.gateway.on("GET /oms/orders/open", {"items": []})
+        server.gateway.on_command(order=order_row(), deals=[], positions=[])
+        server.gateway.on("POST /ccxt/1/fetch_ticker", {"ok": True, "result": {"symbol": "BTC/USDT"}})
         monkeypatch.setenv("CCXT_OMS_BASE_URL", server.url)
         monkeypatch.setenv("CCXT_OMS_API_KEY", "key-of-the-oms-0123456789")
         monkeypatch.setenv("CCXT_OMS_ACCOUNT_ID", "1")
@@ -219,14 +252,20 @@ def test_only_the_environments_key_is_sent(
             async def ask() -> None:
                 exchange: Any = ccxt.async_support.binance({**_config(), "verbose": True})
                 exchange.apiKey, exchange.headers = VENUE, {"X-MBX-APIKEY": VENUE}
+                exchange.proxy_url = f"https://proxy.test/{VENUE}?"
                 await exchange.fetch_open_orders()
+                await exchange.create_order(*ORDER, {"secret": VENUE, "nested": [{"apiKey": VENUE}]})
+                await exchange.fetch_ticker("BTC/USDT", {"walletAddress": VENUE})
                 await exchange.close()
 
             asyncio.run(ask())
         else:
             exchange: Any = ccxt.binance({**_config(), "verbose": True})
             exchange.apiKey, exchange.headers = VENUE, {"X-MBX-APIKEY": VENUE}
+            exchange.proxy_url = f"https://proxy.test/{VENUE}?"
             exchange.fetch_open_orders()
+            exchange.create_order(*ORDER, {"secret": VENUE, "nested": [{"apiKey": VENUE}]})
+            exchange.fetch_ticker("BTC/USDT", {"walletAddress": VENUE})
             exchange.close()
         assert VENUE not in seen(server)
         assert "key-of-the-oms-0123456789" in seen(server)
