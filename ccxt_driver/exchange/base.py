@@ -29,7 +29,15 @@ from ccxt_driver.mappers.values import USUAL, BadRow, Number, decimal_of, number
 
 from .capabilities import CAPABILITIES, Source, description, learned_features, learned_has
 from .command_outcomes import CommandOutcomes
-from .configuration import EMBEDDED, identifier, is_embedded, paper_name, refuse_credentials, resolve
+from .configuration import (
+    EMBEDDED,
+    NO_SANDBOX,
+    identifier,
+    is_embedded,
+    paper_name,
+    refuse_credentials,
+    resolve,
+)
 from .copying import Copying
 from .list_requests import OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
@@ -124,10 +132,13 @@ class OmsExchange(
         :param params: path, query and body parameters together; a list is a body
         :returns: url, method, headers, body
         :raises AuthenticationError: a private endpoint without `apiKey`
+        :raises NotSupported: the program has turned to a sandbox that is not configured
         """
         endpoint = endpoint_of(method, path)
         filled, query, payload = filled_in(endpoint, path, params)
         base = self.urls["api"]
+        if base == NO_SANDBOX:
+            raise self.no_sandbox()
         url = f"{base if isinstance(base, str) else base[api]}/{filled}"
         if query:
             url += "?" + urlencode(query)

@@ -10,7 +10,7 @@ from ccxt.base.decimal_to_precision import TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
 
-from .configuration import DEFAULT_BASE_URL, OPTIONS
+from .configuration import DEFAULT_BASE_URL, NO_SANDBOX, OPTIONS
 
 
 class Source(StrEnum):
@@ -278,7 +278,7 @@ def description() -> dict[str, Any]:
         "urls": {
             "logo": None,
             "api": DEFAULT_BASE_URL,
-            "test": DEFAULT_BASE_URL,
+            "test": NO_SANDBOX,
             "www": None,
             "doc": [],
             "fees": None,

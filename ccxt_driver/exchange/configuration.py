@@ -18,6 +18,8 @@ from .stream_settings import STREAMS, stream_settings
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8000"
 EMBEDDED: Final = "embedded:"
+NO_SANDBOX: Final = "http://no-sandbox-is-configured.invalid"
+"""`urls["test"]` of a gateway without one: who sends requests there must not stay on the live side."""
 PAPER_NAME: Final = "OMS (PAPER)"
 _SANDBOX_KEYS: Final = frozenset({"base_url", "account_id", "apiKey"})
 _OPTIONS: Final = ("base_url", "account_id", "strategy_id", "oms")
@@ -110,7 +112,7 @@ def resolve(
     if profile.get("sandbox"):
         _set_sandbox(options, profile["sandbox"], environment)
     urls["api"] = base_url
-    urls.setdefault("test", sandbox_url(options) or base_url)
+    urls.setdefault("test", sandbox_url(options) or (base_url if is_embedded(base_url) else NO_SANDBOX))
     resolved["urls"] = urls
     if key and config.get("apiKey") is None:  # as of a program whose own variable is not set
         resolved["apiKey"] = key

@@ -40,6 +40,8 @@ _TRIGGERS: Final = (
 _ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
 _EXACT: Final = Context(prec=200)
 """More digits than two numbers of a caller's have together, whatever context the program has set."""
+_REHEARSALS: Final = ("test", "validate")
+"""Of `params`, as ccxt has them for binance, kucoin and others, and for kraken."""
 _NOT_EDITED: Final = (
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
     *("stopLoss", "takeProfit", "trailingAmount", "trailingPercent"),
@@ -72,6 +74,8 @@ class OrderRequests(Host):
         :raises InvalidOrder, ArgumentsRequired, BadSymbol, NotSupported: before anything is sent
         """
         market = self.market(symbol)
+        if params:
+            self._refuse_rehearsal(params)
         rest = dict(params)
         payload: dict[str, Any] = {
             "symbol": market["symbol"],
@@ -93,6 +97,18 @@ class OrderRequests(Host):
         if rest:
             self._add_options(payload, rest, market, features)
         return {"account_id": account_id, "command": "send_order", "payload": payload}
+
+    def _refuse_rehearsal(self, params: Mapping[str, Any]) -> None:
+        """What some venues take for "check it and do not place it" an OMS would place.
+
+        :raises NotSupported: with advice
+        """
+        for name in _REHEARSALS:
+            if params.get(name) and params[name] != "false":
+                raise ccxt.NotSupported(
+                    f"{self.id} createOrder() {name}: the OMS would place the order; canExecuteOrder() checks "
+                    "one without placing it"
+                )
 
     def _add_options(
         self,

@@ -39,9 +39,7 @@ class Sandbox(Host):
         sandbox = self.options.get("sandbox")
         if not isinstance(sandbox, Mapping) or not sandbox:
             if enabled and not self._is_embedded:
-                raise ccxt.NotSupported(
-                    f'{self.id} has no sandbox: set options["sandbox"] to base_url, account_id and apiKey'
-                )
+                raise self.no_sandbox()
             self.isSandboxModeEnabled = enabled
             return
         if enabled == (self._live is not None):
@@ -50,6 +48,12 @@ class Sandbox(Host):
             raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode(): a command is in flight")
         self._switch_to(sandbox if enabled else None)
         self.isSandboxModeEnabled = enabled
+
+    def no_sandbox(self) -> ccxt.NotSupported:
+        """The exception for a program that wants a sandbox where none is configured."""
+        return ccxt.NotSupported(
+            f'{self.id} has no sandbox: set options["sandbox"] to base_url, account_id and apiKey'
+        )
 
     def enable_demo_trading(self, enable: bool) -> None:
         """As `set_sandbox_mode`: some exchanges of ccxt call their paper trading so."""

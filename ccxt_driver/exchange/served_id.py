@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import ccxt
 
-from .configuration import OWN_OPTIONS, paper_name
+from .configuration import OWN_OPTIONS, is_embedded, paper_name
 from .host import Host
 from .request_parts import Secret
 
@@ -28,6 +29,8 @@ _OF_THE_VENUE: Final = frozenset(
     {"urls", "hostname", "headers", "name", "requiredCredentials", "session", *_DETOURS}
 )
 """Entries of a configuration that say where and how the venue is reached."""
+_FOR_TESTS: Final = re.compile(r"(?<![a-z])test|testnet|sandbox|demo|paper", re.IGNORECASE)
+"""In addresses: of `api-testnet.bybit.com`, not of a `latest` version."""
 _SECRET_WORDS: Final = (
     *("apikey", "secret", "password", "passphrase", "privatekey", "token", "mnemonic", "walletaddress"),
     *("accesskey", "credential", "signature", "twofa", "authorization", "cookie", "passwd"),
@@ -70,6 +73,12 @@ class _Urls(dict[str, Any]):
     """`exchange.urls`, in which a program cannot put the venue's: requests would go there."""
 
     def __setitem__(self, name: str, value: Any) -> None:
+        if name == "api" and not is_embedded(self["api"]) and self["api"] not in (self["test"], value):
+            if value == self["test"] or _is_for_tests(value):
+                raise ccxt.NotSupported(
+                    'urls["api"]: the OMS that stands in for the venue may be live, and its address is fixed; '
+                    "set_sandbox_mode(True) enters the sandbox of the profile"
+                )
         if name not in self:  # a note of the program's own
             super().__setitem__(name, value)
 
@@ -143,6 +152,8 @@ class ServedId(Host):
             sandbox = kept["options"].get("sandbox")
             if isinstance(sandbox, Mapping) and "base_url" not in sandbox:  # something of the venue
                 del kept["options"]["sandbox"]
+        if _is_for_tests([config.get("hostname"), (config.get("urls") or {}).get("api")]):
+            kept["testnet"] = True  # which ccxt takes for a wish for the sandbox
         return kept
 
     @property
@@ -182,7 +193,10 @@ class ServedId(Host):
 
     @urls.setter
     def urls(self, value: Any) -> None:
-        if not isinstance(self.__dict__.get("urls"), _Urls) and isinstance(value, Mapping):
+        fixed = self.__dict__.get("urls")
+        if isinstance(fixed, _Urls):
+            fixed.update(value)
+        else:
             self.__dict__["urls"] = _Urls(value)
 
     def request(
@@ -262,6 +276,15 @@ def _without_secrets(value: Any, own: frozenset[str] = frozenset()) -> Any:
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return type(value)(_without_secrets(each) for each in value)
     return value
+
+
+def _is_for_tests(address: Any) -> bool:
+    """Whether one of a venue's addresses is that of its paper trading, as far as the address tells."""
+    if isinstance(address, Mapping):
+        return _is_for_tests(list(address.values()))
+    if isinstance(address, list | tuple):
+        return any(_is_for_tests(each) for each in address)
+    return isinstance(address, str) and _FOR_TESTS.search(address) is not None
 
 
 def _is_secret(name: Any, value: Any) -> bool:

@@ -460,3 +460,16 @@ def test_a_tick_size_of_zero_says_nothing(driver: Driver) -> None:
         "0.123456789",
         "100.123456789",
     )
+
+
+@pytest.mark.parametrize("name", ["test", "validate"])
+def test_a_rehearsal_is_never_placed(driver: Driver, name: str) -> None:
+    """As ccxt has it: `params["test"]` checks an order at binance and places none."""
+    with pytest.raises(ccxt.NotSupported, match=f"{name}: .*canExecuteOrder"):
+        driver.call("create_order", *LIMIT, {name: True})
+    with pytest.raises(ccxt.NotSupported, match=name):
+        order = dict(zip(("symbol", "type", "side", "amount", "price"), LIMIT, strict=True))
+        driver.call("create_orders", [{**order, "params": {name: True}}])
+
+    assert driver.gateway.sent == []
+    assert sent_payload(driver, *LIMIT, {name: False})["qty"] == "2"

@@ -107,6 +107,20 @@ def test_a_program_that_asks_for_a_sandbox_in_the_constructor_is_not_left_live(c
         OmsCcxtExchange(config)
 
 
+def test_a_program_that_takes_the_address_of_a_sandbox_that_is_none_is_not_left_live(
+    make_driver: Any,
+) -> None:
+    """As programs did before there was `set_sandbox_mode`."""
+    driver = make_driver()
+    driver.exchange.urls["api"] = driver.exchange.urls["test"]
+    with pytest.raises(ccxt.NotSupported, match="has no sandbox"):
+        driver.call("load_markets")
+    with pytest.raises(ccxt.NotSupported, match="has no sandbox"):
+        driver.call("fetch_order", "1")
+
+    assert driver.gateway.sent == []
+
+
 def test_a_sandbox_configured_later_is_the_one_that_is_entered() -> None:
     """Not the live gateway, which `urls["test"]` was filled in with."""
     exchange = OmsCcxtExchange({"apiKey": "the-key", "options": {"account_id": 1}})

@@ -55,8 +55,8 @@ def _config() -> dict[str, Any]:
         **dict.fromkeys(CREDENTIALS, VENUE),
         "api_secret": VENUE,
         "headers": {"X-MBX-APIKEY": VENUE},
-        "urls": {"api": {"public": "https://api.binance.test"}},
-        "hostname": "binance.test",
+        "urls": {"api": {"public": "https://api.binance.example"}},
+        "hostname": "binance.example",
         "name": "Binance",
         "requiredCredentials": {"secret": True},
         "options": {
@@ -67,7 +67,7 @@ def _config() -> dict[str, Any]:
             "sandbox": {"enabled": True, "apiKey": VENUE},
             "ws": {"options": {"headers": {"Cookie": VENUE}}},
         },
-        "proxyUrl": f"https://proxy.test/{VENUE}?",
+        "proxyUrl": f"https://proxy.example/{VENUE}?",
         "session": SimpleNamespace(headers={"X-MBX-APIKEY": VENUE}),
     }
 
@@ -102,7 +102,7 @@ def test_credentials_are_never_stored(make: Make, caplog: pytest.LogCaptureFixtu
 def test_a_subclass_of_the_programs_own_has_them_as_little(make: Make) -> None:
     class Mixin:
         privateKey = VENUE  # noqa: N815  # the name is ccxt's
-        urls: Any = {"api": "https://api.binance.test"}  # noqa: RUF012
+        urls: Any = {"api": "https://api.binance.example"}  # noqa: RUF012
 
     class Own(Mixin, make()):  # type: ignore[misc]
         apiKey = VENUE  # noqa: N815
@@ -169,7 +169,7 @@ def test_without_any_configuration_it_refuses_to_start(make: Make, monkeypatch: 
     monkeypatch.setenv("CCXT_OMS_OVERRIDE_EXCHANGES", "binance")
     monkeypatch.setenv("CCXT_OMS_ACCOUNT_ID", "1")
     with pytest.raises(ccxt.ArgumentsRequired, match="CCXT_OMS_BASE_URL") as raised:
-        make()({"apiKey": VENUE, "urls": {"api": "https://api.binance.test"}})
+        make()({"apiKey": VENUE, "urls": {"api": "https://api.binance.example"}})
 
     assert VENUE not in str(raised.value)
 
@@ -181,6 +181,58 @@ def test_a_live_gateway_without_a_sandbox_refuses_it(make: Make, monkeypatch: py
         make()().set_sandbox_mode(True)
     with pytest.raises(ccxt.NotSupported, match="sandbox"):
         make()({"options": {"sandbox": True}})
+
+
+def _turn_to_the_venues_testnet(exchange: Any, how: str) -> None:
+    """Do as programs did before there was `set_sandbox_mode`."""
+    if how == "test":
+        exchange.urls["api"] = exchange.urls["test"]
+    elif how == "address":
+        exchange.urls["api"] = {"public": "https://testnet.binance.vision/api"}
+    elif how == "update":
+        exchange.urls.update(api="https://demo-api.binance.com")
+    else:
+        exchange.urls = {**exchange.urls, "api": "https://testnet.binance.vision"}
+
+
+@CLASSES
+@pytest.mark.parametrize("how", ["test", "address", "update", "assign"])
+def test_a_program_that_takes_the_testnets_address_does_not_stay_live_unnoticed(
+    make: Make, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "http://gateway.test")
+    exchange = make()()
+    for each in (exchange, copy.deepcopy(exchange), pickle.loads(pickle.dumps(exchange))):
+        with pytest.raises(ccxt.NotSupported, match="set_sandbox_mode"):
+            _turn_to_the_venues_testnet(each, how)
+        each.urls.update(each.urls)  # means nothing
+        assert each.urls["api"] == "http://gateway.test"
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "embedded:")
+    paper = make()()
+    _turn_to_the_venues_testnet(paper, how)
+
+    assert paper.urls["api"] == "embedded:"
+
+
+@CLASSES
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"urls": {"api": {"public": "https://testnet.binance.vision/api"}}},
+        {"urls": {"api": "https://demo-api.binance.com"}},
+        {"hostname": "testnet.binance.vision"},
+    ],
+    ids=["urls", "url", "hostname"],
+)
+def test_the_testnets_address_in_the_constructor_is_a_wish_for_the_sandbox(
+    make: Make, config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "http://gateway.test")
+    with pytest.raises(ccxt.NotSupported, match="sandbox"):
+        make()(config)
+    monkeypatch.setenv("CCXT_OMS_BASE_URL", "embedded:")
+
+    assert make()(config).isSandboxModeEnabled is True
 
 
 @CLASSES
@@ -202,6 +254,8 @@ def test_the_sandbox_of_a_profile(
 
     assert (exchange.urls["api"], exchange.apiKey) == ("http://test.test", "test-key")
     assert exchange.options["account_id"] == 9
+    exchange.urls["api"] = exchange.urls["test"]  # it is there already
+    assert exchange.urls["api"] == "http://test.test"
     exchange.set_sandbox_mode(False)
     assert (exchange.urls["api"], exchange.apiKey) == ("http://live.test", "live-key")
     assert exchange.options["account_id"] == 7
