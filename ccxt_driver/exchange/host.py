@@ -46,6 +46,9 @@ class Host:
         def __init__(self, config: Any) -> None:
             """ccxt's constructor."""
 
+        def request(self, path: str, *how: Any) -> Any:
+            """Of the classes."""
+
         def __getattr__(self, name: str) -> Any:
             """Anything else of ccxt's Exchange."""
 

@@ -106,8 +106,8 @@ class OrderRequests(Host):
         for name in _REHEARSALS:
             if params.get(name) and params[name] != "false":
                 raise ccxt.NotSupported(
-                    f"{self.id} createOrder() {name}: the OMS would place the order; canExecuteOrder() checks "
-                    "one without placing it"
+                    f"{self.id} createOrder() {name}: the OMS would place the order; "
+                    "canExecuteOrder() checks one without placing it"
                 )
 
     def _add_options(

@@ -73,14 +73,23 @@ class _Urls(dict[str, Any]):
     """`exchange.urls`, in which a program cannot put the venue's: requests would go there."""
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name == "api" and not is_embedded(self["api"]) and self["api"] not in (self["test"], value):
-            if value == self["test"] or _is_for_tests(value):
-                raise ccxt.NotSupported(
-                    'urls["api"]: the OMS that stands in for the venue may be live, and its address is fixed; '
-                    "set_sandbox_mode(True) enters the sandbox of the profile"
-                )
+        if name == "api":
+            self._check_wish(value)
         if name not in self:  # a note of the program's own
             super().__setitem__(name, value)
+
+    def _check_wish(self, address: Any) -> None:
+        """Let nobody believe to be on a test network who is not.
+
+        :raises NotSupported: the address is that of one, and requests go to an OMS that may be live
+        """
+        fixed = self["api"]
+        is_paper = is_embedded(fixed) or fixed == self["test"]
+        if not is_paper and address != fixed and (address == self["test"] or _is_for_tests(address)):
+            raise ccxt.NotSupported(
+                'urls["api"]: the OMS that stands in for the venue may be live, and its address is '
+                "fixed; set_sandbox_mode(True) enters the sandbox of the profile"
+            )
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """As a dict's."""

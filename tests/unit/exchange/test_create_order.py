@@ -467,8 +467,8 @@ def test_a_rehearsal_is_never_placed(driver: Driver, name: str) -> None:
     """As ccxt has it: `params["test"]` checks an order at binance and places none."""
     with pytest.raises(ccxt.NotSupported, match=f"{name}: .*canExecuteOrder"):
         driver.call("create_order", *LIMIT, {name: True})
+    order = dict(zip(("symbol", "type", "side", "amount", "price"), LIMIT, strict=True))
     with pytest.raises(ccxt.NotSupported, match=name):
-        order = dict(zip(("symbol", "type", "side", "amount", "price"), LIMIT, strict=True))
         driver.call("create_orders", [{**order, "params": {name: True}}])
 
     assert driver.gateway.sent == []
