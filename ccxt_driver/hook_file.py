@@ -23,14 +23,16 @@ import sys
 class WaitsForCcxt:
     def find_spec(self, name, path=None, target=None):
         if name == "ccxt":
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
             then = {}
             exec(at_import, then)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
             return then["find_spec"](name)
 sys.meta_path.insert(0, WaitsForCcxt())
 """
-"""As little as can be: it is compiled at every start, and in a virtual environment read twice."""
+"""As little as can be: it is compiled at every start, and in a virtual environment read twice.
+
+It goes on waiting when `_AT_IMPORT` fails: a program that tries the import again gets no other ccxt."""
 _AT_IMPORT: Final = """\
 import os, sys
 from importlib.util import find_spec

@@ -116,6 +116,28 @@ def test_what_contradicts_itself_ends_the_import_of_ccxt(
     assert venv.code("print('others go on')", **names) == "others go on"
 
 
+_TRIES_AGAIN = """
+for name in ("ccxt.pro", "ccxt.async_support", "ccxt", "ccxt"):
+    try:
+        __import__(name)
+    except ImportError as error:
+        print(type(error).__name__)
+    else:
+        print(name, "imported")
+"""
+
+
+@pytest.mark.parametrize("variables", [{"AUTOPATCH_MODE": "overide"}, {}], ids=str)
+def test_who_tries_the_import_again_does_not_get_the_real_exchange(
+    venv: FreshVenv, variables: dict[str, str]
+) -> None:
+    """As `try: import ccxt.pro as ccxt; except ImportError: import ccxt` does."""
+    names = {f"CCXT_OMS_{name}": value for name, value in variables.items()}
+    listed = {"CCXT_OMS_OVERRIDE_EXCHANGES": "binance" if variables else "binanse"}
+
+    assert venv.code(_TRIES_AGAIN, **names, **listed).split() == ["ImportError"] * 4
+
+
 def test_without_configuration_an_overridden_exchange_refuses(venv: FreshVenv) -> None:
     trade = "import ccxt; ccxt.binance({'apiKey': 'hunter2', 'secret': 'hunter3'})"
     error = venv.code(trade, check=False, CCXT_OMS_OVERRIDE_EXCHANGES="binance").splitlines()[-1]
@@ -160,6 +182,8 @@ def test_without_the_package_programs_go_on_and_overridden_ones_do_not(tmp_path:
     error = venv.code(code, check=False, CCXT_OMS_OVERRIDE_EXCHANGES="binance")
     assert "ccxt_driver cannot be imported" in error
     assert "CCXT_OMS_OVERRIDE_EXCHANGES is set" in error.splitlines()[-1]
+    again = venv.code(_TRIES_AGAIN, CCXT_OMS_OVERRIDE_EXCHANGES="binance")
+    assert again.split() == ["ImportError"] * 4
     assert (
         venv.run("-c", code, CCXT_OMS_AUTOPATCH="off", CCXT_OMS_OVERRIDE_EXCHANGES="binance").returncode == 0
     )
