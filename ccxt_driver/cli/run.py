@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final
 
 import click
@@ -43,6 +43,7 @@ def run(
         autopatch.start()
     except ImportError as error:
         raise click.UsageError(str(error)) from error
+    _tell_what_is_not_covered()
     sys.argv = [program, *arguments]
     _as_a_process(start)
 
@@ -71,6 +72,35 @@ def _set_environment(profile: str | None, override: str | None) -> None:
             os.environ.pop(variable, None)
 
 
+def _tell_what_is_not_covered() -> None:
+    from ccxt_driver import autopatch
+
+    served = autopatch.wish(os.environ).override
+    if not served:
+        what = "only the id oms is served by the OMS; --override serves others, such as binance"
+    elif not _hook_is_installed():
+        what = (
+            "processes that it starts anew are not covered, and would reach the real "
+            f"{', '.join(served)}; ccxt-driver autopatch install covers them"
+        )
+    else:
+        return
+    click.echo(f"ccxt-driver run: {what}", err=True)
+
+
+def _hook_is_installed() -> bool:
+    """Whether Python reads the hook at its start, as the processes of the program do."""
+    from ccxt_driver import hook_file
+
+    for of_user in (False, True):
+        try:
+            if hook_file.read(hook_file.folder(of_user) / hook_file.NAME) is not None:
+                return True
+        except hook_file.HookError:  # there is no such folder for this Python, or no file of ours in it
+            continue
+    return False
+
+
 def _starter(program: str, as_module: bool) -> Callable[[], Any]:
     """How the program is started.
 
@@ -79,7 +109,7 @@ def _starter(program: str, as_module: bool) -> Callable[[], Any]:
     if as_module:
         _search_first(str(Path.cwd()))
         return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
-    if Path(program).exists():
+    if Path(program).is_file() or Path(program, "__main__.py").is_file():
         return _of_a_file(program)
     from importlib.metadata import entry_points
 
@@ -98,7 +128,8 @@ def _starter(program: str, as_module: bool) -> Callable[[], Any]:
 
 def _of_a_file(path: str) -> Callable[[], Any]:
     _search_first(str(Path(path).resolve().parent))
-    return lambda: runpy.run_path(path, run_name="__main__")
+    whole = str(Path(path).absolute())  # as Python makes it, for programs that go to another folder
+    return lambda: runpy.run_path(whole, run_name="__main__")
 
 
 def _search_first(folder: str) -> None:
@@ -110,16 +141,31 @@ def _search_first(folder: str) -> None:
 def _as_a_process(start: Callable[[], Any]) -> None:
     """Let the program end as it would on its own: what it raises is not for the command line to catch."""
     try:
-        start()
-    except SystemExit:
-        raise
-    except KeyboardInterrupt as error:
+        _keep_as_main(start())
+    except BaseException as error:  # as the interpreter does at the end of a program
+        _keep_as_main(_globals_of(error.__traceback__))
+        if isinstance(error, SystemExit):
+            raise
         _show(error)
-        sys.exit(_INTERRUPTED)
-    except BaseException as error:  # noqa: BLE001  # as the interpreter does at the end of a program
-        _show(error)
-        sys.exit(1)
+        sys.exit(_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
     sys.exit(0)
+
+
+def _keep_as_main(names: Any) -> None:
+    """Leave the program in its place for its threads and for what it does at exit; `runpy` takes it away.
+
+    :param names: the globals of the program; of a command there are none
+    """
+    if isinstance(names, dict):
+        sys.modules["__main__"] = ModuleType("__main__")
+        vars(sys.modules["__main__"]).update(names)
+
+
+def _globals_of(trace: TracebackType | None) -> dict[str, Any] | None:
+    """The globals of the program that has ended with this traceback."""
+    trace = _without_ours(trace)
+    names = None if trace is None else trace.tb_frame.f_globals
+    return names if names is not None and names.get("__name__") == "__main__" else None
 
 
 def _show(error: BaseException) -> None:

@@ -44,6 +44,7 @@ def test_a_module(tmp_path: Path) -> None:
 
 
 def test_a_command_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "pytest").mkdir()  # such as a folder of its sources: it is no program
     done = run("pytest", "--version", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
@@ -67,10 +68,11 @@ def test_it_ends_as_the_program_ends(tmp_path: Path, code: str, status: int, las
     done = run("program.py", cwd=tmp_path)
 
     assert done.returncode == status
-    lines = done.stderr.splitlines()
+    lines = done.stderr.splitlines()[1:]  # the first one is ours
     assert (lines[-1] if lines else "") == last
-    if lines[:1] == ["Traceback (most recent call last):"]:
-        assert f'File "{tmp_path / "program.py"}"' in lines[1] or 'File "program.py"' in lines[1]
+    traceback = [line for line in lines if line.startswith("  File ")]
+    assert all(f'File "{tmp_path / "program.py"}"' in line for line in traceback)
+    assert bool(traceback) is ("Error" in last or "Interrupt" in last or "Exception" in last)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +106,45 @@ def test_the_switch_is_on_whatever_the_environment_says(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import ccxt, os\nprint('oms' in ccxt.exchanges)\n")
 
     assert run("program.py", cwd=tmp_path, CCXT_OMS_AUTOPATCH="off").stdout == "True\n"
+
+
+_ENDS_LATE = """
+import atexit, os, pickle, sys, threading
+
+class State:
+    pass
+
+def late(told):
+    assert type(pickle.loads(pickle.dumps(State()))) is State
+    print(told, os.path.isabs(__file__), flush=True)
+
+atexit.register(late, "at exit")
+waiting = threading.Event()
+threading.Thread(target=lambda: (threading.main_thread().join(), late("thread"))).start()
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(0)"])
+@pytest.mark.parametrize("as_module", [False, True])
+def test_what_outlives_the_programs_last_line_finds_the_program(
+    tmp_path: Path, end: str, as_module: bool
+) -> None:
+    """As a bot does that keeps its state when it ends."""
+    (tmp_path / "program.py").write_text(_ENDS_LATE.format(end=end))
+    done = run(*(("-m", "program") if as_module else ("program.py",)), cwd=tmp_path)
+
+    assert done.stdout == "thread True\nat exit True\n", done.stderr
+
+
+def test_what_is_not_covered_is_said(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("")
+    for chosen, message in (
+        ((), "only the id oms is served by the OMS; --override serves others, such as binance"),
+        (("--override", "binance,bybit"), "processes that it starts anew are not covered, and would reach"),
+    ):
+        done = run(*chosen, "program.py", cwd=tmp_path)
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("ccxt-driver run: ")
+        assert message in line
+    assert "the real binance, bybit" in line
