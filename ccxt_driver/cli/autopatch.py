@@ -106,6 +106,9 @@ def _target() -> str:
             found = profiles.load()
         except profiles.ProfileError as error:
             return f"unknown: {error}"
+        chosen = os.environ.get("CCXT_OMS_PROFILE")
+        if found is None and chosen:
+            return f"unknown: there is no profile {chosen} (CCXT_OMS_PROFILE)"
         if found is None:
             return "not configured: programs under the id of another exchange are refused"
         url, by = found["base_url"], f"profile {found['name']}"

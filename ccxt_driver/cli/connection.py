@@ -149,12 +149,15 @@ def exchange_config(
 ) -> dict[str, Any]:
     """The configuration of an exchange object: options, then the profile, then the environment.
 
-    The key of a profile goes to the base URL of that profile only, as that of the environment does.
+    Of a profile anything counts only where it gives the base URL: its key goes nowhere else, and the
+    numbers of an account or a strategy mean nothing at another gateway.
 
     :param timeout: seconds
     :raises UsageError: there is no such profile, or no key in the file
     """
     named = {} if profile is None else _profile(profile)
+    if base_url is not None and base_url.rstrip("/") != str(named.get("base_url")).rstrip("/"):
+        named = {}
     given = {"base_url": base_url, "account_id": account_id, "strategy_id": strategy_id}
     options = {name: named.get(name) if value is None else value for name, value in given.items()}
     config: dict[str, Any] = {
@@ -163,7 +166,7 @@ def exchange_config(
     }
     if api_key_file is not None:
         config["apiKey"] = _key_in(api_key_file)
-    elif named.get("api_key") and base_url in (None, named.get("base_url")):
+    elif named.get("api_key"):
         config["apiKey"] = named["api_key"]
     if timeout is not None:
         config["timeout"] = max(1, round(timeout * 1000))

@@ -54,6 +54,8 @@ def test_installed_used_and_removed_without_a_trace(tmp_path: Path) -> None:
     )
     assert status.splitlines()[0] == f"venv: installed: {hook}"
     assert "served by the OMS: oms, binance" in status
+    wrong = venv.driver("autopatch", "status", CCXT_OMS_PROFILE="nobody")
+    assert "OMS: unknown: there is no profile nobody (CCXT_OMS_PROFILE)" in wrong
     assert "OMS: embedded: (CCXT_OMS_BASE_URL, PAPER trading inside the process)" in status
     assert venv.driver("autopatch", "uninstall") == f"removed: {hook}"
     assert venv.driver("autopatch", "uninstall") == f"not installed: {hook}"

@@ -40,9 +40,12 @@ def test_a_profile_fills_in_what_no_option_gives() -> None:
 
 
 @pytest.mark.usefixtures("file")
-def test_the_key_of_a_profile_goes_to_its_own_gateway_only() -> None:
-    assert "apiKey" not in exchange_config("http://other:1", profile="desk")
-    assert exchange_config("http://oms:1", profile="desk")["apiKey"] == "oms_of-the-profile"
+def test_a_profile_means_nothing_at_another_gateway() -> None:
+    assert exchange_config("http://other:1", profile="desk") == exchange_config("http://other:1")
+    for own in ("http://oms:1", "http://oms:1/"):
+        config = exchange_config(own, profile="desk")
+        assert config["apiKey"] == "oms_of-the-profile"
+        assert config["options"] == {"base_url": own, "account_id": 7, "strategy_id": 3}
 
 
 def test_no_such_profile(file: Path) -> None:
