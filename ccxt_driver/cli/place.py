@@ -137,12 +137,13 @@ def _in_words(
     params: Mapping[str, Any],
 ) -> list[str]:
     """What will be done, for somebody who has to agree to it."""
-    exchange, symbol = desk.exchange, market["symbol"]
+    exchange = desk.exchange
     amount = price = None
+    # As they will be sent; what is out of the market's limits is refused before anybody is asked.
     if asked["amount"] is not None:
-        amount = exchange.amount_to_precision(symbol, asked["amount"])
+        amount = exchange._checked_amount(market, asked["amount"])
     if asked["price"] is not None:
-        price = exchange.price_to_precision(symbol, asked["price"])
+        price = exchange._checked_price(market, "price", asked["price"])
     parts = [f"{side.capitalize()} {_size(market, amount, asked['cost'])}"]
     if order_type == "market":
         parts.append("at the market")

@@ -142,6 +142,7 @@ def test_every_option_reaches_the_oms(run: Run, paper: EmbeddedOms) -> None:
         (("buy", "BTC/USDT", "1", "--type", "limit"), "a limit order needs one"),
         (("buy", "XXX/USDT", "1"), "error: no such market"),
         (("buy", "BTC/USDT", "0.0000001"), "error: not possible"),
+        (("buy", "BTC/USDT", "1e30"), "error: not possible: amount: 1000000000000000000000000000000 of"),
         (("cancel",), "give either ids of orders or --all"),
         (("cancel", "1", "--all"), "give either ids of orders or --all"),
         (("cancel", "1", "--symbol", "BTC/USDT"), "--symbol goes with --all"),
