@@ -233,10 +233,16 @@ class _Served:
         is_blocking = module.__name__ in (CCXT, f"{CCXT}.{self._name}")
         return _class_of(CCXT if is_blocking else _ASYNC, self._name, self._is_alias, self.real)
 
+    def _is_ours(self, value: Any) -> bool:
+        return any(value is kind for kind in list(_classes.values()))
+
     def __set__(self, module: ModuleType, value: Any) -> None:
-        self.assigned = value
+        self.assigned = _NOTHING if self._is_ours(value) else value  # ours: put back by who had replaced it
 
     def __delete__(self, module: ModuleType) -> None:
+        if self.assigned is not _NOTHING:
+            self.assigned = _NOTHING
+            return
         raise AttributeError(f"{self._name} is served by the OMS: ccxt_driver.unregister() takes it away")
 
 
@@ -247,6 +253,9 @@ class _ServedToFreqtrade(_Served):
         from .freqtrade_support import Oms
 
         return Oms
+
+    def _is_ours(self, value: Any) -> bool:
+        return getattr(value, "__module__", None) == f"{__package__}.freqtrade_support"
 
 
 def _serve(module: ModuleType, name: str, is_alias: bool, kind: type[_Served] = _Served) -> None:

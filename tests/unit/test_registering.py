@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import ccxt
 import ccxt.async_support
@@ -147,6 +148,22 @@ def test_what_another_program_put_there_meanwhile_stays(monkeypatch: pytest.Monk
         assert ccxt.binance is Other
     finally:
         ccxt.binance = real
+
+
+@pytest.mark.parametrize("name", ["oms", "binance"])
+def test_who_replaces_a_class_for_a_while_leaves_nothing_behind(name: str) -> None:
+    """As tests of programs do; that nothing is left the fixture sees."""
+    ccxt_driver.register(alias=["binance"])
+    ours = getattr(ccxt, name)
+    with mock.patch(f"ccxt.{name}") as patched:
+        assert getattr(ccxt, name) is patched
+    assert getattr(ccxt, name) is ours
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ccxt, name, ccxt.Exchange)
+        assert getattr(ccxt, name) is ccxt.Exchange
+    assert getattr(ccxt, name) is ours
+    with pytest.raises(AttributeError, match="unregister"):
+        delattr(ccxt, name)
 
 
 _IN_ANY_ORDER = """
