@@ -93,6 +93,7 @@ def _is_ours(content: Any) -> bool:
     return (
         isinstance(profiles, dict)
         and content.get("version") == _VERSION
+        and (content.get("chosen") is None or content["chosen"] in list(profiles))
         and all(_is_profile(each) for each in profiles.values())
     )
 

@@ -299,8 +299,10 @@ def sandbox_url(options: Mapping[str, Any]) -> str | None:
 def _checked_url(value: Any) -> str:
     if is_embedded(value):
         return str(value)
-    if isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) > 8:
-        return value.rstrip("/")
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        url = value.rstrip("/")
+        if url not in ("http:", "https:"):
+            return url
     raise ccxt.BadRequest(
         f'base_url: expected "http://...", "https://..." or "embedded:...", got {value!r}'[:200]
     )

@@ -96,6 +96,8 @@ def test_a_file_that_others_may_use_is_not_read(file: Path, mode: int) -> None:
         ),
         *('{"version": 1, "profiles": {"a": {}}}', '{"version": 1, "profiles": {"a": {"base_url": null}}}'),
         '{"version": 1, "profiles": {"a": {"base_url": "embedded:", "api_key": 7}}}',
+        '{"version": 1, "profiles": {"a": {"base_url": "embedded:"}}, "chosen": "b"}',
+        '{"version": 1, "profiles": {"a": {"base_url": "embedded:"}}, "chosen": ["a"]}',
     ],
 )
 def test_a_file_that_is_none_of_ours_is_told(file: Path, text: str) -> None:

@@ -138,8 +138,14 @@ def test_the_base_url(
     assert cls(config).urls["api"] == expected
 
 
+def test_a_host_of_one_letter_is_a_host() -> None:
+    assert OmsCcxtExchange({"options": {"base_url": "http://x/"}}).urls["api"] == "http://x"
+
+
 @CLASSES
-@pytest.mark.parametrize("url", ["", "gateway.test", "ftp://gateway.test", "http://", 7, [], "EMBEDDED:"])
+@pytest.mark.parametrize(
+    "url", ["", "gateway.test", "ftp://gateway.test", "http://", "https:///", 7, [], "EMBEDDED:"]
+)
 def test_a_bad_base_url_is_refused(cls: Any, url: Any) -> None:
     with pytest.raises(ccxt.BadRequest, match="base_url"):
         cls({"options": {"base_url": url}})
