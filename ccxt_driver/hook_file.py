@@ -77,7 +77,7 @@ def folder(of_user: bool) -> Path:
         environment
     :raises HookError: this Python does not read a file there
     """
-    in_venv = sys.prefix != sys.base_prefix
+    in_venv = sys.prefix != sys.base_prefix or Path(sys.prefix, "conda-meta").is_dir()
     if not of_user:
         if not in_venv:
             raise HookError(

@@ -168,7 +168,8 @@ class ServedId(Host):
     @property
     def apiKey(self) -> Any:  # noqa: N802  # the name is ccxt's
         """The OMS's key, from the environment or the profile; what a program assigns is discarded."""
-        return self.__dict__.get("apiKey")
+        key = self.__dict__.get("apiKey")
+        return key if isinstance(key, Secret) else None  # a program may write there, too
 
     @apiKey.setter
     def apiKey(self, value: Any) -> None:  # noqa: N802

@@ -226,6 +226,17 @@ def test_the_users_folder_is_only_offered_where_it_is_read(venv: FreshVenv) -> N
     )
 
 
+def test_an_environment_of_conda_is_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no environment by what Python itself says."""
+    for name in ("prefix", "base_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path))
+    with pytest.raises(hook_file.HookError, match="is no virtual environment"):
+        hook_file.folder(of_user=False)
+    (tmp_path / "conda-meta").mkdir()
+
+    assert hook_file.folder(of_user=False) == Path(sysconfig.get_path("purelib"))
+
+
 def test_for_all_programs_of_a_user(tmp_path: Path) -> None:
     """Outside of virtual environments; the package may be installed in a folder that comes later."""
     venv = FreshVenv(tmp_path)

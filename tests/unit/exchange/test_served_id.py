@@ -93,6 +93,9 @@ def test_credentials_are_never_stored(make: Make, caplog: pytest.LogCaptureFixtu
     assert config == _config()
     assert exchange.options["defaultType"] == "future"
     assert exchange.options["nested"] == {"deep": {"kept": 1}}
+    vars(exchange).update(apiKey=VENUE, secret=VENUE)
+    assert not exchange.apiKey
+    assert not exchange.secret
     exchange.options = {"secret": VENUE, "defaultType": "spot"}
     assert exchange.options == {"defaultType": "spot"}
 
