@@ -28,7 +28,10 @@ class WaitsForCcxt:
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
             return then["find_spec"](name)
-sys.meta_path.insert(0, WaitsForCcxt())
+if "ccxt" in sys.modules:
+    exec(at_import, {})
+else:
+    sys.meta_path.insert(0, WaitsForCcxt())
 """
 """As little as can be: it is compiled at every start, and in a virtual environment read twice.
 

@@ -118,6 +118,18 @@ def test_what_contradicts_itself_ends_the_import_of_ccxt(
     assert venv.code("print('others go on')", **names) == "others go on"
 
 
+@pytest.mark.parametrize("name", ["b_early.pth", "z_late.pth", "sitecustomize.py"])
+def test_what_is_started_with_python_may_import_ccxt(venv: FreshVenv, name: str) -> None:
+    file = venv.packages / name
+    file.write_text("import ccxt\n")
+    try:
+        shown = json.loads(venv.code(SHOW, CCXT_OMS_OVERRIDE_EXCHANGES="binance"))
+    finally:
+        file.unlink()
+
+    assert shown == {"oms": "OMS (PAPER)", "binance": OURS, "hook": False}
+
+
 _TRIES_AGAIN = """
 for name in ("ccxt.pro", "ccxt.async_support", "ccxt", "ccxt"):
     try:
