@@ -161,7 +161,8 @@ class ServedId(Host):
             sandbox = kept["options"].get("sandbox")
             if isinstance(sandbox, Mapping) and "base_url" not in sandbox:  # something of the venue
                 del kept["options"]["sandbox"]
-        if _is_for_tests([config.get("hostname"), (config.get("urls") or {}).get("api")]):
+        urls = config.get("urls")
+        if _is_for_tests([config.get("hostname"), urls.get("api") if isinstance(urls, Mapping) else urls]):
             kept["testnet"] = True  # which ccxt takes for a wish for the sandbox
         return kept
 

@@ -223,9 +223,10 @@ def test_a_program_that_takes_the_testnets_address_does_not_stay_live_unnoticed(
     [
         {"urls": {"api": {"public": "https://testnet.binance.vision/api"}}},
         {"urls": {"api": "https://demo-api.binance.com"}},
+        {"urls": "https://testnet.binance.vision"},
         {"hostname": "testnet.binance.vision"},
     ],
-    ids=["urls", "url", "hostname"],
+    ids=["urls", "url", "no-urls", "hostname"],
 )
 def test_the_testnets_address_in_the_constructor_is_a_wish_for_the_sandbox(
     make: Make, config: Any, monkeypatch: pytest.MonkeyPatch
