@@ -21,6 +21,8 @@ from ccxt_driver.errors import annotate
 from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.served import serve
 
+ROOT = Path(__file__).parents[3]
+
 Run = Callable[..., Result]
 SECRET = "oms_very-secret"
 
@@ -210,6 +212,38 @@ def test_on_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (
             len(oms.handle("orders_history", {}, {"account_ids": 1, "since_ms": 0}, None).body["items"]) == 1
         )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}], ids=["colours", "no colours"])
+def test_colours_are_for_terminals_only(tmp_path: Path, variables: dict[str, str]) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    command = [sys.executable, "-m", "ccxt_driver", "buy", "BTC/USDT", "0.01", "--yes"]
+    with open(master, "rb", buffering=0) as screen:  # noqa: PTH123  # a descriptor
+        done = subprocess.run(
+            [*command, "--base-url", f"embedded:{tmp_path / 'oms.sqlite'}"],
+            env={**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", **variables},
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        os.close(slave)
+        shown = b""
+        try:
+            while part := screen.read(65536):
+                shown += part
+        except OSError:  # what Linux says when the other side of a terminal has gone
+            pass
+    assert done.returncode == 0, shown
+    assert b"Placing the order" in shown  # progress
+    assert (b"\x1b[32m" in shown) is not bool(variables)
+    assert "closed" in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def with_broken(stream: str, tmp_path: Path, *args: str) -> subprocess.CompletedProcess[str]:

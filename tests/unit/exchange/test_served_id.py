@@ -127,9 +127,11 @@ def test_a_subclass_of_the_programs_own_has_them_as_little(make: Make) -> None:
 
 @CLASSES
 @pytest.mark.usefixtures("paper")
-def test_it_says_what_it_is(make: Make) -> None:
+def test_it_says_what_it_is(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ccxt_driver")
     exchange = make()(_config())
 
+    assert "binance is PAPER trading on embedded:" in caplog.text
     assert (exchange.id, exchange.name) == ("binance", "OMS (PAPER) as binance")
     assert exchange.describe()["alias"] is True
     assert exchange.check_required_credentials() is True
