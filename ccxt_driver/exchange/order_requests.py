@@ -12,7 +12,14 @@ import ccxt
 from ccxt.base.decimal_to_precision import NO_PADDING, TICK_SIZE
 
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.contract.values import checked_time, format_decimal, format_time, parse_decimal, parse_time
+from ccxt_driver.contract.values import (
+    checked_time,
+    format_decimal,
+    format_time,
+    parse_decimal,
+    parse_decimal_text,
+    parse_time,
+)
 from ccxt_driver.mappers.values import ZERO, in_usual_context
 
 from .configuration import identifier
@@ -218,29 +225,38 @@ class OrderRequests(Host):
 
     def _checked_amount(self, market: dict[str, Any], amount: Any, field: str = "amount") -> str:
         """An amount as it is sent: rounded down to the market's step, within its limits."""
-        number = self._exact(field, amount)
-        step = self._step_of(market, "amount")
-        if step is not None:
-            excess = _EXACT.remainder(number, step)
-            rounded = _EXACT.subtract(number, excess) if excess else number
-        else:
-            rounded = self._rounded_by_ccxt(self.amount_to_precision, market, "amount", number)
-        return self._within_limits(market, "amount", field, number, rounded)
+        return self._rounded(market, "amount", field, amount, _down, self.amount_to_precision)
 
     def _checked_price(self, market: dict[str, Any], field: str, price: Any) -> str:
         """A price as it is sent: rounded to the nearest of the market's steps, within its limits."""
-        number = self._exact(field, price)
-        step = self._step_of(market, "price")
-        if step is not None:
-            rounded = number
-            excess = _EXACT.remainder(number, step)
-            if excess:
-                rounded = _EXACT.subtract(number, excess)
-                if _EXACT.add(excess, excess) >= step:
-                    rounded = _EXACT.add(rounded, step)
-        else:
-            rounded = self._rounded_by_ccxt(self.price_to_precision, market, "price", number)
-        return self._within_limits(market, "price", field, number, rounded)
+        return self._rounded(market, "price", field, price, _nearest, self.price_to_precision)
+
+    def _rounded(
+        self,
+        market: dict[str, Any],
+        kind: str,
+        field: str,
+        value: Any,
+        to_step: _ToStep,
+        by_ccxt: Callable[[str, str], Any],
+    ) -> str:
+        """A number of the caller's as it is sent."""
+        step = self._step_of(market, kind)
+        usual = None if step is None or type(value) not in _USUAL_NUMBERS else _sent(value, step, to_step)
+        if usual is None:
+            number = self._exact(field, value)
+            if step is not None:
+                rounded = to_step(number, step)
+            else:
+                rounded = self._rounded_by_ccxt(by_ccxt, market, kind, number)
+            if not rounded:
+                raise ccxt.InvalidOrder(
+                    f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
+                    f"minimum {kind} precision of {market['precision'][kind]}"
+                )
+            usual = rounded, format_decimal(rounded)
+        self._check_limits(market, kind, field, usual[0])
+        return usual[1]
 
     def _step_of(self, market: dict[str, Any], kind: str) -> Decimal | None:
         """The market's step; None leaves the rounding to ccxt, or to a subclass that has its own.
@@ -268,17 +284,6 @@ class OrderRequests(Host):
             return number  # the venue does not say
         return Decimal(rounding(market["symbol"], format_decimal(number)))
 
-    def _within_limits(
-        self, market: dict[str, Any], kind: str, field: str, number: Decimal, rounded: Decimal
-    ) -> str:
-        if not rounded:
-            raise ccxt.InvalidOrder(
-                f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
-                f"minimum {kind} precision of {market['precision'][kind]}"
-            )
-        self._check_limits(market, kind, field, rounded)
-        return format_decimal(rounded)
-
     def _check_limits(self, market: dict[str, Any], kind: str, field: str, value: Decimal) -> None:
         limits = market["limits"].get(kind)
         if not limits:
@@ -294,9 +299,9 @@ class OrderRequests(Host):
 
     def _check_cost(self, market: dict[str, Any], payload: Mapping[str, Any]) -> None:
         """Limits of the cost, where the price is known before the order is placed."""
-        if payload.get("price") is not None and "qty" in payload:
+        if "price" in payload and "qty" in payload and market["limits"].get("cost"):
             terms = self._terms_of(market["symbol"])
-            qty, price = parse_decimal(payload["qty"]), parse_decimal(payload["price"])
+            qty, price = parse_decimal_text(payload["qty"]), parse_decimal_text(payload["price"])
             cost = in_usual_context(terms.cost, qty, price)
             self._check_limits(market, "cost", "cost", cost)
 
@@ -545,6 +550,31 @@ def new_client_order_id() -> str:
 
 
 _limit = lru_cache(maxsize=1024)(parse_decimal)
+_ToStep = Callable[[Decimal, Decimal], Decimal]
+_USUAL_NUMBERS: Final = frozenset({float, int, str})
+
+
+def _down(number: Decimal, step: Decimal) -> Decimal:
+    excess = _EXACT.remainder(number, step)
+    return _EXACT.subtract(number, excess) if excess else number
+
+
+def _nearest(number: Decimal, step: Decimal) -> Decimal:
+    excess = _EXACT.remainder(number, step)
+    if not excess:
+        return number
+    rounded = _EXACT.subtract(number, excess)
+    return _EXACT.add(rounded, step) if _EXACT.add(excess, excess) >= step else rounded
+
+
+@lru_cache(maxsize=4096, typed=True)  # a program's sizes come again and again, and many of its prices
+def _sent(value: float | str, step: Decimal, to_step: _ToStep) -> tuple[Decimal, str] | None:
+    """A number rounded to a step, and as it is sent; None of one that cannot be sent."""
+    try:
+        rounded = to_step(parse_decimal(value), step)
+    except ValueError:
+        return None
+    return (rounded, format_decimal(rounded)) if rounded > ZERO else None
 
 
 @lru_cache(maxsize=1024)
