@@ -61,11 +61,7 @@ def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, 
             ended.append(order_id)
     if not found and refusal is not None:
         raise refusal
-    outcome = _cancel_all(core, principal, account, found, ended, now, batch=payload.order_id is None)
-    if payload.order_id is not None:
-        outcome.order_id = payload.order_id
-        outcome.order = found[0].row()
-    return outcome
+    return _cancel_all(core, principal, account, found, ended, now, payload.order_id)
 
 
 def cancel_all_orders(core: Core, principal: Principal, command: CancelAllOrdersCommand, now: int) -> Outcome:
@@ -88,7 +84,7 @@ def cancel_all_orders(core: Core, principal: Principal, command: CancelAllOrders
         and (not strategies or order.strategy_id in strategies)
         and (payload.symbol is None or order.symbol == payload.symbol)
     ]
-    return _cancel_all(core, principal, account, wanted, [], now, batch=True)
+    return _cancel_all(core, principal, account, wanted, [], now)
 
 
 def _cancel_all(
@@ -98,8 +94,12 @@ def _cancel_all(
     orders: Iterable[Order],
     skipped: list[int],
     now: int,
-    batch: bool,
+    alone: int | None = None,
 ) -> Outcome:
+    """Cancel what is open of several orders.
+
+    :param alone: the id of the order, when the command is for this one alone
+    """
     with core.transaction(now) as tx:
         command_id = tx.new_command()
         canceled: list[Order] = []
@@ -107,10 +107,10 @@ def _cancel_all(
             if order.is_open:  # the end of one may have ended another
                 cancel(core, tx, account, order)
                 canceled.append(order)
-        if batch:
+        if alone is None:
             _note_batch(tx, account.account.id, command_id, canceled, skipped)
-    outcome = changed(tx, principal, account.account.id, command_id, None)
-    if batch:
+    outcome = changed(tx, principal, account.account.id, command_id, alone)
+    if alone is None:
         outcome.result = {
             "canceled_order_ids": [order.id for order in canceled],
             "skipped_order_ids": skipped,

@@ -13,7 +13,7 @@ from ccxt_driver.contract.codes import HTTP_STATUS, ErrorCode
 from ccxt_driver.contract.commands import COMMAND, COMMANDS
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.contract.usual_order import usual_order
+from ccxt_driver.contract.usual_order import usual_command
 
 from . import administration, queries, risk_commands, venue_calls
 from .cancel_commands import cancel_all_after, cancel_all_orders, cancel_order
@@ -79,7 +79,7 @@ _validated: Final = COMMAND.validator.validate_python
 
 
 def _read(body: Any) -> Any:
-    usual = usual_order(body)
+    usual = usual_command(body)
     return _validated(body) if usual is None else usual
 
 

@@ -16,7 +16,7 @@ from ccxt_driver.contract.commands import (
 )
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import OrderStatus
-from ccxt_driver.contract.usual_order import UsualOrder
+from ccxt_driver.contract.usual_order import UsualCommand
 from ccxt_driver.contract.values import format_decimal
 
 from . import risk
@@ -27,7 +27,7 @@ from .core import Core
 from .entities import ZERO, Order, Position, Principal
 from .limit_checks import check_limits
 from .matching.lifecycle import transition
-from .matching.order_types import Options, check_cost, check_options, check_price, check_qty
+from .matching.order_types import Options, check_cost, check_options, check_price, check_qty, is_plain
 from .matching.self_trade import SelfTrade
 from .outcome import Outcome, changed
 from .placing import (
@@ -50,7 +50,7 @@ from .transaction import Transaction
 # ------------------------------------------------------------------ send and check
 
 
-def send_order(core: Core, principal: Principal, command: SendOrderCommand | UsualOrder, now: int) -> Outcome:
+def send_order(core: Core, principal: Principal, command: SendOrderCommand | UsualCommand, now: int) -> Outcome:
     """Place an order."""
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload
@@ -142,9 +142,8 @@ def draft(
     now: int,
 ) -> Order:
     """An order with the id it will have once it is accepted."""
-    limit = payload.order_type == "limit"
     order_id = core.state.counters["order"] + 1
-    return Order(
+    order = Order(
         order_id,
         account.account.id,
         symbol,
@@ -153,27 +152,33 @@ def draft(
         qty,
         now,
         strategy_id=strategy_id,
-        position_id=payload.position_id,
-        reason=payload.reason,
-        comment=payload.comment,
         client_order_id=payload.client_order_id,
         exchange_order_id=f"P{order_id}",
-        price=payload.price if limit else None,
-        stop_loss=payload.oms_stop_loss,
-        stop_gain=payload.oms_stop_gain,
+        price=payload.price if payload.order_type == "limit" else None,
         updated_at=now,
-        time_in_force=payload.time_in_force or TimeInForce.GTC,
-        post_only=payload.post_only,
-        reduce_only=payload.reduce_only,
-        trigger_price=payload.trigger_price,
-        stop_price=payload.stop_price,
-        take_profit_price=payload.take_profit_price,
-        trailing_amount=payload.trailing_amount,
-        trailing_percent=payload.trailing_percent,
-        expire_at=payload.expire_at,
-        display_qty=payload.display_qty,
         params=payload.params,
     )
+    if not is_plain(payload):
+        _add_options(order, payload)
+    return order
+
+
+def _add_options(order: Order, payload: Options) -> None:
+    order.position_id = payload.position_id
+    order.reason = payload.reason
+    order.comment = payload.comment
+    order.stop_loss = payload.oms_stop_loss
+    order.stop_gain = payload.oms_stop_gain
+    order.time_in_force = payload.time_in_force or TimeInForce.GTC
+    order.post_only = payload.post_only
+    order.reduce_only = payload.reduce_only
+    order.trigger_price = payload.trigger_price
+    order.stop_price = payload.stop_price
+    order.take_profit_price = payload.take_profit_price
+    order.trailing_amount = payload.trailing_amount
+    order.trailing_percent = payload.trailing_percent
+    order.expire_at = payload.expire_at
+    order.display_qty = payload.display_qty
 
 
 def symbol_of(core: Core, symbol: str) -> SymbolState:

@@ -33,7 +33,7 @@ def opening_qty(account: AccountState, order: Order) -> Decimal:
     if order.reduce_only:
         return ZERO
     remaining = order.remaining
-    available = reducible(account, order)
+    available = reducible(account, order) if account.positions_on.get(order.symbol) else ZERO
     if not available:
         return remaining
     others = account.orders_on.get(order.symbol)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from ccxt_driver.contract.commands import COMMAND
-from ccxt_driver.contract.usual_order import usual_order
+from ccxt_driver.contract.usual_order import usual_command
 
 pytestmark = pytest.mark.oldest
 
@@ -57,7 +57,7 @@ def test_an_order_read_the_short_way_is_pydantics(changes: dict[str, Any], envel
     payload = changed(USUAL, changes)
     body = changed({"account_id": 1, "command": "send_order", "payload": payload}, envelope)
 
-    command = usual_order(body)
+    command = usual_command(body)
 
     if command is not None:
         expected: Any = COMMAND.validate_python(body)
@@ -69,7 +69,7 @@ def test_an_order_read_the_short_way_is_pydantics(changes: dict[str, Any], envel
 
 @pytest.mark.parametrize("order", [USUAL, changed(USUAL, {"order_type": "market", "price": MISSING})])
 def test_the_drivers_plain_orders_are_usual(order: dict[str, Any]) -> None:
-    command = usual_order({"account_id": 1, "command": "send_order", "payload": order})
+    command = usual_command({"account_id": 1, "command": "send_order", "payload": order})
 
     assert command is not None
     assert command.payload.model_copy(update={"symbol": "ETH/USDT"}).symbol == "ETH/USDT"
@@ -79,7 +79,7 @@ def test_the_drivers_plain_orders_are_usual(order: dict[str, Any]) -> None:
 
 def test_each_order_has_parameters_of_its_own() -> None:
     body = {"account_id": 1, "command": "send_order", "payload": USUAL}
-    first, second = usual_order(body), usual_order(body)
+    first, second = usual_command(body), usual_command(body)
 
     assert first is not None
     assert second is not None
@@ -88,4 +88,4 @@ def test_each_order_has_parameters_of_its_own() -> None:
 
 @pytest.mark.parametrize("body", [None, 1, "send_order", [], {}, {"command": "send_order"}, [1, 2, 3]])
 def test_what_is_no_order_is_left_to_pydantic(body: Any) -> None:
-    assert usual_order(body) is None
+    assert usual_command(body) is None

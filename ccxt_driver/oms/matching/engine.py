@@ -210,7 +210,12 @@ class BookDepthFill:
 
 def _reaches(side: Side, limit: Decimal, levels: Sequence[Level], resting: RestingBook) -> bool:
     """Whether there is anything to trade with at a limit or better."""
-    mine = resting.best_price(opposite(side))
     if side is Side.BUY:
-        return bool(levels and levels[0].price <= limit) or (mine is not None and mine <= limit)
-    return bool(levels and levels[0].price >= limit) or (mine is not None and mine >= limit)
+        if levels and levels[0].price <= limit:
+            return True
+        mine = resting.best_price(Side.SELL)
+        return mine is not None and mine <= limit
+    if levels and levels[0].price >= limit:
+        return True
+    mine = resting.best_price(Side.BUY)
+    return mine is not None and mine >= limit

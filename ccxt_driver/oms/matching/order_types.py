@@ -37,6 +37,16 @@ def _limit(options: Options) -> None:
 ORDER_TYPES: Final[dict[str, Callable[[Options], None]]] = {"market": _market, "limit": _limit}
 
 
+_PLAIN: Final = frozenset(
+    ("symbol", "side", "order_type", "qty", "cost", "price", "strategy_id", "client_order_id", "params")
+)
+
+
+def is_plain(options: Options) -> bool:
+    """Whether nothing is asked for that an order does not do by default, as of nearly all."""
+    return options.model_fields_set <= _PLAIN
+
+
 _TRIGGERS: Final = attrgetter(
     "trigger_price", "stop_price", "take_profit_price", "trailing_amount", "trailing_percent"
 )
@@ -81,13 +91,17 @@ def check_options(options: Options, market: Market, now: int) -> None:
             f"expected one of {', '.join(ORDER_TYPES)}; a stop is one of them with trigger_price, stop_price "
             "or take_profit_price",
         )
-    check(options)
+    plain = is_plain(options)
+    if not plain:
+        check(options)
     if options.params:
         for name in _NOT_HONOURED:
             if options.params.get(name) is not None:
                 raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
     if options.price is not None:
         check_price("payload.price", options.price, market)
+    if plain:
+        return
     if options.oms_stop_loss is not None:
         check_price("payload.oms_stop_loss", options.oms_stop_loss, market)
     if options.oms_stop_gain is not None:
