@@ -26,6 +26,8 @@ from ccxt_driver.contract.rows import (
 )
 from ccxt_driver.contract.values import format_decimal, format_time
 
+from .fingerprints import Given, written
+
 ZERO: Final = Decimal(0)
 _BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
 
@@ -35,6 +37,9 @@ _BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
 _ORDER_ROW: Final = dict.fromkeys(OrderRow.model_fields) | {"filled_qty": "0", "fee": "0"}
 _DEAL_ROW: Final = dict.fromkeys(DealRow.model_fields)
 _POSITION_ROW: Final = dict.fromkeys(PositionRow.model_fields)
+
+OPEN_STATES: Final = (PositionState.OPEN, PositionState.CLOSE_REQUESTED)
+"""Of a position that still has a quantity."""
 
 _AVERAGE_UNIT: Final = Decimal("1E-18")
 
@@ -309,7 +314,7 @@ class Position:
     @property
     def is_open(self) -> bool:
         """Whether it still has a quantity."""
-        return self.state in (PositionState.OPEN, PositionState.CLOSE_REQUESTED)
+        return self.state in OPEN_STATES
 
     def row(self, values: PositionValues) -> dict[str, Any]:
         """The contract's position row.
@@ -487,6 +492,43 @@ class Claim:
     command_id: int
     fingerprint: str
     strategy_id: int
+
+    @property
+    def source(self) -> Given | str:
+        """What `fingerprints.written` makes the fingerprint of, or that itself."""
+        return self.fingerprint
+
+
+class ClaimOfGiven(Claim):
+    """A claim whose fingerprint is written when it is read: of an order in memory, hardly ever."""
+
+    __slots__ = ("_given",)
+
+    def __init__(
+        self,
+        account_id: int,
+        client_order_id: str,
+        order_id: int,
+        command_id: int,
+        given: Given,
+        strategy_id: int,
+    ) -> None:
+        self.account_id = account_id
+        self.client_order_id = client_order_id
+        self.order_id = order_id
+        self.command_id = command_id
+        self.strategy_id = strategy_id
+        self._given = given
+
+    @property
+    def source(self) -> Given:
+        """What it is written from."""
+        return self._given
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]  # read like the field
+        """Equal for payloads that mean the same."""
+        return written(self._given)
 
 
 @dataclass(slots=True)

@@ -50,7 +50,9 @@ from .transaction import Transaction
 # ------------------------------------------------------------------ send and check
 
 
-def send_order(core: Core, principal: Principal, command: SendOrderCommand | UsualCommand, now: int) -> Outcome:
+def send_order(
+    core: Core, principal: Principal, command: SendOrderCommand | UsualCommand, now: int
+) -> Outcome:
     """Place an order."""
     account = require(core.state, principal, command.account_id, "trade")
     payload = command.payload

@@ -6,16 +6,20 @@ database can be put under it. One transaction of the service is one `commit`, wh
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from array import array
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from ccxt_driver.contract.rows import OPEN_STATUSES
+
 from .entities import (
+    OPEN_STATES,
     Account,
     ApiKey,
     Claim,
@@ -26,6 +30,8 @@ from .entities import (
     Position,
     Strategy,
 )
+from .fingerprints import written
+from .packing import DEALS, LEDGER, ORDERS, POSITIONS, Packed, Packing
 
 
 class Changes:
@@ -246,91 +252,108 @@ _Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
 
 
 class _Table(Generic[_Row]):
-    """Rows by id, and of each account sorted by (time, id)."""
+    """Packed rows by id, and of each account sorted by (time, id)."""
 
-    __slots__ = ("_by_account", "_key", "_time", "rows", "unknown")
+    __slots__ = ("_account_at", "_by_account", "_id_at", "_packing", "_time_at", "at", "rows", "unknown")
 
-    def __init__(self, time: str) -> None:
-        self.rows: dict[int, _Row] = {}
+    def __init__(self, packing: Packing[_Row], time: str) -> None:
+        self.rows: dict[int, Packed] = {}
         self.unknown: set[int] = set()
         """Ids of the rows that the OMS does not know."""
-        self._by_account: defaultdict[int, list[_Row]] = defaultdict(list)
-        self._time: Callable[[_Row], int] = attrgetter(time)
-        self._key: Callable[[_Row], tuple[int, int]] = attrgetter(time, "id")
+        self.at = packing.at
+        self._packing = packing
+        self._id_at = packing.at("id")
+        self._account_at = packing.at("account_id")
+        self._time_at = packing.at(time)
+        self._by_account: dict[int, tuple[array[int], array[int]]] = {}
+        """Times and ids of the rows of each account."""
 
     def put(self, row: _Row) -> bool:
         """Add or replace; whether it is new."""
         row_id = row.id
-        known = self.rows.get(row_id)
-        if known is row:
+        packed = self._packing.pack(row)
+        known = row_id in self.rows
+        self.rows[row_id] = packed
+        if known:
             return False
-        self.rows[row_id] = row
-        rows = self._by_account[row.account_id]
-        key = self._key
-        if known is not None:
-            rows[bisect_left(rows, key(known), key=key)] = row
-            return False
+        index = self._by_account.get(row.account_id)
+        if index is None:
+            index = self._by_account[row.account_id] = array("q"), array("q")
+        times, ids = index
+        time = packed[self._time_at]
         # Rows come in the order of their ids, so that it is nearly always the first comparison.
-        if not rows or key(row) > key(rows[-1]):
-            rows.append(row)
+        if not ids or (time >= times[-1] and row_id > ids[-1]):
+            times.append(time)
+            ids.append(row_id)
         else:
-            insort(rows, row, key=key)
+            first, last = bisect_left(times, time), bisect_right(times, time)
+            place = bisect_left(ids, row_id, first, last)
+            times.insert(place, time)
+            ids.insert(place, row_id)
         return True
 
-    def by_id(self, ids: Sequence[int]) -> list[_Row]:
+    def by_id(self, ids: Iterable[int]) -> list[Packed]:
+        """Those that exist, in the order asked."""
         rows = self.rows
         return [rows[row_id] for row_id in ids if row_id in rows]
 
-    def among(self, ids: Iterable[int], wanted: RowFilter) -> list[_Row]:
+    def unpacked(self, rows: Iterable[Packed]) -> list[_Row]:
+        """The entities, as new objects."""
+        return [self._packing.unpack(row) for row in rows]
+
+    def among(self, ids: Iterable[int], wanted: RowFilter) -> list[Packed]:
         """Rows of these ids that `wanted` covers by account and time, sorted."""
-        time = self._time
+        time_at, account_at = self._time_at, self._account_at
         since = wanted.since_ms
         until = wanted.until_ms
         rows = [
             row
             for row in self.by_id(sorted(set(ids)))
-            if row.account_id in wanted.account_ids
-            and (since is None or time(row) >= since)
-            and (until is None or time(row) <= until)
+            if row[account_at] in wanted.account_ids
+            and (since is None or row[time_at] >= since)
+            and (until is None or row[time_at] <= until)
         ]
-        rows.sort(key=self._key)
+        rows.sort(key=itemgetter(time_at, self._id_at))
         return rows
 
-    def covered(self, wanted: RowFilter) -> list[_Row]:
+    def covered(self, wanted: RowFilter) -> list[Packed]:
         """A new list of the rows that `wanted` covers by account and time, sorted."""
         accounts = dict.fromkeys(wanted.account_ids)
-        found: list[_Row] = []
+        found: list[Packed] = []
         for account_id in accounts:
-            rows = self._by_account.get(account_id, [])
-            first, last = 0, len(rows)
-            if wanted.since_ms is not None:
-                first = bisect_left(rows, wanted.since_ms, key=self._time)
-            if wanted.until_ms is not None:
-                last = bisect_right(rows, wanted.until_ms, key=self._time)
-            found += rows[first:last]
+            times, ids = self._by_account.get(account_id, _NO_INDEX)
+            first = 0 if wanted.since_ms is None else bisect_left(times, wanted.since_ms)
+            last = len(ids) if wanted.until_ms is None else bisect_right(times, wanted.until_ms)
+            found += map(self.rows.__getitem__, ids[first:last])
         if len(accounts) > 1:
-            found.sort(key=self._key)
+            found.sort(key=itemgetter(self._time_at, self._id_at))
         return found
 
+    def page(self, rows: list[Packed], wanted: RowFilter) -> tuple[list[_Row], int]:
+        """The rows of the page that `wanted` asks for, and how many there are in all."""
+        total = len(rows)
+        first = min(wanted.offset, total)
+        last = total if wanted.limit is None else min(first + wanted.limit, total)
+        if wanted.descending:
+            return self.unpacked(rows[total - last : total - first][::-1]), total
+        return self.unpacked(rows[first:last]), total
 
-def _page(rows: list[_Row], wanted: RowFilter) -> tuple[list[_Row], int]:
-    total = len(rows)
-    first = min(wanted.offset, total)
-    last = total if wanted.limit is None else min(first + wanted.limit, total)
-    if wanted.descending:
-        return rows[total - last : total - first][::-1], total
-    return rows[first:last], total
+    def having(self, rows: list[Packed], name: str, values: Container[Any]) -> list[Packed]:
+        """Those whose field has one of some values."""
+        at = self.at(name)
+        return [row for row in rows if row[at] in values]
+
+    def dated(self, rows: list[Packed], wanted: RowFilter, time: str) -> list[Packed]:
+        """Those that `wanted` covers by the contract's dates."""
+        at = self.at(time)
+        if wanted.dated_since is not None:
+            rows = [row for row in rows if row[at] >= wanted.dated_since]
+        if wanted.dated_until is not None:
+            rows = [row for row in rows if row[at] <= wanted.dated_until]
+        return rows
 
 
-def _dated(rows: list[_Row], wanted: RowFilter, time: str) -> list[_Row]:
-    when: Callable[[_Row], int] = attrgetter(time)
-    if wanted.dated_since is not None:
-        rows = [row for row in rows if when(row) >= wanted.dated_since]
-    if wanted.dated_until is not None:
-        rows = [row for row in rows if when(row) <= wanted.dated_until]
-    return rows
-
-
+_NO_INDEX: Final = (array("q"), array("q"))
 _Book = TypeVar("_Book", Order, Deal, Position)
 
 
@@ -342,18 +365,20 @@ def _note_unknown(table: _Table[_Book], row: _Book) -> None:
         table.unknown.add(row.id)
 
 
-def _covered(table: _Table[_Book], wanted: RowFilter) -> list[_Book]:
+def _covered(table: _Table[_Book], wanted: RowFilter) -> list[Packed]:
     """Rows that `wanted` covers; to look for unknown ones is not to go through the history."""
     return table.among(table.unknown, wanted) if wanted.known is False else table.covered(wanted)
 
 
-def _of_book(rows: list[_Book], wanted: RowFilter, unknown: set[int]) -> list[_Book]:
+def _of_book(table: _Table[_Book], rows: list[Packed], wanted: RowFilter) -> list[Packed]:
+    unknown = table.unknown
     if wanted.known is not None and (unknown or not wanted.known):
-        rows = [row for row in rows if (row.id not in unknown) is wanted.known]
+        at = table.at("id")
+        rows = [row for row in rows if (row[at] not in unknown) is wanted.known]
     if wanted.strategy_ids is not None:
-        rows = [row for row in rows if row.strategy_id in wanted.strategy_ids]
+        rows = table.having(rows, "strategy_id", wanted.strategy_ids)
     if wanted.symbol is not None:
-        rows = [row for row in rows if row.symbol == wanted.symbol]
+        rows = table.having(rows, "symbol", (wanted.symbol,))
     return rows
 
 
@@ -387,7 +412,7 @@ class _EventLog:
 
 
 class MemoryStore:
-    """A store that ends with the process. It keeps the very objects it is given, not copies.
+    """A store that ends with the process. It keeps rows packed, and gives new objects of them.
 
     :param keep_events: how many events of an account can be read again
     """
@@ -395,17 +420,19 @@ class MemoryStore:
     durable = False
 
     def __init__(self, keep_events: int = KEEP_EVENTS) -> None:
-        self._orders: _Table[Order] = _Table("created_at")
-        self._deals: _Table[Deal] = _Table("executed_at")
-        self._positions: _Table[Position] = _Table("opened_at")
-        self._ledger: _Table[LedgerEntry] = _Table("created_at")
-        self._orders_by_client_id: dict[tuple[int, str], int] = {}
-        self._deals_by_order: defaultdict[int, list[int]] = defaultdict(list)
+        self._orders = _Table(ORDERS, "created_at")
+        self._deals = _Table(DEALS, "executed_at")
+        self._positions = _Table(POSITIONS, "opened_at")
+        self._ledger = _Table(LEDGER, "created_at")
+        self._orders_by_client_id: defaultdict[int, dict[str, int]] = defaultdict(dict)
+        """By account and client order id."""
+        self._deals_by_order: dict[int, tuple[int, ...]] = {}
         self._balances: dict[tuple[int, str], Decimal] = {}
         self._accounts: dict[int, Account] = {}
         self._strategies: dict[int, Strategy] = {}
         self._settings: dict[str, Any] = {}
-        self._claims: dict[tuple[int, str], Claim] = {}
+        self._claims: defaultdict[int, dict[str, Packed]] = defaultdict(dict)
+        """By account and client order id, the other fields of each."""
         self._keep_events = keep_events
         self._events: dict[int, _EventLog] = {}
         self._api_keys: dict[int, ApiKey] = {}
@@ -414,8 +441,8 @@ class MemoryStore:
     def load(self) -> Snapshot:
         """Read the live state."""
         return Snapshot(
-            open_orders=sorted((row for row in self._orders.rows.values() if row.is_open), key=_row_id),
-            open_positions=sorted((row for row in self._positions.rows.values() if row.is_open), key=_row_id),
+            open_orders=_open_rows(self._orders, "status", OPEN_STATUSES),
+            open_positions=_open_rows(self._positions, "state", OPEN_STATES),
             balances=dict(self._balances),
             accounts=dict(self._accounts),
             strategies=dict(self._strategies),
@@ -439,7 +466,8 @@ class MemoryStore:
         for entry in changes.ledger:
             self._ledger.put(entry)
         for claim in changes.claims:
-            self._claims[claim.account_id, claim.client_order_id] = claim
+            kept = claim.order_id, claim.command_id, claim.source, claim.strategy_id
+            self._claims[claim.account_id][claim.client_order_id] = kept
         if changes.balances:
             self._balances.update(changes.balances)
         self._accounts.update(changes.accounts)
@@ -449,12 +477,12 @@ class MemoryStore:
     def _put_rows(self, changes: Changes) -> None:
         for order in changes.orders.values():
             if self._orders.put(order) and order.client_order_id is not None:
-                self._orders_by_client_id[order.account_id, order.client_order_id] = order.id
+                self._orders_by_client_id[order.account_id][order.client_order_id] = order.id
             if order.external is not None or self._orders.unknown:
                 _note_unknown(self._orders, order)
         for deal in changes.deals:
             if self._deals.put(deal):
-                self._deals_by_order[deal.order_id].append(deal.id)
+                self._deals_by_order[deal.order_id] = (*self._deals_by_order.get(deal.order_id, ()), deal.id)
             if deal.external is not None or self._deals.unknown:
                 _note_unknown(self._deals, deal)
         for position in changes.positions.values():
@@ -467,11 +495,8 @@ class MemoryStore:
         return nullcontext()
 
     def _check_claims(self, claims: list[Claim]) -> None:
-        first = claims[0]
-        if len(claims) == 1 and (first.account_id, first.client_order_id) not in self._claims:
-            return
-        names = [(claim.account_id, claim.client_order_id) for claim in claims]
-        if len(set(names)) < len(names) or not self._claims.keys().isdisjoint(names):
+        names = {(claim.account_id, claim.client_order_id) for claim in claims}
+        if len(names) < len(claims) or any(name in self._claims[account_id] for account_id, name in names):
             raise StoreError("a client order id is claimed already")
 
     def _put_events(self, events: list[Event]) -> None:
@@ -505,54 +530,55 @@ class MemoryStore:
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
-        named = self._named_orders(wanted)
-        rows = _covered(self._orders, wanted) if named is None else self._orders.among(named, wanted)
-        rows = _dated(_of_book(rows, wanted, self._orders.unknown), wanted, "updated_at")
+        named, table = self._named_orders(wanted), self._orders
+        rows = _covered(table, wanted) if named is None else table.among(named, wanted)
+        rows = table.dated(_of_book(table, rows, wanted), wanted, "updated_at")
         if wanted.position_id is not None:
-            rows = [row for row in rows if row.position_id == wanted.position_id]
+            rows = table.having(rows, "position_id", (wanted.position_id,))
         if wanted.statuses is not None:
-            rows = [row for row in rows if row.status in wanted.statuses]
-        return _page(rows, wanted)
+            rows = table.having(rows, "status", wanted.statuses)
+        return table.page(rows, wanted)
 
     def deals(self, wanted: RowFilter) -> tuple[list[Deal], int]:
         """As `orders`."""
-        named = self._deals_of_named_orders(wanted)
-        rows = _covered(self._deals, wanted) if named is None else self._deals.among(named, wanted)
-        rows = _dated(_of_book(rows, wanted, self._deals.unknown), wanted, "executed_at")
+        named, table = self._deals_of_named_orders(wanted), self._deals
+        rows = _covered(table, wanted) if named is None else table.among(named, wanted)
+        rows = table.dated(_of_book(table, rows, wanted), wanted, "executed_at")
         if wanted.position_id is not None:
-            rows = [row for row in rows if row.position_id == wanted.position_id]
-        return _page(rows, wanted)
+            rows = table.having(rows, "position_id", (wanted.position_id,))
+        return table.page(rows, wanted)
 
     def positions(self, wanted: RowFilter) -> tuple[list[Position], int]:
         """As `orders`."""
-        named = self._deals_of_named_orders(wanted)
+        named, table = self._deals_of_named_orders(wanted), self._positions
         if wanted.position_id is not None:
-            rows = self._positions.among([wanted.position_id], wanted)
+            rows = table.among([wanted.position_id], wanted)
         else:
-            rows = _covered(self._positions, wanted)
+            rows = _covered(table, wanted)
         if named is not None:
-            touched = {deal.position_id for deal in self._deals.by_id(named)}
-            rows = [row for row in rows if row.id in touched]
-        rows = _dated(_of_book(rows, wanted, self._positions.unknown), wanted, "updated_at")
+            at = self._deals.at("position_id")
+            rows = table.having(rows, "id", {deal[at] for deal in self._deals.by_id(named)})
+        rows = table.dated(_of_book(table, rows, wanted), wanted, "updated_at")
         if wanted.statuses is not None:
-            rows = [row for row in rows if row.state in wanted.statuses]
-        return _page(rows, wanted)
+            rows = table.having(rows, "state", wanted.statuses)
+        return table.page(rows, wanted)
 
     def ledger(self, wanted: RowFilter) -> tuple[list[LedgerEntry], int]:
         """As `orders`."""
-        rows = _dated(self._ledger.covered(wanted), wanted, "created_at")
+        table = self._ledger
+        rows = table.dated(table.covered(wanted), wanted, "created_at")
         if wanted.currency is not None:
-            rows = [row for row in rows if row.currency == wanted.currency]
+            rows = table.having(rows, "currency", (wanted.currency,))
         if wanted.kind is not None:
-            rows = [row for row in rows if row.kind == wanted.kind]
-        return _page(rows, wanted)
+            rows = table.having(rows, "kind", (wanted.kind,))
+        return table.page(rows, wanted)
 
     def _named_orders(self, wanted: RowFilter) -> list[int] | None:
         """Ids of the orders that the filter names, None when it names none."""
         if wanted.client_order_id is None:
             return None if wanted.order_id is None else [wanted.order_id]
         found = [
-            self._orders_by_client_id.get((account_id, wanted.client_order_id))
+            self._orders_by_client_id[account_id].get(wanted.client_order_id)
             for account_id in wanted.account_ids
         ]
         ids = [order_id for order_id in found if order_id is not None]
@@ -566,19 +592,23 @@ class MemoryStore:
 
     def orders_by_id(self, ids: Sequence[int]) -> list[Order]:
         """Those that exist, in the order asked."""
-        return self._orders.by_id(ids)
+        return self._orders.unpacked(self._orders.by_id(ids))
 
     def deals_by_id(self, ids: Sequence[int]) -> list[Deal]:
         """As `orders_by_id`."""
-        return self._deals.by_id(ids)
+        return self._deals.unpacked(self._deals.by_id(ids))
 
     def positions_by_id(self, ids: Sequence[int]) -> list[Position]:
         """As `orders_by_id`."""
-        return self._positions.by_id(ids)
+        return self._positions.unpacked(self._positions.by_id(ids))
 
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""
-        return self._claims.get((account_id, client_order_id))
+        kept = self._claims[account_id].get(client_order_id)
+        if kept is None:
+            return None
+        order_id, command_id, source, strategy_id = kept
+        return Claim(account_id, client_order_id, order_id, command_id, written(source), strategy_id)
 
     def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
         """Events after a cursor, ascending; None as the protocol says."""
@@ -619,4 +649,7 @@ class MemoryStore:
         """Nothing to release."""
 
 
-_row_id: Callable[[Order | Position], int] = attrgetter("id")
+def _open_rows(table: _Table[_Book], name: str, states: Iterable[str]) -> list[_Book]:
+    """By id, those that may still change."""
+    rows = table.having([*table.rows.values()], name, frozenset(states))
+    return table.unpacked(sorted(rows, key=itemgetter(table.at("id"))))

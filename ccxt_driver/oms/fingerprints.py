@@ -1,0 +1,72 @@
+"""What a payload asked for, as one text: to know it again when its client order id comes a second time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
+
+from ccxt_driver.contract.commands import ClosePosition, SendOrder, TimeInForce
+from ccxt_driver.contract.values import format_decimal
+
+Payload = SendOrder | ClosePosition
+"""Of the commands that make an order."""
+Given = tuple[str, tuple[str, ...], tuple[Any, ...]]
+"""The kind of a payload, the fields that it gave, and their values: nearly always texts and numbers."""
+
+_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    kind.__name__: {
+        name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()
+    }
+    for kind in (SendOrder, ClosePosition)
+}
+"""Of each payload, in the order of its fields."""
+
+
+@lru_cache(maxsize=1024)
+def _reader(kind: str, names: frozenset[str]) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+    """Fields in the order of the class, whatever the order they came in, and what reads them.
+
+    Programs use few combinations.
+    """
+    ordered = tuple(name for name in _DEFAULTS[kind] if name in names)
+    read = attrgetter(*("side._value_" if name == "side" else name for name in ordered))
+    return ordered, read if len(ordered) > 1 else lambda payload: (read(payload),)
+
+
+def given(payload: Payload) -> Given:
+    """What a payload without parameters says, for `written` to make the fingerprint of when it is needed."""
+    kind = type(payload).__name__
+    names, read = _reader(kind, frozenset(payload.model_fields_set))  # what was not given is the default
+    return kind, names, read(payload)
+
+
+def written(source: Given | str) -> str:
+    """The fingerprint of what was given; one that is written already stays as it is."""
+    if isinstance(source, str):
+        return source
+    kind, names, values = source
+    parts = [kind]
+    defaults = _DEFAULTS[kind]
+    for name, value in zip(names, values, strict=True):
+        if value == defaults[name] or value is TimeInForce.GTC:
+            continue  # GTC is what an order has that says nothing
+        if isinstance(value, Decimal):
+            value = format_decimal(value)
+        elif isinstance(value, dict):
+            value = json.dumps(value, sort_keys=True, default=repr)
+        elif type(value) is str and name != "side":
+            value = repr(value)  # a new line in it does not pass for another field
+        parts.append(f"{name}={value}")
+    return "\n".join(parts)
+
+
+def fingerprint(payload: Payload) -> str:
+    """The payload as one text: equal for payloads that mean the same.
+
+    Fields with their default do not show, decimals count by value, and order does not matter.
+    """
+    return written(given(payload))

@@ -1,0 +1,87 @@
+"""Rows of the memory store as plain tuples: smaller than entities, and no work for Python's collector.
+
+A tuple that holds nothing but texts and numbers is not looked at by the collector any more, however many
+there are. Enums would be: they are kept by their values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar, cast
+
+from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
+
+from .entities import Deal, LedgerEntry, Order, Position
+
+Packed = tuple[Any, ...]
+_Entity = TypeVar("_Entity", Order, Deal, Position, LedgerEntry)
+_ENUMS: Final[dict[str, type[Enum]]] = {
+    kind.__name__: kind for kind in (Side, OrderStatus, TimeInForce, PositionState, LedgerKind)
+}
+
+
+class Packing(Generic[_Entity]):
+    """One kind of entity and its tuples.
+
+    :param seldom: fields that nearly all leave at their default: they take one place together
+    """
+
+    def __init__(self, kind: type[_Entity], seldom: Iterable[str] = ()) -> None:
+        fields = {field.name: field for field in dataclasses.fields(cast("type[Any]", kind))}
+        self._kind = kind
+        self._seldom = tuple(seldom)
+        self._names = tuple(name for name in fields if name not in self._seldom)
+        self._enums = [
+            (name, _ENUMS[str(fields[name].type)]) for name in self._names if fields[name].type in _ENUMS
+        ]
+        by_value = {name for name, _ in self._enums}
+        self._read = attrgetter(*(f"{name}._value_" if name in by_value else name for name in self._names))
+        self._read_seldom = attrgetter(*self._seldom) if self._seldom else _nothing
+        self._defaults = tuple(
+            field.default_factory() if callable(field.default_factory) else field.default
+            for field in (fields[name] for name in self._seldom)
+        )
+
+    def at(self, name: str) -> int:
+        """Where a field is in a tuple; an enum is there by its value."""
+        return self._names.index(name)
+
+    def pack(self, entity: _Entity) -> Packed:
+        """An entity as it is now."""
+        seldom = self._read_seldom(entity)
+        return (*self._read(entity), None if seldom == self._defaults else seldom)
+
+    def unpack(self, packed: Packed) -> _Entity:
+        """A new object of the entity."""
+        values = dict(zip(self._names, packed, strict=False))
+        for name, kind in self._enums:
+            values[name] = kind(values[name])
+        if packed[-1] is not None:
+            values.update(zip(self._seldom, packed[-1], strict=True))
+        return self._kind(**values)
+
+
+def _nothing(entity: object) -> tuple[()]:
+    return ()
+
+
+ORDERS: Final = Packing(
+    Order,
+    (
+        *("previous_position_id", "reason", "comment", "stop_loss", "stop_gain"),
+        *("edit_replace_state", "edit_replace_at"),
+        *("edit_replace_orphan_order_id", "edit_replace_origin_order_id"),
+        *("time_in_force", "post_only", "reduce_only", "trigger_price", "stop_price", "take_profit_price"),
+        *("trailing_amount", "trailing_percent", "reject_reason", "expire_at", "display_qty"),
+        *("trigger_above", "trail_extreme", "triggered_at", "closes_position", "params", "external"),
+    ),
+)
+DEALS: Final = Packing(Deal, ("previous_position_id", "reason", "comment", "reconciled", "external"))
+POSITIONS: Final = Packing(
+    Position, ("stop_loss", "stop_gain", "reason", "comment", "margin_added", "external")
+)
+LEDGER: Final = Packing(LedgerEntry)
