@@ -45,7 +45,7 @@ class UsualCommand(NamedTuple):
 
 
 def usual_command(body: Any) -> UsualCommand | None:
-    """An order of symbol, side, type, `qty` as a text, client order id and perhaps a price; or a cancellation.
+    """An order of symbol, side, type, `qty` as a text, client order id and perhaps a price; or its end.
 
     :returns: with the payload that `COMMAND` makes of the body; None for anything else, to be validated
     """

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ccxt_driver.contract.commands import Side, TimeInForce
-from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import (
     OPEN_STATUSES,
     DealRow,
@@ -29,7 +28,6 @@ from ccxt_driver.contract.values import format_decimal, format_time
 from .fingerprints import Given, written
 
 ZERO: Final = Decimal(0)
-_BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
 
 # Rows take `_value_` of an enum: `value` is a property in Python, and costs more than the rest of the field.
 
@@ -266,8 +264,7 @@ class Deal:
         return row
 
 
-@dataclass(slots=True)
-class PositionValues:
+class PositionValues(NamedTuple):
     """What a position is worth at a price: **[feature position_values]**."""
 
     unrealized_pnl: Decimal | None = None
@@ -494,9 +491,9 @@ class Claim:
     strategy_id: int
 
     @property
-    def source(self) -> Given | str:
-        """What `fingerprints.written` makes the fingerprint of, or that itself."""
-        return self.fingerprint
+    def source(self) -> Given:
+        """What `fingerprints.written` makes the fingerprint of."""
+        return (self.fingerprint,)
 
 
 class ClaimOfGiven(Claim):
@@ -546,26 +543,10 @@ class Event:
     payload: dict[str, Any]
     strategy_id: int | None
 
-
-class BalanceEvent(Event):
-    """`balance_updated`, with the figures of its time: seldom read, it is written down only then."""
-
-    __slots__ = ("_currency", "_free", "_total")
-
-    def __init__(self, account_id: int, ts_ms: int, currency: str, free: Decimal, total: Decimal) -> None:
-        self.account_id = account_id
-        self.seq = 0
-        self.ts_ms = ts_ms
-        self.name = _BALANCE_UPDATED
-        self.strategy_id = None
-        self._currency = currency
-        self._free = free
-        self._total = total
-
     @property
-    def payload(self) -> dict[str, Any]:  # type: ignore[override]  # read like the field
-        """The wire form, anew each time."""
-        return balance_row(self.account_id, self._currency, self._free, self._total)
+    def symbol(self) -> str | None:
+        """The market that it is of, if it is of one."""
+        return self.payload.get("symbol")
 
 
 def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> dict[str, Any]:

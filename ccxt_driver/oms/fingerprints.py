@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
@@ -14,8 +14,11 @@ from ccxt_driver.contract.values import format_decimal
 
 Payload = SendOrder | ClosePosition
 """Of the commands that make an order."""
-Given = tuple[str, tuple[str, ...], tuple[Any, ...]]
-"""The kind of a payload, the fields that it gave, and their values: nearly always texts and numbers."""
+Given = Sequence[Any]
+"""The kind of a payload, the fields that it gave, and their values: nearly always texts and numbers.
+
+Of a fingerprint that is written already it is that alone.
+"""
 
 _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     kind.__name__: {
@@ -41,14 +44,14 @@ def given(payload: Payload) -> Given:
     """What a payload without parameters says, for `written` to make the fingerprint of when it is needed."""
     kind = type(payload).__name__
     names, read = _reader(kind, frozenset(payload.model_fields_set))  # what was not given is the default
-    return kind, names, read(payload)
+    return kind, names, *read(payload)
 
 
-def written(source: Given | str) -> str:
-    """The fingerprint of what was given; one that is written already stays as it is."""
-    if isinstance(source, str):
-        return source
-    kind, names, values = source
+def written(source: Given) -> str:
+    """The fingerprint of what was given."""
+    if len(source) == 1:
+        return str(source[0])
+    kind, names, *values = source
     parts = [kind]
     defaults = _DEFAULTS[kind]
     for name, value in zip(names, values, strict=True):

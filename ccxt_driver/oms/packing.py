@@ -7,9 +7,9 @@ there are. Enums would be: they are kept by their values.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ccxt_driver.contract.commands import Side, TimeInForce
@@ -18,7 +18,7 @@ from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 from .entities import Deal, LedgerEntry, Order, Position
 
 Packed = tuple[Any, ...]
-_Entity = TypeVar("_Entity", Order, Deal, Position, LedgerEntry)
+_Entity = TypeVar("_Entity")
 _ENUMS: Final[dict[str, type[Enum]]] = {
     kind.__name__: kind for kind in (Side, OrderStatus, TimeInForce, PositionState, LedgerKind)
 }
@@ -32,13 +32,17 @@ class Packing(Generic[_Entity]):
 
     def __init__(self, kind: type[_Entity], seldom: Iterable[str] = ()) -> None:
         fields = {field.name: field for field in dataclasses.fields(cast("type[Any]", kind))}
-        self._kind = kind
+        self._kind: Callable[..., _Entity] = kind
         self._seldom = tuple(seldom)
         self._names = tuple(name for name in fields if name not in self._seldom)
         self._enums = [
-            (name, _ENUMS[str(fields[name].type)]) for name in self._names if fields[name].type in _ENUMS
+            (place, _ENUMS[str(fields[name].type)])
+            for place, name in enumerate(self._names)
+            if fields[name].type in _ENUMS
         ]
-        by_value = {name for name, _ in self._enums}
+        packed = (*self._names, *self._seldom)
+        self._in_order = itemgetter(*map(packed.index, fields))
+        by_value = {self._names[place] for place, _ in self._enums}
         self._read = attrgetter(*(f"{name}._value_" if name in by_value else name for name in self._names))
         self._read_seldom = attrgetter(*self._seldom) if self._seldom else _nothing
         self._defaults = tuple(
@@ -57,12 +61,13 @@ class Packing(Generic[_Entity]):
 
     def unpack(self, packed: Packed) -> _Entity:
         """A new object of the entity."""
-        values = dict(zip(self._names, packed, strict=False))
-        for name, kind in self._enums:
-            values[name] = kind(values[name])
-        if packed[-1] is not None:
-            values.update(zip(self._seldom, packed[-1], strict=True))
-        return self._kind(**values)
+        values: list[Any] = [*packed]
+        seldom = values.pop()
+        for place, kind in self._enums:
+            values[place] = kind(values[place])
+        if seldom is None:
+            return self._kind(**dict(zip(self._names, values, strict=True)))
+        return self._kind(*self._in_order((*values, *seldom)))
 
 
 def _nothing(entity: object) -> tuple[()]:

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from ccxt_driver.contract.rows import OPEN_STATUSES
 
+from . import outbox
 from .entities import (
     OPEN_STATES,
     Account,
@@ -31,6 +32,7 @@ from .entities import (
     Strategy,
 )
 from .fingerprints import written
+from .outbox import Source, source_of
 from .packing import DEALS, LEDGER, ORDERS, POSITIONS, Packed, Packing
 
 
@@ -261,7 +263,7 @@ class _Table(Generic[_Row]):
         self.unknown: set[int] = set()
         """Ids of the rows that the OMS does not know."""
         self.at = packing.at
-        self._packing = packing
+        self._packing: Packing[_Row] = packing
         self._id_at = packing.at("id")
         self._account_at = packing.at("account_id")
         self._time_at = packing.at(time)
@@ -385,19 +387,21 @@ def _of_book(table: _Table[_Book], rows: list[Packed], wanted: RowFilter) -> lis
 class _EventLog:
     """Events of one account; the list starts at `first`, the last seq that is gone plus one."""
 
-    __slots__ = ("_first", "_keep", "_list")
+    __slots__ = ("_account_id", "_first", "_keep", "_list")
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, account_id: int, keep: int) -> None:
+        self._account_id = account_id
         self._keep = keep
         self._first = 1
-        self._list: list[Event] = []
+        self._list: list[Source] = []
+        """Time, name and strategy of each, and what it is written from."""
 
     @property
     def last_seq(self) -> int:
         return self._first + len(self._list) - 1
 
     def extend(self, events: Iterable[Event]) -> None:
-        self._list.extend(events)
+        self._list += [(event.ts_ms, event.name, event.strategy_id, *source_of(event)) for event in events]
         if len(self._list) >= 2 * self._keep:
             surplus = len(self._list) - self._keep
             del self._list[:surplus]
@@ -408,7 +412,10 @@ class _EventLog:
         if seq > last or seq < last - self._keep:
             return None
         start = seq + 1 - self._first
-        return self._list[start : start + limit]
+        return [
+            Event(self._account_id, seq + number, ts_ms, name, outbox.written(source), strategy_id)
+            for number, (ts_ms, name, strategy_id, *source) in enumerate(self._list[start : start + limit], 1)
+        ]
 
 
 class MemoryStore:
@@ -466,7 +473,7 @@ class MemoryStore:
         for entry in changes.ledger:
             self._ledger.put(entry)
         for claim in changes.claims:
-            kept = claim.order_id, claim.command_id, claim.source, claim.strategy_id
+            kept = claim.order_id, claim.command_id, claim.strategy_id, *claim.source
             self._claims[claim.account_id][claim.client_order_id] = kept
         if changes.balances:
             self._balances.update(changes.balances)
@@ -525,7 +532,7 @@ class MemoryStore:
     def _log_of(self, account_id: int) -> _EventLog:
         log = self._events.get(account_id)
         if log is None:
-            log = self._events[account_id] = _EventLog(self._keep_events)
+            log = self._events[account_id] = _EventLog(account_id, self._keep_events)
         return log
 
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
@@ -607,7 +614,7 @@ class MemoryStore:
         kept = self._claims[account_id].get(client_order_id)
         if kept is None:
             return None
-        order_id, command_id, source, strategy_id = kept
+        order_id, command_id, strategy_id, *source = kept
         return Claim(account_id, client_order_id, order_id, command_id, written(source), strategy_id)
 
     def events(self, account_id: int, after_seq: int, limit: int) -> list[Event] | None:
