@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Final
 
 from ccxt_driver.contract.commands import ClosePosition, SendOrder, TimeInForce
 from ccxt_driver.contract.values import format_decimal
+
+from .reading import reader
 
 Payload = SendOrder | ClosePosition
 """Of the commands that make an order."""
@@ -36,15 +37,14 @@ def _reader(kind: str, names: frozenset[str]) -> tuple[tuple[str, ...], Callable
     Programs use few combinations.
     """
     ordered = tuple(name for name in _DEFAULTS[kind] if name in names)
-    read = attrgetter(*("side._value_" if name == "side" else name for name in ordered))
-    return ordered, read if len(ordered) > 1 else lambda payload: (read(payload),)
+    return ordered, reader(f"row[{name!r}]{'._value_' if name == 'side' else ''}" for name in ordered)
 
 
 def given(payload: Payload) -> Given:
     """What a payload without parameters says, for `written` to make the fingerprint of when it is needed."""
     kind = type(payload).__name__
     names, read = _reader(kind, frozenset(payload.model_fields_set))  # what was not given is the default
-    return kind, names, *read(payload)
+    return kind, names, *read(payload.__dict__)
 
 
 def written(source: Given) -> str:

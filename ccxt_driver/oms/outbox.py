@@ -13,7 +13,7 @@ from typing import Any, Final
 from ccxt_driver.contract.events import EventName
 
 from .entities import Deal, Event, Order, Position, PositionValues, balance_row
-from .packing import DEALS, ORDERS, POSITIONS
+from .packing import DEALS, ORDERS, POSITIONS, Packed
 
 Source = Sequence[Any]
 """First the kind, then what the writer of that kind takes."""
@@ -64,25 +64,31 @@ class LazyEvent(Event):
         return self._payload
 
 
-def order_updated(order: Order, now: int) -> LazyEvent:
-    """An order as it is now."""
-    source = _ORDER, ORDERS.pack(order)
+def order_updated(order: Order, packed: Packed, now: int) -> LazyEvent:
+    """An order as it is now.
+
+    :param packed: the same
+    """
+    source = _ORDER, packed
     return LazyEvent(order.account_id, now, _ORDER_UPDATED, order.strategy_id, order.symbol, source)
 
 
-def deal_created(deal: Deal, now: int) -> LazyEvent:
-    """A deal as it is now."""
-    return LazyEvent(
-        deal.account_id, now, _DEAL_CREATED, deal.strategy_id, deal.symbol, (_DEAL, DEALS.pack(deal))
-    )
+def deal_created(deal: Deal, packed: Packed, now: int) -> LazyEvent:
+    """A deal as it is now.
+
+    :param packed: the same
+    """
+    source = _DEAL, packed
+    return LazyEvent(deal.account_id, now, _DEAL_CREATED, deal.strategy_id, deal.symbol, source)
 
 
-def position_updated(position: Position, values: PositionValues, now: int) -> LazyEvent:
+def position_updated(position: Position, packed: Packed, values: PositionValues, now: int) -> LazyEvent:
     """A position as it is now.
 
+    :param packed: the same
     :param values: of now
     """
-    source = _POSITION, POSITIONS.pack(position), tuple(values)
+    source = _POSITION, packed, tuple(values)
     account_id, strategy_id = position.account_id, position.strategy_id
     return LazyEvent(account_id, now, _POSITION_UPDATED, strategy_id, position.symbol, source)
 

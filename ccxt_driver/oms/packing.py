@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from enum import Enum
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ccxt_driver.contract.commands import Side, TimeInForce
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 
 from .entities import Deal, LedgerEntry, Order, Position
+from .reading import reader
 
 Packed = tuple[Any, ...]
 _Entity = TypeVar("_Entity")
@@ -43,8 +44,8 @@ class Packing(Generic[_Entity]):
         packed = (*self._names, *self._seldom)
         self._in_order = itemgetter(*map(packed.index, fields))
         by_value = {self._names[place] for place, _ in self._enums}
-        self._read = attrgetter(*(f"{name}._value_" if name in by_value else name for name in self._names))
-        self._read_seldom = attrgetter(*self._seldom) if self._seldom else _nothing
+        self._read = reader(f"row.{name}{'._value_' if name in by_value else ''}" for name in self._names)
+        self._read_seldom = reader(f"row.{name}" for name in self._seldom)
         self._defaults = tuple(
             field.default_factory() if callable(field.default_factory) else field.default
             for field in (fields[name] for name in self._seldom)
@@ -68,10 +69,6 @@ class Packing(Generic[_Entity]):
         if seldom is None:
             return self._kind(**dict(zip(self._names, values, strict=True)))
         return self._kind(*self._in_order((*values, *seldom)))
-
-
-def _nothing(entity: object) -> tuple[()]:
-    return ()
 
 
 ORDERS: Final = Packing(

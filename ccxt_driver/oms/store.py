@@ -46,7 +46,7 @@ class Changes:
     # Not a dataclass: its factories cost twice as much, and every order makes one of these.
     __slots__ = (
         *("accounts", "balances", "claims", "deals", "events"),
-        *("ledger", "orders", "positions", "settings", "strategies"),
+        *("ledger", "orders", "packed", "positions", "settings", "strategies"),
     )
 
     def __init__(
@@ -72,6 +72,8 @@ class Changes:
         self.claims = [] if claims is None else claims
         self.events = [] if events is None else events
         self.settings = {} if settings is None else settings
+        self.packed: dict[int, Packed] = {}
+        """Rows that were packed already, by the `id` of their object: events share them."""
 
 
 @dataclass(slots=True)
@@ -270,10 +272,14 @@ class _Table(Generic[_Row]):
         self._by_account: dict[int, tuple[array[int], array[int]]] = {}
         """Times and ids of the rows of each account."""
 
-    def put(self, row: _Row) -> bool:
-        """Add or replace; whether it is new."""
+    def put(self, row: _Row, packed: Packed | None = None) -> bool:
+        """Add or replace; whether it is new.
+
+        :param packed: the same, where it has been packed already
+        """
         row_id = row.id
-        packed = self._packing.pack(row)
+        if packed is None:
+            packed = self._packing.pack(row)
         known = row_id in self.rows
         self.rows[row_id] = packed
         if known:
@@ -482,18 +488,19 @@ class MemoryStore:
         self._settings.update(changes.settings)
 
     def _put_rows(self, changes: Changes) -> None:
+        packed = changes.packed
         for order in changes.orders.values():
-            if self._orders.put(order) and order.client_order_id is not None:
+            if self._orders.put(order, packed.get(id(order))) and order.client_order_id is not None:
                 self._orders_by_client_id[order.account_id][order.client_order_id] = order.id
             if order.external is not None or self._orders.unknown:
                 _note_unknown(self._orders, order)
         for deal in changes.deals:
-            if self._deals.put(deal):
+            if self._deals.put(deal, packed.get(id(deal))):
                 self._deals_by_order[deal.order_id] = (*self._deals_by_order.get(deal.order_id, ()), deal.id)
             if deal.external is not None or self._deals.unknown:
                 _note_unknown(self._deals, deal)
         for position in changes.positions.values():
-            self._positions.put(position)
+            self._positions.put(position, packed.get(id(position)))
             if position.external is not None or self._positions.unknown:
                 _note_unknown(self._positions, position)
 

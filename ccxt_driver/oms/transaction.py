@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any, Final
 
 from ccxt_driver.contract.events import EventName
@@ -24,6 +23,8 @@ from .entities import (
 )
 from .matching.liquidity import Liquidity
 from .outbox import balance_updated, deal_created, order_updated, position_updated
+from .packing import DEALS, ORDERS, POSITIONS
+from .reading import reader
 from .state import AccountState, State, SymbolState
 from .store import Changes
 
@@ -31,13 +32,13 @@ Row = dict[str, Any]
 _Entity = Order | Position | Deal | Account | Strategy
 
 
-def _reader(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+def _reader_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
     names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
-    return attrgetter(*names)
+    return reader(f"row.{name}" for name in names)
 
 
 _FIELDS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
-    kind: _reader(kind) for kind in (Order, Position, Deal, Account, Strategy)
+    kind: _reader_of(kind) for kind in (Order, Position, Deal, Account, Strategy)
 }
 
 
@@ -258,16 +259,20 @@ class Transaction:
         changes, now = self.changes, self.now
         events, quiet = changes.events, self._quiet
         # Deals come first: whoever follows the events then knows all of an order that has filled.
+        packed = changes.packed
         for deal in changes.deals:
+            packed[id(deal)] = row = DEALS.pack(deal)
             if deal.external is not _UNKNOWN and deal.id not in self._moved:
-                events.append(deal_created(deal, now))
+                events.append(deal_created(deal, row, now))
         for order in changes.orders.values():
+            packed[id(order)] = row = ORDERS.pack(order)
             if order.external is not _UNKNOWN and not (quiet and order.id in quiet):
-                events.append(order_updated(order, now))
+                events.append(order_updated(order, row, now))
         for position in changes.positions.values():
+            packed[id(position)] = row = POSITIONS.pack(position)
             if position.external is not _UNKNOWN:
                 values = self.position_values[position.id] = self._values(position, now)
-                events.append(position_updated(position, values, now))
+                events.append(position_updated(position, row, values, now))
         accounts = self.state.accounts
         for account_id, currency in self._balances:
             account = accounts[account_id]
