@@ -20,7 +20,7 @@ from ccxt_driver.contract.values import (
     parse_decimal_text,
     parse_time,
 )
-from ccxt_driver.mappers.values import ZERO, in_usual_context
+from ccxt_driver.mappers.values import ZERO
 
 from .configuration import identifier
 from .host import Host
@@ -242,21 +242,23 @@ class OrderRequests(Host):
     ) -> str:
         """A number of the caller's as it is sent."""
         step = self._step_of(market, kind)
-        usual = None if step is None or type(value) not in _USUAL_NUMBERS else _sent(value, step, to_step)
-        if usual is None:
-            number = self._exact(field, value)
-            if step is not None:
-                rounded = to_step(number, step)
-            else:
-                rounded = self._rounded_by_ccxt(by_ccxt, market, kind, number)
-            if not rounded:
-                raise ccxt.InvalidOrder(
-                    f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
-                    f"minimum {kind} precision of {market['precision'][kind]}"
-                )
-            usual = rounded, format_decimal(rounded)
-        self._check_limits(market, kind, field, usual[0])
-        return usual[1]
+        if step is not None and type(value) in _USUAL_NUMBERS:
+            limits = market["limits"].get(kind) or _NO_LIMITS
+            sent = _sent(value, step, to_step, limits.get("min"), limits.get("max"))
+            if sent is not None:
+                return sent
+        number = self._exact(field, value)
+        if step is not None:
+            rounded = to_step(number, step)
+        else:
+            rounded = self._rounded_by_ccxt(by_ccxt, market, kind, number)
+        if not rounded:
+            raise ccxt.InvalidOrder(
+                f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
+                f"minimum {kind} precision of {market['precision'][kind]}"
+            )
+        self._check_limits(market, kind, field, rounded)
+        return format_decimal(rounded)
 
     def _step_of(self, market: dict[str, Any], kind: str) -> Decimal | None:
         """The market's step; None leaves the rounding to ccxt, or to a subclass that has its own.
@@ -285,13 +287,11 @@ class OrderRequests(Host):
         return Decimal(rounding(market["symbol"], format_decimal(number)))
 
     def _check_limits(self, market: dict[str, Any], kind: str, field: str, value: Decimal) -> None:
-        limits = market["limits"].get(kind)
-        if not limits:
-            return
+        limits = market["limits"].get(kind) or _NO_LIMITS
         lowest, highest = limits.get("min"), limits.get("max")
-        if lowest is not None and value < _limit(lowest):
+        if _is_below(value, lowest):
             self._refuse_limit(market, field, value, f"below its minimum of {lowest}")
-        if highest and value > _limit(highest):
+        if _is_above(value, highest):
             self._refuse_limit(market, field, value, f"above its maximum of {highest}")
 
     def _refuse_limit(self, market: dict[str, Any], field: str, value: Decimal, how: str) -> NoReturn:
@@ -302,8 +302,7 @@ class OrderRequests(Host):
         if "price" in payload and "qty" in payload and market["limits"].get("cost"):
             terms = self._terms_of(market["symbol"])
             qty, price = parse_decimal_text(payload["qty"]), parse_decimal_text(payload["price"])
-            cost = in_usual_context(terms.cost, qty, price)
-            self._check_limits(market, "cost", "cost", cost)
+            self._check_limits(market, "cost", "cost", terms.cost(qty, price))
 
     def _client_order_id(self, params: dict[str, Any]) -> str:
         """The caller's client order id, or a new one; taken out of `params`."""
@@ -552,6 +551,7 @@ def new_client_order_id() -> str:
 _limit = lru_cache(maxsize=1024)(parse_decimal)
 _ToStep = Callable[[Decimal, Decimal], Decimal]
 _USUAL_NUMBERS: Final = frozenset({float, int, str})
+_NO_LIMITS: Final[Mapping[str, Any]] = {}
 
 
 def _down(number: Decimal, step: Decimal) -> Decimal:
@@ -567,14 +567,23 @@ def _nearest(number: Decimal, step: Decimal) -> Decimal:
     return _EXACT.add(rounded, step) if _EXACT.add(excess, excess) >= step else rounded
 
 
+def _is_below(value: Decimal, lowest: Any) -> bool:
+    return lowest is not None and value < _limit(lowest)
+
+
+def _is_above(value: Decimal, highest: Any) -> bool:
+    return bool(highest) and value > _limit(highest)
+
+
 @lru_cache(maxsize=4096, typed=True)  # a program's sizes come again and again, and many of its prices
-def _sent(value: float | str, step: Decimal, to_step: _ToStep) -> tuple[Decimal, str] | None:
-    """A number rounded to a step, and as it is sent; None of one that cannot be sent."""
+def _sent(value: float | str, step: Decimal, to_step: _ToStep, lowest: Any, highest: Any) -> str | None:
+    """A number rounded to a step, as it is sent; None of one that is refused."""
     try:
         rounded = to_step(parse_decimal(value), step)
     except ValueError:
         return None
-    return (rounded, format_decimal(rounded)) if rounded > ZERO else None
+    refused = rounded <= ZERO or _is_below(rounded, lowest) or _is_above(rounded, highest)
+    return None if refused else format_decimal(rounded)
 
 
 @lru_cache(maxsize=1024)

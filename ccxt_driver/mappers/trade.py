@@ -14,6 +14,7 @@ from ccxt_driver.contract.values import format_time, parse_decimal_text, parse_t
 from .values import (
     BEYOND_IDS,
     SIDES,
+    USUAL,
     ZERO,
     Number,
     choice_of,
@@ -45,8 +46,8 @@ class Terms:
 
     def cost(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Value of a fill: in quote units, or in base units for an inverse contract."""
-        size = quantity if self.contract_size == _ONE else quantity * self.contract_size
-        return size / price if self.inverse and price else size * price
+        size = quantity if self.contract_size == _ONE else USUAL.multiply(quantity, self.contract_size)
+        return USUAL.divide(size, price) if self.inverse and price else USUAL.multiply(size, price)
 
     def charged_on(self, symbol: str, currency: str, quantity: Decimal, cost: Decimal) -> Decimal | None:
         """What a fee in a currency is a part of: the cost, or the amount when it is paid in base units.

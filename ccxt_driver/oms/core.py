@@ -99,7 +99,7 @@ class Core:
 
         :param now: the time of all it does
         """
-        return Transaction(self.state, now, self.values, self.free)
+        return Transaction(self.state, now, self.position_row, self.free)
 
     def commit(self, tx: Transaction) -> None:
         """Write a transaction and tell the subscribers; whole or not at all.

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ccxt_driver.contract.commands import Side, TimeInForce
+from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import (
     OPEN_STATUSES,
     DealRow,
@@ -28,6 +29,7 @@ from ccxt_driver.contract.values import format_decimal, format_time
 from .fingerprints import Given, written
 
 ZERO: Final = Decimal(0)
+_BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
 
 # Rows take `_value_` of an enum: `value` is a property in Python, and costs more than the rest of the field.
 
@@ -264,7 +266,8 @@ class Deal:
         return row
 
 
-class PositionValues(NamedTuple):
+@dataclass(slots=True)
+class PositionValues:
     """What a position is worth at a price: **[feature position_values]**."""
 
     unrealized_pnl: Decimal | None = None
@@ -543,10 +546,30 @@ class Event:
     payload: dict[str, Any]
     strategy_id: int | None
 
+
+BalanceFigures = tuple[int, str, Decimal, Decimal]
+"""What `balance_row` takes: account, currency, free and total."""
+
+
+class BalanceEvent(Event):
+    """`balance_updated`, with the figures of its time: seldom read, it is written down only then."""
+
+    __slots__ = ("figures",)
+
+    def __init__(
+        self, account_id: int, currency: str, free: Decimal, total: Decimal, ts_ms: int, seq: int = 0
+    ) -> None:
+        self.account_id = account_id
+        self.seq = seq
+        self.ts_ms = ts_ms
+        self.name = _BALANCE_UPDATED
+        self.strategy_id = None
+        self.figures: BalanceFigures = (account_id, currency, free, total)
+
     @property
-    def symbol(self) -> str | None:
-        """The market that it is of, if it is of one."""
-        return self.payload.get("symbol")
+    def payload(self) -> dict[str, Any]:  # type: ignore[override]  # read like the field
+        """The wire form, anew each time."""
+        return balance_row(*self.figures)
 
 
 def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> dict[str, Any]:

@@ -35,5 +35,5 @@ def of_prices(symbols: Iterable[str]) -> MarketNews:
 def of_events(events: Iterable[Event]) -> MarketNews:
     """What committed events do to order books."""
     return MarketNews(
-        books=frozenset(event.symbol for event in events if event.name in _MOVES_A_BOOK and event.symbol)
+        books=frozenset(event.payload["symbol"] for event in events if event.name in _MOVES_A_BOOK)
     )

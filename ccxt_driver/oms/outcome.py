@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ccxt_driver.contract.codes import ErrorCode
 
-from .entities import Deal, Position, Principal
+from .entities import Principal
 from .refusals import Refusal
 from .transaction import Row, Transaction
 
@@ -25,8 +25,8 @@ class Outcome:
     order_id: int | None = None
     order: Row | None = None
     orders: list[Row] | None = None
-    deals: list[Row] = field(default_factory=list)
-    positions: list[Row] = field(default_factory=list)
+    deals: list[Row] | tuple[()] = ()
+    positions: list[Row] | tuple[()] = ()
     error: Refusal | None = None
     duplicate: bool = False
     result: dict[str, Any] | None = None
@@ -47,8 +47,8 @@ class Outcome:
             answer["order"] = self.order
         if self.orders is not None:
             answer["orders"] = self.orders
-        answer["deals"] = self.deals
-        answer["positions"] = self.positions
+        answer["deals"] = [*self.deals]
+        answer["positions"] = [*self.positions]
         if self.result is not None:
             answer["result"] = self.result
         return answer
@@ -68,24 +68,24 @@ def changed(
     tx: Transaction, principal: Principal, account_id: int, command_id: int, order_id: int | None
 ) -> Outcome:
     """The outcome of a committed transaction: rows of that account that the principal may see."""
-    changes = tx.changes
-    order = None if order_id is None else changes.orders.get(order_id)
+    # Events keep the rows of the transaction; the answer belongs to the caller.
+    order = tx.order_rows.get(order_id) if order_id is not None else None
     return Outcome(
         command_id,
         order_id,
-        order=None if order is None or not order.is_known else order.row(),
-        deals=[deal.row() for deal in changes.deals if _is_own(deal, principal, account_id)],
-        positions=[
-            position.row(tx.position_values[position.id])
-            for position in changes.positions.values()
-            if _is_own(position, principal, account_id)
-        ],
+        order=None if order is None else order.copy(),
+        deals=_own(tx.deal_rows, principal, account_id) if tx.deal_rows else (),
+        positions=_own(tx.position_rows, principal, account_id) if tx.position_rows else (),
     )
 
 
-def _is_own(row: Deal | Position, principal: Principal, account_id: int) -> bool:
+def _own(rows: dict[int, Row], principal: Principal, account_id: int) -> list[Row]:
     everything = principal.strategies is None
-    return row.account_id == account_id and row.is_known and (everything or principal.sees(row.strategy_id))
+    return [
+        row.copy()
+        for row in rows.values()
+        if row["account_id"] == account_id and (everything or principal.sees(row["strategy_id"]))
+    ]
 
 
 def internal_error(error: Exception) -> Refusal:

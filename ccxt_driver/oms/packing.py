@@ -44,21 +44,21 @@ class Packing(Generic[_Entity]):
         packed = (*self._names, *self._seldom)
         self._in_order = itemgetter(*map(packed.index, fields))
         by_value = {self._names[place] for place, _ in self._enums}
-        self._read = reader(f"row.{name}{'._value_' if name in by_value else ''}" for name in self._names)
-        self._read_seldom = reader(f"row.{name}" for name in self._seldom)
-        self._defaults = tuple(
-            field.default_factory() if callable(field.default_factory) else field.default
-            for field in (fields[name] for name in self._seldom)
+        read = [f"row.{name}{'._value_' if name in by_value else ''}" for name in self._names]
+        # A default is one object: who has set a field to an equal one pays for it with some memory.
+        defaults = {name: field.default for name, field in fields.items()}
+        at_default = " and ".join(
+            f"row.{name} is {name}" if defaults[name] is not dataclasses.MISSING else f"not row.{name}"
+            for name in self._seldom
         )
+        seldom = "".join(f"row.{name}, " for name in self._seldom)
+        read.append(f"None if {at_default} else ({seldom})" if self._seldom else "None")
+        self.pack: Callable[[_Entity], Packed] = reader(read, defaults)
+        """The tuple of an entity as it is now."""
 
     def at(self, name: str) -> int:
         """Where a field is in a tuple; an enum is there by its value."""
         return self._names.index(name)
-
-    def pack(self, entity: _Entity) -> Packed:
-        """An entity as it is now."""
-        seldom = self._read_seldom(entity)
-        return (*self._read(entity), None if seldom == self._defaults else seldom)
 
     def unpack(self, packed: Packed) -> _Entity:
         """A new object of the entity."""

@@ -18,11 +18,12 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from ccxt_driver.contract.rows import OPEN_STATUSES
 
-from . import outbox
 from .entities import (
     OPEN_STATES,
     Account,
     ApiKey,
+    BalanceEvent,
+    BalanceFigures,
     Claim,
     Deal,
     Event,
@@ -32,7 +33,6 @@ from .entities import (
     Strategy,
 )
 from .fingerprints import written
-from .outbox import Source, source_of
 from .packing import DEALS, LEDGER, ORDERS, POSITIONS, Packed, Packing
 
 
@@ -46,7 +46,7 @@ class Changes:
     # Not a dataclass: its factories cost twice as much, and every order makes one of these.
     __slots__ = (
         *("accounts", "balances", "claims", "deals", "events"),
-        *("ledger", "orders", "packed", "positions", "settings", "strategies"),
+        *("ledger", "orders", "positions", "settings", "strategies"),
     )
 
     def __init__(
@@ -72,8 +72,6 @@ class Changes:
         self.claims = [] if claims is None else claims
         self.events = [] if events is None else events
         self.settings = {} if settings is None else settings
-        self.packed: dict[int, Packed] = {}
-        """Rows that were packed already, by the `id` of their object: events share them."""
 
 
 @dataclass(slots=True)
@@ -272,14 +270,10 @@ class _Table(Generic[_Row]):
         self._by_account: dict[int, tuple[array[int], array[int]]] = {}
         """Times and ids of the rows of each account."""
 
-    def put(self, row: _Row, packed: Packed | None = None) -> bool:
-        """Add or replace; whether it is new.
-
-        :param packed: the same, where it has been packed already
-        """
+    def put(self, row: _Row) -> bool:
+        """Add or replace; whether it is new."""
         row_id = row.id
-        if packed is None:
-            packed = self._packing.pack(row)
+        packed = self._packing.pack(row)
         known = row_id in self.rows
         self.rows[row_id] = packed
         if known:
@@ -391,26 +385,39 @@ def _of_book(table: _Table[_Book], rows: list[Packed], wanted: RowFilter) -> lis
 
 
 class _EventLog:
-    """Events of one account; the list starts at `first`, the last seq that is gone plus one."""
+    """Events of one account; the lists start at `first`, the last seq that is gone plus one.
 
-    __slots__ = ("_account_id", "_first", "_keep", "_list")
+    A list for each field, as Python's collector has no work with texts, numbers and dicts of them.
+    """
+
+    __slots__ = ("_account_id", "_first", "_keep", "_names", "_payloads", "_strategies", "_times")
 
     def __init__(self, account_id: int, keep: int) -> None:
         self._account_id = account_id
         self._keep = keep
         self._first = 1
-        self._list: list[Source] = []
-        """Time, name and strategy of each, and what it is written from."""
+        self._times: list[int] = []
+        self._names: list[str] = []
+        self._payloads: list[dict[str, Any] | BalanceFigures] = []
+        """The figures of a balance, to be written when they are asked for, or the wire form."""
+        self._strategies: list[int | None] = []
 
     @property
     def last_seq(self) -> int:
-        return self._first + len(self._list) - 1
+        return self._first + len(self._times) - 1
 
     def extend(self, events: Iterable[Event]) -> None:
-        self._list += [(event.ts_ms, event.name, event.strategy_id, *source_of(event)) for event in events]
-        if len(self._list) >= 2 * self._keep:
-            surplus = len(self._list) - self._keep
-            del self._list[:surplus]
+        for event in events:
+            self._times.append(event.ts_ms)
+            self._names.append(event.name)
+            self._payloads.append(event.figures if type(event) is BalanceEvent else event.payload)
+            self._strategies.append(event.strategy_id)
+        if len(self._times) >= 2 * self._keep:
+            surplus = len(self._times) - self._keep
+            columns: tuple[list[Any], ...]
+            columns = self._times, self._names, self._payloads, self._strategies
+            for column in columns:
+                del column[:surplus]
             self._first += surplus
 
     def after(self, seq: int, limit: int) -> list[Event] | None:
@@ -418,9 +425,15 @@ class _EventLog:
         if seq > last or seq < last - self._keep:
             return None
         start = seq + 1 - self._first
+        part = slice(start, start + limit)
+        columns = zip(
+            self._times[part], self._names[part], self._payloads[part], self._strategies[part], strict=True
+        )
         return [
-            Event(self._account_id, seq + number, ts_ms, name, outbox.written(source), strategy_id)
-            for number, (ts_ms, name, strategy_id, *source) in enumerate(self._list[start : start + limit], 1)
+            Event(self._account_id, number, ts_ms, name, payload, strategy_id)
+            if isinstance(payload, dict)
+            else BalanceEvent(*payload, ts_ms, number)
+            for number, (ts_ms, name, payload, strategy_id) in enumerate(columns, seq + 1)
         ]
 
 
@@ -488,19 +501,18 @@ class MemoryStore:
         self._settings.update(changes.settings)
 
     def _put_rows(self, changes: Changes) -> None:
-        packed = changes.packed
         for order in changes.orders.values():
-            if self._orders.put(order, packed.get(id(order))) and order.client_order_id is not None:
+            if self._orders.put(order) and order.client_order_id is not None:
                 self._orders_by_client_id[order.account_id][order.client_order_id] = order.id
             if order.external is not None or self._orders.unknown:
                 _note_unknown(self._orders, order)
         for deal in changes.deals:
-            if self._deals.put(deal, packed.get(id(deal))):
+            if self._deals.put(deal):
                 self._deals_by_order[deal.order_id] = (*self._deals_by_order.get(deal.order_id, ()), deal.id)
             if deal.external is not None or self._deals.unknown:
                 _note_unknown(self._deals, deal)
         for position in changes.positions.values():
-            self._positions.put(position, packed.get(id(position)))
+            self._positions.put(position)
             if position.external is not None or self._positions.unknown:
                 _note_unknown(self._positions, position)
 
@@ -509,6 +521,9 @@ class MemoryStore:
         return nullcontext()
 
     def _check_claims(self, claims: list[Claim]) -> None:
+        first = claims[0]
+        if len(claims) == 1 and first.client_order_id not in self._claims[first.account_id]:
+            return
         names = {(claim.account_id, claim.client_order_id) for claim in claims}
         if len(names) < len(claims) or any(name in self._claims[account_id] for account_id, name in names):
             raise StoreError("a client order id is claimed already")

@@ -12,18 +12,16 @@ from ccxt_driver.contract.rows import LedgerKind
 from .entities import (
     ZERO,
     Account,
+    BalanceEvent,
     Deal,
     Event,
     External,
     LedgerEntry,
     Order,
     Position,
-    PositionValues,
     Strategy,
 )
 from .matching.liquidity import Liquidity
-from .outbox import balance_updated, deal_created, order_updated, position_updated
-from .packing import DEALS, ORDERS, POSITIONS
 from .reading import reader
 from .state import AccountState, State, SymbolState
 from .store import Changes
@@ -43,13 +41,16 @@ _FIELDS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
 
 
 _UNKNOWN: Final = External.UNKNOWN
+_ORDER_UPDATED: Final = EventName.ORDER_UPDATED.value
+_DEAL_CREATED: Final = EventName.DEAL_CREATED.value
+_POSITION_UPDATED: Final = EventName.POSITION_UPDATED.value
 
 
 class Transaction:
     """Collects changes of live rows. `touch_*` goes before a row is changed, `add_*` makes one.
 
     :param now: the time of everything in it
-    :param values: what a position is worth at a moment
+    :param position_row: the wire form of a position with its values of this moment
     :param free: what may be spent of a currency of an account
     """
 
@@ -59,13 +60,15 @@ class Transaction:
         "_free",
         "_liquidity",
         "_moved",
+        "_position_row",
         "_printed",
         "_quiet",
         "_saved",
-        "_values",
         "changes",
+        "deal_rows",
         "now",
-        "position_values",
+        "order_rows",
+        "position_rows",
         "state",
         "swaps_changed",
     )
@@ -74,14 +77,15 @@ class Transaction:
         self,
         state: State,
         now: int,
-        values: Callable[[Position, int], PositionValues],
+        position_row: Callable[[Position, int], Row],
         free: Callable[[AccountState, str, int], Decimal],
     ) -> None:
         self.state = state
         self.now = now
         self.changes = Changes()
-        self.position_values: dict[int, PositionValues] = {}
-        """At its end, of the positions that it has changed."""
+        self.order_rows: dict[int, Row] = {}
+        self.deal_rows: dict[int, Row] = {}
+        self.position_rows: dict[int, Row] = {}
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
         self._commanded = False
         self._quiet: set[int] = set()
@@ -90,7 +94,7 @@ class Transaction:
         self._printed: list[tuple[dict[str, tuple[int, int]], str, tuple[int, int] | None]] = []
         self._moved: dict[int, Deal] = {}
         self._balances: dict[tuple[int, str], None] = {}
-        self._values = values
+        self._position_row = position_row
         self._free = free
 
     # rows
@@ -259,26 +263,27 @@ class Transaction:
         changes, now = self.changes, self.now
         events, quiet = changes.events, self._quiet
         # Deals come first: whoever follows the events then knows all of an order that has filled.
-        packed = changes.packed
         for deal in changes.deals:
-            packed[id(deal)] = row = DEALS.pack(deal)
-            if deal.external is not _UNKNOWN and deal.id not in self._moved:
-                events.append(deal_created(deal, row, now))
+            if deal.external is _UNKNOWN:
+                continue
+            row = self.deal_rows[deal.id] = deal.row()
+            if deal.id not in self._moved:
+                events.append(Event(deal.account_id, 0, now, _DEAL_CREATED, row, deal.strategy_id))
         for order in changes.orders.values():
-            packed[id(order)] = row = ORDERS.pack(order)
-            if order.external is not _UNKNOWN and not (quiet and order.id in quiet):
-                events.append(order_updated(order, row, now))
+            if (quiet and order.id in quiet) or order.external is _UNKNOWN:
+                continue
+            row = self.order_rows[order.id] = order.row()
+            events.append(Event(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
         for position in changes.positions.values():
-            packed[id(position)] = row = POSITIONS.pack(position)
-            if position.external is not _UNKNOWN:
-                values = self.position_values[position.id] = self._values(position, now)
-                events.append(position_updated(position, row, values, now))
+            if position.external is _UNKNOWN:
+                continue
+            row = self.position_rows[position.id] = self._position_row(position, now)
+            events.append(Event(position.account_id, 0, now, _POSITION_UPDATED, row, position.strategy_id))
         accounts = self.state.accounts
         for account_id, currency in self._balances:
             account = accounts[account_id]
             free = self._free(account, currency, now)
-            total = account.totals.get(currency, ZERO)
-            events.append(balance_updated(account_id, currency, free, total, now))
+            events.append(BalanceEvent(account_id, currency, free, account.totals.get(currency, ZERO), now))
         for event in events:
             account = accounts[event.account_id]
             event.seq = account.seq = account.seq + 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any, Final
 
 from ccxt_driver.contract.commands import ClosePosition, SendOrder, Side, TimeInForce
@@ -47,15 +46,15 @@ def is_plain(options: Options) -> bool:
     return options.model_fields_set <= _PLAIN
 
 
-_TRIGGERS: Final = attrgetter(
-    "trigger_price", "stop_price", "take_profit_price", "trailing_amount", "trailing_percent"
-)
-_NO_TRIGGER: Final = (None,) * 5
-
-
 def has_trigger(order: Options | Order) -> bool:
     """Whether an order waits for a price before it is active."""
-    return bool(_TRIGGERS(order) != _NO_TRIGGER)  # all at once: nearly no order has one
+    return (
+        order.trigger_price is not None
+        or order.stop_price is not None
+        or order.take_profit_price is not None
+        or order.trailing_amount is not None
+        or order.trailing_percent is not None
+    )
 
 
 def _triggers(options: Options) -> int:

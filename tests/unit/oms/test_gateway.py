@@ -480,10 +480,7 @@ def test_events_carry_rows_and_ids_in_order(desk: Any) -> None:
     seqs = [event.seq for event in desk.events]
     assert seqs == list(range(seqs[0], seqs[0] + 6))
     assert [event.strategy_id for event in desk.events] == [0, 0, 0, 0, None, None]
-    kept = desk.oms.events(1, seqs[0], 2)
-    assert [(event.seq, event.name, event.payload) for event in kept] == [
-        (event.seq, event.name, event.payload) for event in desk.events[1:3]
-    ]
+    assert desk.oms.events(1, seqs[0], 2) == desk.events[1:3]
     assert desk.oms.last_seq(1) == seqs[-1]
 
 
