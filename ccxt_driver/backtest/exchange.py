@@ -170,12 +170,8 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
         if pull is None or since is not None or params:
             return await super().watch_ohlcv(symbol, timeframe, since, limit, params)
         most = limit if self.newUpdates else None
-        if pull.has_news():
-            found = pull.take(most)
-        elif self.replay.go_to(pull.bars.next_ms):
-            pull.bars.open_next()
-            found = pull.take(most)
-        else:
+        found = pull.at_once(most)
+        if found is None:
             found = await pull.wait(most)
         if self.newUpdates:
             return found

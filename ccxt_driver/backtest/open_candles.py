@@ -36,9 +36,9 @@ class OpenCandles:
         self._share = first_share
         self._pages = pages
         self._bars: Iterator[tuple[Any, ...]] = iter(())
-        self._final: list[Any] = []
+        self._final: tuple[Any, ...] = ()
         """The newest as it will be."""
-        self._following: tuple[Any, ...] | None = None
+        self._following: tuple[Any, ...] = ()
         self._read()
 
     @property
@@ -53,21 +53,24 @@ class OpenCandles:
         rows = self.rows
         if rows and now_ms - rows[-1][0] >= self._length_ms:
             self._fill(now_ms + 1)
-        if len(rows) > 2 * KEPT:
-            del rows[:-KEPT]
 
     def open_next(self) -> None:
         """Close the newest candle, and open the next."""
         rows, following = self.rows, self._following
-        assert following is not None, "there is one until the end"
-        open_ms, first = following[0], following[1]
+        open_ms, first, _, _, _, volume = following
         if rows:
-            rows[-1][:] = self._final
-            if open_ms - rows[-1][0] > self._length_ms:
+            newest = rows[-1]
+            newest[:] = self._final
+            if open_ms - newest[0] > self._length_ms:
                 self._fill(open_ms)
-        rows.append([open_ms, first, first, first, first, following[5] * self._share])
-        self._final = [*following]
-        self._read()
+        rows.append([open_ms, first, first, first, first, volume * self._share])
+        self._final = following
+        try:
+            self._following = following = next(self._bars)
+        except StopIteration:
+            self._read()
+        else:
+            self.next_ms = following[0]
 
     def _fill(self, until_ms: int) -> None:
         """Flat candles after the newest one, those that open before a moment."""
@@ -78,21 +81,20 @@ class OpenCandles:
         rows[-1][:] = self._final
         price = self._final[4]
         while open_ms < until_ms:
-            self._final = [open_ms, price, price, price, price, 0.0]
+            self._final = (open_ms, price, price, price, price, 0.0)
             rows.append([*self._final])
             open_ms = next_open(self._timeframe, open_ms)
 
     def _read(self) -> None:
-        following = next(self._bars, None)
-        while following is None:
-            page = next(self._pages, None)
-            if page is None:
-                self._following, self.next_ms = None, NEVER
-                return
+        """Go on with the next page of the file; forget what is long over."""
+        if len(self.rows) > 2 * KEPT:
+            del self.rows[:-KEPT]
+        for page in self._pages:
             self._bars = zip(*page, strict=True)
-            following = next(self._bars, None)
-        self._following = following
-        self.next_ms = following[0]
+            for following in self._bars:
+                self._following, self.next_ms = following, following[0]
+                return
+        self.next_ms = NEVER
 
     def newest(self, count: int) -> list[list[Any]]:
         """Copies of the newest ones; the last is as it opened."""

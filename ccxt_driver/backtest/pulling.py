@@ -48,19 +48,36 @@ class Pull:
         """The first candle that is to be given next; the newest that was given, as it may change."""
         self._is_left = False
         """Whether it has not been given at all."""
+        self._newest: list[Any] | None = None
+        """The newest candle as the cache has it, the very list; None when it has another."""
         self._round = _Round()
         bars.advance(replay.clock.now_ms())
         if bars.rows:
             self._from_ms, self._is_left = bars.rows[-1][0], True
 
-    def has_news(self) -> bool:
-        """Whether a call returns at once."""
-        bars = self.bars
-        now_ms = self._replay.clock.now_ms()
-        if bars.next_ms <= now_ms:
+    def at_once(self, limit: int | None) -> Candles | None:
+        """What a call returns that does not wait: what is there, or what the next candle brings.
+
+        :param limit: as of `take`
+        :returns: None when something else is due before the next candle
+        """
+        bars, replay = self.bars, self._replay
+        rows, at_ms = bars.rows, bars.next_ms
+        now_ms = replay.clock.now_ms()
+        if at_ms <= now_ms or self._is_left or not rows or rows[-1][0] != self._from_ms:
             bars.advance(now_ms)
-        rows = bars.rows
-        return bool(rows) and (self._is_left or rows[-1][0] != self._from_ms)
+            return self.take(limit) if rows else None
+        if not replay.go_to(at_ms):
+            return None
+        bars.open_next()
+        closed, opened = rows[-2:]
+        if self._newest is None or limit == 1 or closed[0] != self._from_ms:
+            return self.take(limit)
+        self._from_ms = opened[0]
+        self._newest[:] = closed
+        self._newest = [*opened]
+        self._cache.append(self._newest)
+        return [[*closed], [*opened]]
 
     async def wait(self, limit: int | None) -> Candles:
         """What the next candle brings, to all who wait for it.
@@ -94,9 +111,11 @@ class Pull:
         else:
             found = rows[first : first + limit]
             self._from_ms, self._is_left = rows[first + limit][0], True
-        append = self._cache.append
         for candle in found:
-            append([*candle])
+            self._newest = [*candle]
+            self._cache.append(self._newest)
+        if self._cache[-1] is not self._newest:
+            self._newest = None
         return [[*candle] for candle in found]
 
     def cached(self) -> Any:

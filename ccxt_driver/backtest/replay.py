@@ -58,7 +58,7 @@ class Replay:
         """Whether the data has ended."""
         self.failure: BaseException | None = None
         """Why the run cannot be right."""
-        self.on_step: Callable[[], None] = _nothing
+        self.on_step: Callable[[], None] | None = None
         """Called now and then while time passes."""
         self.journal: Journal | None = None
         """Told of every request."""
@@ -84,7 +84,8 @@ class Replay:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass in a script that blocks: what happens meanwhile is settled when somebody asks."""
-        self.on_step()
+        if self.on_step is not None:
+            self.on_step()
         until_ns = self.clock.ns + round(seconds * NS_PER_SECOND)
         if until_ns > self.end_ms * NS_PER_MS:
             self._end(until_ns)
@@ -102,7 +103,8 @@ class Replay:
 
     def idle(self, until: float | None) -> None:
         """The event loop has nothing to do; see `loop.Time`."""
-        self.on_step()
+        if self.on_step is not None:
+            self.on_step()
         clock = self.clock
         timer_ns = None if until is None else clock.start_ns + round(until * NS_PER_SECOND)
         if self.is_over:
@@ -143,15 +145,17 @@ class Replay:
 
         :returns: whether the clock is there; else the one who wants to go has to wait for it
         """
-        if at_ms > self.end_ms or self.first_wait_ms() <= at_ms or self.oms.prices_followed:
+        if at_ms > self.end_ms or (self._waits and self.first_wait_ms() <= at_ms):
             return False
         clock, loop = self.clock, asyncio.get_running_loop()
         ns = at_ms * NS_PER_MS
-        if not isinstance(loop, VirtualLoop) or not loop.is_idle_until((ns - clock.start_ns) / NS_PER_SECOND):
+        if type(loop) is not VirtualLoop or not loop.is_idle_until((ns - clock.start_ns) / NS_PER_SECOND):
             return False
-        if self.oms.is_followed and not self._is_quiet(at_ms):
+        oms = self.oms
+        if oms.is_followed and (oms.prices_followed or not self._is_quiet(at_ms)):
             return False
-        self.on_step()
+        if self.on_step is not None:
+            self.on_step()
         clock.move_to(ns)
         return True
 
@@ -244,7 +248,3 @@ class Replay:
         if self._ends > _POLITE_ENDS:
             raise ReplayOver
         signal.raise_signal(signal.SIGINT)
-
-
-def _nothing() -> None:
-    """Nobody looks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import runpy
 import sys
@@ -47,6 +48,9 @@ def run_script(stage: Stage) -> Ending:
 
     # Deprecated from Python 3.14 on, and the only way to a loop that a script makes by itself.
     asyncio.set_event_loop_policy(VirtualPolicy(replay))
+    # What there is before the script begins stays: it need not be looked at again and again.
+    gc.collect()
+    gc.freeze()
     with patched_time(stage.clock, replay.sleep, refuse):
         ending = _ended(replay, lambda: runpy.run_path(str(path), run_name="__main__"))
     asyncio.set_event_loop_policy(None)
@@ -58,7 +62,8 @@ def replay_journal(stage: Stage, path: Path) -> Ending:
     replay = stage.replay
     for command in read_journal(path):
         replay.clock.move_to(command.at_ms * NS_PER_MS)
-        replay.on_step()
+        if replay.on_step is not None:
+            replay.on_step()
         if replay.journal is not None:
             replay.journal.note(*command)
         do_again(stage.oms, command)

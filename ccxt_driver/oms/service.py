@@ -568,8 +568,8 @@ class EmbeddedOms:
 
     @property
     def is_followed(self) -> bool:
-        """Whether anybody is told of events."""
-        return bool(self._subscribers)
+        """Whether anybody is told of events or of market data."""
+        return bool(self._subscribers or self._price_subscribers)
 
     @property
     def prices_followed(self) -> bool:
