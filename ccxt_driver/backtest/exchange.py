@@ -7,7 +7,7 @@ whose await itself moves the clock to the next candle where nothing else is due 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import ccxt
@@ -17,15 +17,15 @@ from ccxt_driver.exchange._sync import OmsCcxtExchange
 from ccxt_driver.exchange.configuration import EMBEDDED
 from ccxt_driver.exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
 
-from .pulling import Pull
+from .pulling import CandlePull, Pull, TradePull
 
 if TYPE_CHECKING:
-    from ccxt.base.types import Balances
+    from ccxt.base.types import Balances, Trade
 
     from .market import RecordedMarket
-    from .open_candles import OpenCandles
     from .replay import Replay
 
+_Key = tuple[str, str]
 _USUAL_CANDLES: Final = 100
 _MOST_CANDLES: Final = 1000
 _OF_A_GATEWAY: Final = frozenset({"base_url", "oms", "sandbox"})
@@ -132,7 +132,8 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
     """The class with coroutines and streams."""
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
-        self._pulls: dict[tuple[str, str], Pull] = {}
+        self._pulls: dict[_Key, Pull] = {}
+        """By symbol, as it is called or unified, and timeframe; without one those of trades."""
         super().__init__(config)
 
     async def fetch_ohlcv(
@@ -166,48 +167,94 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
         """As live: news come as a candle opens, with what the one before has become."""
         pull = self._pulls.get((symbol, timeframe))
         if pull is None and since is None and not params:
-            pull = await self._begun(symbol, timeframe)
+            pull = await self._candle_pull(symbol, timeframe)
         if pull is None or since is not None or params:
             return await super().watch_ohlcv(symbol, timeframe, since, limit, params)
+        return await self._pulled(pull, limit, 0)
+
+    async def watch_trades(
+        self, symbol: str, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
+    ) -> list[Trade]:
+        """As live: those of one moment come together."""
+        pull = self._pulls.get((symbol, ""))
+        if pull is None and since is None and not params:
+            pull = await self._trade_pull(symbol)
+        if pull is None or since is not None or params:
+            return await super().watch_trades(symbol, since, limit, params)
+        return await self._pulled(pull, limit, "timestamp")
+
+    async def _pulled(self, pull: Pull, limit: Any, time: int | str) -> list[Any]:
+        """What comes next of a file.
+
+        :param time: where a row has its time
+        """
+        if limit is not None:
+            limit = self._list_arguments(None, limit, {})["limit"]
         most = limit if self.newUpdates else None
         found = pull.at_once(most)
         if found is None:
             found = await pull.wait(most)
         if self.newUpdates:
             return found
-        cached: list[list[Any]] = self.filter_by_since_limit(pull.cached(), None, limit, 0, True)
-        return [[*candle] for candle in cached]
+        cached: list[Any] = self.filter_by_since_limit(pull.cache, None, limit, time, True)
+        return [row.copy() for row in cached]
 
-    async def _begun(self, symbol: str, timeframe: str) -> Pull | None:
+    async def _candle_pull(self, symbol: str, timeframe: str) -> Pull | None:
         """A watcher of the candles of a file; None where they are made of something else."""
         unified = await self._symbol(symbol)
-        bars: OpenCandles | None = self.recorded.candles(unified, timeframe)
-        if bars is None:
+        candles = self.recorded.candles(unified, timeframe)
+        if candles is None:
             return None
-        key = (unified, timeframe)
-        pull = self._pulls.get(key)
+
+        def make() -> Pull:
+            caches = self.ohlcvs.setdefault(unified, {})
+            return CandlePull(self.replay, candles, caches, timeframe, self._market_hub().limit("OHLCVLimit"))
+
+        return self._named_pull((symbol, timeframe), (unified, timeframe), make)
+
+    async def _trade_pull(self, symbol: str) -> Pull | None:
+        """A watcher of the trades of a file; None where they are made of something else."""
+        unified = await self._symbol(symbol)
+        ticks = self.recorded.ticks(unified)
+        if ticks is None:
+            return None
+
+        def make() -> Pull:
+            return TradePull(
+                self.replay, ticks, self.trades, unified, self._market_hub().limit("tradesLimit")
+            )
+
+        return self._named_pull((symbol, ""), (unified, ""), make)
+
+    def _named_pull(self, key: _Key, own: _Key, make: Callable[[], Pull]) -> Pull:
+        pull = self._pulls.get(own)
         if pull is None:
-            cache = self.ohlcvs.setdefault(unified, {})
-            kept = self._market_hub().limit("OHLCVLimit")
-            pull = self._pulls[key] = Pull(self.replay, bars, cache, timeframe, kept)
-        self._pulls[symbol, timeframe] = pull
+            pull = self._pulls[own] = make()
+        self._pulls[key] = pull
         return pull
 
     async def un_watch_ohlcv(self, symbol: str, timeframe: str = "1m", params: dict[str, Any] = {}) -> Any:
         """As live."""
-        unified = await self._symbol(symbol)
-        error = ccxt.UnsubscribeError(f"{self.id} ohlcv: un_watch was called")
-        self._end_pulls(error, lambda key: key[0] in (symbol, unified) and key[1] == timeframe)
+        self._end_pull((await self._symbol(symbol), timeframe), "ohlcv")
         return await super().un_watch_ohlcv(symbol, timeframe, params)
+
+    async def un_watch_trades(self, symbol: str, params: dict[str, Any] = {}) -> Any:
+        """As live."""
+        self._end_pull((await self._symbol(symbol), ""), "trades")
+        return await super().un_watch_trades(symbol, params)
+
+    def _end_pull(self, own: _Key, family: str) -> None:
+        pull = self._pulls.get(own)
+        if pull is not None:
+            self._pulls = {key: each for key, each in self._pulls.items() if each is not pull}
+            pull.end(ccxt.UnsubscribeError(f"{self.id} {family}: un_watch was called"))
 
     async def close(self, *args: Any, **named: Any) -> None:
         """As live."""
-        self._end_pulls(ccxt.ExchangeClosedByUser(f"{self.id} closed by user"), lambda key: True)
+        pulls, self._pulls = self._pulls, {}
+        for pull in set(pulls.values()):
+            pull.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by user"))
         await super().close(*args, **named)
-
-    def _end_pulls(self, error: ccxt.BaseError, concerns: Any) -> None:
-        for key in [key for key in self._pulls if concerns(key)]:
-            self._pulls.pop(key).end(error)
 
 
 def _on_replay(config: Mapping[str, Any], replay: Replay) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Final
 
 from ccxt_driver.oms.market.feed import candle_open, next_open
 from ccxt_driver.oms.market.files import FileFeed
-from ccxt_driver.oms.market.listing import UnknownSymbol
 
 from .open_candles import OpenCandles
 from .run import Prices
+from .tick_reader import TickReader
 
 _POINTS: Final = 4
 """Of each path through a candle; the first is its opening."""
@@ -26,6 +26,7 @@ class RecordedMarket:
 
     def __init__(self, feed: FileFeed) -> None:
         self._feed = feed
+        self._symbols = frozenset(market.symbol for market in feed.markets)
         self._candles: dict[tuple[str, str], OpenCandles | None] = {}
 
     def next_news(self, after_ms: int) -> int | None:
@@ -41,6 +42,12 @@ class RecordedMarket:
                 found = OpenCandles(self._feed.bars(symbol), timeframe, 1 / _POINTS)
             self._candles[key] = found
         return self._candles[key]
+
+    def ticks(self, symbol: str) -> TickReader | None:
+        """Reads the trades of a symbol from the first on; None where its price comes from candles."""
+        if symbol not in self._symbols or self._timeframe(symbol) is not None:
+            return None
+        return TickReader(self._feed.ticks(symbol), symbol)
 
     def is_inside_candle(self, symbol: str, at_ms: int) -> bool:
         """Whether the price of a moment is one that a candle was assumed to have on its way."""
@@ -74,7 +81,7 @@ class RecordedMarket:
     def _last_of_each_minute(self, symbol: str) -> Iterator[tuple[int, float]]:
         before: tuple[int, float] | None = None
         for page in self._feed.ticks(symbol):
-            for tick in zip(page.times_ms, page.price, strict=True):
+            for tick in zip(page.ticks.times_ms, page.ticks.price, strict=True):
                 if before is not None and tick[0] // _MINUTE_MS != before[0] // _MINUTE_MS:
                     yield before
                 before = tick
@@ -82,7 +89,4 @@ class RecordedMarket:
             yield before
 
     def _timeframe(self, symbol: str) -> str | None:
-        try:
-            return self._feed.timeframe(symbol)
-        except UnknownSymbol:
-            return None
+        return self._feed.timeframe(symbol) if symbol in self._symbols else None

@@ -1,11 +1,16 @@
-"""One who watches the candles of a file: what he has not been given yet."""
+"""Those who watch what a file has: what they have not been given yet.
+
+A call that waits for the next row of a file need not wait for the event loop: where nothing else is due
+before, it moves the clock itself. That is what makes a watch loop quick.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from ccxt.async_support.base.ws.cache import ArrayCacheByTimestamp
+from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
 from .clock import NS_PER_MS
 
@@ -14,11 +19,83 @@ if TYPE_CHECKING:
 
     from .open_candles import OpenCandles
     from .replay import Replay
+    from .tick_reader import TickReader
 
-Candles = list[list[Any]]
+Rows = list[Any]
 
 
-class _Cache(ArrayCacheByTimestamp):
+class _Round:
+    """Calls that wait at the same time: what the first of them takes is given to all of them."""
+
+    __slots__ = ("taken", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: list[asyncio.Future[None]] = []
+        self.taken: Rows | None = None
+
+
+class Pull(ABC):
+    """A call that is cancelled while it waits takes nothing.
+
+    :param replay: moves the clock
+    :param caches: of ccxt, where this one's is
+    :param name: under which it is there
+    """
+
+    cache: Any
+    """ccxt's, of what was given."""
+
+    def __init__(self, replay: Replay, caches: dict[str, Any], name: str) -> None:
+        self._replay = replay
+        self._caches = caches
+        self._name = name
+        self._round = _Round()
+
+    @abstractmethod
+    def at_once(self, limit: int | None) -> Rows | None:
+        """What a call returns that does not wait: what is there, or what comes next.
+
+        :param limit: as of `take`
+        :returns: None when something else is due before
+        """
+
+    @abstractmethod
+    def take(self, limit: int | None) -> Rows:
+        """What has come up to now and was not given, the caller's own; ccxt's cache has it too.
+
+        :param limit: at most so many, the oldest; the others come the next time
+        """
+
+    @property
+    @abstractmethod
+    def next_ms(self) -> int:
+        """When there is something new."""
+
+    async def wait(self, limit: int | None) -> Rows:
+        """What comes next, to all who wait for it.
+
+        :param limit: as of `take`
+        :raises BaseError: the watcher was ended
+        """
+        turn = self._round
+        waiter = self._replay.wait_for(self.next_ms)
+        turn.waiters.append(waiter)
+        await waiter
+        if turn.taken is None:
+            self._round = _Round()
+            turn.taken = self.take(limit)
+            return turn.taken
+        return [row.copy() for row in turn.taken]
+
+    def end(self, error: ccxt.BaseError) -> None:
+        """Those who wait get the error; the cache goes."""
+        self._caches.pop(self._name, None)
+        for waiter in self._round.waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+
+class _CandleCache(ArrayCacheByTimestamp):
     """ccxt's cache, which takes a candle that is newer than all of its own in a fifth of the time."""
 
     def put(self, candle: list[Any]) -> None:
@@ -30,91 +107,56 @@ class _Cache(ArrayCacheByTimestamp):
         rows.append(candle)
 
 
-class _Round:
-    """Calls that wait at the same time: what the first of them takes is given to all of them."""
+class CandlePull(Pull):
+    """Of candles: begins with the newest; each comes as it opens, with what the one before has become.
 
-    __slots__ = ("taken", "waiters")
-
-    def __init__(self) -> None:
-        self.waiters: list[asyncio.Future[None]] = []
-        self.taken: Candles | None = None
-
-
-class Pull:
-    """Begins with the newest candle. A call that is cancelled while it waits takes nothing.
-
-    :param replay: moves the clock
-    :param bars: the candles
-    :param caches: of ccxt, by timeframe
-    :param timeframe: of the candles
+    :param candles: of the file
     :param kept: how many of them ccxt's cache keeps
     """
 
     def __init__(
-        self, replay: Replay, bars: OpenCandles, caches: dict[str, Any], timeframe: str, kept: int
+        self, replay: Replay, candles: OpenCandles, caches: dict[str, Any], timeframe: str, kept: int
     ) -> None:
-        self.bars = bars
-        self._replay = replay
-        self._caches = caches
-        self._timeframe = timeframe
-        self._cache = caches[timeframe] = _Cache(kept)
-        self._from_ms = 0
-        """The first candle that is to be given next; the newest that was given, as it may change."""
-        self._is_left = False
-        """Whether it has not been given at all."""
+        super().__init__(replay, caches, timeframe)
+        self._candles = candles
+        self.cache = caches[timeframe] = _CandleCache(kept)
         self._newest: list[Any] | None = None
         """The newest candle as the cache has it, the very list; None when it has another."""
-        self._round = _Round()
-        bars.advance(replay.clock.now_ms())
-        if bars.rows:
-            self._from_ms, self._is_left = bars.rows[-1][0], True
+        candles.advance(replay.clock.now_ms())
+        rows = candles.rows
+        self._from_ms = rows[-1][0] if rows else 0
+        """The first candle that is to be given next; the newest that was given, as it may change."""
+        self._is_left = bool(rows)
+        """Whether it has not been given at all."""
 
-    def at_once(self, limit: int | None) -> Candles | None:
-        """What a call returns that does not wait: what is there, or what the next candle brings.
+    @property
+    def next_ms(self) -> int:
+        """When the next one opens."""
+        return self._candles.next_ms
 
-        :param limit: as of `take`
-        :returns: None when something else is due before the next candle
-        """
-        bars, replay = self.bars, self._replay
-        rows, at_ms = bars.rows, bars.next_ms
+    def at_once(self, limit: int | None) -> Rows | None:
+        """See `Pull.at_once`."""
+        candles, replay = self._candles, self._replay
+        rows, at_ms = candles.rows, candles.next_ms
         if at_ms * NS_PER_MS <= replay.clock.ns or self._is_left or not rows or rows[-1][0] != self._from_ms:
-            bars.advance(replay.clock.now_ms())
+            candles.advance(replay.clock.now_ms())
             return self.take(limit) if rows else None
         if not replay.go_to(at_ms):
             return None
-        bars.open_next()
+        candles.open_next()
         closed, opened = rows[-2:]
         if self._newest is None or limit == 1 or closed[0] != self._from_ms:
             return self.take(limit)
         self._from_ms = opened[0]
         self._newest[:] = closed
         self._newest = newest = [*opened]
-        self._cache.put(newest)
+        self.cache.put(newest)
         return [[*closed], [*opened]]
 
-    async def wait(self, limit: int | None) -> Candles:
-        """What the next candle brings, to all who wait for it.
-
-        :param limit: as of `take`
-        :raises BaseError: the watcher was ended
-        """
-        turn = self._round
-        waiter = self._replay.wait_for(self.bars.next_ms)
-        turn.waiters.append(waiter)
-        await waiter
-        if turn.taken is None:
-            self._round = _Round()
-            self.bars.advance(self._replay.clock.now_ms())
-            turn.taken = self.take(limit)
-            return turn.taken
-        return [[*candle] for candle in turn.taken]
-
-    def take(self, limit: int | None) -> Candles:
-        """What has changed since the last time, the caller's own; ccxt's cache has it too.
-
-        :param limit: at most so many, the oldest; the others come the next time
-        """
-        rows = self.bars.rows
+    def take(self, limit: int | None) -> Rows:
+        """See `Pull.take`."""
+        self._candles.advance(self._replay.clock.now_ms())
+        rows = self._candles.rows
         first = len(rows) - 1
         while first > 0 and rows[first][0] > self._from_ms:
             first -= 1
@@ -126,18 +168,50 @@ class Pull:
             self._from_ms, self._is_left = rows[first + limit][0], True
         for candle in found:
             self._newest = [*candle]
-            self._cache.append(self._newest)
-        if self._cache[-1] is not self._newest:
+            self.cache.append(self._newest)
+        if self.cache[-1] is not self._newest:
             self._newest = None
         return [[*candle] for candle in found]
 
-    def cached(self) -> Any:
-        """ccxt's cache of these candles."""
-        return self._cache
 
-    def end(self, error: ccxt.BaseError) -> None:
-        """Those who wait get the error; the cache goes."""
-        self._caches.pop(self._timeframe, None)
-        for waiter in self._round.waiters:
-            if not waiter.done():
-                waiter.set_exception(error)
+class TradePull(Pull):
+    """Of public trades: each once, from the first call on; those of one moment together.
+
+    :param ticks: of the file
+    :param kept: how many of them ccxt's cache keeps
+    """
+
+    def __init__(
+        self, replay: Replay, ticks: TickReader, caches: dict[str, Any], symbol: str, kept: int
+    ) -> None:
+        super().__init__(replay, caches, symbol)
+        self._ticks = ticks
+        self.cache = caches[symbol] = ArrayCache(kept)
+        self._left: Rows = []
+        ticks.skip(replay.clock.now_ms())
+
+    @property
+    def next_ms(self) -> int:
+        """When the next one was made."""
+        return self._ticks.next_ms
+
+    def at_once(self, limit: int | None) -> Rows | None:
+        """See `Pull.at_once`."""
+        replay, at_ms = self._replay, self._ticks.next_ms
+        if not self._left and at_ms * NS_PER_MS > replay.clock.ns and not replay.go_to(at_ms):
+            return None
+        return self.take(limit)
+
+    def take(self, limit: int | None) -> Rows:
+        """See `Pull.take`."""
+        new = self._ticks.read(self._replay.clock.now_ms())
+        append = self.cache.append
+        for trade in new:
+            append({**trade})
+        if self._left:
+            new = self._left + new
+        if limit is None or len(new) <= limit:
+            self._left = []
+            return new
+        self._left = new[limit:]
+        return new[:limit]

@@ -34,7 +34,7 @@ from ccxt_driver.oms.market.file_names import DataFile, Paths, find
 from ccxt_driver.oms.market.file_rows import BadFile, open_rows
 from ccxt_driver.oms.market.history import Histories, History
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
-from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, Ticks, TradePrints, joined
+from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, TradePrints, joined
 from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, stretch
 
 _KEPT_CANDLES: Final = 20_000
@@ -190,7 +190,7 @@ class FileFeed:
                 raise ValueError(f"{symbol}: expected a price that comes from candles")
             yield page.bars
 
-    def ticks(self, symbol: str) -> Iterator[Ticks]:
+    def ticks(self, symbol: str) -> Iterator[TradePrints]:
         """Pages of the trades that a symbol's price comes from, as `bars` gives candles.
 
         Of quotes and books they are the moves of the middle, with an amount of 0.
@@ -200,7 +200,7 @@ class FileFeed:
         for page in self._tape(symbol).prints():
             if not isinstance(page, TradePrints):
                 raise ValueError(f"{symbol}: expected a price that comes from trades, quotes or books")
-            yield page.ticks
+            yield page
 
     def _tape(self, symbol: str) -> _Tape:
         try:

@@ -147,7 +147,7 @@ class TradePrints:
     :param tick: of the market
     """
 
-    __slots__ = ("_blocks", "_prices", "_qtys", "_tick", "ticks")
+    __slots__ = ("_blocks", "_costs", "_prices", "_qtys", "_tick", "ticks")
 
     def __init__(self, ticks: Ticks, prices: Sequence[Any], qtys: Sequence[Any], tick: Decimal) -> None:
         self.ticks = ticks
@@ -155,6 +155,14 @@ class TradePrints:
         self._qtys = qtys
         self._tick = tick
         self._blocks: list[tuple[float, float, Decimal]] | None = None
+        self._costs: list[float] | None = None
+
+    def costs(self) -> list[float]:
+        """Price times amount of each, as ccxt's numbers: the nearest to what is exact."""
+        if self._costs is None:
+            exact_costs = map(EXACT.multiply, map(exact, self._prices), self._exact_qtys())
+            self._costs = [*map(float, exact_costs)]
+        return self._costs
 
     def __len__(self) -> int:
         """How many trades there are."""
