@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Final
 
 from ccxt_driver.oms.market.feed import TIMEFRAMES, next_open
@@ -98,5 +97,4 @@ class OpenCandles:
 
     def newest(self, count: int) -> list[list[Any]]:
         """Copies of the newest ones; the last is as it opened."""
-        rows = self.rows
-        return [[*row] for row in islice(rows, max(0, len(rows) - count), None)]
+        return [[*row] for row in self.rows[-count:]]

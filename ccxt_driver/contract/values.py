@@ -21,6 +21,7 @@ _DECIMAL_FORM = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCI
 _NUMBERS = (int, float, Decimal)  # a union of them would be made anew at each call
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
 LAST_MS = 253_402_300_799_999
 """The last moment of the year 9999: what `datetime` can write."""
 
@@ -111,8 +112,8 @@ def checked_time(milliseconds: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _second_text(second: int) -> str:
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+def _day_text(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%d")
 
 
 @lru_cache(maxsize=64)  # the times of one transaction are all the same
@@ -122,8 +123,10 @@ def format_time(milliseconds: int) -> str:
     :param milliseconds: since the Unix epoch
     :returns: for example "2026-11-20T02:05:32.123Z"
     """
-    second, millisecond = divmod(milliseconds, 1000)
-    return f"{_second_text(second)}.{millisecond:03d}Z"
+    day, rest = divmod(milliseconds, _DAY_MS)
+    minutes, rest = divmod(rest, 60_000)
+    second, millisecond = divmod(rest, 1000)
+    return f"{_day_text(day)}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}.{millisecond:03d}Z"
 
 
 def format_date(milliseconds: int) -> str:
@@ -131,7 +134,7 @@ def format_date(milliseconds: int) -> str:
 
     :param milliseconds: since the Unix epoch
     """
-    return _second_text(milliseconds // 1000)[:10]
+    return _day_text(milliseconds // _DAY_MS)
 
 
 def parse_date(value: object) -> int:
