@@ -314,9 +314,9 @@ def _sum_terms(
 ) -> list[float]:
     values = [constant] * length
     for amount, chain in terms:
-        symbol, inverse = chain[0]
-        if len(chain) == 1 and not inverse:
-            values = [value + amount * price for value, price in zip(values, columns[symbol], strict=True)]
+        if len(chain) == 1 and not chain[0].inverse:
+            column = columns[chain[0].symbol]
+            values = [value + amount * price for value, price in zip(values, column, strict=True)]
             continue
         worth = [amount] * length
         for symbol, inverse in chain:

@@ -143,7 +143,7 @@ def _figures(summary: Summary) -> str:
 def _files(run: Run) -> str:
     if not run.data:
         return '<p class="note">No files were read.</p>'
-    head = ("file", "rows", "from", "to", "duplicates", "rounded", "missing", "gaps")
+    head = ("file", "rows", "from", "to", "duplicates", "in conflict", "rounded", "missing", "gaps")
     reports = sorted(run.data, key=lambda report: (file_name(report.path), report.first_ms or 0))
     rows = [
         (
@@ -152,6 +152,7 @@ def _files(run: Run) -> str:
             "" if report.first_ms is None else _moment(report.first_ms),
             "" if report.last_ms is None else _moment(report.last_ms),
             f"{report.duplicates:,}",
+            f"{report.conflicting:,}",
             f"{report.off_tick:,}",
             f"{report.missing:,}",
             _gaps(report.gaps),
