@@ -11,6 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from ccxt_driver import OmsCcxtProExchange
+from ccxt_driver.backtest.report.statistics import Statistics
+from ccxt_driver.backtest.report.tables import EQUITY_COLUMNS
 from ccxt_driver.contract.commands import Command, CommandName
 from ccxt_driver.contract.endpoints import ENDPOINTS, snake_case
 from ccxt_driver.contract.events import Action
@@ -169,3 +171,10 @@ def test_the_order_of_the_page_of_the_server_is_taken() -> None:
     for key, value in expected.pop("order").items():
         assert key == "created_at" or result["order"][key] == value
     assert expected.items() <= result.items()
+
+
+def test_the_page_of_the_report_names_every_number_and_column() -> None:
+    named = _words(DOCS / "backtest-report.md")
+
+    assert set(Statistics.__dataclass_fields__) - named == set()
+    assert {*EQUITY_COLUMNS} - named == set()

@@ -74,8 +74,8 @@ class Curve:
 
     `times` are milliseconds since the Unix epoch. Of each sample: `equity`; `lowest` and `highest` equity
     since the sample before; `index`, which is equity without the jumps of deposits and withdrawals;
-    `drawdown`, the share by which the index is below its peak; `gross` and `net` value of positions. Values
-    are in the currency of the run.
+    `drawdown`, the largest share by which the index was below its peak since the sample before; `gross` and
+    `net` value of positions. Values are in the currency of the run.
     """
 
     step_ms: int
@@ -284,7 +284,7 @@ class _Walk:
         curve.lowest.append(min(values))
         curve.highest.append(max(values))
         curve.index.append(equity * self._factor)
-        curve.drawdown.append(self._peaks.below(equity * self._factor))
+        curve.drawdown.append(self._peaks.take_deepest())
         curve.gross.append(self._value(self._gross, self._now))
         curve.net.append(self._value(self._net, self._now))
 
@@ -336,6 +336,7 @@ class _Peaks:
         self._peak_ms = at_ms
         self._falling = False
         self._longest_ms = 0
+        self._since = 0.0
         self.deepest: Drawdown | None = None
 
     def see(self, times: Sequence[int], values: Sequence[float], factor: float) -> None:
@@ -351,11 +352,10 @@ class _Peaks:
             else:
                 self._rise(value, time)
 
-    def below(self, value: float) -> float:
-        """The share by which a value is below the peak."""
-        if self._peak <= 0 or value >= self._peak - self._peak * _NOISE:
-            return 0.0
-        return 1 - value / self._peak
+    def take_deepest(self) -> float:
+        """The deepest fall since this was asked last, as a share of its peak."""
+        deepest, self._since = self._since, 0.0
+        return deepest
 
     def longest(self, now: int) -> int:
         """The longest time under a peak, in milliseconds."""
@@ -372,6 +372,7 @@ class _Peaks:
 
     def _fall(self, value: float, time: int, factor: float) -> None:
         self._falling = True
-        share = self.below(value)
+        share = 1 - value / self._peak if self._peak > 0 else 0.0
+        self._since = max(self._since, share)
         if share > (0 if self.deepest is None else self.deepest.share):
             self.deepest = Drawdown(share, (self._peak - value) / factor, self._peak_ms, time)

@@ -24,12 +24,13 @@ def thin(
     :param most: points
     :returns: times and values; the first and the last are always there
     """
-    if len(times) <= most:
+    if len(times) <= most and lowest is highest is None:
         return [*times], [*values]
-    lowest, highest = lowest or values, highest or values
+    lowest = values if lowest is None else lowest
+    highest = values if highest is None else highest
     found = [(times[0], values[0])]
     for low, high in _extremes(times, lowest, highest, most):
-        found += sorted(((times[low], lowest[low]), (times[high], highest[high])))
+        found += sorted({(times[low], lowest[low]), (times[high], highest[high])})
     found.append((times[-1], values[-1]))
     return [time for time, _ in found], [value for _, value in found]
 

@@ -28,7 +28,7 @@ DIGITS: Final = 12
 Row = Mapping[str, Any]
 _Columns = dict[str, Callable[[Row], Any]]
 _PLACES: Final = Decimal("0.00000001")
-_EQUITY_COLUMNS: Final = (
+EQUITY_COLUMNS: Final = (
     *("time", "time_ms", "equity", "lowest", "highest", "index", "drawdown"),
     *("positions_gross", "positions_net"),
 )
@@ -46,7 +46,7 @@ def write_orders(run: Run, folder: Path) -> None:
 
 def write_equity(curve: Curve, folder: Path) -> None:
     """Write `equity.csv`, one row a sample; see `Curve`."""
-    _write_csv(folder / EQUITY, _EQUITY_COLUMNS, _samples(curve))
+    _write_csv(folder / EQUITY, EQUITY_COLUMNS, _samples(curve))
 
 
 def write_summary(run: Run, summary: Summary, curve: Curve, folder: Path) -> None:

@@ -40,3 +40,4 @@ def test_what_a_sample_stands_for_is_drawn() -> None:
     _, values = thin(times, [5.0] * 100, [5.0] * 50 + [1.0] + [5.0] * 49, [5.0] * 20 + [9.0] + [5.0] * 79, 10)
 
     assert (min(values), max(values)) == (1, 9)
+    assert thin([1, 2, 3], [5.0, 5.0, 5.0], [5.0, 1.0, 5.0], [5.0, 9.0, 5.0])[1] == [5, 5, 1, 9, 5, 5]
