@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -73,6 +73,8 @@ class _Analyst:
         self._holdings = follow(records, self._valuation)
         last_ms = max((booked.change.time_ms for booked in self._holdings.booked), default=0)
         self._span = run.start_ms, max(run.end_ms, last_ms)
+        self._all: Part | None = None
+        """What one strategy did, or what was done in one symbol, if there is but one: both are the same."""
 
     def run(self) -> Analysis:
         account, unvalued = self._account()
@@ -138,10 +140,16 @@ class _Analyst:
         }
 
     def _part(self, start: Decimal, orders: int, booked: list[Booked], round_trips: list[RoundTrip]) -> Part:
+        everything = len(booked) == len(self._holdings.booked)
+        if everything and self._all is not None:
+            return replace(self._all, orders=orders)
         book = Book(self._run.markets, self._valuation)
         book.cash[self._run.currency] = start
         curve = equity_curve(book, [row.change for row in booked], self._valuation, self._span)
-        return Part(curve, start, book.value(self._span[1]), Decimal(0), orders, booked, round_trips)
+        part = Part(curve, start, book.value(self._span[1]), Decimal(0), orders, booked, round_trips)
+        if everything:
+            self._all = part
+        return part
 
 
 def _strategy_of(item: Booked | RoundTrip) -> int:

@@ -272,6 +272,8 @@ class _Walk:
         self._symbols = list(dict.fromkeys(link.symbol for _, chain in self._terms for link in chain))
 
     def _value(self, terms: list[_Term], at_ms: int, constant: float = 0.0) -> float:
+        if not terms:
+            return constant
         columns = {
             link.symbol: [self._valuation.price(link.symbol, at_ms)] for _, chain in terms for link in chain
         }
