@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -41,12 +41,14 @@ class FinishedRun:
     :param summary: `summary.json`
     :param times: milliseconds since the Unix epoch, of the samples of `equity.csv`
     :param equity: in the currency of the run
+    :param index: equity without the jumps of deposits and withdrawals
     """
 
     name: str
     summary: Mapping[str, Any]
     times: list[int]
     equity: list[float]
+    index: list[float]
 
 
 def read_run(folder: Path) -> FinishedRun:
@@ -56,8 +58,7 @@ def read_run(folder: Path) -> FinishedRun:
     """
     if not folder.is_dir():
         raise NotARun(folder, "there is no such folder")
-    times, equity = _read_equity(folder)
-    return FinishedRun(folder.resolve().name, _read_summary(folder), times, equity)
+    return FinishedRun(folder.resolve().name, _read_summary(folder), *_read_equity(folder))
 
 
 def read_runs(folders: Iterable[Path]) -> list[FinishedRun]:
@@ -71,7 +72,7 @@ def read_runs(folders: Iterable[Path]) -> list[FinishedRun]:
         raise ValueError(f"folders: expected two runs or more to compare, got {len(runs)}")
     names = [run.name for run in runs]
     return [
-        run if names.count(run.name) == 1 else _renamed(run, f"{run.name} ({number})")
+        run if names.count(run.name) == 1 else replace(run, name=f"{run.name} ({number})")
         for number, run in enumerate(runs, 1)
     ]
 
@@ -101,20 +102,19 @@ def comparison_page(runs: Sequence[FinishedRun]) -> str:
     """
     equity, growth = [], []
     for run in runs:
-        times, values = thin(run.times, run.equity)
-        equity.append(_trace(run.name, times, values))
-        first = run.equity[0]
-        if first > 0:
+        equity.append(_trace(run.name, *thin(run.times, run.equity)))
+        times, values = thin(run.times, run.index)
+        if (first := values[0]) > 0:
             growth.append(_trace(run.name, times, [100 * (value / first - 1) for value in values]))
     currencies = " / ".join(dict.fromkeys(run.summary["run"]["currency"] for run in runs))
-    charts = [time_chart("equity", equity, currencies), time_chart("growth", growth, "% of the first equity")]
+    charts = [time_chart("equity", equity, currencies), time_chart("growth", growth, "%")]
     head, rows = _cells(runs)
     body = "\n".join(
         (
             f"<h1>{len(runs)} backtests</h1>",
             "<h2>Equity</h2>",
             charts[0].html(),
-            "<h2>Equity against its start</h2>",
+            "<h2>Growth</h2>",
             charts[1].html(),
             "<h2>Numbers</h2>",
             table(head, rows, numeric=True),
@@ -169,10 +169,6 @@ def _assumptions(runs: Sequence[FinishedRun]) -> list[list[str]]:
     return [[name, *(str(run.summary["assumptions"].get(name, NONE)) for run in runs)] for name in names]
 
 
-def _renamed(run: FinishedRun, name: str) -> FinishedRun:
-    return FinishedRun(name, run.summary, run.times, run.equity)
-
-
 # ------------------------------------------------------------------ reading
 
 
@@ -196,14 +192,17 @@ def _read_summary(folder: Path) -> Mapping[str, Any]:
     return read
 
 
-def _read_equity(folder: Path) -> tuple[list[int], list[float]]:
+def _read_equity(folder: Path) -> tuple[list[int], list[float], list[float]]:
     try:
         with (folder / EQUITY).open(encoding="utf-8", newline="") as file:
-            rows = [(int(row["time_ms"]), float(row["equity"])) for row in csv.DictReader(file)]
+            rows = [
+                (int(row["time_ms"]), float(row["equity"]), float(row["index"]))
+                for row in csv.DictReader(file)
+            ]
     except FileNotFoundError:
         raise NotARun(folder, f"it has no {EQUITY}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise NotARun(folder, f"{EQUITY} has no column of times and equity: {error}") from error
+        raise NotARun(folder, f"{EQUITY} has no columns of time, equity and index: {error}") from error
     if not rows:
         raise NotARun(folder, f"{EQUITY} is empty")
-    return [time for time, _ in rows], [equity for _, equity in rows]
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]

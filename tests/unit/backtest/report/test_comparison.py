@@ -105,9 +105,13 @@ def test_the_page_is_the_same_each_time(folders: list[Path], tmp_path: Path) -> 
         ("summary.json", "[]", "summary.json has no 'run'"),
         ("summary.json", '{"run": {}, "total": {}, "assumptions": {}}', "summary.json has no run.start_ms"),
         ("equity.csv", None, "it has no equity.csv"),
-        ("equity.csv", "time_ms\n1\n", "equity.csv has no column of times and equity"),
-        ("equity.csv", "time_ms,equity\n1,x\n", "equity.csv has no column of times and equity"),
-        ("equity.csv", "time_ms,equity\n", "equity.csv is empty"),
+        ("equity.csv", "time_ms\n1\n", "equity.csv has no columns of time, equity and index"),
+        (
+            "equity.csv",
+            "time_ms,equity,index\n1,x,1\n",
+            "equity.csv has no columns of time, equity and index",
+        ),
+        ("equity.csv", "time_ms,equity,index\n", "equity.csv is empty"),
     ],
 )
 def test_what_is_not_a_run_is_named(folders: list[Path], file: str, text: str | None, why: str) -> None:
