@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "buy": "Place an order that buys.",
     "cancel": "Cancel open orders.",
     "close": "Close open positions.",
+    "data": "Fetch and check files of market data for backtests.",
     "db": "Check and back up the file of an OMS.",
     "doctor": "Check a gateway end to end and say how to mend what is wrong.",
     "key": "Make, list, disable and rotate API keys of an OMS file.",

@@ -78,7 +78,7 @@ def find(paths: Paths) -> tuple[list[DataFile], list[Ignored]]:
     if not found:
         names = ", ".join(map(str, given)) or "paths"
         raise BadFile(f"{names}: expected at least one file of market data")
-    return found, ignored
+    return [*dict.fromkeys(found)], [*dict.fromkeys(ignored)]
 
 
 def _within(folder: Path) -> Iterator[Path]:

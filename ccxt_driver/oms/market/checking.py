@@ -1,0 +1,62 @@
+"""Reads whole files of market data, each for itself, to say what is in them and which cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ccxt_driver.oms.market.file_names import DataFile, Paths, find
+from ccxt_driver.oms.market.file_rows import BadFile
+from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.market.tape import FileReport
+
+
+class Checked(NamedTuple):
+    """What came of a check.
+
+    :param reports: of every file, also of those that cannot be used
+    :param problems: why files cannot be used, by their paths; under "" why they cannot be used together
+    """
+
+    reports: list[FileReport]
+    problems: dict[str, str]
+
+
+def check(paths: Paths, tell: Callable[[int, int], None] = lambda done, files: None) -> Checked:
+    """Read all files at some paths to their ends.
+
+    :param tell: is told after each file how many were read, of how many
+    :raises BadFile: there is nothing to read
+    """
+    files, ignored = find(paths)
+    reports: list[FileReport] = []
+    problems: dict[str, str] = {}
+    for number, file in enumerate(files, 1):
+        try:
+            reports += FileFeed(file.path).check()
+        except BadFile as error:
+            reports.append(_empty(file))
+            problems[str(file.path)] = str(error)
+        tell(number, len(files))
+    if not problems:
+        try:
+            uses = {report.path: report.use for report in FileFeed(paths).report()}
+        except BadFile as error:
+            problems[""] = str(error)
+        else:
+            for report in reports:
+                report.use = uses[report.path]
+    reports += [
+        FileReport(str(each.path), symbol=each.symbol, use=f"nothing: {each.reason}") for each in ignored
+    ]
+    return Checked(reports, problems)
+
+
+def _empty(file: DataFile) -> FileReport:
+    return FileReport(
+        str(file.path),
+        symbol=file.symbol,
+        kind=file.kind,
+        timeframe=file.timeframe,
+        use="nothing: cannot be used",
+    )
