@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -53,6 +54,8 @@ class Wanted:
             raise ValueError(f"symbols: expected such as BTC/USDT or BTC/USDT:USDT, got {self.symbol!r}")
         if self.kind == "candles" and self.timeframe not in TIMEFRAMES:
             raise ValueError(f"timeframe: expected one of {', '.join(TIMEFRAMES)}, got {self.timeframe!r}")
+        if self.format == "parquet" and find_spec("pyarrow") is None:
+            raise ValueError('format: Parquet needs pyarrow: pip install "ccxt-driver[parquet]"')
         if not 0 < self.from_ms < self.to_ms:
             raise ValueError(f"from: expected before {iso_text(self.to_ms)}, got {iso_text(self.from_ms)}")
 

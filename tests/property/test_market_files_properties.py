@@ -214,3 +214,33 @@ def test_the_first_move_is_the_first_of_all_moments(
                 break
         assert feed.first_move(SYMBOL, start, start + span, low, high) == expected
         assert FileFeed(folder).first_move(SYMBOL, start, start + span, low, high) == expected
+
+
+@some
+@given(bars, st.integers(1, 100), st.integers(0, 7_200_000), st.sampled_from([(5, "5m"), (15, "15m")]))
+def test_longer_candles_of_the_time_before_tell_nothing_of_what_is_to_come(
+    rows: list, begins: int, after: int, asked: tuple[int, str]
+) -> None:
+    """A file of five minutes, and minutes from some moment on: nothing is told before it closes."""
+    length, timeframe = asked[0] * MINUTE, asked[1]
+    with files(rows) as folder:
+        minutes = FileFeed(folder)
+        end = minutes.end_ms
+        five = [row for row in minutes.candles(SYMBOL, "5m", None, end, 10_000) if row.volume]
+        lines = (folder / NAMES[0]).read_text().splitlines()
+        later = [line for line in lines[1:] if int(line.split(",")[0]) >= T + begins * MINUTE]
+        if not later or not five:
+            return
+        text = "".join(",".join(map(str, candle)) + "\n" for candle in five)
+        (folder / "LTC_USDT-5m.csv").write_text(lines[0] + "\n" + text)
+        (folder / NAMES[0]).write_text("\n".join([lines[0], *later]) + "\n")
+        feed = FileFeed(folder)
+        now = T + after
+        for candle in feed.candles(SYMBOL, timeframe, None, now, 100):
+            closed = [
+                row for row in five if candle.open_ms <= row.open_ms and row.open_ms + 300_000 <= now + 1
+            ]
+            told = [row for row in closed if row.open_ms < candle.open_ms + length]
+            if candle.open_ms + length <= feed.start_ms:
+                assert candle.volume == sum((row.volume for row in told), Decimal(0))
+                assert not told or candle[1:] == joined(told)

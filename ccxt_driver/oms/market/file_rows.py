@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import shutil
@@ -206,7 +207,7 @@ class CsvFile:
 
     def _parsed(self, text: str) -> Columns:
         """Columns of any lines of CSV; what is left out at the end of one is empty."""
-        rows = [row for row in csv.reader(text.splitlines()) if row]
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
         return [[row[column] for row in rows] for column in range(self._width)]
 
 

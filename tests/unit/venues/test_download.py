@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 
 from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.venues import download as module
 from ccxt_driver.venues.download import Downloaded, Progress, Wanted, download, exchange_of
 from ccxt_driver.venues.past import Past
 from tests.helpers.past_venue import DAY, HOUR, MINUTE, NOW, PastVenue, bars, prints
@@ -217,6 +218,16 @@ def test_two_downloads_of_one_file_do_not_mix(venue: PastVenue, tmp_path: Path) 
 def test_what_makes_no_sense_is_refused(tmp_path: Path, more: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         Wanted(**{"symbol": SYMBOL, "from_ms": START, "to_ms": NOW, "folder": tmp_path} | more)
+
+
+def test_parquet_without_pyarrow_is_refused_before_anything_is_fetched(
+    venue: PastVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+
+    with pytest.raises(ValueError, match="format: Parquet needs pyarrow"):
+        fetch(venue, tmp_path, format="parquet")
+    assert venue.calls == []
 
 
 def test_exchanges_are_those_of_ccxt() -> None:

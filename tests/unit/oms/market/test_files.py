@@ -379,6 +379,28 @@ def test_quotes_alone_make_prices_without_trades(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------ formats
 
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{T},100,1,"buy","a, ""b"""\n{T + 1},101,1,sell,2\n',
+        f"{T},100,1,buy,1\r\n\r\n{T + 1},101,1,sell,2\r\n",
+        f"{T},100,1,buy,1\n{T + 1},101,1,sell,2,more\n",
+        f"{T},100,1,buy,\x0b\n{T + 1},101,1,sell,",
+        f"{T},100,1,buy,1\n{T + 1},101,1,sell,2\n\n\n",
+    ],
+)
+def test_csv_in_its_odd_forms(tmp_path: Path, text: str) -> None:
+    (tmp_path / "BTC_USDT-trades.csv").write_bytes(f"timestamp,price,amount,side,id\n{text}".encode())
+    feed = FileFeed(tmp_path)
+
+    assert [(row.price, row.side) for row in feed.trades(SYMBOL, T, T + 1, 9)] == [
+        (100, "buy"),
+        (101, "sell"),
+    ]
+    assert feed.end_ms == T + 1
+
+
 OHLCV = [[T, 100.0, 110.5, 90.25, 105, 8], [T + MINUTE, 105, 107, 101, 102.1, 4.5]]
 
 
