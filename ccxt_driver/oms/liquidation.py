@@ -77,8 +77,10 @@ def _guard_isolated(core: Core, tx: Transaction, account: AccountState) -> None:
 
 
 def _guard_crossed(core: Core, tx: Transaction, account: AccountState, currency: str) -> None:
-    slack, crossed = core.crossed_slack(account, currency, tx.now)
     held = account.reserved.get(currency, ZERO)
+    if not account.margin_of and account.totals.get(currency, ZERO) >= max(held, ZERO):
+        return  # nothing can be lost, and nothing was
+    slack, crossed = core.crossed_slack(account, currency, tx.now)
     if not crossed:  # a trade may have lost more than there was
         if slack < held:
             _cancel_holders(core, tx, account, currency)

@@ -52,7 +52,7 @@ class RestingBook:
 
     def best_price(self, side: Side) -> Decimal | None:
         """The price of the order that trades first; None when there is none."""
-        entries = self._side(side)
+        entries = self._buys if side is Side.BUY else self._sells
         return entries[0][3].price if entries else None
 
     def crossed(self, bid: Decimal, ask: Decimal) -> Iterator[Order]:

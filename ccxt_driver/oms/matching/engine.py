@@ -134,14 +134,14 @@ class BookDepthFill:
         :param past_own: go on behind the orders of the account instead
         """
         levels = liquidity.against(side)
-        if levels and not resting:
-            # Nearly every order: nothing of ours rests, and the best level has enough.
-            best = levels[0]
-            within = limit is None or (best.price <= limit if side is Side.BUY else best.price >= limit)
-            if within and liquidity.left(best) >= qty:
-                return Plan([Fill(best.price, qty, None)], ZERO, own_order=False)
-        if limit is not None and not _reaches(side, limit, levels, resting):
+        mine = resting.best_price(opposite(side))
+        if limit is not None and not _reaches(side, limit, levels, mine):
             return Plan([], qty, own_order=False)
+        if levels and mine is None:
+            # Nearly every order: nothing of ours is in the way, and the best level has enough.
+            best = levels[0]
+            if liquidity.left(best) >= qty:
+                return Plan([Fill(best.price, qty, None)], ZERO, own_order=False)
         fills: list[Fill] = []
         met: list[Order] = []
         for offer in self.offers(side, limit, liquidity, resting, account_id):
@@ -208,14 +208,11 @@ class BookDepthFill:
         return taken
 
 
-def _reaches(side: Side, limit: Decimal, levels: Sequence[Level], resting: RestingBook) -> bool:
-    """Whether there is anything to trade with at a limit or better."""
+def _reaches(side: Side, limit: Decimal, levels: Sequence[Level], mine: Decimal | None) -> bool:
+    """Whether there is anything to trade with at a limit or better.
+
+    :param mine: the best price of the orders that rest against it
+    """
     if side is Side.BUY:
-        if levels and levels[0].price <= limit:
-            return True
-        mine = resting.best_price(Side.SELL)
-        return mine is not None and mine <= limit
-    if levels and levels[0].price >= limit:
-        return True
-    mine = resting.best_price(Side.BUY)
-    return mine is not None and mine >= limit
+        return bool(levels and levels[0].price <= limit) or (mine is not None and mine <= limit)
+    return bool(levels and levels[0].price >= limit) or (mine is not None and mine >= limit)
