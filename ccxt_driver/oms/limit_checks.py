@@ -116,8 +116,11 @@ def _of_order(
         count = sum(scope.covers(other) for other in account.orders.values())
         yield _Measure("max_open_orders", Decimal(count + 1), limits.max_open_orders)
     if limits.max_orders_per_minute is not None:
-        recent, _ = core.store.orders(RowFilter((scope.account_id,), since_ms=now - _MINUTE_MS + 1))
-        count = sum(scope.covers(other) for other in recent)
+        strategies = None if scope.strategy_id is None else frozenset((scope.strategy_id,))
+        recent = RowFilter(
+            (scope.account_id,), strategies, scope.symbol, since_ms=now - _MINUTE_MS + 1, limit=0
+        )
+        _, count = core.store.orders(recent)
         yield _Measure("max_orders_per_minute", Decimal(count + 1), limits.max_orders_per_minute)
 
 

@@ -147,8 +147,16 @@ def _orders(call: Call, statuses: frozenset[str] | None) -> list[dict[str, Any]]
 def fetch_my_trades(call: Call) -> list[dict[str, Any]]:
     """Trades, ascending in time: the newest without `since`. What the OMS closes by itself is none."""
     wanted = _wanted(call, None)
-    limit, wanted = wanted.limit, replace(wanted, limit=None)
-    rows = [deal for deal in call.core.store.deals(wanted)[0] if deal.order_id][:limit]
+    rows: list[Deal] = []
+    page, total = call.core.store.deals(wanted)
+    read = len(page)
+    while True:
+        rows += [deal for deal in page if deal.order_id]
+        if read >= total or len(rows) >= (wanted.limit or total):
+            break
+        page, total = call.core.store.deals(replace(wanted, offset=read))
+        read += len(page)
+    rows = rows[: wanted.limit]
     return [_unified_trade(deal) for deal in (rows[::-1] if wanted.descending else rows)]
 
 

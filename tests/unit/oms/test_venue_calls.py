@@ -230,3 +230,16 @@ def test_everything_else_answers(desk: Any) -> None:
         desk.venue("fetch_ohlcv", "ETH/USDT", "1h", None, 5, {"until": desk.oms.now_ms() - 3_600_000})[-1][0]
         < desk.oms.now_ms()
     )
+
+
+def test_what_the_oms_closed_by_itself_takes_no_place_among_the_venues_trades(desk: Any) -> None:
+    for side in ("buy", "sell", "buy", "sell"):
+        desk.send(side, "1", account=2)
+    ids = [position["id"] for position in desk.positions(account=2)]
+    traded = [deal["exchange_trade_id"] for deal in desk.deals(account=2)]
+    for first, second in (ids[:2], ids[2:]):
+        desk.run("close_by", 2, position_id_a=first, position_id_b=second)
+
+    for limit in range(1, 5):
+        trades = desk.venue("fetch_my_trades", SPOT, None, limit, account=2)
+        assert [trade["id"] for trade in trades] == sorted(traded)[-limit:]
