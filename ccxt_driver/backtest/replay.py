@@ -19,7 +19,8 @@ _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 _NEVER: Final = 2**62
 _ASKED_AT_ONCE: Final = 1_000
-_REQUEST_NS: Final = 10 * NS_PER_MS
+_REQUEST_MS: Final = 50
+"""What a request takes of a script that only ever asks: a usual rate limit."""
 _STEPS_AFTER_END: Final = 10_000
 _POLITE_ENDS: Final = 2
 _ID_BITS: Final = 68
@@ -48,9 +49,12 @@ class Replay:
     :param clock: what the script sees
     :param market: when there are news of the market
     :param seed: of what a script would draw by chance through the driver
+    :param request_ms: what a request takes
     """
 
-    def __init__(self, oms: EmbeddedOms, clock: VirtualClock, market: Moments, seed: int) -> None:
+    def __init__(
+        self, oms: EmbeddedOms, clock: VirtualClock, market: Moments, seed: int, request_ms: int = 0
+    ) -> None:
         self.oms = oms
         self.clock = clock
         self.end_ms = clock.end_ms
@@ -73,6 +77,7 @@ class Replay:
         self._horizon_ms = _MINUTE_MS
         self._ends = 0
         self._steps_after_end = 0
+        self._request_ms = request_ms
         self._asked = 0
         self._asked_ns = 0
 
@@ -94,11 +99,14 @@ class Replay:
 
     def asked(self) -> None:
         """A request was made: a script that only ever asks must not stand still in time."""
+        if self._request_ms:
+            self.sleep(self._request_ms / 1000)
+            return
         if self._asked_ns != self.clock.ns:
             self._asked_ns, self._asked = self.clock.ns, 0
         self._asked += 1
         if self._asked > _ASKED_AT_ONCE:
-            self.sleep(_REQUEST_NS / NS_PER_SECOND)
+            self.sleep(_REQUEST_MS / 1000)
             self._asked_ns = self.clock.ns
 
     def idle(self, until: float | None) -> None:

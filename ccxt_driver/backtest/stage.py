@@ -65,7 +65,7 @@ class Stage:
             feed=self.feed,
             models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
         )
-        self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed)
+        self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed, settings.request_ms)
 
     def serve_ccxt(self) -> None:
         """Have every exchange id and every class of the driver be this OMS, in this process, from now on."""

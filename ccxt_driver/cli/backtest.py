@@ -34,6 +34,7 @@ _INTERRUPTED = 130
 @click.option("--path", help="How the price moves inside candles, such as worst-first.")
 @click.option("--volume", help="How much can be had: unlimited, or share-of-volume:0.1.")
 @click.option("--latency", "latency_ms", type=click.IntRange(0), help="Milliseconds an order is on its way.")
+@click.option("--request", "request_ms", type=click.IntRange(0), help="Milliseconds a request takes; 0.")
 @click.option("--queue", type=click.Choice(["front", "behind"]), help="Fill what rests at its price, too.")
 @click.option("--spread-ticks", type=click.IntRange(1), help="Between bid and ask where no book is recorded.")
 @click.option("--position-mode", type=click.Choice(["netting", "hedge", "strategy_netting"]))
