@@ -190,10 +190,11 @@ def test_packed_files(tmp_path: Path, name: str) -> None:
     "name, content",
     [
         ("BTC_USDT-1m.csv.gz", b"no gzip"),
-        ("BTC_USDT-1m.csv.gz", gzip.compress(b"timestamp,open,high,low,close,volume\n" * 99)[:-20]),
+        ("BTC_USDT-1m.csv.gz", gzip.compress(b"timestamp,open,high,low,close,volume\n" * 99, mtime=0)[:-20]),
         ("BTC_USDT-1m.feather", b"no feather"),
         ("BTC_USDT-1m.parquet", b"no parquet"),
     ],
+    ids=["no gzip", "cut off", "no feather", "no parquet"],
 )
 def test_broken_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
     pytest.importorskip("pyarrow")
