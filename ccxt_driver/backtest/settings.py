@@ -40,7 +40,7 @@ class Settings(BaseModel):
     :param volume: how much can be had at a time, one of `BOOK_SIZES`, such as `share-of-volume:0.1`
     :param spread_ticks: between bid and ask where the data has no book
     :param latency_ms: how long an order is on its way
-    :param request_ms: what each request takes; with 0 a thousand at one moment take nothing, each after them 50
+    :param request_ms: what each request takes; with 0 a thousand at a moment take nothing, others 50
     :param queue: whether what rests fills when trades touch its price (`front`), when they are through with
         what rested there before (`behind`), or when the price goes through them (None)
     :param currency: what equity is counted in; None: the first of the balances
