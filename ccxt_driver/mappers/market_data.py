@@ -38,6 +38,9 @@ _KINDS: Final = ("spot", "swap", "future", "option")
 _LIMITS: Final = ("amount", "price", "cost", "leverage")
 _NO_LIMIT: Final = {"min": None, "max": None}
 _TRADE_KEYS: Final = ("id", "order", "symbol", "type", "side", "takerOrMaker")
+_LEAST: Final = 1e-18
+_MOST: Final = 1e18
+"""Numbers between them are within all limits of a decimal."""
 _NOT_CURRENCIES: Final = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 
 
@@ -56,6 +59,8 @@ def _list(value: Any, what: str) -> list[Any]:
 def _number(value: Any, key: str, number: Number) -> Any:
     if value is None:
         return None
+    if type(value) is float and number is float and (_LEAST < abs(value) < _MOST or not value):
+        return value  # a float's decimal would become the same float again
     try:
         return number(parse_decimal(value))
     except ValueError as error:
@@ -128,7 +133,7 @@ def candles(value: Any, number: Number) -> list[list[Any]]:
     for candle in _list(value, "candles"):
         if not isinstance(candle, list) or len(candle) < 6 or candle[0] is None:
             raise BadRow("expected candles as [timestamp, open, high, low, close, volume]")
-        rows.append([_time(candle[0]), *(_number(part, "candle", number) for part in candle[1:6])])
+        rows.append([_time(candle[0]), *[_number(part, "candle", number) for part in candle[1:6]]])
     rows.sort(key=lambda candle: candle[0])
     return rows
 
