@@ -121,7 +121,7 @@ class Replay:
         due_ms = min(self.first_wait_ms(), self._next_news_ms())
         reach_ms = min(due_ms, self.end_ms)
         if timer_ns is not None and timer_ns < reach_ms * NS_PER_MS:
-            reach_ms = -(-timer_ns // NS_PER_MS)
+            reach_ms = timer_ns // NS_PER_MS
         if not self._move_oms(reach_ms):
             return  # something has happened on the way
         if timer_ns is not None and timer_ns < min(due_ms, self.end_ms) * NS_PER_MS:
