@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from filelock import FileLock, Timeout
 
-from ccxt_driver.oms.market.feed import TIMEFRAMES, next_open
+from ccxt_driver.oms.market.feed import TIMEFRAMES
 from ccxt_driver.oms.market.history import iso_text
 
 from .past import Past
@@ -158,11 +158,9 @@ def _fetch(past: Past, wanted: Wanted, file: GrowingFile, to_ms: int, tell: Tell
     :returns: fetched in all
     """
     if wanted.kind == "candles":
-        start_ms = wanted.from_ms if file.last_ms is None else next_open(wanted.timeframe, file.last_ms)
-        pages = past.candles(wanted.symbol, wanted.timeframe, start_ms, to_ms)
-    else:  # those of one millisecond were fetched together
-        start_ms = wanted.from_ms if file.last_ms is None else file.last_ms + 1
-        pages = past.trades(wanted.symbol, start_ms, to_ms)
+        pages = past.candles(wanted.symbol, wanted.timeframe, wanted.from_ms, to_ms, file.last_ms)
+    else:
+        pages = past.trades(wanted.symbol, wanted.from_ms, to_ms, file.last_ms)
     for page in pages:
         file.add(page.rows)
         rows += len(page.rows)

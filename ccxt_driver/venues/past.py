@@ -99,15 +99,20 @@ class Past:
             self._ahead_ms = 0 if told is None else int(told) - ours
         return int(self._exchange.milliseconds()) + self._ahead_ms
 
-    def candles(self, symbol: str, timeframe: str, from_ms: int, to_ms: int) -> Iterator[Page]:
+    def candles(
+        self, symbol: str, timeframe: str, from_ms: int, to_ms: int, known_ms: int | None = None
+    ) -> Iterator[Page]:
         """Closed candles that open in [from_ms, to_ms), ascending.
 
+        :param known_ms: the opening of a candle that is known: instead of `from_ms`, what follows it
         :raises ValueError: the exchange's candles do not open when those in UTC do, or it gives the newest
             ones, whatever it is asked for
         """
         limit = self._limit(symbol, "fetchOHLCV")
         reach_ms = max(1, (limit or _USUAL_LIMIT) - 2) * TIMEFRAMES[timeframe]
-        at, days, newest = _ceiling(timeframe, from_ms), _Days(self, symbol), None
+        at, days, newest = _ceiling(timeframe, from_ms), _Days(self, symbol), known_ms
+        if newest is not None:
+            at = next_open(timeframe, newest)
         while at < (end_ms := min(to_ms, candle_open(timeframe, self.now_ms() - _SETTLED_MS))):
             # From two candles before on: some exchanges leave `since` itself out.
             since = candle_open(timeframe, candle_open(timeframe, at - 1) - 1)
@@ -137,16 +142,19 @@ class Past:
             f"it gave what came from {next_ms} on"
         )
 
-    def trades(self, symbol: str, from_ms: int, to_ms: int) -> Iterator[Page]:
+    def trades(self, symbol: str, from_ms: int, to_ms: int, known_ms: int | None = None) -> Iterator[Page]:
         """Public trades in [from_ms, to_ms), ascending: time, price, amount in base currency, side, id.
 
         Those of one millisecond come in one page.
 
+        :param known_ms: a millisecond of which the trades are known: instead of `from_ms`, what follows it
         :raises ValueError: the exchange gives the newest ones, whatever it is asked for
         """
         scale = contract_size(self.market(symbol))
         limit = self._limit(symbol, "fetchTrades")
-        at, days, held = from_ms, _Days(self, symbol), False
+        at, days, held = from_ms, _Days(self, symbol), known_ms is not None
+        if known_ms is not None:
+            at = known_ms
         while at < (end_ms := min(to_ms, self.now_ms() - _SETTLED_MS)):
             # One before: some exchanges leave `since` itself out. Those of that one may fill an answer.
             given = self.ask(self._exchange.fetch_trades, symbol, at - 1, limit)
@@ -168,7 +176,7 @@ class Past:
                         "%s, %s: more trades at %s than one answer holds", self.exchange_id, symbol, at
                     )
                 at += 1
-            yield Page(rows, at)
+            yield Page([row for row in rows if row[0] != known_ms], at)
 
     def days(self, symbol: str, from_ms: int, to_ms: int) -> list[int] | None:
         """Days, by their openings, on which something was traded: the first of those from a moment on.

@@ -191,6 +191,21 @@ def test_trades_of_one_moment_are_whole_after_an_interruption(venue: PastVenue, 
 # ------------------------------------------------------------------ refusals
 
 
+@pytest.mark.parametrize("kind", ["candles", "trades"])
+def test_an_exchange_that_has_forgotten_what_follows_leaves_no_hole(
+    venue: PastVenue, tmp_path: Path, kind: Any
+) -> None:
+    venue.most = 20
+    finished = fetch(venue, tmp_path, to_ms=START + 100_000, kind=kind).path.read_text()
+    venue.answer = "newest"
+
+    with pytest.raises(ValueError, match="exchange: past does not tell what followed 1700032"):
+        fetch(venue, tmp_path, kind=kind)
+
+    [path] = tmp_path.glob("*.csv")
+    assert path.read_text() == finished
+
+
 def test_a_file_of_somebody_else_is_left_alone(venue: PastVenue, tmp_path: Path) -> None:
     path = tmp_path / "BTC_USDT-1m.csv"
     path.write_text("date,price\n1,2\n")
