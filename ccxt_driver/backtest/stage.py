@@ -55,7 +55,7 @@ class Stage:
                 {
                     "account_id": settings.account_id,
                     "position_mode": settings.position_mode,
-                    "balances": settings.balances,
+                    "balances": {**dict.fromkeys(_currencies(self.markets), Decimal(0)), **settings.balances},
                 }
             ],
             seed=settings.seed,
@@ -93,6 +93,12 @@ class Stage:
         modules += [(module, "OmsCcxtExchange", ReplayProExchange) for module in (async_support, pro)]
         for module, name, kind in modules:
             setattr(module, name, kind)
+
+
+def _currencies(markets: Sequence[Market]) -> list[str]:
+    """What an account may come to have: scripts look up coins that they do not have yet."""
+    found = {code for market in markets for code in (market.base, market.quote) if market.settle is None}
+    return sorted(found | {market.settle for market in markets if market.settle is not None})
 
 
 def _queue(name: str | None) -> QueueModel | None:

@@ -166,6 +166,7 @@ def populate(
             state.add_account(added)
             tx.changes.accounts[account.id] = account
             for currency, amount in balances.items():
+                tx.show_balance(added, currency)
                 tx.book(added, currency, amount, LedgerKind.DEPOSIT, None)
             if limits != Limits():
                 put_limits(core, tx, Scope(account.id, None, None), limits, now)

@@ -181,6 +181,11 @@ class Transaction:
     def _save(self, entity: _Entity) -> None:
         self._saved.append((entity, _FIELDS[type(entity)](entity)))
 
+    def show_balance(self, account: AccountState, currency: str) -> None:
+        """Have a balance of 0 where there is none yet: it is shown, as venues show coins that nobody has."""
+        account.totals.setdefault(currency, ZERO)
+        self.changes.balances[account.account.id, currency] = account.totals[currency]
+
     def book(
         self,
         account: AccountState,
