@@ -1,4 +1,4 @@
-"""Runs an unmodified live script over history, in virtual time: `backtest()`."""
+"""Runs an unmodified live script over history, in virtual time: `backtest()`, and many times: `sweep()`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,10 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from . import starting
+from .sweeping import SweepError, sweep
+
 if TYPE_CHECKING:
     from .settings import Settings
 
-__all__ = ["BacktestError", "Result", "backtest"]
+__all__ = ["BacktestError", "Result", "SweepError", "backtest", "sweep"]
 
 _EPOCH_TEXTS: Final = "a time such as 2024-01-31, 2024-01-31T12:00 (UTC), or milliseconds"
 
@@ -85,10 +87,31 @@ def backtest(
     :raises BacktestError: it could not begin, or the script has failed; then its report is there all the same
     :raises ValueError: a setting that makes no sense, naming it
     """
+    made = made_settings(script, data, start, end, balance, out, arguments, settings)
+    code, output = run_settings(made, show=show)
+    if code:
+        raise BacktestError(f"{made.script}: {output.strip() or 'it has failed; see what it has printed'}")
+    return read_result(made.out, output)
+
+
+def made_settings(
+    script: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    start: str | int | None,
+    end: str | int | None,
+    balance: Mapping[str, str | int | Decimal] | str,
+    out: str | os.PathLike[str],
+    arguments: Iterable[str],
+    others: Mapping[str, Any],
+) -> Settings:
+    """The settings that the parameters of `backtest` stand for.
+
+    :raises ValueError: a setting that makes no sense, naming it
+    """
     from .settings import Settings
 
     paths = [data] if isinstance(data, str | os.PathLike) else [*data]
-    made = Settings(
+    return Settings(
         script=os.fspath(script),
         arguments=tuple(arguments),
         data=tuple(os.fspath(path) for path in paths),
@@ -96,12 +119,8 @@ def backtest(
         end_ms=_moment("end", end),
         balances=balances_of(balance) if isinstance(balance, str) else dict(balance),  # type: ignore[arg-type]
         out=os.fspath(out),
-        **settings,
+        **others,
     )
-    code, output = run_settings(made, show=show)
-    if code:
-        raise BacktestError(f"{made.script}: {output.strip() or 'it has failed; see what it has printed'}")
-    return read_result(made.out, output)
 
 
 def run_settings(
@@ -117,13 +136,11 @@ def run_settings(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "settings.json"
         path.write_text(settings.model_dump_json(), encoding="utf-8")
-        command = [sys.executable, "-m", __name__, str(path)]
-        command += ["--progress"] if progress else []
-        command += ["--table"] if show else []
-        command += ["--again", str(again)] if again is not None else []
-        # Hashes, and so the order of sets, and local times would make two runs differ.
-        environment = {**os.environ, "PYTHONHASHSEED": str(settings.seed % 2**32), "TZ": "UTC"}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        arguments = [str(path)]
+        arguments += ["--progress"] if progress else []
+        arguments += ["--table"] if show else []
+        arguments += ["--again", str(again)] if again is not None else []
+        command, environment = starting.command(arguments), starting.environment(settings.seed)
         if show:
             return subprocess.run(command, env=environment, check=False).returncode, ""
         done = subprocess.run(

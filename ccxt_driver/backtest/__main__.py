@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from .collecting import collect
 from .journal import Journal
-from .report import write_report
+from .report import write_numbers, write_report
 from .running import replay_journal, run_script
 from .settings import COMMANDS, FAILED, SETTINGS, UNUSABLE, Settings
 from .stage import Stage
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and write the report.
 
+    :param arguments: of the command line; those of this process by default
     :returns: 0, 1 when the script has failed, 2 when it could not begin
     """
     parser = ArgumentParser(prog="ccxt_driver.backtest")
@@ -25,7 +28,10 @@ def main() -> int:
     parser.add_argument("--progress", action="store_true")
     parser.add_argument("--table", action="store_true", help="show the numbers at the end")
     parser.add_argument("--again", type=Path, help="do the commands of this file, not the script")
-    given = parser.parse_args()
+    parser.add_argument("--brief", action="store_true", help="write the numbers only, no report")
+    given = parser.parse_args(arguments)
+    # A run ends by it, also where the shell has it ignored, as in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = Settings.model_validate_json(given.settings.read_text(encoding="utf-8"))
     try:
         stage = Stage(settings)
@@ -39,9 +45,13 @@ def main() -> int:
             from .progress import shown
 
             stage.replay.on_step = stack.enter_context(shown(stage.clock))
-        stage.replay.journal = stack.enter_context(Journal(out / COMMANDS))
+        if not given.brief:
+            stage.replay.journal = stack.enter_context(Journal(out / COMMANDS))
         ending = run_script(stage) if given.again is None else replay_journal(stage, given.again)
     run = collect(stage, ending)
+    if given.brief:
+        write_numbers(run, out)
+        return 0 if run.error is None else FAILED
     summary = write_report(run, out)
     text = settings.model_dump_json(indent=2, exclude={"out"})
     (out / SETTINGS).write_text(f"{text}\n", encoding="utf-8", newline="\n")

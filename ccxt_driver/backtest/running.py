@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import runpy
 import sys
@@ -37,6 +38,7 @@ def run_script(stage: Stage) -> Ending:
     """
     settings, replay = stage.settings, stage.replay
     stage.serve_ccxt()
+    os.environ.update(settings.environment)
     random.seed(settings.seed)
     path = Path(settings.script).resolve()
     sys.argv = [settings.script, *settings.arguments]

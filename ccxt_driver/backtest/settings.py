@@ -26,6 +26,7 @@ class Settings(BaseModel):
 
     :param script: path of the script
     :param arguments: what the script finds in `sys.argv`
+    :param environment: what the script finds in `os.environ`, beside what is there
     :param data: files and folders of market data
     :param start_ms: where virtual time begins, milliseconds since the Unix epoch; None: with the data
     :param end_ms: where it ends, None: with the data
@@ -51,6 +52,7 @@ class Settings(BaseModel):
 
     script: str
     arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
     data: tuple[str, ...] = Field(min_length=1)
     start_ms: int | None = Field(None, ge=0)
     end_ms: int | None = Field(None, ge=0)

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "run": "Run one program with the OMS put into its ccxt.",
     "sell": "Place an order that sells.",
     "serve": "Serve the embedded OMS over HTTP and WebSocket.",
+    "sweep": "Run a script over history with many parameters.",
     "trades": "List trades.",
     "watch": "Follow orders, trades, positions and money as they change.",
 }

@@ -72,13 +72,13 @@ def backtest(
             raise click.UsageError("expected a SCRIPT, --again, or --compare twice")
         _compare([Path(folder) for folder in compare], None)
         return
-    settings = _settings(script, arguments, again, given)
+    settings = settings_of(script, arguments, again, given)
     _run(settings, None if again is None else Path(again))
     if compare:
         _compare([Path(folder) for folder in compare] + [Path(settings.out)], Path(settings.out))
 
 
-def _settings(
+def settings_of(
     script: str | None, arguments: tuple[str, ...], again: str | None, given: dict[str, Any]
 ) -> Settings:
     """What a run is made with: of an earlier one, and what the options say."""

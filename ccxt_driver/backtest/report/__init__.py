@@ -14,7 +14,7 @@ from .statistics import Statistics, Summary, summarise
 from .tables import SUMMARY, write_equity, write_orders, write_summary, write_trades
 from .terminal import summary_table
 
-__all__ = ["MissingPlotly", "Statistics", "Summary", "summary_table", "write_report"]
+__all__ = ["MissingPlotly", "Statistics", "Summary", "summary_table", "write_numbers", "write_report"]
 
 
 def write_report(run: Run, folder: Path) -> Summary:
@@ -40,5 +40,20 @@ def write_report(run: Run, folder: Path) -> Summary:
         write_page(analysis, summary, folder)
     except MissingPlotly as error:
         warnings.warn(str(error), stacklevel=2)
+    write_summary(run, summary, analysis.account.curve, folder)
+    return summary
+
+
+def write_numbers(run: Run, folder: Path) -> Summary:
+    """Write `summary.json` alone, the same as in a whole report.
+
+    :param folder: made when it is not there
+    :returns: the numbers of the run
+    :raises ValueError: a run that makes no sense
+    :raises OSError: the file could not be written
+    """
+    analysis = analyse(run)
+    summary = summarise(analysis)
+    folder.mkdir(parents=True, exist_ok=True)
     write_summary(run, summary, analysis.account.curve, folder)
     return summary
