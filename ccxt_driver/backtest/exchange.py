@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .replay import Replay
 
 _Key = tuple[str, str]
-_USUAL_CANDLES: Final = 100
+_USUAL_CANDLES: Final = 500
 _MOST_CANDLES: Final = 1000
 _OF_A_GATEWAY: Final = frozenset({"base_url", "oms", "sandbox"})
 _CREDENTIALS: Final = frozenset({"apiKey", "secret", "password", "privateKey", "urls"})
@@ -71,7 +71,7 @@ class Replayed:
         now_ms = self.replay.clock.now_ms()
         bars.advance(now_ms)
         # Of a candle in the making only its beginning is known here.
-        if len(bars.rows) < count or bars.rows[-1][0] != now_ms:
+        if len(bars.rows) < count or bars.as_of_ms != now_ms:
             return None
         self.replay.asked()
         return bars.newest(count)

@@ -6,9 +6,10 @@ from array import array
 from collections.abc import Iterator
 from typing import Final
 
-from ccxt_driver.oms.market.feed import candle_open, next_open
+from ccxt_driver.oms.market.feed import TIMEFRAMES, candle_open, next_open
 from ccxt_driver.oms.market.files import FileFeed
 
+from .longer_candles import LongerCandles
 from .open_candles import OpenCandles
 from .run import Prices
 from .tick_reader import TickReader
@@ -27,21 +28,31 @@ class RecordedMarket:
     def __init__(self, feed: FileFeed) -> None:
         self._feed = feed
         self._symbols = frozenset(market.symbol for market in feed.markets)
-        self._candles: dict[tuple[str, str], OpenCandles | None] = {}
+        self._candles: dict[tuple[str, str], OpenCandles | LongerCandles | None] = {}
 
     def next_news(self, after_ms: int) -> int | None:
         """The first time after another at which something was recorded; see `FileFeed.next_news`."""
         return self._feed.next_news(after_ms)
 
-    def candles(self, symbol: str, timeframe: str) -> OpenCandles | None:
-        """The candles of a symbol, where its file has those of this timeframe; None otherwise."""
+    def candles(self, symbol: str, timeframe: str) -> OpenCandles | LongerCandles | None:
+        """The candles of a symbol, where its price comes from those of this timeframe or a shorter one.
+
+        None otherwise, and where longer candles need not begin with one of the file's.
+        """
         key = (symbol, timeframe)
         if key not in self._candles:
-            found = None
-            if timeframe == self._timeframe(symbol):
-                found = OpenCandles(self._feed.bars(symbol), timeframe, 1 / _POINTS)
-            self._candles[key] = found
+            self._candles[key] = self._made(symbol, timeframe)
         return self._candles[key]
+
+    def _made(self, symbol: str, timeframe: str) -> OpenCandles | LongerCandles | None:
+        own = self._timeframe(symbol)
+        if own is None or timeframe not in TIMEFRAMES:
+            return None
+        own_ms, wanted_ms = TIMEFRAMES[own], TIMEFRAMES[timeframe]
+        if timeframe != own and (own == "1w" or wanted_ms < own_ms or wanted_ms % own_ms):
+            return None
+        found = OpenCandles(self._feed.bars(symbol), own, 1 / _POINTS)
+        return found if timeframe == own else LongerCandles(found, timeframe)
 
     def ticks(self, symbol: str) -> TickReader | None:
         """Reads the trades of a symbol from the first on; None where its price comes from candles."""

@@ -29,6 +29,8 @@ class OpenCandles:
         """Closed ones, and the newest; flat and without volume where nothing was recorded."""
         self.next_ms = NEVER
         """When the next one opens."""
+        self.changes = 0
+        """How often another has become the newest."""
         self._timeframe = timeframe
         self._length_ms = _MONTH_MS if timeframe == "1M" else TIMEFRAMES[timeframe]
         """No two openings are nearer to each other."""
@@ -63,6 +65,7 @@ class OpenCandles:
             if open_ms - newest[0] > self._length_ms:
                 self._fill(open_ms)
         rows.append([open_ms, first, first, first, first, volume * self._share])
+        self.changes += 1
         self._final = following
         try:
             self._following = following = next(self._bars)
@@ -79,6 +82,7 @@ class OpenCandles:
             return
         rows[-1][:] = self._final
         price = self._final[4]
+        self.changes += 1
         while open_ms < until_ms:
             self._final = (open_ms, price, price, price, price, 0.0)
             rows.append([*self._final])
@@ -94,6 +98,12 @@ class OpenCandles:
                 self._following, self.next_ms = following, following[0]
                 return
         self.next_ms = NEVER
+
+    @property
+    def as_of_ms(self) -> int:
+        """Of which moment the newest is what it was."""
+        opened: int = self.rows[-1][0]
+        return opened
 
     def newest(self, count: int) -> list[list[Any]]:
         """Copies of the newest ones; the last is as it opened."""

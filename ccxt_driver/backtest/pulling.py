@@ -17,6 +17,7 @@ from .clock import NS_PER_MS
 if TYPE_CHECKING:
     import ccxt
 
+    from .longer_candles import LongerCandles
     from .open_candles import OpenCandles
     from .replay import Replay
     from .tick_reader import TickReader
@@ -115,7 +116,12 @@ class CandlePull(Pull):
     """
 
     def __init__(
-        self, replay: Replay, candles: OpenCandles, caches: dict[str, Any], timeframe: str, kept: int
+        self,
+        replay: Replay,
+        candles: OpenCandles | LongerCandles,
+        caches: dict[str, Any],
+        timeframe: str,
+        kept: int,
     ) -> None:
         super().__init__(replay, caches, timeframe)
         self._candles = candles
@@ -128,6 +134,8 @@ class CandlePull(Pull):
         """The first candle that is to be given next; the newest that was given, as it may change."""
         self._is_left = bool(rows)
         """Whether it has not been given at all."""
+        self._seen = candles.changes
+        """As of how many changes everything was given."""
 
     @property
     def next_ms(self) -> int:
@@ -138,15 +146,18 @@ class CandlePull(Pull):
         """See `Pull.at_once`."""
         candles, replay = self._candles, self._replay
         rows, at_ms = candles.rows, candles.next_ms
-        if at_ms * NS_PER_MS <= replay.clock.ns or self._is_left or not rows or rows[-1][0] != self._from_ms:
+        if at_ms * NS_PER_MS <= replay.clock.ns or self._is_left or self._seen != candles.changes:
             candles.advance(replay.clock.now_ms())
             return self.take(limit) if rows else None
         if not replay.go_to(at_ms):
             return None
         candles.open_next()
-        closed, opened = rows[-2:]
-        if self._newest is None or limit == 1 or closed[0] != self._from_ms:
+        if self._newest is None or limit == 1 or len(rows) < 2:
             return self.take(limit)
+        closed, opened = rows[-2:]
+        if closed[0] != self._from_ms:
+            return self.take(limit)
+        self._seen = candles.changes
         self._from_ms = opened[0]
         self._newest[:] = closed
         self._newest = newest = [*opened]
@@ -162,7 +173,7 @@ class CandlePull(Pull):
             first -= 1
         if limit is None or first + limit >= len(rows):
             found = rows[first:]
-            self._from_ms, self._is_left = rows[-1][0], False
+            self._from_ms, self._is_left, self._seen = rows[-1][0], False, self._candles.changes
         else:
             found = rows[first : first + limit]
             self._from_ms, self._is_left = rows[first + limit][0], True
