@@ -282,9 +282,9 @@ def test_bars_are_read_once_by_those_who_go_along(tmp_path: Path, monkeypatch: p
 def test_pages_of_ticks_are_ccxts_numbers(tmp_path: Path) -> None:
     feed = FileFeed(trades(tmp_path, [(0, 100, 1, "buy", "a"), (5, "99.5", 3, "", "")]))
 
-    assert [*feed.ticks(SYMBOL)] == [
-        ([T, T + 5], [100.0, 99.5], [1.0, 3.0], [True, False], ["a", None]),
-    ]
+    [page] = feed.ticks(SYMBOL)
+    assert page.ticks == ([T, T + 5], [100.0, 99.5], [1.0, 3.0], [True, False], ["a", None])
+    assert page.costs() == [100.0, 298.5]
     with pytest.raises(ValueError, match="BTC/USDT: expected a price that comes from candles"):
         next(feed.bars(SYMBOL))
 
