@@ -66,14 +66,25 @@ class Runner:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.helpers.backtest_process"],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "PYTHONHASHSEED": "0",
+                "OPENBLAS_NUM_THREADS": "1",
+                **environment,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
     def __call__(
-        self, script: str | Path, data: Path | list[Path], *more: str, name: str = "script.py", **settings: Any
+        self,
+        script: str | Path,
+        data: Path | list[Path],
+        *more: str,
+        name: str = "script.py",
+        **settings: Any,
     ) -> Ran:
         """Run a script.
 
@@ -149,4 +160,3 @@ def one_symbol(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("one_symbol")
     write_candles(folder, walk(5, 1440))
     return folder
-

@@ -57,7 +57,13 @@ def write_candles(folder: Path, rows: list[Candle], symbol: str = "BTC_USDT", ti
 
 
 def write_trades(
-    folder: Path, seed: int, count: int, symbol: str = "SOL_USDT", *, price: int = 10_000, until_ms: int = DAY_MS
+    folder: Path,
+    seed: int,
+    count: int,
+    symbol: str = "SOL_USDT",
+    *,
+    price: int = 10_000,
+    until_ms: int = DAY_MS,
 ) -> Path:
     """A file of trades, several of one millisecond now and then."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,9 @@ def test_its_finally_block_runs(ran: Ran) -> None:
 
     assert balance["USDT"] > 0
     # What a script cancels there is cancelled; what it leaves is left.
-    left = {row["type"] for row in ran.result.orders() if row["status"] not in ("FILLED", "CANCELED", "REJECTED")}
+    left = {
+        row["type"] for row in ran.result.orders() if row["status"] not in ("FILLED", "CANCELED", "REJECTED")
+    }
     assert left <= {"market"}
 
 
@@ -129,7 +131,13 @@ def _order(row: dict[str, Any]) -> tuple[Any, ...]:
     at = row["time"] if "time" in row else row["created_at"]
     prices = [Decimal(row[key]) if row[key] else None for key in ("price", "stop_price", "avg_fill_price")]
     names = ("id", "client_order_id", "position_id", "symbol", "side", "status", "reason")
-    return (at, *(str(row[key] or 0) for key in names), Decimal(row["qty"]), Decimal(row["filled_qty"]), *prices)
+    return (
+        at,
+        *(str(row[key] or 0) for key in names),
+        Decimal(row["qty"]),
+        Decimal(row["filled_qty"]),
+        *prices,
+    )
 
 
 def _trade(row: dict[str, Any]) -> tuple[Any, ...]:

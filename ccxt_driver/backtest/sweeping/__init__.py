@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from .engines import LOCAL, MissingEngine, engine_of, outcomes
-from .folder import SweepError, SweepFolder, made_of, open_folder
+from .failure import SweepError
+from .folder import SweepFolder, made_of, open_folder
 from .grid import MOST_RUNS, Grid, Point, Values, grid_of
 from .results import Row, Table, need_pyarrow
 from .tasks import ARGUMENTS, ENVIRONMENT, HOW, Outcome, check_variables, task_of

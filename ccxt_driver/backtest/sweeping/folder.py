@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from ccxt_driver._version import __version__
 
+from .failure import SweepError
 from .grid import Point
 from .tasks import Outcome, digest
 
@@ -27,10 +28,6 @@ _JOURNAL: Final = "runs.jsonl"
 _LOCK: Final = ".lock"
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9=,._+-]", re.ASCII)
 _LONGEST_NAME: Final = 100
-
-
-class SweepError(RuntimeError):
-    """A sweep that could not begin or go on; the message says why."""
 
 
 def made_of(settings: Settings, how: str) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class Grid:
         if (most is not None and count > most) or size > sys.maxsize:
             raise ValueError(
                 f"param: {size:,} combinations, of which {count:,} are to run, are more than "
-                f"{MOST_RUNS if most is None else most:,}: use fewer values, or a sample of them"
+                f"{MOST_RUNS if most is None else most:,}: use fewer values, a sample of them, "
+                "or say that they are meant (--yes, most=None)"
             )
         chosen = range(size) if count == size else sorted(Random(seed).sample(range(size), count))
         return [self.point(index) for index in chosen]

@@ -11,7 +11,8 @@ from typing import Any, Final, get_type_hints
 
 from ccxt_driver.contract.values import parse_decimal
 
-from .folder import RESULTS, SweepError, write_whole
+from .failure import SweepError
+from .folder import RESULTS, write_whole
 from .grid import Grid, Point
 from .tasks import Outcome
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ccxt_driver._version import __version__
 
+from .failure import SweepError
 from .grid import Point
 from .starters import Starter, starter
 
@@ -194,4 +195,9 @@ def run_remotely(task: Task) -> Outcome:
         runs = _starters.get(task.seed)
         if runs is None:
             runs = _starters[task.seed] = starter(task.seed)
-    return run_task(task, runs)
+    try:
+        return run_task(task, runs)
+    except SweepError:  # the next one gets another
+        with _lock:
+            _starters.pop(task.seed, None)
+        raise

@@ -6,6 +6,7 @@ Only a run itself patches time and puts the OMS into ccxt, so what one does neve
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import json
 import os
@@ -20,7 +21,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
+from .failure import SweepError
+
+_BEGUN: Final = b"+"
+_GONE: Final = "the process that starts the runs has ended; the same sweep can go on"
 _LONGEST: Final = 65_536
+_PR_SET_PDEATHSIG: Final = 1
 _PRELOADED: Final = (
     "ccxt_driver.backtest.__main__",
     "ccxt_driver.backtest.exchange",
@@ -56,6 +62,7 @@ class WarmProcess:
         :param arguments: of `ccxt_driver.backtest.__main__`
         :param output: the file for what it prints
         :returns: its exit code; None when it ended without one
+        :raises SweepError: this process has ended
         """
         message = json.dumps([[*arguments], str(output)]).encode()
         ours, theirs = socket.socketpair()
@@ -63,10 +70,13 @@ class WarmProcess:
             with theirs:
                 try:
                     socket.send_fds(self._channel, [message], [theirs.fileno()])
-                except OSError:  # it is gone
-                    return None
-            reply = ours.recv(1)
-        return reply[0] if reply else None
+                except OSError as error:
+                    raise SweepError(_GONE) from error
+            begun, code = ours.recv(1), ours.recv(1)
+        # Without a beginning nothing was forked; a run that was killed may have been killed with us.
+        if not begun or (not code and self._process.poll() is not None):
+            raise SweepError(_GONE)
+        return code[0] if code else None
 
     def close(self) -> None:
         """End it, and what still runs, at once."""
@@ -86,16 +96,28 @@ def serve(channel: socket.socket) -> tuple[list[str], Path, socket.socket]:
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    us = os.getpid()
     while True:
         message, fds, _, _ = socket.recv_fds(channel, _LONGEST, 1)
         if not message:  # who started us is gone, in whatever way
             os.killpg(0, signal.SIGKILL)
         if os.fork() == 0:
+            _end_with(us)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             channel.close()
             arguments, output = json.loads(message)
-            return arguments, Path(output), socket.socket(fileno=fds[0])
+            reply = socket.socket(fileno=fds[0])
+            reply.send(_BEGUN)
+            return arguments, Path(output), reply
         os.close(fds[0])
+
+
+def _end_with(parent: int) -> None:
+    """Have this process killed when another ends, in whatever way: its parent."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
 
 
 def _run(arguments: list[str], output: Path, reply: socket.socket) -> NoReturn:

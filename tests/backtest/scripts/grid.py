@@ -26,7 +26,10 @@ orders = {}
 middle = exchange.fetch_ticker(args.symbol)["last"]
 exchange.create_order(args.symbol, "market", "buy", 0.02 * args.levels)
 for level in range(1, args.levels + 1):
-    for side, price in (("buy", middle * (1 - level * args.step)), ("sell", middle * (1 + level * args.step))):
+    for side, price in (
+        ("buy", middle * (1 - level * args.step)),
+        ("sell", middle * (1 + level * args.step)),
+    ):
         order = place(side, price)
         orders[order["id"]] = order
 

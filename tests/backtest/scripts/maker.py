@@ -24,7 +24,9 @@ async def main():
             balance = await exchange.fetch_balance()
             try:
                 if "buy" in quotes:
-                    quotes["buy"] = (await exchange.edit_order(quotes["buy"], SYMBOL, "limit", "buy", AMOUNT, bid))["id"]
+                    quotes["buy"] = (
+                        await exchange.edit_order(quotes["buy"], SYMBOL, "limit", "buy", AMOUNT, bid)
+                    )["id"]
                 else:
                     quotes["buy"] = (await exchange.create_order(SYMBOL, "limit", "buy", AMOUNT, bid))["id"]
             except ccxt.InvalidOrder:
