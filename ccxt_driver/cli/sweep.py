@@ -116,7 +116,7 @@ def _print(swept: Swept, sort: str, folder: Path) -> None:
     names = [*parameters, *dict.fromkeys(name for name in (first, *_SHOWN) if name not in parameters)]
     columns = [_column(name, name in parameters or name == first) for name in names]
     if swept.best:
-        print_table(columns, [swept.rows[index] for index in swept.best])
+        print_table(columns, [swept.rows[index] for index in swept.best], whole=RESULTS)
     failed = [row["error"] for row in swept.rows if row["error"] is not None]
     if failed:
         tell(f"{len(failed):,} of {len(swept.rows):,} runs have failed, such as: {printable(failed[0])}")

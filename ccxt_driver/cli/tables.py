@@ -213,8 +213,11 @@ def print_rows(
         write(f"{printable(str(desk.account))}: {nothing}")
 
 
-def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows for people; a table has no blanks at the ends of its lines."""
+def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], whole: str = "--json") -> None:
+    """Print rows for people; a table has no blanks at the ends of its lines.
+
+    :param whole: where columns are for which there is no room
+    """
     width = terminal().width if sys.stdout.isatty() else None
     made, left_out = table(columns, rows, width)
     screen = Console(file=sys.stdout, width=_WIDE, highlight=False)
@@ -223,7 +226,7 @@ def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) ->
     for line in captured.get().splitlines():
         write(line.rstrip())
     if left_out:
-        tell(f"(no room for: {', '.join(left_out)}; a wider terminal or --json shows them)")
+        tell(f"(no room for: {', '.join(left_out)}; a wider terminal or {whole} shows them)")
 
 
 def print_json(value: Any) -> None:
