@@ -256,6 +256,7 @@ _KEPT_FREE: Final = (*CREDENTIALS, *_DETOURS, "headers", "options", "urls")
 """Attributes of this class that no class derived from it has another way."""
 
 
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _Kind = TypeVar("_Kind", bound=type)
 
 
@@ -278,6 +279,8 @@ def _without_secrets(value: Any, own: frozenset[str] = frozenset()) -> Any:
 
     :param own: names that are options of ours at this level
     """
+    if type(value) in _PLAIN:  # most are, and every request comes by here
+        return value
     if isinstance(value, Mapping):
         return {
             name: _without_secrets(each)
