@@ -1,0 +1,70 @@
+"""Runs one strategy on one engine in this process and prints what that cost, as JSON.
+
+`python -m tests.benchmarks.backtest_process NAME DATA OUT`; a name of ours is that of a script.
+CPU seconds: `start` from the start of the process to where the run begins (imports, and of peers the data
+brought into their own form), `run` the run itself (of ours with reading the file), `after` the report.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from time import process_time
+
+OURS = ("watch_cross", "poll_cross", "maker")
+SCRIPTS = Path(__file__).parent / "backtest_scripts"
+MONEY = {"USDT": "100000", "BTC": "10"}
+
+
+def run_ours(name: str, data: str, out: Path) -> tuple[float, float, int]:
+    """When the run began and ended, in CPU seconds, and how many orders there were."""
+    from ccxt_driver.backtest.collecting import collect
+    from ccxt_driver.backtest.journal import Journal
+    from ccxt_driver.backtest.report import write_report
+    from ccxt_driver.backtest.running import run_script
+    from ccxt_driver.backtest.settings import Settings
+    from ccxt_driver.backtest.stage import Stage
+
+    settings = Settings(
+        script=str(SCRIPTS / f"{name}.py"),
+        data=(data,),
+        balances=MONEY,  # type: ignore[arg-type]
+        maker="0.0002",  # type: ignore[arg-type]
+        taker="0.0005",  # type: ignore[arg-type]
+        out=str(out),
+    )
+    import ccxt.pro  # noqa: F401  the script needs it: not a part of its run
+
+    stage = Stage(settings)
+    out.mkdir(parents=True)
+    began = process_time()
+    with Journal(out / "commands.jsonl") as journal:
+        stage.replay.journal = journal
+        ending = run_script(stage)
+    ended = process_time()
+    if ending.error is not None:
+        raise SystemExit(ending.error)
+    run = collect(stage, ending)
+    write_report(run, out)
+    return began, ended, len(run.orders)
+
+
+def main() -> None:
+    name, data, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    if name in OURS:
+        began, ended, orders = run_ours(name, data, out)
+    else:
+        sys.path.insert(0, str(SCRIPTS))
+        from tests.benchmarks import backtest_peers
+
+        began, ended, orders = backtest_peers.PEERS[name](data)
+    done = process_time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    costs = {"start": began, "run": ended - began, "after": done - ended, "orders": orders, "peak_mb": peak}
+    print(json.dumps(costs))
+
+
+if __name__ == "__main__":
+    main()
