@@ -44,8 +44,12 @@ def test_reading_rows(tmp_path: Path) -> None:
     ticks = [f"{START + tick * 7},{100 + tick % 9}.25,0.125,buy,{tick}\n" for tick in range(BARS)]
     (tmp_path / "LTC_USDT-trades.csv").write_text("timestamp,price,amount,side,id\n" + "".join(ticks))
     feed = FileFeed(tmp_path)
-    for label, pages in (("candles", feed.bars("BTC/USDT")), ("trades", feed.ticks("LTC/USDT"))):
+    counts = (
+        ("candles", (len(page.opens_ms) for page in feed.bars("BTC/USDT"))),
+        ("trades", (len(page) for page in feed.ticks("LTC/USDT"))),
+    )
+    for label, sizes in counts:
         began = process_time()
-        rows = sum(len(page[0]) for page in pages)
+        rows = sum(sizes)
         print(f"{label}: {(process_time() - began) / rows * 1e6:.2f} us a row")
         assert rows == BARS
