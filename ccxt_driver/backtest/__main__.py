@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 from .collecting import collect
 from .journal import Journal
+from .loop import has_left_tasks
 from .report import write_numbers, write_report
-from .running import replay_journal, run_script
+from .running import Ending, ending_of, replay_journal, run_script
 from .settings import COMMANDS, FAILED, SETTINGS, UNUSABLE, Settings
 from .stage import Stage
 
@@ -47,7 +50,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stage.replay.on_step = stack.enter_context(shown(stage.clock))
         if not given.brief:
             stage.replay.journal = stack.enter_context(Journal(out / COMMANDS))
+
+        def abandon() -> None:
+            """End a process whose script cannot be ended otherwise."""
+            stack.close()
+            _leave(_report(stage, ending_of(stage.replay, None), given))
+
+        stage.replay.abandon = abandon
         ending = run_script(stage) if given.again is None else replay_journal(stage, given.again)
+    code = _report(stage, ending, given)
+    if has_left_tasks():
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process without a word to what is left of the script."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _report(stage: Stage, ending: Ending, given: Namespace) -> int:
+    """Write the report of a run.
+
+    :param given: the options of the command line
+    :returns: the exit code
+    """
+    settings, out = stage.settings, Path(stage.settings.out)
     run = collect(stage, ending)
     if given.brief:
         write_numbers(run, out)

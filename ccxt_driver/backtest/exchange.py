@@ -7,6 +7,7 @@ whose await itself moves the clock to the next candle where nothing else is due 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,7 +54,6 @@ class Replayed:
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
         replay = self.replay
-        replay.asked()
         if replay.journal is not None:
             replay.journal.note(replay.clock.now_ms(), method, path, params)
         return super()._ask_in_process(path, method, params)  # type: ignore[misc]
@@ -71,9 +71,8 @@ class Replayed:
         now_ms = self.replay.clock.now_ms()
         bars.advance(now_ms)
         # Of a candle in the making only its beginning is known here.
-        if len(bars.rows) < count or bars.as_of_ms != now_ms:
+        if len(bars.rows) < count or bars.as_of_ms != now_ms or not self.replay.asks_freely():
             return None
-        self.replay.asked()
         return bars.newest(count)
 
     def _known_balance(self, params: Any) -> dict[str, Any] | None:
@@ -83,9 +82,8 @@ class Replayed:
             return None
         known = self._balances.get(self._account_id(params))
         replay.settle()
-        if known is None or known[0] != replay.oms.commits:
+        if known is None or known[0] != replay.oms.commits or not replay.asks_freely():
             return None
-        replay.asked()
         now_ms = replay.clock.now_ms()
         balance = {code: {**amounts} for code, amounts in known[1].items()}
         balance["info"] = {"balances": [{**row} for row in balance["info"]["balances"]]}
@@ -106,6 +104,13 @@ class Replayed:
 
 class ReplayExchange(Replayed, OmsCcxtExchange):
     """The blocking class."""
+
+    def request(self, path: str, *args: Any, **named: Any) -> Any:
+        """As live; what it takes passes before."""
+        seconds = self.replay.request_seconds()
+        if seconds:
+            self.replay.sleep(seconds)
+        return super().request(path, *args, **named)
 
     def fetch_ohlcv(
         self,
@@ -135,6 +140,13 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
         self._pulls: dict[_Key, Pull] = {}
         """By symbol, as it is called or unified, and timeframe; without one those of trades."""
         super().__init__(config)
+
+    async def request(self, path: str, *args: Any, **named: Any) -> Any:
+        """As live; what it takes passes before, and other tasks have their turn."""
+        seconds = self.replay.request_seconds()
+        if seconds:
+            await asyncio.sleep(seconds)
+        return await super().request(path, *args, **named)
 
     async def fetch_ohlcv(
         self,
@@ -252,7 +264,7 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
     async def close(self, *args: Any, **named: Any) -> None:
         """As live."""
         pulls, self._pulls = self._pulls, {}
-        for pull in set(pulls.values()):
+        for pull in dict.fromkeys(pulls.values()):
             pull.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by user"))
         await super().close(*args, **named)
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import selectors
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from unittest.mock import patch
 
 _KeyAndEvents = list[tuple[selectors.SelectorKey, int]]
 
@@ -20,6 +25,38 @@ class Time(Protocol):
     def idle(self, until: float | None) -> None:
         """Nothing is to be done before a time of that clock, or ever: go to what comes next."""
         ...
+
+
+_CLOCK_RESOLUTION: Final = 1e-6
+_TURNS_AT_ONCE: Final = 10_000
+_TURN_SECONDS: Final = 0.01
+"""What a turn takes of a loop that only turns: scripts that only ever `sleep(0)` must not stand still."""
+_REAL_AS_COMPLETED: Final = asyncio.as_completed
+_numbers = itertools.count()
+_left: list[asyncio.Task[Any]] = []
+
+
+class _Task(asyncio.Task[Any]):
+    """A task with a place in sets that does not depend on where it is in memory: the same in each run."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        self._number = next(_numbers)
+        super().__init__(*args, **named)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Timer(asyncio.TimerHandle):
+    """Those of one moment come in the order in which they were made, as where each moment is another one."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._number = next(_numbers)
+
+    def __lt__(self, other: Any) -> bool:
+        mine, others = self.when(), other.when()
+        return bool(mine < others or (mine == others and self._number < other._number))
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -37,12 +74,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual = time
         self._elsewhere = 0
         super().__init__(_Selector(self))
+        self.set_task_factory(lambda loop, coro, **named: _Task(coro, loop=loop, **named))
         # Seconds of years have no nanoseconds left in a float: a timer is due when less than this is missing.
-        self._clock_resolution = 1e-6
+        self._clock_resolution = _CLOCK_RESOLUTION
 
     def time(self) -> float:
         """Seconds of the virtual clock."""
         return self._virtual.seconds()
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """As asyncio's."""
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+        timer = _Timer(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def close(self) -> None:
+        """As asyncio's; tasks that are not done stay as they are.
+
+        One that swallows its end would do so for ever, if it was ended by being forgotten.
+        """
+        if not self.is_closed():
+            _left.extend(task for task in asyncio.all_tasks(self) if not task.done())
+        super().close()
 
     @property
     def waits_really(self) -> bool:
@@ -64,6 +122,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._answered)
         return future
 
+    async def shutdown_default_executor(  # noqa: ASYNC109  # as its superclass has it
+        self, timeout: float | None = None
+    ) -> None:
+        """asyncio's; threads come to their end in real time."""
+        self._elsewhere += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._elsewhere -= 1
+
     def _answered(self, future: Any) -> None:
         self._elsewhere -= 1
 
@@ -74,10 +142,16 @@ class _Selector(selectors.BaseSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._real = selectors.DefaultSelector()
+        self._turns = 0
+        """Without anything that took time."""
+        self._turns_until = 0.0
+        """When it is, if nothing but turns has taken time."""
 
     def select(self, timeout: float | None = None) -> _KeyAndEvents:
         """What is ready; see `BaseSelector.select`."""
         loop = self._loop
+        if timeout is not None and timeout <= 0:
+            timeout = self._turned()
         if timeout is not None and timeout <= 0:
             # Beside the loop's own pipe, through which threads wake it, there is nothing to look at.
             return self._real.select(0) if len(self._real.get_map()) > 1 else []
@@ -85,6 +159,21 @@ class _Selector(selectors.BaseSelector):
         if not found:
             loop._virtual.idle(None if timeout is None else loop.time() + timeout)
         return found
+
+    def _turned(self) -> float:
+        """A turn without a pause.
+
+        :returns: seconds that it takes
+        """
+        self._turns += 1
+        if self._turns < _TURNS_AT_ONCE:
+            return 0.0
+        now = self._loop.time()
+        if now > self._turns_until + _CLOCK_RESOLUTION:
+            self._turns, self._turns_until = 0, now
+            return 0.0
+        self._turns_until = now + _TURN_SECONDS
+        return _TURN_SECONDS
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """As the real one."""
@@ -105,6 +194,60 @@ class _Selector(selectors.BaseSelector):
     def close(self) -> None:
         """As the real one."""
         self._real.close()
+
+
+@contextmanager
+def virtual_asyncio(time: Time) -> Iterator[None]:
+    """Have every event loop be a virtual one for the length of a `with` block, whatever a script asks for.
+
+    :param time: moves the clock
+    """
+    policy = VirtualPolicy(time)
+    replaced: list[tuple[Any, str, Any]] = [
+        # Of a policy that a script has nothing is wanted but another loop.
+        (asyncio, "set_event_loop_policy", _nothing),
+        (asyncio, "as_completed", _as_completed),
+    ]
+    if find_spec("uvloop") is not None:
+        import uvloop
+
+        replaced += [
+            (uvloop, "install", _nothing),
+            (uvloop, "run", _run),
+            (uvloop, "new_event_loop", policy.new_event_loop),
+            (uvloop, "Loop", policy.new_event_loop),
+            (uvloop, "EventLoopPolicy", lambda: policy),
+        ]
+    # Deprecated from Python 3.14 on, and the only way to a loop that a script makes by itself.
+    asyncio.set_event_loop_policy(policy)
+    try:
+        with ExitStack() as stack:
+            for place, name, value in replaced:
+                stack.enter_context(patch.object(place, name, value))
+            yield
+    finally:
+        asyncio.set_event_loop_policy(None)
+
+
+def _nothing(*args: Any) -> None:
+    """What a script asks for has been done."""
+
+
+def _run(main: Coroutine[Any, Any, Any], *, loop_factory: Any = None, debug: bool | None = None) -> Any:
+    """`uvloop.run`."""
+    return asyncio.run(main, debug=debug)
+
+
+def _as_completed(fs: Any, **named: Any) -> Any:
+    """asyncio's; it begins coroutines in the order in which they are given, not in that of a set."""
+    if not asyncio.isfuture(fs) and not asyncio.iscoroutine(fs):
+        fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
+    return _REAL_AS_COMPLETED(fs, **named)
+
+
+def has_left_tasks() -> bool:
+    """Whether a loop was closed while there were tasks in it that were not done."""
+    return bool(_left)
 
 
 class VirtualPolicy(asyncio.DefaultEventLoopPolicy):

@@ -19,6 +19,7 @@ from unittest.mock import patch
 from .clock import NS_PER_SECOND, VirtualClock
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_PATIENCE: Final = 10.0
 """Seconds that other threads are really given for what the script waits for with a time-out."""
 
@@ -79,6 +80,11 @@ def _day_clock(clock: VirtualClock) -> Iterator[None]:
             del clock.shifted
 
 
+def _only_displays(thread: threading.Thread) -> bool:
+    """Whether a thread does nothing but refresh a display, in real time: that of a progress bar."""
+    return type(thread).__module__.partition(".")[0] in _DISPLAYS
+
+
 class _Waiting:
     """What waits: virtually in the script's own thread, not at all in others."""
 
@@ -103,7 +109,11 @@ class _Waiting:
         main = self._main
 
         def wait(condition: Any, timeout: float | None = None) -> bool:
-            if timeout is None or threading.get_ident() != main:
+            if timeout is None:
+                return really(condition, None)
+            if threading.get_ident() != main:
+                if timeout > 0 and not _only_displays(threading.current_thread()):
+                    raise self._refused("waits with a time-out")
                 return really(condition, timeout)
             if timeout > 0 and threading.active_count() == 1:
                 condition.release()  # nobody else is there to take it; a signal handler may

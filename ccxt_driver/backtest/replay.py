@@ -23,8 +23,13 @@ _REQUEST_MS: Final = 50
 """What a request takes of a script that only ever asks: a usual rate limit."""
 _STEPS_AFTER_END: Final = 10_000
 _POLITE_ENDS: Final = 2
+_RUDE_ENDS: Final = 2
 _ID_BITS: Final = 68
 """17 digits: with the letter as long as venues take."""
+
+
+_STEP_NS: Final = 1_000
+_SLACK_NS: Final = 200
 
 
 class ReplayOver(BaseException):
@@ -66,6 +71,8 @@ class Replay:
         """Called now and then while time passes."""
         self.journal: Journal | None = None
         """Told of every request."""
+        self.abandon: Callable[[], None] = _nothing
+        """Ends the process of a script that goes on whatever happens; does not return."""
         self._random = Random(seed)
         self._market = market
         self._market_ms = 0
@@ -91,30 +98,39 @@ class Replay:
         """Let time pass in a script that blocks: what happens meanwhile is settled when somebody asks."""
         if self.on_step is not None:
             self.on_step()
-        until_ns = self.clock.ns + round(seconds * NS_PER_SECOND)
+        now_ns = self.clock.ns
+        until_ns = max(_whole(now_ns + round(seconds * NS_PER_SECOND)), now_ns + (_STEP_NS if seconds else 0))
         if until_ns > self.end_ms * NS_PER_MS:
             self._end(until_ns)
         else:
             self.clock.move_to(until_ns)
 
-    def asked(self) -> None:
-        """A request was made: a script that only ever asks must not stand still in time."""
+    def asks_freely(self) -> bool:
+        """Whether a request takes no time; then it has been made."""
         if self._request_ms:
-            self.sleep(self._request_ms / 1000)
-            return
-        if self._asked_ns != self.clock.ns:
-            self._asked_ns, self._asked = self.clock.ns, 0
+            return False
+        ns = self.clock.ns
+        if ns > self._asked_ns:
+            self._asked_ns, self._asked = ns, 0
+        if self._asked >= _ASKED_AT_ONCE:
+            return False
         self._asked += 1
-        if self._asked > _ASKED_AT_ONCE:
-            self.sleep(_REQUEST_MS / 1000)
-            self._asked_ns = self.clock.ns
+        return True
+
+    def request_seconds(self) -> float:
+        """What a request takes: a script that only ever asks must not stand still in time."""
+        if self.asks_freely():
+            return 0.0
+        takes_ms = self._request_ms or _REQUEST_MS
+        self._asked_ns = self.clock.ns + takes_ms * NS_PER_MS
+        return takes_ms / 1000
 
     def idle(self, until: float | None) -> None:
         """The event loop has nothing to do; see `loop.Time`."""
         if self.on_step is not None:
             self.on_step()
         clock = self.clock
-        timer_ns = None if until is None else clock.start_ns + round(until * NS_PER_SECOND)
+        timer_ns = None if until is None else _whole(clock.start_ns + round(until * NS_PER_SECOND))
         if self.is_over:
             self._end(clock.ns if timer_ns is None else timer_ns)
             return
@@ -253,6 +269,20 @@ class Replay:
     def interrupt(self) -> None:
         """Have the script stop."""
         self._ends += 1
+        if self._ends > _POLITE_ENDS + _RUDE_ENDS:
+            self.abandon()
         if self._ends > _POLITE_ENDS:
             raise ReplayOver
         signal.raise_signal(signal.SIGINT)
+
+
+def _whole(ns: int) -> int:
+    """When one wakes who has computed a time in floats: at the whole microsecond that he meant, or after it.
+
+    A float has no digits left for less, and whoever is a little early finds that nothing has happened yet.
+    """
+    return -(-(ns - _SLACK_NS) // _STEP_NS) * _STEP_NS
+
+
+def _nothing() -> None:
+    """Nobody waits for the end."""

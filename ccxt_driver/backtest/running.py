@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import random
 import runpy
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import thread as futures_of_threads
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple
+from unittest.mock import patch
 
 from .clock import NS_PER_MS
 from .journal import do_again, read_journal
-from .loop import VirtualPolicy
+from .loop import virtual_asyncio
 from .patched_time import ThreadsThatWait, patched_time
 from .replay import Replay, ReplayOver
 from .stage import Stage
@@ -39,24 +42,45 @@ def run_script(stage: Stage) -> Ending:
     settings, replay = stage.settings, stage.replay
     stage.serve_ccxt()
     os.environ.update(settings.environment)
-    random.seed(settings.seed)
     path = Path(settings.script).resolve()
     sys.argv = [settings.script, *settings.arguments]
     sys.path[:1] = [str(path.parent)]
 
     def refuse(error: ThreadsThatWait) -> None:
-        replay.failure = error
+        replay.failure = replay.failure or error
         replay.interrupt()
 
-    # Deprecated from Python 3.14 on, and the only way to a loop that a script makes by itself.
-    asyncio.set_event_loop_policy(VirtualPolicy(replay))
+    def run() -> None:
+        runpy.run_path(str(path), run_name="__main__")
+        _join_threads()
+
     # What there is before the script begins stays: it need not be looked at again and again.
     gc.collect()
     gc.freeze()
-    with patched_time(stage.clock, replay.sleep, refuse):
-        ending = _ended(replay, lambda: runpy.run_path(str(path), run_name="__main__"))
-    asyncio.set_event_loop_policy(None)
-    return ending
+    with (
+        virtual_asyncio(replay),
+        seeded_chance(settings.seed),
+        patched_time(stage.clock, replay.sleep, refuse),
+    ):
+        return _ended(replay, run)
+
+
+def _join_threads() -> None:
+    """Let the threads of a script come to their end, as Python does at the end of a program."""
+    # Those of pools wait for work that will not come; Python tells them so by the same table.
+    of_pools = getattr(futures_of_threads, "_threads_queues", ())
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon and thread not in of_pools:
+            thread.join()
+
+
+@contextmanager
+def seeded_chance(seed: int) -> Iterator[None]:
+    """Have all that a script draws by chance come from a seed: `random`, `secrets`, `uuid4`, and numpy's."""
+    chance = random.Random(seed)
+    random.seed(seed)
+    with patch.object(os, "urandom", chance.randbytes), patch.object(random, "_urandom", chance.randbytes):
+        yield
 
 
 def replay_journal(stage: Stage, path: Path) -> Ending:
@@ -82,10 +106,19 @@ def _ended(replay: Replay, run: Callable[[], object]) -> Ending:
             raise  # somebody has really pressed Ctrl-C
         error = None if isinstance(interrupt, ReplayOver) else error
     except SystemExit as end:
-        if end.code not in (None, 0):
+        # To be interrupted at the end of the data is no failure, whatever code a script has for it.
+        if end.code not in (None, 0) and not replay.is_over:
             error = end
     except BaseException as failure:  # noqa: BLE001  # as the interpreter does at the end of a program
         error = failure
+    return ending_of(replay, error)
+
+
+def ending_of(replay: Replay, error: BaseException | None) -> Ending:
+    """How a script has ended; prints the traceback of an error.
+
+    :param error: what it did not catch
+    """
     error = replay.failure or error
     if error is None:
         return Ending("data" if replay.is_over else "script", None)

@@ -137,7 +137,10 @@ def run_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     """Runs scripts where hashes, the time zone and the language are others."""
     runner = Runner(
         tmp_path_factory.mktemp("elsewhere"),
-        **{"PYTHONHASHSEED": "4711", "TZ": "Asia/Kathmandu", "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"},
+        PYTHONHASHSEED="4711",
+        TZ="Asia/Kathmandu",
+        LC_ALL="de_DE.UTF-8",
+        LANG="de_DE.UTF-8",
     )
     yield runner
     runner.close()

@@ -6,6 +6,7 @@ Imports take longer than most runs do. One job a line of stdin: where the output
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ import time_machine  # noqa: F401
 
 import ccxt_driver.backtest.exchange  # noqa: F401
 from ccxt_driver.backtest.__main__ import main
+
+_SECONDS = 15
 
 
 def _become_a_run(output: str, arguments: list[str]) -> int:
@@ -32,6 +35,7 @@ def _become_a_run(output: str, arguments: list[str]) -> int:
     for source, target in ((nothing, 0), (file, 1), (file, 2)):
         os.dup2(source, target)
     warnings.simplefilter("error")
+    faulthandler.dump_traceback_later(_SECONDS, exit=True)  # one that hangs shows where
     return main()
 
 
