@@ -122,8 +122,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._answered)
         return future
 
-    async def shutdown_default_executor(  # noqa: ASYNC109  # as its superclass has it
-        self, timeout: float | None = None
+    async def shutdown_default_executor(
+        self, timeout: float | None = None  # noqa: ASYNC109  # as its superclass has it
     ) -> None:
         """asyncio's; threads come to their end in real time."""
         self._elsewhere += 1

@@ -230,6 +230,9 @@ class _Tape:
         self, market: Market, files: Sequence[DataFile], path: BarPath, spread_ticks: int, size: BookSize
     ) -> None:
         self.market = market
+        self._top: _Top | None = None
+        """As of `_top_ms`: the same moment is asked about several times."""
+        self._top_ms = -1
         self._spread = EXACT.multiply(market.tick_size, Decimal(spread_ticks))
         self._size = size
         one_of_each = {(file.kind, TIMEFRAMES.get(file.timeframe, 0)): file for file in files}
@@ -304,16 +307,23 @@ class _Tape:
 
     def quote(self, at_ms: int) -> Quote:
         """The best prices and the last one as of a moment; see `_joined`."""
+        top = self.top(at_ms)
+        return Quote(top.time_ms, top.bids[0].price, top.asks[0].price, top.last)
+
+    def _passing_quote(self, at_ms: int) -> Quote:
+        """As `quote`, of one of many moments that are looked through: no book is made for it."""
         if self._books is not None:
-            top = self.top(at_ms)
-            return Quote(top.time_ms, top.bids[0].price, top.asks[0].price, top.last)
+            return self.quote(at_ms)
         page, index = self._last_print(at_ms)
         price = page.price(index)
         return Quote(page.time(index), *self._around(price, page.buys(index)), price)
 
     def top(self, at_ms: int) -> _Top:
         """The book and the last price as of a moment; see `_joined`."""
-        return self._joined(*self._last_print(at_ms), self._book_by(at_ms))
+        if at_ms != self._top_ms or self._top is None:
+            self._top = self._joined(*self._last_print(at_ms), self._book_by(at_ms))
+            self._top_ms = at_ms
+        return self._top
 
     def _last_print(self, at_ms: int) -> tuple[Prints, int]:
         found = self._prints.last_by(at_ms)
@@ -365,7 +375,7 @@ class _Tape:
             end_ms = min(until_ms, *(pages.end_after(cursor, until_ms) for pages in self.pages))
             if self._may_reach(cursor, end_ms, low, high):
                 for time_ms in self._times(cursor, end_ms, low, high):
-                    quote = self.quote(time_ms)
+                    quote = self._passing_quote(time_ms)
                     if (low is not None and quote.bid <= low) or (high is not None and quote.ask >= high):
                         return quote
             cursor = end_ms

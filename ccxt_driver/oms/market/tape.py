@@ -109,6 +109,9 @@ class Pages(Generic[_Page]):
         self._lasts: list[int] = []
         self._decoder: Decoder[_Page] = decoder
         self._kept: dict[int, _Page] = {}
+        self._asked_ms = -1
+        self._found: tuple[int, _Page, int] | None = None
+        """The newest by `_asked_ms`: the same moment is asked about several times."""
         self._next: int | None = 0
         self._prior: Any = None
         self._count = 0
@@ -146,6 +149,8 @@ class Pages(Generic[_Page]):
 
     def last_by(self, at_ms: int) -> tuple[int, _Page, int] | None:
         """The newest by a moment: number of its page, the page, and the index in it."""
+        if at_ms == self._asked_ms:
+            return self._found
         entries = self.entries
         if self._next is not None and (not entries or entries[-1].last_ms <= at_ms):
             self.reach(at_ms)
@@ -153,7 +158,8 @@ class Pages(Generic[_Page]):
         if number < 0:
             return None
         page = self.page(number)
-        return number, page, page.count_by(at_ms) - 1
+        self._asked_ms, self._found = at_ms, (number, page, page.count_by(at_ms) - 1)
+        return self._found
 
     def end_after(self, at_ms: int, until_ms: int) -> int:
         """When the page ends that has the first row after a moment; `until_ms` when there is none by then."""
