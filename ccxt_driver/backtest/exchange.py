@@ -71,7 +71,8 @@ class Replayed:
         now_ms = self.replay.clock.now_ms()
         bars.advance(now_ms)
         # Of a candle in the making only its beginning is known here.
-        if len(bars.rows) < count or bars.as_of_ms != now_ms or not self.replay.asks_freely():
+        # And its first candle may have begun before it, in a file of longer ones.
+        if len(bars.rows) <= count or bars.as_of_ms != now_ms or not self.replay.asks_freely():
             return None
         return bars.newest(count)
 
