@@ -361,7 +361,6 @@ def swallowing(kind):
         "asyncio.run(handle())",
         "asyncio.run(swallow())",
         "asyncio.run(wait_for_nothing())",
-        "asyncio.new_event_loop().run_until_complete(wait_for_nothing())",
     ],
 )
 def test_every_script_ends_with_the_data(run: Runner, hour: Path, code: str) -> None:
