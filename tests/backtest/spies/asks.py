@@ -84,8 +84,8 @@ try:
         for _ in range(chance.randrange(3)):
             print("act", exchange.milliseconds(), json.dumps(act(), sort_keys=True))
         say("look")
-        to_the_minute = 60 - time.time() % 60
-        time.sleep(chance.choice([*PAUSES, *[to_the_minute] * 8]))
+        to_the_minute, to_the_quarter = 60 - time.time() % 60, 900 - time.time() % 900
+        time.sleep(min(to_the_quarter, chance.choice([*PAUSES, to_the_minute, to_the_minute])))
 finally:
     say("end")
     time.sleep(3_600)
