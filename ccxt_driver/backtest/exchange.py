@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import ccxt
@@ -86,21 +87,14 @@ class Replayed:
         if known is None or known[0] != replay.oms.commits or not replay.asks_freely():
             return None
         now_ms = replay.clock.now_ms()
-        balance = {code: {**amounts} for code, amounts in known[1].items()}
-        balance["info"] = {"balances": [{**row} for row in balance["info"]["balances"]]}
-        balance["timestamp"] = now_ms  # type: ignore[assignment]
-        balance["datetime"] = format_time(now_ms)  # type: ignore[assignment]
-        return balance
+        return _copied(known[1]) | {"timestamp": now_ms, "datetime": format_time(now_ms)}
 
     def _remember_balance(self, params: Any, balance: Any) -> None:
         """Keep a balance that changes by commits only: not one that follows the price of a position."""
         account_id = self._account_id(params)
         if params or self.replay.oms.has_margin(account_id):
             return
-        kept = {code: amounts for code, amounts in balance.items() if isinstance(amounts, dict)}
-        kept = {code: {**amounts} for code, amounts in kept.items()}
-        kept["info"] = {"balances": [{**row} for row in balance["info"]["balances"]]}
-        self._balances[account_id] = (self.replay.oms.commits, kept)
+        self._balances[account_id] = (self.replay.oms.commits, _copied(balance))
 
 
 class ReplayExchange(Replayed, OmsCcxtExchange):
@@ -221,7 +215,9 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
 
         def make() -> Pull:
             caches = self.ohlcvs.setdefault(unified, {})
-            return CandlePull(self.replay, candles, caches, timeframe, self._market_hub().limit("OHLCVLimit"))
+            forming = partial(self.recorded.forming, unified, timeframe)
+            kept = self._market_hub().limit("OHLCVLimit")
+            return CandlePull(self.replay, candles, forming, caches, timeframe, kept)
 
         return self._named_pull((symbol, timeframe), (unified, timeframe), make)
 
@@ -268,6 +264,13 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
         for pull in dict.fromkeys(pulls.values()):
             pull.end(ccxt.ExchangeClosedByUser(f"{self.id} closed by user"))
         await super().close(*args, **named)
+
+
+def _copied(balance: Mapping[str, Any]) -> dict[str, Any]:
+    """A balance that the caller may change; its keys are where they were."""
+    copied = {key: {**value} if type(value) is dict else value for key, value in balance.items()}
+    copied["info"] = {"balances": [{**row} for row in balance["info"]["balances"]]}
+    return copied
 
 
 def _on_replay(config: Mapping[str, Any], replay: Replay) -> dict[str, Any]:

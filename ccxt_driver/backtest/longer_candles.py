@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ccxt_driver.oms.market.feed import EXACT, candle_open
 
-from .open_candles import KEPT, OpenCandles
+from .open_candles import KEPT, Flat, OpenCandles
 
 _ZERO: Final = Decimal(0)
 
@@ -74,19 +74,30 @@ class LongerCandles:
         """A shorter candle is what it will stay."""
         at_ms, first, high, low, close, volume = candle
         self._turn(at_ms)
+        self._merged_ms = at_ms
+        if type(candle) is Flat:
+            self._stay(close)
+            return
         part = self._part or [first, high, low, close]
         self._part = [part[0], max(part[1], high), min(part[2], low), close]
         self._volume = EXACT.add(self._volume, Decimal(repr(volume)))
-        self._merged_ms = at_ms
         self.rows[-1][1:] = [*self._part, float(self._volume)]
 
     def _open(self, candle: list[Any]) -> None:
         """A shorter candle has just opened; it may still become anything."""
         at_ms, first, high, low, close, volume = candle
         self._turn(at_ms)
+        if type(candle) is Flat:
+            self._stay(close)
+            return
         part = self._part or [first, high, low, close]
         whole = EXACT.add(self._volume, Decimal(repr(volume)))
         self.rows[-1][1:] = [part[0], max(part[1], high), min(part[2], low), close, float(whole)]
+
+    def _stay(self, price: float) -> None:
+        """Nothing was recorded: what was before is all there is, or else the price stays where it was."""
+        if not self._part:
+            self.rows[-1][1:] = [price, price, price, price, 0.0]
 
     def _turn(self, at_ms: int) -> None:
         """Begin another candle, when a moment is none of the newest."""

@@ -123,7 +123,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
     async def shutdown_default_executor(
-        self, timeout: float | None = None  # noqa: ASYNC109  # as its superclass has it
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109  # as its superclass has it
     ) -> None:
         """asyncio's; threads come to their end in real time."""
         self._elsewhere += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ccxt_driver.oms.market.feed import TIMEFRAMES, candle_open, next_open
 from ccxt_driver.oms.market.files import FileFeed
@@ -53,6 +53,11 @@ class RecordedMarket:
             return None
         found = OpenCandles(self._feed.bars(symbol), own, 1 / _POINTS)
         return found if timeframe == own else LongerCandles(found, timeframe)
+
+    def forming(self, symbol: str, timeframe: str, at_ms: int) -> list[Any]:
+        """The newest candle of a moment, in ccxt's form."""
+        [candle] = self._feed.candles(symbol, timeframe, None, at_ms, 1)
+        return [candle.open_ms, *map(float, candle[1:])]
 
     def ticks(self, symbol: str) -> TickReader | None:
         """Reads the trades of a symbol from the first on; None where its price comes from candles."""

@@ -14,6 +14,10 @@ KEPT: Final = 5_000
 _MONTH_MS: Final = 28 * 86_400_000
 
 
+class Flat(list[Any]):
+    """A candle of a time in which nothing was recorded."""
+
+
 class OpenCandles:
     """One symbol's candles in the timeframe of its file.
 
@@ -85,7 +89,7 @@ class OpenCandles:
         self.changes += 1
         while open_ms < until_ms:
             self._final = (open_ms, price, price, price, price, 0.0)
-            rows.append([*self._final])
+            rows.append(Flat(self._final))
             open_ms = next_open(self._timeframe, open_ms)
 
     def _read(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
@@ -112,6 +113,7 @@ class CandlePull(Pull):
     """Of candles: begins with the newest; each comes as it opens, with what the one before has become.
 
     :param candles: of the file
+    :param forming: tells the newest candle as of a moment
     :param kept: how many of them ccxt's cache keeps
     """
 
@@ -119,12 +121,14 @@ class CandlePull(Pull):
         self,
         replay: Replay,
         candles: OpenCandles | LongerCandles,
+        forming: Callable[[int], list[Any]],
         caches: dict[str, Any],
         timeframe: str,
         kept: int,
     ) -> None:
         super().__init__(replay, caches, timeframe)
         self._candles = candles
+        self._forming = forming
         self.cache = caches[timeframe] = _CandleCache(kept)
         self._newest: list[Any] | None = None
         """The newest candle as the cache has it, the very list; None when it has another."""
@@ -155,7 +159,7 @@ class CandlePull(Pull):
         if self._newest is None or limit == 1 or len(rows) < 2:
             return self.take(limit)
         closed, opened = rows[-2:]
-        if closed[0] != self._from_ms:
+        if closed[0] != self._from_ms or closed == self._newest:
             return self.take(limit)
         self._seen = candles.changes
         self._from_ms = opened[0]
@@ -166,22 +170,26 @@ class CandlePull(Pull):
 
     def take(self, limit: int | None) -> Rows:
         """See `Pull.take`."""
-        self._candles.advance(self._replay.clock.now_ms())
+        now_ms = self._replay.clock.now_ms()
+        self._candles.advance(now_ms)
         rows = self._candles.rows
         first = len(rows) - 1
         while first > 0 and rows[first][0] > self._from_ms:
             first -= 1
-        if limit is None or first + limit >= len(rows):
-            found = rows[first:]
-            self._from_ms, self._is_left, self._seen = rows[-1][0], False, self._candles.changes
-        else:
-            found = rows[first : first + limit]
-            self._from_ms, self._is_left = rows[first + limit][0], True
+        if rows[first] == self._newest and not self._is_left and first + 1 < len(rows):
+            first += 1  # it closed as it was given
+        found = rows[first:]
+        if self._candles.as_of_ms != now_ms:  # the newest has gone on since it opened
+            found[-1] = self._forming(now_ms)
         for candle in found:
             self._newest = [*candle]
             self.cache.append(self._newest)
         if self.cache[-1] is not self._newest:
             self._newest = None
+        if limit is not None and limit < len(found):
+            self._from_ms, self._is_left = found[limit][0], True
+            return [[*candle] for candle in found[:limit]]
+        self._from_ms, self._is_left, self._seen = found[-1][0], False, self._candles.changes
         return [[*candle] for candle in found]
 
 
