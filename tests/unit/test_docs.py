@@ -102,6 +102,7 @@ def test_pages_name_no_method_that_does_not_exist() -> None:
     verbs = r"(?:fetch|create|cancel|edit|close|set|merge|call|can|load|add|reduce|withdraw|borrow|repay)"
     named = {word for word in _words(*PAGES, ROOT / "README.md") if re.fullmatch(rf"{verbs}_\w+", word)}
     others = {
+        "call_later",
         "cancel_all_after",
         "close_requested",
         *(name for name in vars(EmbeddedOms) if not name.startswith("_")),
