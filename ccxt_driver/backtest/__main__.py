@@ -48,20 +48,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .progress import shown
 
             stage.replay.on_step = stack.enter_context(shown(stage.clock))
-        if not given.brief:
+        # A run that is done again in its own folder has its commands there.
+        if not given.brief and (given.again is None or given.again.resolve() != (out / COMMANDS).resolve()):
             stage.replay.journal = stack.enter_context(Journal(out / COMMANDS))
 
         def abandon() -> None:
             """End a process whose script cannot be ended otherwise."""
+            ending = _noted(stage, ending_of(stage.replay, None))
             stack.close()
-            _leave(_report(stage, ending_of(stage.replay, None), given))
+            _leave(_report(stage, ending, given))
 
         stage.replay.abandon = abandon
         ending = run_script(stage) if given.again is None else replay_journal(stage, given.again)
+        _noted(stage, ending)
     code = _report(stage, ending, given)
     if has_left_tasks():
         _leave(code)
     return code
+
+
+def _noted(stage: Stage, ending: Ending) -> Ending:
+    """How a run has ended, once it is in its journal."""
+    if stage.replay.journal is not None:
+        stage.replay.journal.note_end(stage.clock.now_ms(), *ending)
+    return ending
 
 
 def _leave(code: int) -> NoReturn:

@@ -12,13 +12,14 @@ from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.exchange.request_parts import endpoint_of, json_text, parts_of
 from ccxt_driver.oms.service import EmbeddedOms
 
+END: Final = "END"
 _AT_ONCE: Final = 1_000
 _CALLS: Final = frozenset({BY_NAME[name].path for name in ("ccxt_call", "ccxt_core")})
 _READS: Final = ("fetch", "describe", "load")
 
 
 class Command(NamedTuple):
-    """One request that may change something.
+    """One request that may change something; with `END` for a method, how the script ended, and its error.
 
     :param at_ms: when, milliseconds since the Unix epoch
     """
@@ -47,6 +48,10 @@ class Journal:
         self._lines.append(Command(at_ms, method, path, kept))
         if len(self._lines) >= _AT_ONCE:
             self._write()
+
+    def note_end(self, at_ms: int, ended: str, error: str | None) -> None:
+        """Remember how the script ended, and when: the last line."""
+        self._lines.append(Command(at_ms, END, ended, error))
 
     def _write(self) -> None:
         self._file.writelines(f"{json_text(list(line))}\n" for line in self._lines)

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from unittest.mock import patch
 
 from .clock import NS_PER_MS
-from .journal import do_again, read_journal
+from .journal import END, do_again, read_journal
 from .loop import virtual_asyncio
 from .patched_time import ThreadsThatWait, patched_time
 from .replay import Replay, ReplayOver
@@ -88,11 +88,14 @@ def replay_journal(stage: Stage, path: Path) -> Ending:
     replay = stage.replay
     for command in read_journal(path):
         replay.clock.move_to(command.at_ms * NS_PER_MS)
+        if command.method == END:
+            return Ending(command.path, command.params)
         if replay.on_step is not None:
             replay.on_step()
         if replay.journal is not None:
             replay.journal.note(*command)
         do_again(stage.oms, command)
+    # The run was killed before its end.
     replay.clock.move_to(replay.end_ms * NS_PER_MS)
     return Ending("data", None)
 

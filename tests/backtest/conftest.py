@@ -53,7 +53,9 @@ class Ran:
     def commands(self) -> list[Any]:
         """What the script has commanded, and when."""
         lines = (self.folder / "commands.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        *commands, end = [json.loads(line) for line in lines]
+        assert end[1] == "END"
+        return commands
 
 
 class Runner:

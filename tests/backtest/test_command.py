@@ -53,15 +53,16 @@ def test_a_run_and_its_commands_again(folder: Path) -> None:
     options = ["--data", "history", "--balance", "1000USDT", "--fees", "0,0.001", "--seed", "7"]
     first = _typed(folder, "script.py", *options, "--out", "first", "--", "5")
     again = _typed(folder, "--again", "first", "--out", "again", "--compare", "first")
+    once_more = _typed(folder, "--again", "again", "--out", "again")
 
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout.startswith("bought 0.005\n")
     assert "report: first/report.html" in first.stdout
     assert again.returncode == 0, again.stderr
+    assert once_more.returncode == 0, once_more.stderr
     files = {path.name for path in (folder / "first").iterdir()}
     assert {path.name for path in (folder / "again").iterdir()} - files == {"comparison.html"}
-    # That the script came to its end before the data did is of the script.
-    for name in files - {"summary.json", "report.html", "equity.csv"}:
+    for name in files:
         assert (folder / "first" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
 
 
@@ -71,7 +72,10 @@ def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> N
     assert done.returncode == 1
     assert 'script.py", line 11, in <module>' in done.stderr
     assert done.stderr.rstrip().endswith("RuntimeError: as asked for")
-    assert (folder / "failed" / "report.html").exists()
+    again = _typed(folder, "--again", "failed", "--out", "failed_again")
+    assert again.returncode == 1
+    for name in ("report.html", "summary.json", "commands.jsonl", "equity.csv", "orders.csv"):
+        assert (folder / "failed" / name).read_bytes() == (folder / "failed_again" / name).read_bytes(), name
 
 
 @pytest.mark.parametrize(
