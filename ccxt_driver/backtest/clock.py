@@ -28,7 +28,7 @@ class VirtualClock:
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, as the OMS sees them."""
         ms = self.ns // NS_PER_MS
-        return min(self.end_ms, ms)
+        return ms if ms < self.end_ms else self.end_ms  # noqa: FURB136  # half the time of min()
 
     def not_before(self, milliseconds: int) -> None:
         """Never answer less than this again."""

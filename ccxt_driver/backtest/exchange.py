@@ -177,6 +177,9 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
             pull = await self._candle_pull(symbol, timeframe)
         if pull is None or since is not None or params:
             return await super().watch_ohlcv(symbol, timeframe, since, limit, params)
+        if limit is None and self.newUpdates:
+            found = pull.at_once(None)
+            return await pull.wait(None) if found is None else found
         return await self._pulled(pull, limit, 0)
 
     async def watch_trades(
@@ -188,6 +191,9 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
             pull = await self._trade_pull(symbol)
         if pull is None or since is not None or params:
             return await super().watch_trades(symbol, since, limit, params)
+        if limit is None and self.newUpdates:
+            found = pull.at_once(None)
+            return await pull.wait(None) if found is None else found
         return await self._pulled(pull, limit, "timestamp")
 
     async def _pulled(self, pull: Pull, limit: Any, time: int | str) -> list[Any]:

@@ -111,4 +111,4 @@ class OpenCandles:
 
     def newest(self, count: int) -> list[list[Any]]:
         """Copies of the newest ones; the last is as it opened."""
-        return [[*row] for row in self.rows[-count:]]
+        return [row.copy() for row in self.rows[-count:]]

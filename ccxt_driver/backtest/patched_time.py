@@ -63,21 +63,30 @@ def _day_clock(clock: VirtualClock) -> Iterator[None]:
 
     start = _EPOCH + timedelta(microseconds=clock.ns // 1000)
     with time_machine.travel(start, tick=False) as traveller:
-        shift = traveller.shift
-
-        def shifted(passed_ns: int) -> None:
-            # In two parts: as one float a long time would lose its last digits.
-            seconds, rest = divmod(passed_ns, NS_PER_SECOND)
-            if seconds:
-                shift(seconds)
-            if rest:
-                shift(rest / NS_PER_SECOND)
-
-        clock.shifted = shifted
+        clock.shifted = _shifting(traveller)
         try:
             yield
         finally:
             del clock.shifted
+
+
+def _shifting(traveller: Any) -> Callable[[int], None]:
+    """What moves the clock of the day by nanoseconds.
+
+    :param traveller: of time-machine
+    """
+
+    def quickly(passed_ns: int) -> None:
+        traveller._destination_timestamp_ns += passed_ns
+
+    def shift(passed_ns: int) -> None:
+        # In two parts: as one float a long time would lose its last digits.
+        seconds, rest = divmod(passed_ns, NS_PER_SECOND)
+        traveller.shift(seconds)
+        traveller.shift(rest / NS_PER_SECOND)
+
+    # All that its own method does, for a tenth of the time, where it still has that name.
+    return quickly if type(getattr(traveller, "_destination_timestamp_ns", None)) is int else shift
 
 
 def _only_displays(thread: threading.Thread) -> bool:

@@ -17,6 +17,8 @@ from .loop import VirtualLoop
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
+_FARTHER: Final = 8
+"""How many times as far ahead is looked for what the OMS does, where it has done nothing so far."""
 _NEVER: Final = 2**62
 _ASKED_AT_ONCE: Final = 1_000
 _REQUEST_MS: Final = 50
@@ -230,7 +232,7 @@ class Replay:
         if until_ms < self._quiet_ms:
             return True
         horizon_ms = max(until_ms, self.clock.now_ms() + self._horizon_ms)
-        self._horizon_ms = min(2 * self._horizon_ms, _DAY_MS)
+        self._horizon_ms = min(_FARTHER * self._horizon_ms, _DAY_MS)
         following = oms.next_move(min(horizon_ms, self.end_ms))
         self._quiet_commits = oms.commits
         self._quiet_ms = horizon_ms + 1 if following is None else max(following, self.clock.now_ms() + 1)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ccxt_driver.contract.values import format_time
+from ccxt_driver.contract.values import format_times
 from ccxt_driver.oms.market.prints import Ticks, TradePrints
 
 NEVER: Final = 2**62
@@ -26,6 +26,8 @@ class TickReader:
         self._symbol = symbol
         self._page = Ticks([], [], [], [], [])
         self._costs: list[float] = []
+        self._trades: list[dict[str, Any]] | None = None
+        """Of the page; None before the first of them is read."""
         self._index = 0
         self._before = 0
         """How many trades there are before the page."""
@@ -41,10 +43,15 @@ class TickReader:
         """The trades up to a moment that were not read yet."""
         found: list[dict[str, Any]] = []
         while self.next_ms <= until_ms:
-            index = self._index
-            if self._page.amount[index]:  # else only the price has moved
-                found.append(self._trade(index))
-            self._index = index + 1
+            page, first = self._page, self._index
+            if self._trades is None:
+                self._trades = self._made()
+            times, index = page.times_ms, first + 1
+            while index < len(times) and times[index] <= until_ms:
+                index += 1
+            # Where there is no amount only the price has moved.
+            found += [trade for trade in self._trades[first:index] if trade["amount"]]
+            self._index = index
             self._look()
         return found
 
@@ -59,30 +66,36 @@ class TickReader:
         """Go on with the next page that has something."""
         for page in self._pages:
             self._before += len(self._page.times_ms)
-            self._page, self._costs, self._index = page.ticks, page.costs(), 0
+            self._page, self._costs, self._trades, self._index = page.ticks, page.costs(), None, 0
             if self._page.times_ms:
                 self.next_ms = self._page.times_ms[0]
                 return
         self.next_ms = NEVER
 
-    def _trade(self, index: int) -> dict[str, Any]:
+    def _made(self) -> list[dict[str, Any]]:
+        """The trades of the page, whose readers get these very structures, each once."""
         times_ms, prices, amounts, buys, ids = self._page
-        given = ids[index]
-        trade_id = str(self._before + index + 1) if given is None else given
-        time_ms = times_ms[index]
-        return {
-            "info": {"id": trade_id},
-            "id": trade_id,
-            "timestamp": time_ms,
-            "datetime": format_time(time_ms),
-            "symbol": self._symbol,
-            "order": None,
-            "type": None,
-            "side": "buy" if buys[index] else "sell",
-            "takerOrMaker": None,
-            "price": prices[index],
-            "amount": amounts[index],
-            "cost": self._costs[index],
-            "fee": None,
-            "fees": [],
-        }
+        symbol, numbers = self._symbol, range(self._before + 1, self._before + 1 + len(ids))
+        named = [str(number) if given is None else given for number, given in zip(numbers, ids, strict=True)]
+        columns = zip(
+            named, times_ms, format_times(times_ms), buys, prices, amounts, self._costs, strict=True
+        )
+        return [
+            {
+                "info": {"id": trade_id},
+                "id": trade_id,
+                "timestamp": time_ms,
+                "datetime": text,
+                "symbol": symbol,
+                "order": None,
+                "type": None,
+                "side": "buy" if bought else "sell",
+                "takerOrMaker": None,
+                "price": price,
+                "amount": amount,
+                "cost": cost,
+                "fee": None,
+                "fees": [],
+            }
+            for trade_id, time_ms, text, bought, price, amount, cost in columns
+        ]
