@@ -305,7 +305,7 @@ class BarPrints:
     def price(self, index: int) -> Decimal:
         """See `Prints.price`."""
         bar, point = divmod(index, self._points)
-        return self._way(bar)[point] if point else self._price(0, bar)
+        return self._way(bar)[point]
 
     def qty(self, index: int) -> Decimal:
         """See `Prints.qty`."""
@@ -316,10 +316,8 @@ class BarPrints:
     def buys(self, index: int) -> bool:
         """See `Prints.buys`."""
         bar, point = divmod(index, self._points)
-        if not point:
-            return True
         way = self._way(bar)
-        return way[point] >= way[point - 1]
+        return not point or way[point] >= way[point - 1]
 
     def trade_id(self, index: int) -> str | None:
         """See `Prints.trade_id`."""
