@@ -16,6 +16,7 @@ from ccxt_driver.contract.values import (
     format_date,
     format_decimal,
     format_time,
+    format_times,
     parse_date,
     parse_decimal,
     parse_time,
@@ -202,3 +203,8 @@ def test_models_write_the_wire_forms() -> None:
 def test_a_decimal_is_what_json_could_write(text: str) -> None:
     with pytest.raises(ValueError, match="expected a"):
         parse_decimal(text)
+
+
+def test_many_times_are_written_as_one() -> None:
+    times = [0, 1, 59_999, 60_000, 60_001, 1_709_251_199_999, 1_709_251_200_000, 1_709_251_200_070]
+    assert format_times(times) == [format_time(each) for each in times]

@@ -1,0 +1,34 @@
+"""The clock of the day that a script sees."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import time_machine
+
+from ccxt_driver.backtest.clock import VirtualClock
+from ccxt_driver.backtest.patched_time import _shifting
+
+START_NS = 1_700_000_000_123_000_000
+STEPS_NS = (1_000_000, 60_000_000_000, 1_000, 86_400_001_001_000)
+
+
+class _ByItsMethods:
+    """What time-machine gives, with its public methods only."""
+
+    def __init__(self, traveller: Any) -> None:
+        self.shift = traveller.shift
+
+
+@pytest.mark.parametrize("kind", [lambda traveller: traveller, _ByItsMethods])
+def test_it_moves_by_what_it_is_told(kind: Any) -> None:
+    clock = VirtualClock(0, 0)
+    with time_machine.travel(START_NS / 1e9, tick=False) as traveller:
+        began = time.time_ns()
+        clock.shifted = _shifting(kind(traveller))
+        for step in STEPS_NS:
+            clock.move_to(clock.ns + step)
+            assert time.time_ns() - began == clock.ns
+            assert time.time() == pytest.approx((began + clock.ns) / 1e9, abs=1e-6)
