@@ -15,6 +15,8 @@ from .collecting import collect
 from .journal import Journal
 from .loop import has_left_tasks
 from .report import write_numbers, write_report
+from .report.failure import portable
+from .report.tables import SUMMARY
 from .running import Ending, ending_of, replay_journal, run_script
 from .settings import COMMANDS, FAILED, SETTINGS, UNUSABLE, Settings
 from .stage import Stage
@@ -38,11 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings.model_validate_json(given.settings.read_text(encoding="utf-8"))
     try:
         stage = Stage(settings)
+        out = Path(settings.out)
+        out.mkdir(parents=True, exist_ok=True)
+        # A run that is killed must not leave the numbers of an earlier one beside its own commands.
+        (out / SUMMARY).unlink(missing_ok=True)
+        if not given.brief:
+            _write_settings(settings, out)
     except (ValueError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # it has no other way to say so
         return UNUSABLE
-    out = Path(settings.out)
-    out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if given.progress:
             from .progress import shown
@@ -67,10 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _write_settings(settings: Settings, out: Path) -> None:
+    text = settings.without_secrets().model_dump_json(indent=2, exclude={"out"})
+    (out / SETTINGS).write_text(f"{text}\n", encoding="utf-8", newline="\n")
+
+
 def _noted(stage: Stage, ending: Ending) -> Ending:
     """How a run has ended, once it is in its journal."""
     if stage.replay.journal is not None:
-        stage.replay.journal.note_end(stage.clock.now_ms(), *ending)
+        stage.replay.journal.note_end(
+            stage.clock.now_ms(), ending.ended, None if ending.error is None else portable(ending.error)
+        )
     return ending
 
 
@@ -87,14 +100,12 @@ def _report(stage: Stage, ending: Ending, given: Namespace) -> int:
     :param given: the options of the command line
     :returns: the exit code
     """
-    settings, out = stage.settings, Path(stage.settings.out)
+    out = Path(stage.settings.out)
     run = collect(stage, ending)
     if given.brief:
         write_numbers(run, out)
         return 0 if run.error is None else FAILED
     summary = write_report(run, out)
-    text = settings.model_dump_json(indent=2, exclude={"out"})
-    (out / SETTINGS).write_text(f"{text}\n", encoding="utf-8", newline="\n")
     if given.table:
         from rich.console import Console
 

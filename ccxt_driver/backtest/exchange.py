@@ -295,3 +295,35 @@ def _on_replay(config: Mapping[str, Any], replay: Replay) -> dict[str, Any]:
 def take_part(replay: Replay, recorded: RecordedMarket) -> None:
     """Have objects of the classes stand on a replay, those of all scripts of this process."""
     Replayed.replay, Replayed.recorded = replay, recorded
+
+
+def refuse_venues() -> None:
+    """Have no class of ccxt reach a venue or a gateway over the network, from now on.
+
+    Not by a class of its own, by settings that a script changes later, nor by `fetch` itself.
+    """
+    import ccxt.async_support
+
+    def refused(exchange: Any, url: Any, method: Any) -> ccxt.NotSupported:
+        place = str(url).partition("?")[0]  # what follows may hold a key
+        return ccxt.NotSupported(f"{exchange.id} {method} {place}: no venue can be reached in a backtest")
+
+    def fetch(self: Any, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
+        raise refused(self, url, method)
+
+    async def fetch_async(
+        self: Any, url: Any, method: Any = "GET", headers: Any = None, body: Any = None
+    ) -> Any:
+        raise refused(self, url, method)
+
+    blocking: list[Any] = [ccxt.Exchange, *_with_fetch(OmsCcxtExchange)]
+    others: list[Any] = [ccxt.async_support.Exchange, *_with_fetch(OmsCcxtProExchange)]
+    for kind in blocking:
+        kind.fetch = fetch
+    for kind in others:
+        kind.fetch = fetch_async
+
+
+def _with_fetch(kind: type) -> list[type]:
+    """A class and those that it is derived from, as far as they send requests themselves."""
+    return [each for each in kind.__mro__ if "fetch" in vars(each)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ccxt_driver.contract.rows import PositionMode
+from ccxt_driver.exchange.served_id import says_secret
 from ccxt_driver.oms.market.bar_paths import BAR_PATHS, bar_path
 from ccxt_driver.oms.market.book_sizes import BOOK_SIZES, book_size
 
@@ -18,6 +20,7 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 """Exit codes of a run: the script has failed; it could not begin."""
 _MODES: Final = tuple(mode.value for mode in PositionMode)
+_HIDDEN: Final = "***"
 _QUEUES: Final = ("front", "behind")
 
 
@@ -94,9 +97,33 @@ class Settings(BaseModel):
     def _known_queue(cls, value: str | None) -> str | None:
         return value if value is None else _one_of("queue", value, _QUEUES)
 
+    def without_secrets(self) -> Settings:
+        """The same without the values of arguments and variables whose names say that they are secret."""
+        return self.model_copy(
+            update={
+                "arguments": (*_hidden_arguments(self.arguments),),
+                "environment": {
+                    name: _HIDDEN if says_secret(name) else value for name, value in self.environment.items()
+                },
+            }
+        )
+
     def equity_currency(self) -> str:
         """What equity is counted in."""
         return self.currency or next(iter(self.balances))
+
+
+def _hidden_arguments(arguments: Iterable[str]) -> Iterator[str]:
+    """Arguments as `--api-key VALUE` and `--api-key=VALUE` without these values."""
+    is_value = False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        says = argument.startswith("-") and says_secret(name.lstrip("-"))
+        if is_value and not argument.startswith("-"):
+            yield _HIDDEN
+        else:
+            yield f"{name}={_HIDDEN}" if says and equals else argument
+        is_value = says and not equals
 
 
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:

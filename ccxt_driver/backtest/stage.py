@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
+from ccxt_driver.contract.values import format_time
 from ccxt_driver.oms.market.bar_paths import bar_path
 from ccxt_driver.oms.market.book_sizes import book_size
 from ccxt_driver.oms.market.files import FileFeed
@@ -45,8 +46,9 @@ class Stage:
         end_ms = last_ms if settings.end_ms is None else min(settings.end_ms, last_ms)
         if not first_ms <= start_ms < end_ms:
             raise ValueError(
-                f"start_ms: expected a time within the data, {first_ms} to {last_ms}, and before the end, "
-                f"got {start_ms} to {end_ms}"
+                f"start_ms, end_ms: expected times within the data, {format_time(first_ms)} to "
+                f"{format_time(last_ms)}, the start before the end, got {format_time(start_ms)} to "
+                f"{format_time(end_ms)}"
             )
         self.clock = VirtualClock(start_ms, end_ms)
         self.markets = _markets(self.feed.markets, settings.maker, settings.taker)
@@ -75,8 +77,9 @@ class Stage:
         from ccxt_driver import async_support, pro, registering
         from ccxt_driver.embedded import stand_on
 
-        from .exchange import ReplayExchange, ReplayProExchange, take_part
+        from .exchange import ReplayExchange, ReplayProExchange, refuse_venues, take_part
 
+        refuse_venues()
         take_part(self.replay, self.recorded)
         stand_on(self.oms)
         for name in [name for name in os.environ if name.startswith(_ENVIRONMENT)]:

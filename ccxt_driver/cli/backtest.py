@@ -103,7 +103,8 @@ def settings_of(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise click.UsageError(f"{where}: {first['msg']}") from None
+        said = first["msg"].removeprefix("Value error, ")  # ours name the field themselves
+        raise click.UsageError(said if said.startswith(f"{where}:") else f"{where}: {said}") from None
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from None
 

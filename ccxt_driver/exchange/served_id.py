@@ -302,10 +302,11 @@ def _is_for_tests(address: Any) -> bool:
 
 
 def _is_secret(name: Any, value: Any) -> bool:
-    return isinstance(name, str) and not isinstance(value, Secret) and _says_secret(name)
+    return isinstance(name, str) and not isinstance(value, Secret) and says_secret(name)
 
 
 @lru_cache(4096)
-def _says_secret(name: str) -> bool:
+def says_secret(name: str) -> bool:
+    """Whether a name is one of something that opens an account."""
     plain = name.lower().replace("_", "").replace("-", "")
     return plain in _SECRET_NAMES or any(word in plain for word in _SECRET_WORDS)

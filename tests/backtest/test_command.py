@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("typed")
     write_candles(folder / "history", walk(31, 60))
     (folder / "script.py").write_text(_SCRIPT, encoding="utf-8")
+    (folder / "binary").mkdir()
+    (folder / "binary" / "BTC_USDT-1m.csv").write_bytes(b"\xff\xfe\x00")
     return folder
 
 
@@ -85,6 +88,9 @@ def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> N
         (["script.py", "--data", "history", "--from", "2023-01-01", "--to", "2023-02-01"], "start_ms"),
         (["script.py", "--data", "history", "--balance", "much"], "balance"),
         (["script.py", "--data", "history", "--path", "straight"], "path"),
+        (["script.py", "--data", "history", "--from", "2023-01-01"], "got 2023-01-01T00:00:00.000Z"),
+        (["script.py", "--data", "history", "--path", "straight"], "Error: path: expected one of"),
+        (["script.py", "--data", "binary"], "BTC_USDT-1m.csv: the first line"),
         (["--again", "history"], "settings.json"),
     ],
 )
@@ -96,3 +102,87 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (folder / "refused").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_line(folder: Path) -> None:
+    (folder / "file").write_text("", encoding="utf-8")
+
+    done = _typed(folder, "script.py", "--data", "history", "--out", "file/below", "--", "1")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert "file/below" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(folder: Path) -> None:
+    (folder / "killed.py").write_text("import os\nos._exit(9)\n", encoding="utf-8")
+    options = ["--data", "history", "--out", "twice"]
+
+    assert _typed(folder, "script.py", *options, "--", "1").returncode == 0
+    assert _typed(folder, "killed.py", *options, "--seed", "3").returncode == 9
+
+    assert not (folder / "twice" / "summary.json").exists()
+    assert json.loads((folder / "twice" / "settings.json").read_text(encoding="utf-8"))["seed"] == 3
+
+
+def test_keys_on_the_command_line_are_not_kept(folder: Path) -> None:
+    keys = ["--api-key", "key-1", "--SECRET=key-2", "-v", "--token", "--key"]
+    done = _typed(folder, "script.py", "--data", "history", "--out", "keys", "--", "1", *keys)
+
+    assert done.returncode == 0
+    kept = json.loads((folder / "keys" / "settings.json").read_text(encoding="utf-8"))["arguments"]
+    assert kept == ["1", "--api-key", "***", "--SECRET=***", "-v", "--token", "--key"]
+
+
+def test_commands_hold_no_path_of_a_machine(folder: Path) -> None:
+    _typed(folder, "script.py", "--data", "history", "--out", "fails", "--", "1", "--fail")
+
+    text = (folder / "fails" / "commands.jsonl").read_text(encoding="utf-8")
+    assert 'File \\"script.py\\", line 11' in text
+    assert str(folder) not in text
+
+
+_REACHING_OUT = """
+import asyncio
+import ccxt, ccxt.async_support
+from ccxt_driver.exchange._sync import OmsCcxtExchange
+
+def sandbox(url):
+    exchange = ccxt.binance()
+    exchange.options["sandbox"] = {"base_url": url, "account_id": 1, "apiKey": "a-key"}
+    exchange.set_sandbox_mode(True)
+    exchange.fetch_balance()
+
+def driver(url):
+    OmsCcxtExchange({"apiKey": "a-key", "options": {"base_url": url, "account_id": 1}}).fetch_balance()
+
+def plain(url):
+    ccxt.Exchange({"apiKey": "a-key"}).fetch(f"{url}/private?apiKey=a-key")
+
+def coroutines(url):
+    async def ask():
+        exchange = ccxt.async_support.Exchange()
+        try:
+            await exchange.fetch(url)
+        finally:
+            await exchange.close()
+    asyncio.run(ask())
+
+for way in (sandbox, driver, plain, coroutines):
+    try:
+        way("http://127.0.0.1:9")
+    except ccxt.NotSupported as error:
+        print(way.__name__, "refused", error)
+"""
+
+
+def test_no_class_of_ccxt_reaches_the_network(folder: Path) -> None:
+    (folder / "reaching_out.py").write_text(_REACHING_OUT, encoding="utf-8")
+
+    done = _typed(folder, "reaching_out.py", "--data", "history", "--out", "reached")
+
+    assert done.returncode == 0, done.stderr
+    refused = [line for line in done.stdout.splitlines() if " refused " in line]
+    assert [line.partition(" ")[0] for line in refused] == ["sandbox", "driver", "plain", "coroutines"]
+    assert "a-key" not in "".join(refused)

@@ -162,7 +162,10 @@ class CsvFile:
         with self._bytes.at(0) as file:
             first = file.readline()
             self._begin = file.tell()
-        names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
+        try:
+            names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
+        except ValueError as error:
+            raise BadFile(f"{path}: the first line: {error}") from error
         if kind == "candles" and names[0].isdigit():
             names, self._begin = [*COLUMNS[kind]], 0
         self._width = len(names)
@@ -176,7 +179,7 @@ class CsvFile:
         try:
             text = b"".join(lines).decode()
             columns = self._split(text, len(lines)) or self._parsed(text)
-        except (IndexError, ValueError, csv.Error) as error:
+        except (ValueError, csv.Error) as error:
             raise BadFile(f"{self.path}: a row within bytes {at} to {after}: {error}") from error
         return self._arrangement.arrange(columns), after if len(lines) == count else None
 
@@ -192,7 +195,7 @@ class CsvFile:
             return None
         try:
             return self._arrangement.arrange(self._parsed(row.decode()))
-        except (IndexError, ValueError, csv.Error) as error:
+        except (ValueError, csv.Error) as error:
             raise BadFile(f"{self.path}: the last row: {error}") from error
 
     def _split(self, text: str, lines: int) -> Columns | None:
@@ -206,8 +209,14 @@ class CsvFile:
         return [fields[column::row] for column in range(self._width)]
 
     def _parsed(self, text: str) -> Columns:
-        """Columns of any lines of CSV; what is left out at the end of one is empty."""
+        """Columns of any lines of CSV.
+
+        :raises ValueError: a line with fewer values than there are columns
+        """
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        short = next((row for row in rows if len(row) < self._width), None)
+        if short is not None:
+            raise ValueError(f"expected {self._width} values, got {','.join(short)!r}"[:200])
         return [[row[column] for row in rows] for column in range(self._width)]
 
 

@@ -474,7 +474,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
         ("BTC_USDT-1m.csv", f"{HEAD}{T},1,1,1,nan,1\n", "a number of 0 or more"),
         ("BTC_USDT-1m.csv", f"{HEAD}{T},0,1,0,1,1\n", "a price of at least 0.01"),
         ("BTC_USDT-1m.csv", f"{HEAD}{T + MINUTE},1,1,1,1,1\n{T},1,1,1,1,1\n", "rows in order of time"),
-        ("BTC_USDT-1m.csv", f"{HEAD}{T},1,1\n", "a row within bytes"),
+        ("BTC_USDT-1m.csv", f"{HEAD}{T},1,1\n", "expected 6 values, got '1700006400000,1,1'"),
         ("BTC_USDT-1m.csv", f"timestamp,open\n{T},1\n", "expected a column high"),
         ("BTC_USDT-1m.csv", HEAD, "expected at least one row"),
         ("BTC_USDT-1m.json", f"[[{T},1,1,1,1,1],[", "a row from byte"),
