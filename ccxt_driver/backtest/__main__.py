@@ -39,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = Settings.model_validate_json(given.settings.read_text(encoding="utf-8"))
     try:
+        import time_machine  # noqa: F401  # before anything begins
+    except ImportError as error:
+        text = f'Error: a backtest needs time-machine ({error}): pip install "ccxt-driver[backtest]"'
+        print(text, file=sys.stderr)  # noqa: T201
+        return UNUSABLE
+    try:
         stage = Stage(settings)
         out = Path(settings.out)
         out.mkdir(parents=True, exist_ok=True)

@@ -186,3 +186,15 @@ def test_no_class_of_ccxt_reaches_the_network(folder: Path) -> None:
     refused = [line for line in done.stdout.splitlines() if " refused " in line]
     assert [line.partition(" ")[0] for line in refused] == ["sandbox", "driver", "plain", "coroutines"]
     assert "a-key" not in "".join(refused)
+
+
+def test_without_the_extra_it_says_what_to_install(folder: Path) -> None:
+    bare = folder / "bare"
+    bare.mkdir()
+    (bare / "time_machine.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+
+    done = _typed(bare, "../script.py", "--data", "../history", "--", "1")
+
+    assert done.returncode == 2
+    assert 'pip install "ccxt-driver[backtest]"' in done.stderr
+    assert "Traceback" not in done.stderr
