@@ -18,8 +18,12 @@ SCRIPTS = Path(__file__).parent / "backtest_scripts"
 MONEY = {"USDT": "100000", "BTC": "10"}
 
 
-def run_ours(name: str, data: str, out: Path) -> tuple[float, float, int]:
-    """When the run began and ended, in CPU seconds, and how many orders there were."""
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run_ours(name: str, data: str, out: Path) -> tuple[float, float, int, float]:
+    """When the run began and ended, in CPU seconds, how many orders there were, and the peak up to there."""
     from ccxt_driver.backtest.collecting import collect
     from ccxt_driver.backtest.journal import Journal
     from ccxt_driver.backtest.report import write_report
@@ -43,26 +47,27 @@ def run_ours(name: str, data: str, out: Path) -> tuple[float, float, int]:
     with Journal(out / "commands.jsonl") as journal:
         stage.replay.journal = journal
         ending = run_script(stage)
-    ended = process_time()
+    ended, peak = process_time(), peak_mb()
     if ending.error is not None:
         raise SystemExit(ending.error)
     run = collect(stage, ending)
     write_report(run, out)
-    return began, ended, len(run.orders)
+    return began, ended, len(run.orders), peak
 
 
 def main() -> None:
     name, data, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     if name in OURS:
-        began, ended, orders = run_ours(name, data, out)
+        began, ended, orders, peak = run_ours(name, data, out)
     else:
         sys.path.insert(0, str(SCRIPTS))
         from tests.benchmarks import backtest_peers
 
         began, ended, orders = backtest_peers.PEERS[name](data)
+        peak = peak_mb()
     done = process_time()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    costs = {"start": began, "run": ended - began, "after": done - ended, "orders": orders, "peak_mb": peak}
+    costs = {"start": began, "run": ended - began, "after": done - ended, "orders": orders}
+    costs |= {"run_mb": peak, "peak_mb": peak_mb()}
     print(json.dumps(costs))
 
 

@@ -66,7 +66,8 @@ def show(found: dict[str, Costs], rows: int, ours: tuple[str, ...]) -> None:
         )
         print(
             f"{name:20}{costs['run'] / rows * 1e6:10.2f}{rows / costs['run']:10.0f}{costs['orders']:8.0f}"
-            f"{costs['start']:9.2f}{costs['after']:9.2f}{costs['peak_mb']:6.0f}{ratios}"
+            f"{costs['start']:9.2f}{costs['after']:9.2f}"
+            f"{costs['run_mb']:8.0f}{costs['peak_mb']:6.0f}{ratios}"
         )
 
 
