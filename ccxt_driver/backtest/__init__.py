@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BacktestError", "Result", "SweepError", "backtest", "sweep"]
 
+_OWN_INTERRUPT_SECONDS: Final = 2.0
+"""After them the process of a run has not been interrupted by whatever has interrupted this one."""
 _EPOCH_TEXTS: Final = "a time such as 2024-01-31, 2024-01-31T12:00 (UTC), or milliseconds"
 
 
@@ -142,11 +145,23 @@ def run_settings(
         arguments += ["--again", str(again)] if again is not None else []
         command, environment = starting.command(arguments), starting.environment(settings.seed)
         if show:
-            return subprocess.run(command, env=environment, check=False).returncode, ""
+            return _waited(subprocess.Popen(command, env=environment)), ""
         done = subprocess.run(
             command, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         return done.returncode, done.stdout
+
+
+def _waited(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a run. Ctrl-C is for its script, which has it from the terminal too."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            try:
+                return process.wait(_OWN_INTERRUPT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
 
 
 def read_result(folder: str | os.PathLike[str], output: str = "") -> Result:

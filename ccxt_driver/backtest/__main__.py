@@ -18,7 +18,7 @@ from .report import write_numbers, write_report
 from .report.failure import portable
 from .report.tables import SUMMARY
 from .running import Ending, ending_of, replay_journal, run_script
-from .settings import COMMANDS, FAILED, SETTINGS, UNUSABLE, Settings
+from .settings import COMMANDS, FAILED, INTERRUPTED, SETTINGS, UNUSABLE, Settings
 from .stage import Stage
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and write the report.
 
     :param arguments: of the command line; those of this process by default
-    :returns: 0, 1 when the script has failed, 2 when it could not begin
+    :returns: 0, 1 when the script has failed, 2 when it could not begin, 130 when it was interrupted
     """
     parser = ArgumentParser(prog="ccxt_driver.backtest")
     parser.add_argument("settings", type=Path)
@@ -71,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _leave(_report(stage, ending, given))
 
         stage.replay.abandon = abandon
-        ending = run_script(stage) if given.again is None else replay_journal(stage, given.again)
+        try:
+            ending = run_script(stage) if given.again is None else replay_journal(stage, given.again)
+        except KeyboardInterrupt:  # somebody's, not that of the end of the data
+            print("Interrupted: no report was written", file=sys.stderr)  # noqa: T201
+            return INTERRUPTED
         _noted(stage, ending)
     code = _report(stage, ending, given)
     if has_left_tasks():

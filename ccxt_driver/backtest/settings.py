@@ -18,7 +18,8 @@ SETTINGS: Final = "settings.json"
 """Files of a run's folder beside its report: what the script commanded, and what the run was made with."""
 FAILED: Final = 1
 UNUSABLE: Final = 2
-"""Exit codes of a run: the script has failed; it could not begin."""
+INTERRUPTED: Final = 130
+"""Exit codes of a run: the script has failed; it could not begin; somebody has pressed Ctrl-C."""
 _MODES: Final = tuple(mode.value for mode in PositionMode)
 _HIDDEN: Final = "***"
 _QUEUES: Final = ("front", "behind")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ccxt_driver.backtest.settings import Settings
+from ccxt_driver.backtest.settings import INTERRUPTED, Settings
 
 from .conftest import ROOT, Runner
 from .histories import HOUR_MS, MINUTE_MS, START_MS, Candle, walk, write_candles
@@ -465,5 +465,6 @@ def test_somebody_who_presses_ctrl_c_is_heard(hour: Path, tmp_path: Path) -> Non
     output, errors = process.communicate(timeout=_REAL_SECONDS)
 
     assert output == "bye\n", errors
-    assert process.returncode == -signal.SIGINT
+    assert errors == "Interrupted: no report was written\n"
+    assert process.returncode == INTERRUPTED
     assert not (tmp_path / "out" / "summary.json").exists()
