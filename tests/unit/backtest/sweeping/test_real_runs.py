@@ -113,7 +113,7 @@ def test_runs_that_end_badly_are_rows(data: Path, tmp_path: Path, monkeypatch: p
 def test_a_sweep_whose_runs_cannot_begin_says_why(
     script: Path, data: Path, tmp_path: Path, start: int
 ) -> None:
-    with pytest.raises(SweepError, match="start_ms: expected a time within the data"):
+    with pytest.raises(SweepError, match="start_ms, end_ms: expected times within the data"):
         sweep(script, data, {"every": "1:50:1", "amount": "1"}, start=start, out=tmp_path / "out", jobs=1)
 
 
