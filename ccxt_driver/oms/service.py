@@ -34,6 +34,7 @@ from .market.market_data import MarketData
 from .market.weather import Synthetic
 from .market_news import MarketNews, of_events, of_prices
 from .models import Models
+from .order_rows import OrderRows
 from .outcome import internal_error
 from .refusals import Refusal, no_price
 from .settling import next_move, settle, settle_price, settle_session
@@ -60,9 +61,9 @@ class CommandRequest(NamedTuple):
 
 
 class History(NamedTuple):
-    """Contract rows of an account."""
+    """Contract rows of an account; those of orders are made when they are looked at, see `OrderRows`."""
 
-    orders: list[dict[str, Any]]
+    orders: Sequence[dict[str, Any]]
     deals: list[dict[str, Any]]
     positions: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
@@ -336,7 +337,7 @@ class EmbeddedOms:
         with self._settled(None, account_id) as (core, now):
             wanted, store = RowFilter((account_id,), known=None), core.store
             return History(
-                [row.row() for row in sorted(store.orders(wanted)[0], key=_row_id)],
+                OrderRows(store, self._lock, account_id),
                 [row.row() for row in sorted(store.deals(wanted)[0], key=_row_id)],
                 [core.position_row(row, now) for row in sorted(store.positions(wanted)[0], key=_row_id)],
                 [row.row() for row in sorted(store.ledger(wanted)[0], key=_row_id)],

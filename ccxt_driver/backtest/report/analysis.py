@@ -78,9 +78,11 @@ class _Analyst:
 
     def run(self) -> Analysis:
         account, unvalued = self._account()
-        orders = self._run.orders
-        by_strategy = Counter(row.get("strategy_id") or 0 for row in orders)
-        by_symbol = Counter(row["symbol"] for row in orders)
+        by_strategy: Counter[int] = Counter()
+        by_symbol: Counter[str] = Counter()
+        for row in self._run.orders:  # once: rows of orders are made when they are looked at
+            by_strategy[row.get("strategy_id") or 0] += 1
+            by_symbol[row["symbol"]] += 1
         return Analysis(
             self._run,
             account,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -259,22 +260,23 @@ def _markets(analysis: Analysis) -> list[tuple[str, Sequence[Chart]]]:
 
 def _market(run: Run, symbol: str, name: str) -> tuple[str, Sequence[Chart]]:
     prices = run.prices[symbol]
-    orders = [row for row in run.orders if row["symbol"] == symbol and _waits(row)]
-    deals = [row for row in run.deals if row["symbol"] == symbol]
-    drawn_orders = _pick(orders, "created_at", _level)
+    drawn_orders, orders = _pick(
+        run.orders, lambda row: row["symbol"] == symbol and _waits(row), "created_at", _level
+    )
     data = [_line("price", *thin(prices.times, prices.values), "#8795a5")]
     if drawn_orders:
         data.append(_resting(drawn_orders, run.end_ms))
-    drawn_deals = 0
+    deals = drawn_deals = 0
     for side, colour, mark in (("buy", _BUY, "triangle-up"), ("sell", _SELL, "triangle-down")):
-        marked = _pick([row for row in deals if row["side"] == side], "executed_at", _price)
+        marked, count = _pick(run.deals, _on(symbol, side), "executed_at", _price)
         drawn_deals += len(marked)
+        deals += count
         if marked:
             data.append(_deals(side, marked, colour, mark, run.path_deals))
     notes = [
-        f"{drawn:,} of {len(rows):,} {what} are drawn."
-        for what, drawn, rows in (("orders", len(drawn_orders), orders), ("deals", drawn_deals, deals))
-        if drawn < len(rows)
+        f"{drawn:,} of {count:,} {what} are drawn."
+        for what, drawn, count in (("orders", len(drawn_orders), orders), ("deals", drawn_deals, deals))
+        if drawn < count
     ]
     return _section(symbol, [time_chart(name, data, _unit(run, symbol))], " ".join(notes))
 
@@ -288,6 +290,11 @@ def _waits(row: _Row) -> bool:
     return any(row.get(name) is not None for name in _LEVELS)
 
 
+def _on(symbol: str, side: str) -> Callable[[_Row], bool]:
+    """Whether a deal is of a symbol and a side."""
+    return lambda row: row["symbol"] == symbol and row["side"] == side
+
+
 def _price(row: _Row) -> float:
     return float(row["price"])
 
@@ -297,11 +304,17 @@ def _level(row: _Row) -> float:
     return float(next(row[name] for name in _LEVELS if row.get(name) is not None))
 
 
-def _pick(rows: Iterable[_Row], time: str, value: Callable[[_Row], float]) -> list[tuple[int, _Row]]:
-    """The rows to draw, each with its time."""
-    timed = sorted(((parse_time(row[time]), row) for row in rows), key=lambda pair: pair[0])
-    chosen = picked([at_ms for at_ms, _ in timed], [value(row) for _, row in timed], _MOST_MARKS)
-    return [timed[index] for index in chosen]
+def _pick(
+    rows: Sequence[_Row], wanted: Callable[[_Row], bool], time: str, value: Callable[[_Row], float]
+) -> tuple[list[tuple[int, _Row]], int]:
+    """The rows to draw, each with its time, and how many there are of those that are wanted.
+
+    No more than the rows that are drawn are kept: there may be very many others.
+    """
+    timed = [(parse_time(row[time]), index, value(row)) for index, row in enumerate(rows) if wanted(row)]
+    timed.sort(key=itemgetter(0))
+    chosen = picked([at_ms for at_ms, _, _ in timed], [each for _, _, each in timed], _MOST_MARKS)
+    return [(timed[index][0], rows[timed[index][1]]) for index in chosen], len(timed)
 
 
 def _resting(orders: Sequence[tuple[int, _Row]], end_ms: int) -> dict[str, Any]:

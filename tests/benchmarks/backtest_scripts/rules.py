@@ -3,7 +3,7 @@
 from collections import deque
 
 FAST, SLOW = 10, 50
-FAR, BESIDE = 0.35, 1.0
+FAR, BESIDE = 0.35, 0.5
 AMOUNT = 0.01
 
 

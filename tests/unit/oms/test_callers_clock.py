@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import EmbeddedOms, Event
+from ccxt_driver.oms import EmbeddedOms, Event, order_rows
 from ccxt_driver.oms.clock import ManualClock
 from ccxt_driver.oms.market.files import FileFeed
 
@@ -114,6 +114,10 @@ def test_the_history_of_an_account_is_all_of_it(desk: Any) -> None:
     desk.run("send_order", account=2, symbol=SYMBOL, side="buy", order_type="market", qty="1")
     history = desk.oms.history_of(1)
     assert [row["account_id"] for row in history.orders] == [1, 1]
+    assert (len(history.orders), history.orders[-1]["price"]) == (2, "50")
+    assert history.orders[:1] == [history.orders[0]]
+    with pytest.raises(IndexError):
+        history.orders[2]
     assert [row["qty"] for row in history.deals] == ["1"]
     assert [row["state"] for row in history.positions] == ["open"]
     deposits = {row["currency"]: Decimal(row["amount"]) for row in history.ledger if row["kind"] == "deposit"}
@@ -124,6 +128,19 @@ def test_the_history_of_an_account_is_all_of_it(desk: Any) -> None:
         assert Decimal(row["balance_after"]) == totals[row["currency"]]
     with pytest.raises(ValueError, match="account_id: 9"):
         desk.oms.history_of(9)
+
+
+def test_many_orders_are_read_in_parts(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_rows, "_IDS_AT_ONCE", 2)
+    monkeypatch.setattr(order_rows, "_ROWS_AT_ONCE", 3)
+    for _ in range(5):
+        desk.run("send_order", symbol=SYMBOL, side="buy", order_type="limit", qty="1", price="50")
+        desk.run("send_order", account=2, symbol=SYMBOL, side="buy", order_type="limit", qty="1", price="50")
+    orders = desk.oms.history_of(2).orders
+    assert [row["id"] for row in orders] == [2, 4, 6, 8, 10]
+    assert {row["account_id"] for row in orders} == {2}
+    desk.run("cancel_order", account=2, order_id=4)
+    assert [row["status"] for row in orders][:2] == ["SUBMITTED", "CANCELED"]
 
 
 def test_margin_is_told_of_accounts_that_hold_swaps(desk: Any) -> None:
