@@ -20,7 +20,7 @@ import time_machine  # noqa: F401
 import ccxt_driver.backtest.exchange  # noqa: F401
 from ccxt_driver.backtest.__main__ import main
 
-_SECONDS = 15
+_SECONDS = 60
 
 
 def _become_a_run(output: str, arguments: list[str]) -> int:
