@@ -18,6 +18,7 @@ from ccxt_driver.contract.values import format_time
 from ccxt_driver.exchange._sync import OmsCcxtExchange
 from ccxt_driver.exchange.configuration import EMBEDDED
 from ccxt_driver.exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
+from ccxt_driver.oms.venue_public import MOST_ROWS, USUAL_ROWS
 
 from .pulling import CandlePull, Pull, TradePull
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from .replay import Replay
 
 _Key = tuple[str, str]
-_USUAL_CANDLES: Final = 500
-_MOST_CANDLES: Final = 1000
 _OF_A_GATEWAY: Final = frozenset({"base_url", "oms", "sandbox"})
 _CREDENTIALS: Final = frozenset({"apiKey", "secret", "password", "privateKey", "urls"})
 
@@ -63,11 +62,11 @@ class Replayed:
         self, symbol: Any, timeframe: Any, since: Any, limit: Any, params: Any
     ) -> list[list[Any]] | None:
         """What `fetch_ohlcv` returns, where the shorter way has it."""
-        count = _USUAL_CANDLES if limit is None else limit
+        count = USUAL_ROWS if limit is None else limit
         if since is not None or params or self.verbose or not self.markets:
             return None
         bars = self.recorded.candles(symbol, timeframe)
-        if bars is None or type(count) is not int or not 0 < count <= _MOST_CANDLES:
+        if bars is None or type(count) is not int or not 0 < count <= MOST_ROWS:
             return None
         now_ms = self.replay.clock.now_ms()
         bars.advance(now_ms)

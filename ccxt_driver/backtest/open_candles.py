@@ -46,11 +46,6 @@ class OpenCandles:
         self._following: tuple[Any, ...] = ()
         self._read()
 
-    @property
-    def closes_ms(self) -> int:
-        """When the newest one closes."""
-        return next_open(self._timeframe, self.rows[-1][0])
-
     def advance(self, now_ms: int) -> None:
         """Open the candles up to a moment; between two of the file flat ones, as far as the moment goes."""
         while self.next_ms <= now_ms:

@@ -104,10 +104,9 @@ def _ended(replay: Replay, run: Callable[[], object]) -> Ending:
     error: BaseException | None = None
     try:
         run()
-    except (KeyboardInterrupt, ReplayOver) as interrupt:
+    except (KeyboardInterrupt, ReplayOver):
         if not replay.is_over and replay.failure is None:
             raise  # somebody has really pressed Ctrl-C
-        error = None if isinstance(interrupt, ReplayOver) else error
     except SystemExit as end:
         # To be interrupted at the end of the data is no failure, whatever code a script has for it.
         if end.code not in (None, 0) and not replay.is_over:

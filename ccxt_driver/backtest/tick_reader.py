@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from ccxt_driver.contract.values import format_times
 from ccxt_driver.oms.market.prints import Ticks, TradePrints
 
-NEVER: Final = 2**62
+from .open_candles import NEVER
 
 
 class TickReader:

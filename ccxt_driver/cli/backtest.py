@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .arguments import moment
+from .failures import INTERRUPTED
 
 if TYPE_CHECKING:
     from ccxt_driver.backtest.settings import Settings
-
-_INTERRUPTED = 130
 
 
 @click.command(context_settings={"allow_interspersed_args": True})
@@ -121,7 +120,7 @@ def _run(settings: Settings, again: Path | None) -> None:
     commands = None if again is None else again / COMMANDS
     code, _ = run_settings(settings, show=True, progress=sys.stderr.isatty(), again=commands)
     if code:
-        sys.exit(_INTERRUPTED if code < 0 else code)
+        sys.exit(INTERRUPTED if code < 0 else code)
 
 
 def _compare(folders: list[Path], out: Path | None) -> None:

@@ -12,8 +12,8 @@ from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
 from .venue_arguments import Call
 
-_LIMIT: Final = 500
-_MOST: Final = 1000
+USUAL_ROWS: Final = 500
+MOST_ROWS: Final = 1000
 _FUNDINGS: Final = 100
 _HOUR_MS: Final = 3_600_000
 
@@ -111,7 +111,7 @@ def _features() -> dict[str, Any]:
             "trailing": True,
             "leverage": False,
         },
-        "fetchOHLCV": {"limit": _MOST},
+        "fetchOHLCV": {"limit": MOST_ROWS},
     }
     return {
         "spot": kind,
@@ -204,7 +204,7 @@ def _mark(call: Call, market: Market) -> dict[str, Any]:
 def fetch_order_book(call: Call) -> dict[str, Any]:
     """The feed's book, less what was taken from it, with the resting orders of the OMS in it."""
     market = call.market()
-    limit = call.whole("limit", None, 1, _MOST)
+    limit = call.whole("limit", None, 1, MOST_ROWS)
     bids, asks = call.core.book(market.symbol, call.now)
     as_of = call.core.market.as_of(market.symbol, call.now)
     return {
@@ -221,7 +221,7 @@ def fetch_trades(call: Call) -> list[dict[str, Any]]:
     """Public trades, ascending: the newest without `since`, else the first from it."""
     market = call.market()
     since = call.whole("since", None, 0, 2**53)
-    limit = call.whole("limit", _LIMIT, 1, _MOST) or _LIMIT
+    limit = call.whole("limit", USUAL_ROWS, 1, MOST_ROWS) or USUAL_ROWS
     return [
         {
             "id": trade.id,
@@ -293,7 +293,7 @@ def _candles(call: Call, market: Market) -> list[list[float | None]]:
             f"{call.name}: timeframe: expected one of {', '.join(TIMEFRAMES)}, got {str(timeframe)[:16]!r}",
         )
     since = call.whole("since", None, 0, 2**53)
-    limit = call.whole("limit", _LIMIT, 1, _MOST) or _LIMIT
+    limit = call.whole("limit", USUAL_ROWS, 1, MOST_ROWS) or USUAL_ROWS
     until = call.params.get("until")
     end = call.now if not isinstance(until, int) else min(call.now, until)
     candles = call.core.market.candles(market.symbol, timeframe, since, end, limit)
@@ -365,7 +365,7 @@ def fetch_funding_rate_history(call: Call) -> list[dict[str, Any]]:
     market = _swap(call)
     interval = market.funding_hours * _HOUR_MS
     since = call.whole("since", None, 0, 2**53)
-    limit = call.whole("limit", _FUNDINGS, 1, _MOST) or _FUNDINGS
+    limit = call.whole("limit", _FUNDINGS, 1, MOST_ROWS) or _FUNDINGS
     until = call.params.get("until")
     end = call.now if not isinstance(until, int) else min(call.now, until)
     last = end // interval * interval
