@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 )
 @click.option("--from", "start_ms", metavar="TIME", callback=moment, help="Where time begins; with the data.")
 @click.option("--to", "end_ms", metavar="TIME", callback=moment, help="Where it ends; with the data.")
-@click.option("--balance", default="10000USDT", show_default=True, help="Such as 10000USDT,1BTC.")
+@click.option(
+    "--balance", multiple=True, default=["10000USDT"], show_default=True, help="Such as 10000USDT,1BTC."
+)
 @click.option("--fees", metavar="MAKER,TAKER", help="Fractions such as 0.0002,0.0005; those of each market.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option("--path", help="How the price moves inside candles, such as worst-first.")
@@ -88,12 +90,13 @@ def settings_of(
 
     try:
         if again is not None:
+            _refuse_beside_again(script, given)
             known = json.loads((Path(again) / SETTINGS).read_text(encoding="utf-8"))
             return Settings(**{**known, "out": given["out"], "data": given["data"] or known["data"]})
         if not given["data"]:
             raise click.UsageError("expected --data: a file or folder of market data")
         chosen = {name: value for name, value in given.items() if value is not None}
-        chosen["balances"] = balances_of(chosen.pop("balance"))
+        chosen["balances"] = balances_of(",".join(chosen.pop("balance")))
         if "fees" in chosen:
             chosen["maker"], chosen["taker"] = _fees(chosen.pop("fees"))
         if "strategies" in chosen:
@@ -106,6 +109,19 @@ def settings_of(
         raise click.UsageError(said if said.startswith(f"{where}:") else f"{where}: {said}") from None
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from None
+
+
+def _refuse_beside_again(script: str | None, given: dict[str, Any]) -> None:
+    """A run is made again with what it was made with: nothing that would change it is passed over."""
+    context = click.get_current_context()
+    typed = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in given.keys() - {"out", "data"}
+        and context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT
+    ]
+    for name in ["SCRIPT"] * (script is not None) + typed:
+        raise click.UsageError(f"expected {name} or --again, not both: that run's own are used")
 
 
 def _fees(text: str) -> tuple[str, str]:

@@ -92,6 +92,9 @@ def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> N
         (["script.py", "--data", "history", "--path", "straight"], "Error: path: expected one of"),
         (["script.py", "--data", "binary"], "BTC_USDT-1m.csv: the first line"),
         (["--again", "history"], "settings.json"),
+        (["--again", "history", "--fees", "0,0"], "--fees"),
+        (["script.py", "--again", "history"], "SCRIPT"),
+        (["script.py", "--data", "history", "--balance", "5USDT", "--balance", "1BTC,6USDT"], "1BTC,6USDT"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_runs(
@@ -102,6 +105,16 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (folder / "refused").exists()
+
+
+def test_balances_may_be_given_one_by_one(folder: Path) -> None:
+    options = ["--data", "history", "--balance", "1000USDT", "--balance", "2BTC", "--out", "balances"]
+
+    done = _typed(folder, "script.py", *options, "--", "1")
+
+    assert done.stdout.startswith("bought 2.001\n"), done.stderr
+    settings = json.loads((folder / "balances" / "settings.json").read_text(encoding="utf-8"))
+    assert settings["balances"] == {"USDT": "1000", "BTC": "2"}
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_line(folder: Path) -> None:
