@@ -23,6 +23,7 @@ from .loop import virtual_asyncio
 from .patched_time import ThreadsThatWait, patched_time
 from .replay import Replay, ReplayOver
 from .stage import Stage
+from .standing_still import told_when_standing_still
 
 _OURS: Final = (str(Path(__file__).parent), runpy.__file__, "<frozen runpy>")
 
@@ -66,6 +67,7 @@ def run_script(stage: Stage) -> Ending:
         virtual_asyncio(replay),
         seeded_chance(settings.seed),
         patched_time(stage.clock, replay.sleep, refuse),
+        told_when_standing_still(stage.clock),
     ):
         return _ended(replay, run)
 
