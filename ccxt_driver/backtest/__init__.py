@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
 from . import starting
@@ -154,14 +156,28 @@ def run_settings(
 
 def _waited(process: subprocess.Popen[bytes]) -> int:
     """The exit code of a run. Ctrl-C is for its script, which has it from the terminal too."""
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
+    with _termination_passed_on(process):
+        while True:
             try:
-                return process.wait(_OWN_INTERRUPT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGINT)
+                return process.wait()
+            except KeyboardInterrupt:
+                try:
+                    return process.wait(_OWN_INTERRUPT_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _termination_passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """SIGTERM is for the script of a run, as live: else the run would go on after its command has ended."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def read_result(folder: str | os.PathLike[str], output: str = "") -> Result:

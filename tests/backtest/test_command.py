@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,12 +30,16 @@ finally:
 """
 
 
+_COMMAND = [sys.executable, "-W", "error", "-m", "ccxt_driver", "backtest"]
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+
+
 def _typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """What a command did in a folder; the hashes and the time zone are those of this process."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "ccxt_driver", "backtest", *words],
+        [*_COMMAND, *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
+        env=_ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,
@@ -137,6 +142,38 @@ def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(folder: Path) -> 
 
     assert not (folder / "twice" / "summary.json").exists()
     assert json.loads((folder / "twice" / "settings.json").read_text(encoding="utf-8"))["seed"] == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
+def test_a_termination_is_for_the_script(folder: Path) -> None:
+    script = """
+import signal, sys
+
+def end(*_):
+    print("told")
+    sys.exit(3)
+
+signal.signal(signal.SIGTERM, end)
+print("begun", flush=True)
+while True:
+    pass
+"""
+    (folder / "endless.py").write_text(script, encoding="utf-8")
+    command = [*_COMMAND, "endless.py", "--data", "history", "--out", "terminated"]
+    with subprocess.Popen(
+        command, cwd=folder, env=_ENVIRONMENT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "begun\n"
+            process.terminate()
+            said, _ = process.communicate(timeout=60)  # ends when nobody holds the other end any more
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+    assert process.returncode == 1
+    assert said.startswith("told\n")
 
 
 def test_keys_on_the_command_line_are_not_kept(folder: Path) -> None:
