@@ -20,15 +20,13 @@ from ccxt_driver.oms.market.feed import (
     Trade,
 )
 from ccxt_driver.oms.market.hand import HandFeed, HandPrice
+from ccxt_driver.oms.market.last_day import LastDay
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Currency, Market, UnknownSymbol, currencies_of
 from ccxt_driver.oms.market.synthetic import SyntheticFeed
 from ccxt_driver.oms.market.weather import Synthetic
 
 _Row = TypeVar("_Row", Candle, Trade)
 
-_DAY_MS = 86_400_000
-_MINUTE_MS = 60_000
-_QUARTER_MS = 15 * _MINUTE_MS
 _EVEN = Synthetic()
 
 
@@ -65,6 +63,7 @@ class MarketData:
         self._feed: Feed = feed
         self._hand = HandFeed(listed)
         self._live = feed if isinstance(feed, LiveData) else None
+        self._last_day = LastDay(self.candles)
 
     @property
     def markets(self) -> Mapping[str, Market]:
@@ -231,17 +230,15 @@ class MarketData:
         quote = self.quote(symbol, now_ms)
         as_of = self.as_of(symbol, now_ms)
         bids, asks = self.book(symbol, now_ms)
-        day = self._last_day(symbol, now_ms)
-        opened = day[0].open
-        volume = sum((candle.volume for candle in day), Decimal(0))
-        turnover = sum(((row.high + row.low + row.close) * row.volume for row in day), Decimal(0)) / 3
+        day = self._last_day.summary(symbol, now_ms, lasts=self._hand.began_ms(symbol) is None)
+        opened, volume, turnover = day.open, day.volume, day.turnover / 3
         change = quote.last - opened
         return {
             "symbol": symbol,
             "timestamp": as_of,
             "datetime": format_time(as_of),
-            "high": float(max(candle.high for candle in day)),
-            "low": float(min(candle.low for candle in day)),
+            "high": float(day.high),
+            "low": float(day.low),
             "bid": float(quote.bid),
             "bidVolume": float(bids[0].qty),
             "ask": float(quote.ask),
@@ -260,17 +257,6 @@ class MarketData:
             "indexPrice": self._index_price(market, now_ms),
             "info": {},
         }
-
-    def _last_day(self, symbol: str, now_ms: int) -> list[Candle]:
-        """Candles of the 24 hours: minutes up to the first whole quarter, quarters from there."""
-        start = max(0, (now_ms - _DAY_MS) // _MINUTE_MS * _MINUTE_MS + _MINUTE_MS)
-        quarter = -(-start // _QUARTER_MS) * _QUARTER_MS
-        minutes = (quarter - start) // _MINUTE_MS
-        head = self.candles(symbol, "1m", start, now_ms, minutes)
-        tail = (
-            self.candles(symbol, "15m", quarter, now_ms, _DAY_MS // _QUARTER_MS) if now_ms >= quarter else []
-        )
-        return head + tail
 
     def _index_price(self, market: Market, now_ms: int) -> float | None:
         spot = f"{market.base}/{market.quote}"
