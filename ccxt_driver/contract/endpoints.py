@@ -225,6 +225,8 @@ def snake_case(function: str) -> str:
     :param function: a ccxt method name in either spelling
     :returns: lower case with underscores
     """
+    if function.islower():
+        return function
     text = []
     previous = "_"
     for index, letter in enumerate(function):
