@@ -297,7 +297,8 @@ class Core:
     def free(self, account: AccountState, currency: str, now: int) -> Decimal:
         """What may be spent: total less reservations, margin and the loss of open swap positions.
 
-        A profit that is not realised is never counted. It may be below zero after a loss.
+        A profit that is not realised is never counted. It may be below zero after a loss, and where an order
+        that would open more of a swap has followed its price up.
         """
         free = account.totals.get(currency, ZERO)
         reserved = account.reserved.get(currency)
