@@ -230,7 +230,9 @@ class MarketData:
         quote = self.quote(symbol, now_ms)
         as_of = self.as_of(symbol, now_ms)
         bids, asks = self.book(symbol, now_ms)
-        day = self._last_day.summary(symbol, now_ms, lasts=self._hand.began_ms(symbol) is None)
+        # A venue that was out of reach tells later of what it has missed.
+        lasts = self._live is None and self._hand.began_ms(symbol) is None
+        day = self._last_day.summary(symbol, now_ms, lasts=lasts)
         opened, volume, turnover = day.open, day.volume, day.turnover / 3
         change = quote.last - opened
         return {
