@@ -131,7 +131,7 @@ def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> 
     hours = min((session.changes_at or _NEVER for session in state.sessions.values()), default=_NEVER)
     halt = min(state.halts.values(), default=_NEVER)
     arrival = min(state.arriving.values(), default=_NEVER)
-    timed = min(expiry, deadline, hours, halt, arrival, funding.next_charge(state, after) or _NEVER)
+    timed = min(expiry, deadline, hours, halt, arrival, funding.next_charge(core, after) or _NEVER)
     if timed <= now:
         # Sorts before a price of the same moment: an order is not filled at the instant it expires.
         # Of what was due while a live OMS was not running it is the first moment that it knows.

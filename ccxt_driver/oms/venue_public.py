@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from ccxt_driver.contract.values import format_time
 
-from .funding import funding_rate, funding_rate_at, next_funding
-from .market.feed import TIMEFRAMES
+from .funding import funding_rate, next_funding, past_rates, recorded
+from .market.feed import TIMEFRAMES, Fundings
 from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
 from .venue_arguments import Call
@@ -16,6 +16,7 @@ USUAL_ROWS: Final = 500
 MOST_ROWS: Final = 1000
 _FUNDINGS: Final = 100
 _HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
 
 HAS: Final[dict[str, bool]] = {
     **dict.fromkeys(
@@ -321,7 +322,10 @@ def fetch_status(call: Call) -> dict[str, Any]:
 
 
 def fetch_funding_rate(call: Call) -> dict[str, Any]:
-    """The funding rate of a swap: a constant until another one is set."""
+    """The funding rate of a swap: a constant until another one is set, or the last one that was recorded.
+
+    Of recorded ones nobody may know the next; when it comes is a guess by those before.
+    """
     return _funding(call, _swap(call))
 
 
@@ -335,11 +339,14 @@ def fetch_funding_rates(call: Call) -> dict[str, dict[str, Any]]:
 
 def _funding(call: Call, market: Market) -> dict[str, Any]:
     price = float(call.core.mark_price(market.symbol, call.now))
-    rate = float(funding_rate(call.core.state, market))
-    following = next_funding(market, call.now)
-    after = next_funding(market, following)
+    fundings = recorded(call.core, market)
+    following, interval = _next_funding(call, market, fundings)
+    after = following + interval
+    newest = fundings.newest(call.now, 1) if fundings is not None else ()
+    last = newest[0] if newest else None
+    rate = float(funding_rate(call.core.state, market)) if fundings is None else None
     return {
-        "info": {"model": "constant"},
+        "info": {"model": "constant" if fundings is None else "recorded"},
         "symbol": market.symbol,
         "markPrice": price,
         "indexPrice": None,
@@ -347,41 +354,42 @@ def _funding(call: Call, market: Market) -> dict[str, Any]:
         "estimatedSettlePrice": None,
         "timestamp": call.now,
         "datetime": format_time(call.now),
-        "fundingRate": rate,
+        "fundingRate": rate if last is None else float(last.rate),
         "fundingTimestamp": following,
         "fundingDatetime": format_time(following),
         "nextFundingRate": rate,
         "nextFundingTimestamp": after,
         "nextFundingDatetime": format_time(after),
-        "previousFundingRate": None,
-        "previousFundingTimestamp": None,
-        "previousFundingDatetime": None,
-        "interval": f"{market.funding_hours}h",
+        "previousFundingRate": None if last is None else float(last.rate),
+        "previousFundingTimestamp": None if last is None else last.time_ms,
+        "previousFundingDatetime": None if last is None else format_time(last.time_ms),
+        "interval": f"{interval // _HOUR_MS}h" if interval % _HOUR_MS == 0 else f"{interval // _MINUTE_MS}m",
     }
+
+
+def _next_funding(call: Call, market: Market, fundings: Fundings | None) -> tuple[int, int]:
+    """When a swap is charged next, and how often, as far as anybody may know."""
+    interval = market.funding_hours * _HOUR_MS
+    if fundings is None:
+        return next_funding(market, call.now), interval
+    interval = fundings.interval_ms(call.now) or interval
+    return fundings.expected(call.now, interval), interval
 
 
 def fetch_funding_rate_history(call: Call) -> list[dict[str, Any]]:
     """The rates that held at past funding times, ascending: the newest without `since`, else from it."""
     market = _swap(call)
-    interval = market.funding_hours * _HOUR_MS
     since = call.whole("since", None, 0, 2**53)
     limit = call.whole("limit", _FUNDINGS, 1, MOST_ROWS) or _FUNDINGS
     until = call.params.get("until")
     end = call.now if not isinstance(until, int) else min(call.now, until)
-    last = end // interval * interval
-    if since is None:
-        since = last - (limit - 1) * interval
-    priced = call.core.market.candles(market.symbol, "1h", max(0, since), end, 1)
-    first = max(since, priced[0].open_ms) if priced else end + 1
-    times = range(-(-first // interval) * interval, last + 1, interval)[:limit]
     return [
         {
             "info": {},
             "symbol": market.symbol,
-            "fundingRate": float(funding_rate_at(call.core.state, market, at)),
-            "timestamp": at,
-            "datetime": format_time(at),
+            "fundingRate": float(row.rate),
+            "timestamp": row.time_ms,
+            "datetime": format_time(row.time_ms),
         }
-        for at in times
-        if call.core.market.has_price(market.symbol, at)
+        for row in past_rates(call.core, market, since, end, limit)
     ]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ccxt_driver.oms.market.file_names import DataFile, Paths, find
 from ccxt_driver.oms.market.file_rows import BadFile
-from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.market.files import FileFeed, unused_report
+from ccxt_driver.oms.market.funding_rates import read_funding_rates
 from ccxt_driver.oms.market.tape import FileReport
 
 
@@ -33,7 +34,7 @@ def check(paths: Paths, tell: Callable[[int, int], None] = lambda done, files: N
     problems: dict[str, str] = {}
     for number, file in enumerate(files, 1):
         try:
-            reports += FileFeed(file.path).check()
+            reports += _read(file)
         except BadFile as error:
             reports.append(_empty(file))
             problems[str(file.path)] = str(error)
@@ -46,10 +47,15 @@ def check(paths: Paths, tell: Callable[[int, int], None] = lambda done, files: N
         else:
             for report in reports:
                 report.use = uses[report.path]
-    reports += [
-        FileReport(str(each.path), symbol=each.symbol, use=f"nothing: {each.reason}") for each in ignored
-    ]
+    reports += [unused_report(each) for each in ignored]
     return Checked(reports, problems)
+
+
+def _read(file: DataFile) -> list[FileReport]:
+    """Read one file to its end."""
+    if file.is_price:
+        return FileFeed(file.path).check()
+    return [read_funding_rates(file)[1]]
 
 
 def _empty(file: DataFile) -> FileReport:

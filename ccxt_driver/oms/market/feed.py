@@ -81,6 +81,13 @@ class Candle(NamedTuple):
     volume: Decimal
 
 
+class Funding(NamedTuple):
+    """One charge of a swap; at a rate of 0 nothing was charged."""
+
+    time_ms: int
+    rate: Decimal
+
+
 class HaltTimes(NamedTuple):
     """What is known of the halts of a market at a moment.
 
@@ -176,6 +183,43 @@ class LiveData(Recording, Protocol):
 
     def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Be called after news have come, in a thread of the feed. What it returns ends that."""
+        ...
+
+
+class Fundings(Protocol):
+    """What was charged of one swap, by time; a rate is a fraction, below 0 short pays long."""
+
+    def charged(self, at_ms: int) -> Decimal:
+        """The rate that is charged at this very moment; 0 when none is."""
+        ...
+
+    def next_charge(self, after_ms: int) -> int | None:
+        """When one is charged next. Nobody who trades may know it."""
+        ...
+
+    def newest(self, at_ms: int, count: int) -> Sequence[Funding]:
+        """The newest by a moment, ascending."""
+        ...
+
+    def between(self, since_ms: int, until_ms: int, count: int) -> Sequence[Funding]:
+        """The first from one moment up to another, which is included."""
+        ...
+
+    def interval_ms(self, at_ms: int) -> int | None:
+        """How often it is charged, as far as the past tells; None when it does not."""
+        ...
+
+    def expected(self, at_ms: int, interval_ms: int) -> int:
+        """When the next one may be expected at a moment, by what is past and an interval."""
+        ...
+
+
+@runtime_checkable
+class SwapData(Recording, Protocol):
+    """A feed that may know more of swaps than their prices."""
+
+    def fundings(self, symbol: str) -> Fundings | None:
+        """What was charged of a swap; None where nothing is known of it."""
         ...
 
 

@@ -17,12 +17,12 @@ _NAME: Final = re.compile(
 _CANDLES: Final = ("futures", "spot")
 """Second words of names of candles that are prices at which people traded."""
 _OTHERS: Final = {
-    "mark": "mark prices",
     "index": "index prices",
     "premiumIndex": "premiums",
-    "funding_rate": "funding rates",
     "open_interest": "open interest",
 }
+_OF_SWAPS: Final[dict[str, Kind]] = {"mark": "mark", "funding_rate": "funding"}
+"""Second words of names of what is known of swaps beside their prices; a funding rate needs no timeframe."""
 _EXPECTED: Final = (
     "expected a name such as BTC_USDT-1m.csv, BTC_USDT_USDT-1h-futures.feather, BTC_USDT_USDT-trades.jsonl, "
     f"BTC_USDT-quotes.json or BTC_USDT-book.parquet, timeframes being {', '.join(TIMEFRAMES)}"
@@ -32,13 +32,18 @@ _EXPECTED: Final = (
 class DataFile(NamedTuple):
     """What the name of a file says.
 
-    :param timeframe: of candles; of others empty
+    :param timeframe: of candles, of mark prices and in freqtrade's names of funding rates; of others empty
     """
 
     path: Path
     symbol: str
     kind: Kind
     timeframe: str
+
+    @property
+    def is_price(self) -> bool:
+        """Whether it is of prices at which people trade."""
+        return self.kind not in ("mark", "funding")
 
 
 class Ignored(NamedTuple):
@@ -107,13 +112,15 @@ def named(path: Path) -> DataFile | Ignored | None:
     symbol = f"{base}/{quote}" + (f":{settle}" if settle else "")
     if what in ("trades", "quotes", "book"):
         return DataFile(path, symbol, cast("Kind", what), "") if more is None else None
+    if what == "funding_rate" and more is None:
+        what, more = "", what
     timeframe = what.replace("Mo", "M")
-    if timeframe not in TIMEFRAMES and more not in _OTHERS:
+    if timeframe not in TIMEFRAMES and more not in _OTHERS and (timeframe or more != "funding_rate"):
         return None
     if more in _OTHERS:
         return Ignored(path, symbol, f"{_OTHERS[more]} are not used")
-    if more is not None and more not in _CANDLES:
+    if more is not None and more not in _CANDLES and more not in _OF_SWAPS:
         return None
-    if more == "futures" and not settle:
+    if more != "spot" and more is not None and not settle:
         return Ignored(path, symbol, "futures that do not say what they settle in are not used")
-    return DataFile(path, symbol, "candles", timeframe)
+    return DataFile(path, symbol, _OF_SWAPS.get(more or "", "candles"), timeframe)

@@ -22,7 +22,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Protocol
 
-Kind = Literal["candles", "trades", "quotes", "book"]
+Kind = Literal["candles", "trades", "quotes", "book", "mark", "funding"]
 Row = Sequence[Any]
 """Values in the order of `COLUMNS`, as the file has them; of a book its time, bids and asks."""
 Columns = Sequence[Sequence[Any]]
@@ -33,15 +33,22 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "trades": ("timestamp", "price", "amount", "side", "id"),
     "quotes": ("timestamp", "bid", "ask", "bidVolume", "askVolume"),
     "book": ("timestamp", "bids", "asks"),
+    "mark": ("timestamp", "open", "high", "low", "close"),
+    "funding": ("timestamp", "fundingRate"),
 }
 """ccxt's names of what each kind of file has."""
 
 _OPTIONAL: Final = frozenset({"side", "id", "bidVolume", "askVolume"})
 _BLOCK: Final = 1 << 17
 _MOST_ROWS: Final = 1 << 40
-_FREQTRADE_COLUMNS: Final = 7
-_FREQTRADES: Final = itemgetter(0, 4, 5, 3, 1)
-"""Of freqtrade's lists of trades: timestamp, id, type, side, price, amount, cost."""
+_OTHER_NAMES: Final = {"timestamp": ("date",), "fundingRate": ("funding_rate", "open")}
+"""What freqtrade calls columns; a rate is the `open` of its older files, which look like candles."""
+_LISTS: Final[dict[tuple[str, int], Callable[[Row], Row]]] = {
+    ("trades", 7): itemgetter(0, 4, 5, 3, 1),  # freqtrade's timestamp, id, type, side, price, amount, cost
+    ("mark", 6): itemgetter(0, 1, 2, 3, 4),  # candles
+    ("funding", 6): itemgetter(0, 1),  # candles, as freqtrade writes them
+}
+"""Of JSON rows that are lists, by kind and length: what makes the columns of them."""
 
 
 class BadFile(ValueError):
@@ -119,8 +126,10 @@ class _Arrangement:
 
     def __init__(self, path: Path, kind: Kind, names: Sequence[str]) -> None:
         self._at = {name: index for index, name in enumerate(names)}
-        if "date" in self._at:  # as freqtrade calls it
-            self._at.setdefault("timestamp", self._at["date"])
+        for name, others in _OTHER_NAMES.items():
+            for other in others:
+                if other in self._at:
+                    self._at.setdefault(name, self._at[other])
         self._time = self._index(path, "timestamp")
         self._sides: list[list[tuple[int, int]]] = []
         self._wanted: list[int | None] = []
@@ -166,8 +175,8 @@ class CsvFile:
             names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
         except ValueError as error:
             raise BadFile(f"{path}: the first line: {error}") from error
-        if kind == "candles" and names[0].isdigit():
-            names, self._begin = [*COLUMNS[kind]], 0
+        if kind in ("candles", "mark") and names[0].isdigit():
+            names, self._begin = [*COLUMNS["candles"]], 0
         self._width = len(names)
         self._arrangement = _Arrangement(path, kind, names)
 
@@ -230,7 +239,7 @@ class JsonFile:
     def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
         self._names = COLUMNS[kind]
-        self._freqtrades = _FREQTRADES if kind == "trades" else None
+        self._kind = kind
         self._bytes = _Bytes(path)
         with self._bytes.at(0) as file:
             text = file.read(4096).decode("latin-1")
@@ -289,8 +298,9 @@ class JsonFile:
 
     def _arranged(self, row: Any) -> Row:
         if isinstance(row, list):
-            if self._freqtrades is not None and len(row) == _FREQTRADE_COLUMNS:
-                return list(self._freqtrades(row))
+            arranged = _LISTS.get((self._kind, len(row)))
+            if arranged is not None:
+                return arranged(row)
             if len(row) != len(self._names):
                 text = ", ".join(map(str, row))[:100]
                 raise BadFile(f"{self.path}: row {text}: expected {', '.join(self._names)}")

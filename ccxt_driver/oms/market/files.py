@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
@@ -21,6 +21,7 @@ from ccxt_driver.oms.market.feed import (
     EXACT,
     TIMEFRAMES,
     Candle,
+    Fundings,
     Level,
     NoPrice,
     Quote,
@@ -30,8 +31,9 @@ from ccxt_driver.oms.market.feed import (
     next_open,
 )
 from ccxt_driver.oms.market.file_markets import book_sides, market_of, quote_sides
-from ccxt_driver.oms.market.file_names import DataFile, Paths, find
+from ccxt_driver.oms.market.file_names import DataFile, Ignored, Paths, find
 from ccxt_driver.oms.market.file_rows import BadFile, open_rows
+from ccxt_driver.oms.market.funding_rates import FundingRates, read_funding_rates
 from ccxt_driver.oms.market.history import Histories, History
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
 from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, TradePrints, joined
@@ -45,8 +47,9 @@ class FileFeed:
 
     The name of a file says what is in it: `BTC_USDT-1m.csv` are candles, `BTC_USDT-trades.csv` public
     trades, `BTC_USDT-quotes.csv` best bids and asks, `BTC_USDT-book.csv` order books, and
-    `BTC_USDT_USDT-1m.csv` candles of the swap BTC/USDT:USDT. Instead of csv: json, jsonl, feather, parquet,
-    and csv, json and jsonl with .gz. Folders may be those of freqtrade's data downloads.
+    `BTC_USDT_USDT-1m.csv` candles of the swap BTC/USDT:USDT, `BTC_USDT_USDT-funding_rate.csv` its funding.
+    Instead of csv: json, jsonl, feather, parquet, and csv, json and jsonl with .gz. Folders may be those of
+    freqtrade's data downloads.
 
     The finest of a symbol's files moves its price: trades, or else the shortest candles, or else the
     middle of quotes or books. Longer candles serve only what closes before that price begins.
@@ -76,9 +79,19 @@ class FileFeed:
             raise ValueError(f"spread_ticks: expected a whole number above 0, got {spread_ticks!r}")
         known = {market.symbol: market for market in (DEFAULT_MARKETS if markets is None else markets)}
         by_symbol: dict[str, list[DataFile]] = {}
-        files, self._ignored = find(paths)
+        files, ignored = find(paths)
+        self._unused = [unused_report(file) for file in ignored]
+        self._unused += [
+            _report_of(file, "nothing: mark prices are not used") for file in files if file.kind == "mark"
+        ]
         for file in files:
-            by_symbol.setdefault(file.symbol, []).append(file)
+            if file.is_price:
+                by_symbol.setdefault(file.symbol, []).append(file)
+        if not by_symbol:
+            raise BadFile(f"{files[0].path}: expected a file of prices beside it")
+        self._fundings: dict[str, FundingRates] = {}
+        self._funding_reports: list[FileReport] = []
+        self._read_fundings([file for file in files if file.kind == "funding"], by_symbol)
         self._tapes: dict[str, _Tape] = {}
         for symbol, files in sorted(by_symbol.items()):
             market = known.get(symbol)
@@ -134,11 +147,11 @@ class FileFeed:
         :raises BadFile: a symbol whose price has no row
         """
         reports = [report for tape in self._tapes.values() for report in tape.reports()]
-        ignored = [
-            FileReport(str(file.path), symbol=file.symbol, use=f"nothing: {file.reason}")
-            for file in self._ignored
-        ]
-        return reports + ignored
+        return reports + self._funding_reports + self._unused
+
+    def fundings(self, symbol: str) -> Fundings | None:
+        """What was charged of a swap; None where no file has its funding rates."""
+        return self._fundings.get(symbol)
 
     @property
     def step_ms(self) -> int:
@@ -201,6 +214,20 @@ class FileFeed:
             if not isinstance(page, TradePrints):
                 raise ValueError(f"{symbol}: expected a price that comes from trades, quotes or books")
             yield page
+
+    def _read_fundings(self, files: Iterable[DataFile], priced: Collection[str]) -> None:
+        by_symbol: dict[str, list[DataFile]] = {}
+        for file in files:
+            if file.symbol in priced:
+                by_symbol.setdefault(file.symbol, []).append(file)
+            else:
+                self._unused.append(_report_of(file, f"nothing: there is no price of {file.symbol}"))
+        for symbol, rows in sorted(by_symbol.items()):
+            best, *others = _shortest_first(rows)
+            self._fundings[symbol], report = read_funding_rates(best)
+            report.use = "funding rates"
+            self._funding_reports.append(report)
+            self._unused += [_report_of(file, f"nothing: there is {best.path.name}") for file in others]
 
     def _tape(self, symbol: str) -> _Tape:
         try:
@@ -492,6 +519,22 @@ class _Tape:
                 side: Literal["buy", "sell"] = "buy" if page.buys(index) else "sell"
                 found.append(Trade(trade_id, page.time(index), page.price(index), qty, side))
         return found
+
+
+def _shortest_first(files: Sequence[DataFile]) -> list[DataFile]:
+    """Files of one symbol and kind, those without a timeframe first.
+
+    :raises BadFile: two of one timeframe
+    """
+    if len({file.timeframe for file in files}) < len(files):
+        names = ", ".join(str(file.path) for file in files)
+        raise BadFile(f"{files[0].symbol}: expected one file of each kind and timeframe, got {names}")
+    return sorted(files, key=lambda file: TIMEFRAMES.get(file.timeframe, 0))
+
+
+def unused_report(file: Ignored) -> FileReport:
+    """Of a file that is of no use."""
+    return FileReport(str(file.path), symbol=file.symbol, use=f"nothing: {file.reason}")
 
 
 def _report_of(file: DataFile, use: str = "") -> FileReport:

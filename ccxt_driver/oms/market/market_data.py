@@ -12,11 +12,13 @@ from ccxt_driver.oms.market.feed import (
     EXACT,
     Candle,
     Feed,
+    Fundings,
     HaltTimes,
     Level,
     LiveData,
     NoPrice,
     Quote,
+    SwapData,
     Trade,
 )
 from ccxt_driver.oms.market.hand import HandFeed, HandPrice
@@ -64,6 +66,10 @@ class MarketData:
         self._hand = HandFeed(listed)
         self._live = feed if isinstance(feed, LiveData) else None
         self._last_day = LastDay(self.candles)
+        self._fundings: dict[str, Fundings] = {}
+        if isinstance(feed, SwapData):
+            known = {symbol: feed.fundings(symbol) for symbol in self._markets}
+            self._fundings = {symbol: fundings for symbol, fundings in known.items() if fundings is not None}
 
     @property
     def markets(self) -> Mapping[str, Market]:
@@ -146,6 +152,10 @@ class MarketData:
     def mark_price(self, symbol: str, at_ms: int) -> Decimal:
         """The price at which positions are valued: the last traded one."""
         return self.quote(symbol, at_ms).last
+
+    def fundings(self, symbol: str) -> Fundings | None:
+        """What was recorded of the funding of a swap; None where nothing was."""
+        return self._fundings.get(symbol)
 
     def first_move(
         self, symbol: str, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None

@@ -63,6 +63,9 @@ def shown(feed: FileFeed, symbol: str = SYMBOL) -> list[tuple[float, ...]]:
         ("kPEPE_USDC_USDC-4h-futures.parquet", "kPEPE/USDC:USDC", "candles", "4h"),
         ("BTC_USDT-trades.csv.gz", "BTC/USDT", "trades", ""),
         ("BTC_USDT_USDT-trades.feather", "BTC/USDT:USDT", "trades", ""),
+        ("BTC_USDT_USDT-funding_rate.csv", "BTC/USDT:USDT", "funding", ""),
+        ("BTC_USDT_USDT-8h-funding_rate.feather", "BTC/USDT:USDT", "funding", "8h"),
+        ("BTC_USDT_USDT-1h-mark.feather", "BTC/USDT:USDT", "mark", "1h"),
     ],
 )
 def test_what_a_name_says(name: str, symbol: str, kind: str, timeframe: str) -> None:
@@ -71,7 +74,10 @@ def test_what_a_name_says(name: str, symbol: str, kind: str, timeframe: str) -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["BTC_USDT-1m.txt", "BTC_USDT-1m.tar.gz", "BTC_USDT-2m.csv", "BTC_USDT-1m-other.csv", "README.json"],
+    [
+        *("BTC_USDT-1m.txt", "BTC_USDT-1m.tar.gz", "BTC_USDT-2m.csv", "BTC_USDT-1m-other.csv", "README.json"),
+        *("BTC_USDT_USDT-7h-funding_rate.csv", "BTC_USDT_USDT-mark.csv"),
+    ],
 )
 def test_other_names_say_nothing(name: str) -> None:
     assert named(Path(name)) is None
@@ -79,23 +85,26 @@ def test_other_names_say_nothing(name: str) -> None:
 
 def test_kinds_of_files_that_are_of_no_use_are_reported(tmp_path: Path) -> None:
     csv(tmp_path / "BTC_USDT-1m.csv", BARS)
-    for name in ("BTC_USDT_USDT-1h-mark.feather", "BTC_USDT_USDT-8h-funding_rate.feather"):
-        (tmp_path / name).touch()
-    csv(tmp_path / "BTC_USD_BTC-1h-futures.csv", BARS)
+    names = ("1h-index", "1h-premiumIndex", "1h-mark", "8h-funding_rate")
+    for name in names:
+        (tmp_path / f"BTC_USDT_USDT-{name}.feather").touch()
+    for name in ("1h-futures", "funding_rate"):
+        csv(tmp_path / f"BTC_USD_BTC-{name}.csv", BARS)
 
     reports = FileFeed(tmp_path).check()
 
-    assert [(Path(report.path).name, report.symbol, report.use) for report in reports] == [
-        ("BTC_USDT-1m.csv", SYMBOL, "price"),
-        ("BTC_USDT_USDT-1h-mark.feather", SWAP, "nothing: mark prices are not used"),
-        ("BTC_USDT_USDT-8h-funding_rate.feather", SWAP, "nothing: funding rates are not used"),
-        (
-            "BTC_USD_BTC-1h-futures.csv",
-            "BTC/USD:BTC",
-            "nothing: swaps that settle in BTC are not traded here",
-        ),
-    ]
-    assert isinstance(named(tmp_path / "BTC_USDT-1m-futures.csv"), Ignored)
+    foreign = "nothing: swaps that settle in BTC are not traded here"
+    assert {Path(report.path).name: (report.symbol, report.use) for report in reports} == {
+        "BTC_USDT-1m.csv": (SYMBOL, "price"),
+        "BTC_USDT_USDT-1h-index.feather": (SWAP, "nothing: index prices are not used"),
+        "BTC_USDT_USDT-1h-premiumIndex.feather": (SWAP, "nothing: premiums are not used"),
+        "BTC_USDT_USDT-1h-mark.feather": (SWAP, "nothing: mark prices are not used"),
+        "BTC_USDT_USDT-8h-funding_rate.feather": (SWAP, "nothing: there is no price of BTC/USDT:USDT"),
+        "BTC_USD_BTC-1h-futures.csv": ("BTC/USD:BTC", foreign),
+        "BTC_USD_BTC-funding_rate.csv": ("BTC/USD:BTC", foreign),
+    }
+    for what in ("1m-futures", "1h-mark", "funding_rate"):
+        assert isinstance(named(tmp_path / f"BTC_USDT-{what}.csv"), Ignored)
 
 
 # ------------------------------------------------------------------ folders
