@@ -235,6 +235,8 @@ class Core:
 
     def mark_price(self, symbol: str, now: int) -> Decimal:
         """What open positions are valued at, in quote units."""
+        if symbol in self.market.marked:
+            return self.market.mark_price(symbol, now)
         return self.quote(symbol, now).last
 
     def show_book(self, symbol: SymbolState, now: int) -> None:
@@ -327,7 +329,7 @@ class Core:
 
     def profit(self, position: Position, now: int) -> Decimal:
         """Unrealized profit at the mark price, in quote units."""
-        return unrealized(position, self.quote(position.symbol, now).last)
+        return unrealized(position, self.mark_price(position.symbol, now))
 
     def crossed_slack(
         self, account: AccountState, currency: str, now: int, without: str | None = None
@@ -351,13 +353,13 @@ class Core:
             else:
                 crossed.append(position)
                 if position.symbol != without:
-                    slack += cushion(position, self.quote(position.symbol, now).last, market.tiers)
+                    slack += cushion(position, self.mark_price(position.symbol, now), market.tiers)
         return slack, crossed
 
     def isolated_slack(self, account: AccountState, position: Position, now: int) -> Decimal:
         """By how much the margin of an isolated position covers what it must."""
         tiers = self.state.symbols[position.symbol].market.tiers
-        mark = self.quote(position.symbol, now).last
+        mark = self.mark_price(position.symbol, now)
         return account.margin_of[position.id] + cushion(position, mark, tiers)
 
     def balance_row(self, account: AccountState, currency: str, now: int) -> Row:
@@ -373,7 +375,7 @@ class Core:
         """What a position is worth; nothing of one that has ended."""
         if not position.is_open:
             return _NO_VALUES
-        mark = self.quote(position.symbol, now).last
+        mark = self.mark_price(position.symbol, now)
         market = self.state.symbols[position.symbol].market
         if market.settle is None:
             return PositionValues(unrealized(position, mark), mark)
@@ -393,7 +395,7 @@ class Core:
         self, account: AccountState, position: Position, now: int, isolated: bool
     ) -> Decimal | None:
         market = self.state.symbols[position.symbol].market
-        mark = self.quote(position.symbol, now).last
+        mark = self.mark_price(position.symbol, now)
         if isolated:
             return liquidation_price(account.margin_of[position.id], [position], mark, market.tiers)
         currency = market.settle or market.quote

@@ -73,7 +73,7 @@ def charge(core: Core, tx: Transaction) -> None:
         rate = _rate_due(core, market, tx.now)
         if not rate:
             continue
-        each = core.mark_price(market.symbol, tx.now) * rate
+        each = core.market.funding_price(market.symbol, tx.now) * rate
         for position in symbol.margined.values():
             account = core.state.accounts[position.account_id]
             amount = position.qty * (-each if position.side is Side.BUY else each)

@@ -15,7 +15,6 @@ from ccxt_driver.contract.values import format_decimal
 
 from .core import Core
 from .entities import ZERO, Order, Position
-from .ledger.positions import unrealized
 from .limits import Kept, Limits, Scope
 from .refusals import Refusal
 from .reserving import opening_qty, price_estimate
@@ -161,7 +160,7 @@ def _exposure(
     if symbols[order.symbol].market.quote == limits.currency:
         total += opening * (price_estimate(order) or core.quote(order.symbol, now).last)
     for position in _counted(core, account, scope, limits.currency):
-        total += position.qty * core.quote(position.symbol, now).last
+        total += position.qty * core.mark_price(position.symbol, now)
     for other in account.orders.values():
         counts = symbols[other.symbol].market.quote == limits.currency and not other.reduce_only
         if counts and other.id != order.id and scope.covers(other):
@@ -183,7 +182,7 @@ def _of_profit(core: Core, account: AccountState, scope: Scope, kept: Kept, now:
         return
     held = ZERO
     for position in _counted(core, account, scope, limits.currency):
-        held += unrealized(position, core.quote(position.symbol, now).last)
+        held += core.profit(position, now)
     # The limit itself is reached, not only passed, when that much is lost.
     if limits.max_daily_loss is not None:
         today = core.profits.of(

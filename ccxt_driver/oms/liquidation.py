@@ -1,7 +1,7 @@
 """Liquidation: what happens when the margin of an account's swaps no longer covers what they need.
 
-The mark price is the last price of the feed. Crossed positions of a currency share what the account has of
-it; an isolated one has its own margin only. The rules, in this order:
+The mark price is the one that the feed has recorded, or else its last price. Crossed positions of a currency
+share what the account has of it; an isolated one has its own margin only. The rules, in this order:
 
 1. Crossed: when what is left beside what orders hold back has come down to the maintenance margin, the orders
    that hold money of this currency are cancelled. Isolated: all orders on its symbol are.
@@ -24,6 +24,7 @@ from ccxt_driver.contract.rows import LedgerKind, PositionState
 from .core import Core
 from .entities import ZERO, Position
 from .execution import cancel, execute, fill_order
+from .market.prints import on_tick
 from .matching.lifecycle import move_position
 from .placing import submitted
 from .position_stops import closing_order, closing_plan
@@ -123,7 +124,9 @@ def _liquidate(core: Core, tx: Transaction, account: AccountState, position: Pos
     submitted(tx, order)
     execute(core, tx, account, order, plan.fills)
     if order.is_open:
-        fill_order(core, tx, account, order, order.remaining, core.mark_price(order.symbol, tx.now), False)
+        tick = core.state.symbols[order.symbol].market.tick_size
+        price = max(tick, on_tick(core.mark_price(order.symbol, tx.now), tick))
+        fill_order(core, tx, account, order, order.remaining, price, False)
 
 
 def _insure(core: Core, tx: Transaction, account: AccountState, currency: str, missing: Decimal) -> None:
@@ -136,7 +139,7 @@ def _insure(core: Core, tx: Transaction, account: AccountState, currency: str, m
 
 
 def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, Decimal | None]:
-    """Between which last prices of a symbol nobody is liquidated, as things stand at a moment.
+    """Between which mark prices of a symbol nobody is liquidated, as things stand at a moment.
 
     What an account has left is shared out among the symbols that it has crossed positions on: while none
     of them has used its share up, nothing can happen. The range may be too narrow, never too wide. The price
@@ -144,7 +147,7 @@ def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None
 
     :returns: the low and the high end, None where the price may go on for ever
     """
-    last = core.quote(symbol.market.symbol, at).last
+    mark = core.mark_price(symbol.market.symbol, at)
     top_rate = symbol.market.tiers[-1].maintenance_margin_rate
     lows: list[Decimal] = []
     highs: list[Decimal] = []
@@ -153,9 +156,9 @@ def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None
         """A fall loses at most `net` a unit; a rise -`net`, and what it adds to the maintenance margin."""
         rising = gross * top_rate - net
         if net > ZERO:
-            lows.append(last - share / net)
+            lows.append(mark - share / net)
         if rising > ZERO:
-            highs.append(last + share / rising)
+            highs.append(mark + share / rising)
 
     held = [*symbol.margined.values()]
     for account_id in dict.fromkeys(position.account_id for position in held):

@@ -139,8 +139,14 @@ def _moves(moves: dict[str, Quote | None], core: Core, after: int, now: int) -> 
 
 
 def _next_move(core: Core, symbol: SymbolState, after: int, now: int) -> Quote | None:
+    name = symbol.market.symbol
     low, high = _bounds(core, symbol, after)
-    return core.market.first_move(symbol.market.symbol, after, now, low, high)
+    quote = core.market.first_move(name, after, now, low, high)
+    if not symbol.margined or name not in core.market.marked:
+        return quote
+    until = now if quote is None else quote.time_ms - 1
+    at = core.market.first_mark_move(name, after, until, *safe_range(core, symbol, after))
+    return quote if at is None else core.market.quote(name, at)._replace(time_ms=at)
 
 
 def _best_that_fills(core: Core, symbol: SymbolState, side: Side) -> Decimal | None:
@@ -153,8 +159,9 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
 
     A resting buy fills when the ask has come to its price; the bid is then at least a tick lower.
     """
+    safe = _safe_prices(core, symbol, at)
     if not symbol.is_open:
-        return safe_range(core, symbol, at)
+        return safe
     lows: list[Decimal] = []
     highs: list[Decimal] = []
     best_buy, best_sell = (_best_that_fills(core, symbol, side) for side in Side)
@@ -175,12 +182,17 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
             lows.append(low)
         if high is not None:
             highs.append(high)
-    ranges = [_between_stops(position) for position in symbol.stops.values()]
-    if symbol.margined:
-        ranges.append(safe_range(core, symbol, at))
+    ranges = [safe, *(_between_stops(position) for position in symbol.stops.values())]
     lows += [low for low, _ in ranges if low is not None]
     highs += [high for _, high in ranges if high is not None]
     return max(lows, default=None), min(highs, default=None)
+
+
+def _safe_prices(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, Decimal | None]:
+    """Between which last prices nobody is liquidated: all of them, while the mark price is another one."""
+    if not symbol.margined or core.market.is_marked(symbol.market.symbol, at):
+        return None, None
+    return safe_range(core, symbol, at)
 
 
 def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from ccxt_driver.contract.values import format_time
 
 from .funding import funding_rate, next_funding, past_rates, recorded
-from .market.feed import TIMEFRAMES, Fundings
+from .market.feed import TIMEFRAMES, Candle, Fundings
 from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
 from .venue_arguments import Call
@@ -260,8 +261,8 @@ def fetch_ohlcv(call: Call) -> list[list[float | None]]:
 
 
 def fetch_mark_ohlcv(call: Call) -> list[list[float | None]]:
-    """Candles of the price that positions are valued at: the last traded one."""
-    return _without_volume(_candles(call, _swap(call)))
+    """Candles of the price that positions are valued at: the last traded one where no other is recorded."""
+    return _without_volume(_candles(call, _swap(call), call.core.market.mark_candles))
 
 
 def fetch_index_ohlcv(call: Call) -> list[list[float | None]]:
@@ -284,7 +285,9 @@ def _swap(call: Call) -> Market:
     return market
 
 
-def _candles(call: Call, market: Market) -> list[list[float | None]]:
+def _candles(
+    call: Call, market: Market, candles_of: Callable[..., list[Candle]] | None = None
+) -> list[list[float | None]]:
     timeframe = call.given.get("timeframe")
     if timeframe is None:
         timeframe = "1m"
@@ -297,7 +300,7 @@ def _candles(call: Call, market: Market) -> list[list[float | None]]:
     limit = call.whole("limit", USUAL_ROWS, 1, MOST_ROWS) or USUAL_ROWS
     until = call.params.get("until")
     end = call.now if not isinstance(until, int) else min(call.now, until)
-    candles = call.core.market.candles(market.symbol, timeframe, since, end, limit)
+    candles = (candles_of or call.core.market.candles)(market.symbol, timeframe, since, end, limit)
     return [
         [
             candle.open_ms,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ccxt_driver.oms.market.bar_paths import OpenHighLowClose
+from ccxt_driver.oms.market.file_markets import market_of
 from ccxt_driver.oms.market.file_names import DataFile, Paths, find
 from ccxt_driver.oms.market.file_rows import BadFile
-from ccxt_driver.oms.market.files import FileFeed, unused_report
+from ccxt_driver.oms.market.files import FileFeed, read_marks, unused_report
 from ccxt_driver.oms.market.funding_rates import read_funding_rates
 from ccxt_driver.oms.market.tape import FileReport
 
@@ -55,7 +57,11 @@ def _read(file: DataFile) -> list[FileReport]:
     """Read one file to its end."""
     if file.is_price:
         return FileFeed(file.path).check()
-    return [read_funding_rates(file)[1]]
+    if file.kind == "funding":
+        return [read_funding_rates(file)[1]]
+    marks = read_marks(file, market_of(file.symbol, [file]), OpenHighLowClose(), is_fine=True)
+    marks.tape.read_all()
+    return marks.tape.reports()
 
 
 def _empty(file: DataFile) -> FileReport:

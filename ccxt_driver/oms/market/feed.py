@@ -214,12 +214,47 @@ class Fundings(Protocol):
         ...
 
 
+class Marks(Protocol):
+    """The prices at which positions of one swap are valued."""
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether they are known all the time; if not, only now and then, for what is charged then."""
+        ...
+
+    def price(self, at_ms: int) -> Decimal | None:
+        """The mark price of a moment; None where none is known."""
+        ...
+
+    def opening_price(self, at_ms: int) -> Decimal | None:
+        """The mark price of a moment at which it was recorded; None of another one."""
+        ...
+
+    def first_move(
+        self, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None
+    ) -> int | None:
+        """The first moment in (after_ms, until_ms] that reaches one of two prices, or that begins a gap.
+
+        :param low: None when no fall matters
+        :param high: None when no rise matters
+        """
+        ...
+
+    def candles(self, timeframe: str, since_ms: int | None, until_ms: int, limit: int) -> list[Candle]:
+        """Candles of it; see `Feed.candles`."""
+        ...
+
+
 @runtime_checkable
 class SwapData(Recording, Protocol):
     """A feed that may know more of swaps than their prices."""
 
     def fundings(self, symbol: str) -> Fundings | None:
         """What was charged of a swap; None where nothing is known of it."""
+        ...
+
+    def marks(self, symbol: str) -> Marks | None:
+        """The mark prices of a swap; None where nothing is known of them."""
         ...
 
 

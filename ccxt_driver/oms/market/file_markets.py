@@ -55,9 +55,9 @@ def market_of(symbol: str, files: Sequence[DataFile]) -> Market:
 
 def _sample(file: DataFile, row: Row, prices: list[Decimal], quantities: list[Decimal]) -> None:
     try:
-        if file.kind == "candles":
+        if file.kind in ("candles", "mark"):
             prices += [Decimal(str(value)) for value in row[1:5]]
-            quantities.append(Decimal(str(row[5])))
+            quantities += [Decimal(str(value)) for value in row[5:]]
         elif file.kind == "trades":
             prices.append(Decimal(str(row[1])))
             quantities.append(Decimal(str(row[2])))

@@ -310,6 +310,31 @@ class JsonFile:
         raise BadFile(f"{self.path}: expected rows that are lists or objects, got {str(row)[:40]}")
 
 
+class WithoutVolume:
+    """Candles of what does not trade: their volume is 0, whatever a file says.
+
+    :param rows: of the file, without volumes
+    """
+
+    def __init__(self, rows: RowFile) -> None:
+        self._rows = rows
+        self.path = rows.path
+
+    def read(self, at: int, count: int) -> tuple[Columns, int | None]:
+        """See `RowFile.read`."""
+        columns, after = self._rows.read(at, count)
+        return _with_zeros(columns), after
+
+    def last(self) -> Columns | None:
+        """See `RowFile.last`."""
+        columns = self._rows.last()
+        return None if columns is None else _with_zeros(columns)
+
+
+def _with_zeros(columns: Columns) -> Columns:
+    return [*columns, [0.0] * len(columns[0])]
+
+
 class _ArrowFile:
     """A file of tables with the columns of the CSV form; needs the extra `parquet`.
 

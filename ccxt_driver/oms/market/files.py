@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from ccxt_driver.oms.market.feed import (
     Candle,
     Fundings,
     Level,
+    Marks,
     NoPrice,
     Quote,
     Trade,
@@ -32,14 +34,20 @@ from ccxt_driver.oms.market.feed import (
 )
 from ccxt_driver.oms.market.file_markets import book_sides, market_of, quote_sides
 from ccxt_driver.oms.market.file_names import DataFile, Ignored, Paths, find
-from ccxt_driver.oms.market.file_rows import BadFile, open_rows
+from ccxt_driver.oms.market.file_rows import BadFile, Kind, WithoutVolume, open_rows
 from ccxt_driver.oms.market.funding_rates import FundingRates, read_funding_rates
 from ccxt_driver.oms.market.history import Histories, History
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
+from ccxt_driver.oms.market.marks import RecordedMarks
 from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, TradePrints, joined
 from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, stretch
 
 _KEPT_CANDLES: Final = 20_000
+_CANDLES: Final = ("candles", "mark")
+_LONGEST_MARKS: Final = "1m"
+"""Where the price comes from trades: candles of mark prices that positions can be valued at."""
+_MARK_PLACES: Final = 8
+"""Mark prices are means: finer than the tick by so many decimals."""
 
 
 class FileFeed:
@@ -79,28 +87,31 @@ class FileFeed:
             raise ValueError(f"spread_ticks: expected a whole number above 0, got {spread_ticks!r}")
         known = {market.symbol: market for market in (DEFAULT_MARKETS if markets is None else markets)}
         by_symbol: dict[str, list[DataFile]] = {}
-        files, ignored = find(paths)
+        found, ignored = find(paths)
         self._unused = [unused_report(file) for file in ignored]
-        self._unused += [
-            _report_of(file, "nothing: mark prices are not used") for file in files if file.kind == "mark"
-        ]
-        for file in files:
+        for file in found:
             if file.is_price:
                 by_symbol.setdefault(file.symbol, []).append(file)
         if not by_symbol:
-            raise BadFile(f"{files[0].path}: expected a file of prices beside it")
-        self._fundings: dict[str, FundingRates] = {}
-        self._funding_reports: list[FileReport] = []
-        self._read_fundings([file for file in files if file.kind == "funding"], by_symbol)
-        self._tapes: dict[str, _Tape] = {}
+            raise BadFile(f"{found[0].path}: expected a file of prices beside it")
+        self._tapes: dict[str, Tape] = {}
         for symbol, files in sorted(by_symbol.items()):
             market = known.get(symbol)
             if market is None and markets is not None:
                 raise ValueError(f"markets: expected {symbol} among them, as {files[0].path} is of it")
             market = market or market_of(symbol, files)
-            self._tapes[symbol] = _Tape(
+            self._tapes[symbol] = Tape(
                 market, files, path or OpenHighLowClose(), spread_ticks, size or Unlimited()
             )
+        self._fundings: dict[str, FundingRates] = {}
+        self._funding_reports: list[FileReport] = []
+        for file in self._best(found, "funding"):
+            self._fundings[file.symbol], report = read_funding_rates(file)
+            report.use = "funding rates"
+            self._funding_reports.append(report)
+        self._marks: dict[str, RecordedMarks] = {}
+        for file in self._best(found, "mark"):
+            self._add_marks(file, path or OpenHighLowClose())
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -125,7 +136,8 @@ class FileFeed:
 
         Of a candle only its opening counts: what it does inside is assumed, not recorded.
         """
-        times = [pages.next_news(after_ms) for pages in self._pages()]
+        marks = [pages for each in self._marks.values() if each.is_fine for pages in each.tape.pages]
+        times = [pages.next_news(after_ms) for pages in (*self._pages(), *marks)]
         return min((time for time in times if time is not None), default=None)
 
     def timeframe(self, symbol: str) -> str | None:
@@ -137,7 +149,7 @@ class FileFeed:
 
         :raises BadFile: a row that makes no sense, or out of order
         """
-        for tape in self._tapes.values():
+        for tape in (*self._tapes.values(), *(marks.tape for marks in self._marks.values())):
             tape.read_all()
         return self.report()
 
@@ -147,11 +159,16 @@ class FileFeed:
         :raises BadFile: a symbol whose price has no row
         """
         reports = [report for tape in self._tapes.values() for report in tape.reports()]
-        return reports + self._funding_reports + self._unused
+        marks = [report for each in self._marks.values() for report in each.tape.reports()]
+        return reports + self._funding_reports + marks + self._unused
 
     def fundings(self, symbol: str) -> Fundings | None:
         """What was charged of a swap; None where no file has its funding rates."""
         return self._fundings.get(symbol)
+
+    def marks(self, symbol: str) -> Marks | None:
+        """The mark prices of a swap; None where no file has them."""
+        return self._marks.get(symbol)
 
     @property
     def step_ms(self) -> int:
@@ -215,21 +232,29 @@ class FileFeed:
                 raise ValueError(f"{symbol}: expected a price that comes from trades, quotes or books")
             yield page
 
-    def _read_fundings(self, files: Iterable[DataFile], priced: Collection[str]) -> None:
+    def _best(self, files: Iterable[DataFile], kind: Kind) -> Iterator[DataFile]:
+        """Of each symbol that has a price the best file of a kind; the others are of no use."""
         by_symbol: dict[str, list[DataFile]] = {}
         for file in files:
-            if file.symbol in priced:
+            if file.kind == kind and file.symbol in self._tapes:
                 by_symbol.setdefault(file.symbol, []).append(file)
-            else:
+            elif file.kind == kind:
                 self._unused.append(_report_of(file, f"nothing: there is no price of {file.symbol}"))
-        for symbol, rows in sorted(by_symbol.items()):
+        for _, rows in sorted(by_symbol.items()):
             best, *others = _shortest_first(rows)
-            self._fundings[symbol], report = read_funding_rates(best)
-            report.use = "funding rates"
-            self._funding_reports.append(report)
             self._unused += [_report_of(file, f"nothing: there is {best.path.name}") for file in others]
+            yield best
 
-    def _tape(self, symbol: str) -> _Tape:
+    def _add_marks(self, file: DataFile, path: BarPath) -> None:
+        price = self._tapes[file.symbol]
+        longest = TIMEFRAMES[price.timeframe or _LONGEST_MARKS]
+        marks = read_marks(file, price.market, path, is_fine=TIMEFRAMES[file.timeframe] <= longest)
+        if marks.tape.pages[0].first_ms() is None:
+            self._unused.append(_report_of(file, "nothing: it has no row"))
+        else:
+            self._marks[file.symbol] = marks
+
+    def _tape(self, symbol: str) -> Tape:
         try:
             return self._tapes[symbol]
         except KeyError:
@@ -250,11 +275,17 @@ class _Top(NamedTuple):
     last: Decimal
 
 
-class _Tape:
+class Tape:
     """The files of one symbol."""
 
     def __init__(
-        self, market: Market, files: Sequence[DataFile], path: BarPath, spread_ticks: int, size: BookSize
+        self,
+        market: Market,
+        files: Sequence[DataFile],
+        path: BarPath,
+        spread_ticks: int,
+        size: BookSize,
+        use: str = "price",
     ) -> None:
         self.market = market
         self._top: _Top | None = None
@@ -266,8 +297,8 @@ class _Tape:
         if len(one_of_each) < len(files):
             names = ", ".join(str(file.path) for file in files)
             raise BadFile(f"{market.symbol}: expected one file of each kind and timeframe, got {names}")
-        by_kind = {kind: file for (kind, _), file in one_of_each.items() if kind != "candles"}
-        candles = [file for (kind, _), file in sorted(one_of_each.items()) if kind == "candles"]
+        by_kind = {kind: file for (kind, _), file in one_of_each.items() if kind not in _CANDLES}
+        candles = [file for (kind, _), file in sorted(one_of_each.items()) if kind in _CANDLES]
         book = by_kind.get("book") or by_kind.get("quotes")
         self._unused = [by_kind["quotes"]] if "book" in by_kind and "quotes" in by_kind else []
         self._books = None if book is None else Pages(self._book_decoder(book), _report_of(book, "book"))
@@ -275,7 +306,7 @@ class _Tape:
         if price is None:
             raise AssertionError("a symbol has files")
         self.timeframe = price.timeframe or None
-        self._prints = PrintPages(self._print_decoder(price, path), _report_of(price, "price"))
+        self._prints = PrintPages(self._print_decoder(price, path), _report_of(price, use))
         self._coarser = [
             History(file.timeframe, PrintPages(self._print_decoder(file, path), _report_of(file)))
             for file in candles
@@ -312,8 +343,10 @@ class _Tape:
         tick = self.market.tick_size
         if file.kind == "trades":
             return TradeDecoder(open_rows(file.path, "trades"), tick)
-        if file.kind == "candles":
-            return CandleDecoder(open_rows(file.path, "candles"), tick, file.timeframe, path)
+        if file.kind in _CANDLES:
+            rows = open_rows(file.path, file.kind)
+            rows = WithoutVolume(rows) if file.kind == "mark" else rows
+            return CandleDecoder(rows, tick, file.timeframe, path)
         return MiddleDecoder(self._book_decoder(file))
 
     def first_ms(self) -> int:
@@ -519,6 +552,14 @@ class _Tape:
                 side: Literal["buy", "sell"] = "buy" if page.buys(index) else "sell"
                 found.append(Trade(trade_id, page.time(index), page.price(index), qty, side))
         return found
+
+
+def read_marks(file: DataFile, market: Market, path: BarPath, is_fine: bool) -> RecordedMarks:
+    """The mark prices in a file; it is read as time goes on."""
+    exact = replace(market, tick_size=market.tick_size.scaleb(-_MARK_PLACES))
+    use = "mark price" if is_fine else "mark price of fundings alone: it is coarser than the price"
+    tape = Tape(exact, [file], path, 1, Unlimited(), use)
+    return RecordedMarks(tape, file.timeframe, is_fine)
 
 
 def _shortest_first(files: Sequence[DataFile]) -> list[DataFile]:

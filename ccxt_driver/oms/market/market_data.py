@@ -16,6 +16,7 @@ from ccxt_driver.oms.market.feed import (
     HaltTimes,
     Level,
     LiveData,
+    Marks,
     NoPrice,
     Quote,
     SwapData,
@@ -67,9 +68,14 @@ class MarketData:
         self._live = feed if isinstance(feed, LiveData) else None
         self._last_day = LastDay(self.candles)
         self._fundings: dict[str, Fundings] = {}
+        self._marks: dict[str, Marks] = {}
         if isinstance(feed, SwapData):
             known = {symbol: feed.fundings(symbol) for symbol in self._markets}
             self._fundings = {symbol: fundings for symbol, fundings in known.items() if fundings is not None}
+            marks = {symbol: feed.marks(symbol) for symbol in self._markets}
+            self._marks = {symbol: each for symbol, each in marks.items() if each is not None}
+        self.marked = frozenset(symbol for symbol, each in self._marks.items() if each.is_fine)
+        """The markets whose mark price may be another one than the last price."""
 
     @property
     def markets(self) -> Mapping[str, Market]:
@@ -150,8 +156,38 @@ class MarketData:
         return True
 
     def mark_price(self, symbol: str, at_ms: int) -> Decimal:
-        """The price at which positions are valued: the last traded one."""
-        return self.quote(symbol, at_ms).last
+        """The price at which positions are valued: the last traded one where no other is recorded."""
+        price = self._recorded_mark(symbol, at_ms)
+        return self.quote(symbol, at_ms).last if price is None else price
+
+    def is_marked(self, symbol: str, at_ms: int) -> bool:
+        """Whether the mark price of a moment is another one than the last price."""
+        return self._recorded_mark(symbol, at_ms) is not None
+
+    def funding_price(self, symbol: str, at_ms: int) -> Decimal:
+        """The mark price of a moment at which funding is charged."""
+        marks = self._marks_at(symbol, at_ms)
+        price = None if marks is None else marks.opening_price(at_ms)
+        return self.mark_price(symbol, at_ms) if price is None else price
+
+    def first_mark_move(
+        self, symbol: str, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None
+    ) -> int | None:
+        """The first moment at which a recorded mark price does something; see `Marks.first_move`."""
+        began_ms = self._hand.began_ms(symbol)
+        if began_ms is not None:
+            until_ms = min(until_ms, began_ms - 1)
+        if symbol not in self.marked or after_ms >= until_ms:
+            return None
+        return self._marks[symbol].first_move(after_ms, until_ms, low, high)
+
+    def mark_candles(
+        self, symbol: str, timeframe: str, since_ms: int | None, until_ms: int, limit: int
+    ) -> list[Candle]:
+        """Candles of the mark price; see `Feed.candles`."""
+        if symbol in self.marked and self._marks_at(symbol, until_ms) is not None:
+            return self._marks[symbol].candles(timeframe, since_ms, until_ms, limit)
+        return self.candles(symbol, timeframe, since_ms, until_ms, limit)
 
     def fundings(self, symbol: str) -> Fundings | None:
         """What was recorded of the funding of a swap; None where nothing was."""
@@ -230,6 +266,16 @@ class MarketData:
                 for symbol, row in state["hand"].items()
             }
         )
+
+    def _recorded_mark(self, symbol: str, at_ms: int) -> Decimal | None:
+        if symbol not in self.marked:
+            return None
+        marks = self._marks_at(symbol, at_ms)
+        return None if marks is None else marks.price(at_ms)
+
+    def _marks_at(self, symbol: str, at_ms: int) -> Marks | None:
+        marks = self._marks.get(symbol)
+        return marks if marks is not None and self._feed_at(symbol, at_ms) is self._feed else None
 
     def _feed_at(self, symbol: str, at_ms: int) -> Feed:
         began_ms = self._hand.began_ms(symbol)

@@ -98,7 +98,7 @@ def test_kinds_of_files_that_are_of_no_use_are_reported(tmp_path: Path) -> None:
         "BTC_USDT-1m.csv": (SYMBOL, "price"),
         "BTC_USDT_USDT-1h-index.feather": (SWAP, "nothing: index prices are not used"),
         "BTC_USDT_USDT-1h-premiumIndex.feather": (SWAP, "nothing: premiums are not used"),
-        "BTC_USDT_USDT-1h-mark.feather": (SWAP, "nothing: mark prices are not used"),
+        "BTC_USDT_USDT-1h-mark.feather": (SWAP, "nothing: there is no price of BTC/USDT:USDT"),
         "BTC_USDT_USDT-8h-funding_rate.feather": (SWAP, "nothing: there is no price of BTC/USDT:USDT"),
         "BTC_USD_BTC-1h-futures.csv": ("BTC/USD:BTC", foreign),
         "BTC_USD_BTC-funding_rate.csv": ("BTC/USD:BTC", foreign),
