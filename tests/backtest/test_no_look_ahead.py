@@ -35,6 +35,8 @@ class History(NamedTuple):
     swap: list[Candle]
     trades: list[Tick]
     quotes: list[Tick]
+    marks: list[Candle]
+    fundings: list[tuple[int, str]]
 
 
 def _ticks(seed: int, count: int, price: int) -> list[Tick]:
@@ -46,7 +48,11 @@ def _ticks(seed: int, count: int, price: int) -> list[Tick]:
 
 
 def _history() -> History:
-    return History(walk(11, _MINUTES), walk(12, _MINUTES), _ticks(13, 600, 10_000), _ticks(14, 300, 200_000))
+    swap = walk(12, _MINUTES)
+    marks = [row._replace(open=row.open - 1, low=row.low - 1, close=row.close - 1) for row in swap]
+    fundings = [(START_MS + at * MINUTE_MS + at % 3, f"0.00{at:03}") for at in range(10, _MINUTES, 11)]
+    ticks = (_ticks(13, 600, 10_000), _ticks(14, 300, 200_000))
+    return History(walk(11, _MINUTES), swap, *ticks, marks, fundings)
 
 
 def _poisoned(history: History, after_ms: int, seed: int) -> History:
@@ -79,7 +85,16 @@ def _poisoned(history: History, after_ms: int, seed: int) -> History:
         times = sorted(chance.sample(range(after_ms + 1, _END_MS), count))
         return known + [Tick(at, int(rows[-1].price * factor), 77_777) for at in times]
 
-    return History(candles(history.spot), candles(history.swap), ticks(history.trades), ticks(history.quotes))
+    known = [row for row in history.fundings if row[0] <= after_ms]
+    later = sorted(chance.sample(range(after_ms + 1, _END_MS), 5))
+    return History(
+        candles(history.spot),
+        candles(history.swap),
+        ticks(history.trades),
+        ticks(history.quotes),
+        candles(history.marks),
+        [*known, *((at, "-0.0123") for at in later)],
+    )
 
 
 def _changed(row: Candle, after_ms: int, chance: Random) -> Candle:
@@ -97,6 +112,11 @@ def _changed(row: Candle, after_ms: int, chance: Random) -> Candle:
 def _write(folder: Path, history: History) -> Path:
     write_candles(folder, history.spot)
     write_candles(folder, history.swap, "BTC_USDT_USDT")
+    write_candles(folder, history.marks, "BTC_USDT_USDT", "1m-mark")
+    rates = "".join(f"{at},{rate}\n" for at, rate in history.fundings)
+    (folder / "BTC_USDT_USDT-funding_rate.csv").write_text(
+        f"timestamp,fundingRate\n{rates}", encoding="utf-8"
+    )
     # Long candles, from a time before the price begins, and of all of the time there is.
     earlier = walk(15, 3 * 60, start_ms=START_MS - 3 * HOUR_MS)
     whole = [row for row in history.spot if row.open_ms < START_MS + 2 * HOUR_MS]
