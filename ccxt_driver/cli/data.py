@@ -40,7 +40,7 @@ def _symbols(ctx: click.Context, param: click.Parameter, value: str) -> list[str
 @data.command()
 @click.option("--exchange", required=True, help="Id of a ccxt exchange, such as binance. No key is needed.")
 @click.option("--symbols", required=True, callback=_symbols, help="Such as BTC/USDT,ETH/USDT:USDT.")
-@click.option("--timeframe", default="1m", show_default=True, help="Of candles.")
+@click.option("--timeframe", default="1m", show_default=True, help="Of candles and mark prices.")
 @click.option(
     "--from",
     "from_ms",
@@ -57,7 +57,13 @@ def _symbols(ctx: click.Context, param: click.Parameter, value: str) -> list[str
     help="Folder of the files; it is made when it is not there.",
 )
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
-@click.option("--kind", type=click.Choice(["candles", "trades"]), default="candles", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["candles", "trades", "funding", "mark"]),
+    default="candles",
+    show_default=True,
+    help="Funding rates and candles of mark prices are of swaps.",
+)
 def download(
     exchange: str,
     symbols: list[str],

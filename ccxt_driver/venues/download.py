@@ -19,13 +19,21 @@ from filelock import FileLock, Timeout
 from ccxt_driver.oms.market.feed import TIMEFRAMES
 from ccxt_driver.oms.market.history import iso_text
 
-from .past import Past
+from .past import Page, Past
 from .row_files import GrowingFile, finish, reopen
 
-Kind = Literal["candles", "trades"]
+Kind = Literal["candles", "trades", "funding", "mark"]
 Format = Literal["csv", "parquet"]
 Tell = Callable[["Progress"], None]
 
+_METHODS: Final[dict[Kind, str]] = {
+    "candles": "fetchOHLCV",
+    "trades": "fetchTrades",
+    "funding": "fetchFundingRateHistory",
+    "mark": "fetchMarkOHLCV",
+}
+"""What an exchange of ccxt must have for each kind."""
+_MARK_COLUMNS: Final = 5
 _SYMBOL: Final = re.compile(r"([A-Za-z0-9]+)/([A-Z0-9]+)(?::([A-Z0-9]+))?", re.ASCII)
 
 
@@ -34,7 +42,7 @@ class Wanted:
     """What to fetch.
 
     :param symbol: unified, of a spot market or a linear swap
-    :param timeframe: of candles
+    :param timeframe: of candles and mark prices
     :param from_ms: the first moment, milliseconds since the Unix epoch
     :param to_ms: the moment to stop before; what has not closed by now is never fetched
     :param folder: where the file goes; it is made when it is not there
@@ -52,7 +60,9 @@ class Wanted:
     def __post_init__(self) -> None:
         if _SYMBOL.fullmatch(self.symbol) is None:
             raise ValueError(f"symbols: expected such as BTC/USDT or BTC/USDT:USDT, got {self.symbol!r}")
-        if self.kind == "candles" and self.timeframe not in TIMEFRAMES:
+        if self.kind in ("funding", "mark") and ":" not in self.symbol:
+            raise ValueError(f"symbols: expected a swap such as BTC/USDT:USDT, got {self.symbol!r}")
+        if self.has_timeframe and self.timeframe not in TIMEFRAMES:
             raise ValueError(f"timeframe: expected one of {', '.join(TIMEFRAMES)}, got {self.timeframe!r}")
         if self.format == "parquet" and find_spec("pyarrow") is None:
             raise ValueError('format: Parquet needs pyarrow: pip install "ccxt-driver[parquet]"')
@@ -60,9 +70,15 @@ class Wanted:
             raise ValueError(f"from: expected before {iso_text(self.to_ms)}, got {iso_text(self.from_ms)}")
 
     @property
+    def has_timeframe(self) -> bool:
+        """Whether it is about candles."""
+        return self.kind in ("candles", "mark")
+
+    @property
     def path(self) -> Path:
         """The file."""
-        what = self.timeframe if self.kind == "candles" else "trades"
+        names = {"candles": self.timeframe, "mark": f"{self.timeframe}-mark", "funding": "funding_rate"}
+        what = names.get(self.kind, "trades")
         return self.folder / f"{re.sub('[/:]', '_', self.symbol)}-{what}.{self.format}"
 
 
@@ -113,10 +129,7 @@ def download(past: Past, wanted: Wanted, tell: Tell = lambda progress: None) -> 
     :raises ccxt.BaseError: what the exchange raises, after it was asked again
     """
     past.market(wanted.symbol)
-    if wanted.kind == "candles":
-        past.need("fetchOHLCV", wanted.timeframe)
-    else:
-        past.need("fetchTrades")
+    past.need(_METHODS[wanted.kind], wanted.timeframe if wanted.has_timeframe else None)
     wanted.folder.mkdir(parents=True, exist_ok=True)
     with _alone(wanted.path):
         file = reopen(wanted.path, _beside(wanted, ".part"), wanted.kind)
@@ -157,15 +170,24 @@ def _fetch(past: Past, wanted: Wanted, file: GrowingFile, to_ms: int, tell: Tell
     :param rows: fetched before
     :returns: fetched in all
     """
-    if wanted.kind == "candles":
-        pages = past.candles(wanted.symbol, wanted.timeframe, wanted.from_ms, to_ms, file.last_ms)
-    else:
-        pages = past.trades(wanted.symbol, wanted.from_ms, to_ms, file.last_ms)
-    for page in pages:
+    for page in _pages(past, wanted, to_ms, file.last_ms):
         file.add(page.rows)
         rows += len(page.rows)
         tell(Progress(rows, page.until_ms))
     return rows
+
+
+def _pages(past: Past, wanted: Wanted, to_ms: int, known_ms: int | None) -> Iterator[Page]:
+    symbol, timeframe, from_ms = wanted.symbol, wanted.timeframe, wanted.from_ms
+    if wanted.kind == "trades":
+        yield from past.trades(symbol, from_ms, to_ms, known_ms)
+    elif wanted.kind == "funding":
+        yield from past.funding_rates(symbol, from_ms, to_ms, known_ms)
+    elif wanted.kind == "candles":
+        yield from past.candles(symbol, timeframe, from_ms, to_ms, known_ms)
+    else:
+        for page in past.candles(symbol, timeframe, from_ms, to_ms, known_ms, mark=True):
+            yield page._replace(rows=[row[:_MARK_COLUMNS] for row in page.rows])
 
 
 def _beside(wanted: Wanted, suffix: str) -> Path:

@@ -1,4 +1,4 @@
-"""What an exchange tells of the past, page after page: candles that have closed, and public trades.
+"""What an exchange tells of the past, page after page: closed candles, public trades, funding rates.
 
 Exchanges differ in what they make of `since`: some give the first rows from there on, some what lies in a
 window behind it, some round it, some leave it out. So a page is sorted and cut to what was asked for, and
@@ -23,6 +23,8 @@ LOG: Final = logging.getLogger("ccxt_driver.venues")
 _SETTLED_MS: Final = 10_000
 """How long after its end a candle, or after its moment a trade, is taken for final."""
 _DAY_MS: Final = TIMEFRAMES["1d"]
+_EMPTY_FUNDINGS_MS: Final = _DAY_MS
+"""The same for funding rates."""
 _EMPTY_TRADES_MS: Final = 3_600_000
 """How far a question for trades reaches where it finds none: the shortest window there is is an hour."""
 _USUAL_LIMIT: Final = 100
@@ -100,10 +102,18 @@ class Past:
         return int(self._exchange.milliseconds()) + self._ahead_ms
 
     def candles(
-        self, symbol: str, timeframe: str, from_ms: int, to_ms: int, known_ms: int | None = None
+        self,
+        symbol: str,
+        timeframe: str,
+        from_ms: int,
+        to_ms: int,
+        known_ms: int | None = None,
+        *,
+        mark: bool = False,
     ) -> Iterator[Page]:
         """Closed candles that open in [from_ms, to_ms), ascending.
 
+        :param mark: of mark prices
         :param known_ms: the opening of a candle that is known: instead of `from_ms`, what follows it
         :raises ValueError: the exchange's candles do not open when those in UTC do, or it gives the newest
             ones, whatever it is asked for
@@ -116,7 +126,7 @@ class Past:
         while at < (end_ms := min(to_ms, candle_open(timeframe, self.now_ms() - _SETTLED_MS))):
             # From two candles before on: some exchanges leave `since` itself out.
             since = candle_open(timeframe, candle_open(timeframe, at - 1) - 1)
-            given = self._fetch_candles(symbol, timeframe, since, limit)
+            given = self._fetch_candles(symbol, timeframe, since, limit, mark)
             rows = [row for row in given if at <= row[0] < end_ms]
             if rows and newest is not None and all(row[0] != newest for row in given):
                 raise self._skips(symbol, newest, rows[0][0])
@@ -178,6 +188,33 @@ class Past:
                 at += 1
             yield Page([row for row in rows if row[0] != known_ms], at)
 
+    def funding_rates(
+        self, symbol: str, from_ms: int, to_ms: int, known_ms: int | None = None
+    ) -> Iterator[Page]:
+        """What a swap charged in [from_ms, to_ms), ascending: time and rate.
+
+        :param known_ms: the time of one that is known: instead of `from_ms`, what follows it
+        :raises ValueError: the exchange gives the newest ones, whatever it is asked for
+        """
+        limit = self._limit(symbol, "fetchFundingRateHistory")
+        at, days, newest = from_ms, _Days(self, symbol), known_ms
+        if newest is not None:
+            at = newest + 1
+        while at < (end_ms := min(to_ms, self.now_ms() - _SETTLED_MS)):
+            # From one millisecond before on: some exchanges leave `since` itself out.
+            since = (at if newest is None else newest) - 1
+            given = self.ask(self._exchange.fetch_funding_rate_history, symbol, since, limit)
+            told = {row["timestamp"]: row["fundingRate"] for row in given if row.get("timestamp") is not None}
+            rows = [(time_ms, told[time_ms]) for time_ms in sorted(told) if at <= time_ms < end_ms]
+            if rows and newest is not None and newest not in told:
+                raise self._skips(symbol, newest, rows[0][0])
+            if rows:
+                newest = rows[-1][0]
+                at = newest + 1
+            else:
+                newest, at = None, min(end_ms, days.after(at, _EMPTY_FUNDINGS_MS))
+            yield Page([row for row in rows if row[1] is not None], at)
+
     def days(self, symbol: str, from_ms: int, to_ms: int) -> list[int] | None:
         """Days, by their openings, on which something was traded: the first of those from a moment on.
 
@@ -216,9 +253,12 @@ class Past:
         )
         return retrying(method, *args)
 
-    def _fetch_candles(self, symbol: str, timeframe: str, since: int, limit: int | None) -> list[Row]:
+    def _fetch_candles(
+        self, symbol: str, timeframe: str, since: int, limit: int | None, mark: bool = False
+    ) -> list[Row]:
         """Candles, each time once, ascending; those without prices are left out."""
-        given = self.ask(self._exchange.fetch_ohlcv, symbol, timeframe, since, limit)
+        method = self._exchange.fetch_mark_ohlcv if mark else self._exchange.fetch_ohlcv
+        given = self.ask(method, symbol, timeframe, since, limit)
         rows = {int(row[0]): _candle(row) for row in given if None not in row[:5]}
         return [rows[time_ms] for time_ms in sorted(rows)]
 

@@ -30,6 +30,8 @@ class PastVenue(ccxt.Exchange):
         self.answer = "first"
         self.most = 100
         self.bars: dict[str, list[list[Any]]] = {}
+        self.marks: dict[str, list[list[Any]]] = {}
+        self.fundings: list[dict[str, Any]] = []
         self.prints: list[dict[str, Any]] = []
         self.calls: list[tuple[Any, ...]] = []
         self.before_call: Callable[[], None] = lambda: None
@@ -41,7 +43,12 @@ class PastVenue(ccxt.Exchange):
                 "id": "past",
                 "rateLimit": 0.001,
                 "timeframes": {name: name for name in LENGTHS},
-                "has": {"fetchOHLCV": True, "fetchTrades": True},
+                "has": {
+                    "fetchOHLCV": True,
+                    "fetchTrades": True,
+                    "fetchMarkOHLCV": True,
+                    "fetchFundingRateHistory": True,
+                },
                 "features": {"spot": {"fetchOHLCV": {"limit": 100}}},
             },
         )
@@ -63,7 +70,8 @@ class PastVenue(ccxt.Exchange):
         self.calls.append((timeframe, since, limit))
         self.before_call()
         most = min(limit or self.most, self.most)
-        rows = [row for row in self.bars.get(timeframe, []) if row[0] <= self.now]
+        bars = self.marks if (params or {}).get("price") == "mark" else self.bars
+        rows = [row for row in bars.get(timeframe, []) if row[0] <= self.now]
         return self._chosen(rows, lambda row: row[0], since or 0, most, most * LENGTHS[timeframe])
 
     def fetch_trades(
@@ -72,6 +80,13 @@ class PastVenue(ccxt.Exchange):
         self.calls.append(("trades", since, limit))
         self.before_call()
         return self._chosen(self.prints, lambda row: row["timestamp"], since or 0, self.most, HOUR)
+
+    def fetch_funding_rate_history(
+        self, symbol: str, since: int | None = None, limit: int | None = None, params: Any = None
+    ) -> list[dict[str, Any]]:
+        self.calls.append(("fundings", since, limit))
+        self.before_call()
+        return self._chosen(self.fundings, lambda row: row["timestamp"], since or 0, self.most, 3 * DAY)
 
     def _chosen(
         self, rows: list[Any], time: Callable[[Any], int], since: int, most: int, window: int
@@ -90,6 +105,11 @@ class PastVenue(ccxt.Exchange):
 def bars(first: int, count: int, length: int = MINUTE) -> list[list[Any]]:
     """Candles that follow each other, each with prices of its own."""
     return [[first + at * length, 100.5 + at, 102.0 + at, 99.0 + at, 101.0 + at, 1.5] for at in range(count)]
+
+
+def fundings(times: list[int]) -> list[dict[str, Any]]:
+    """Funding rates, each another one."""
+    return [{"timestamp": time, "fundingRate": (at - 5) / 100_000} for at, time in enumerate(times)]
 
 
 def prints(times: list[int]) -> list[dict[str, Any]]:

@@ -141,7 +141,7 @@ def test_a_table_of_files(tmp_path: Path) -> None:
     rows = bars(NOW - HOUR, 60)
     write(tmp_path, "BTC_USDT-1m.csv", [*rows[:10], rows[9], *rows[15:]])
     write(tmp_path, "BTC_USDT-1h.csv", bars(NOW - 5 * HOUR, 5, HOUR))
-    (tmp_path / "BTC_USDT_USDT-8h-funding_rate.feather").touch()
+    (tmp_path / "BTC_USDT_USDT-1h-index.feather").touch()
 
     done = check(tmp_path)
 
@@ -152,7 +152,7 @@ def test_a_table_of_files(tmp_path: Path) -> None:
         "BTC_USDT-1h.csv BTC/USDT candles 1h 5 2023-11-15 19:00:00 2023-11-15 23:59:59 0 0 0 "
         "candles before 2023-11-15 23:00:00",
         "BTC_USDT-1m.csv BTC/USDT candles 1m 55 2023-11-15 23:00:00 2023-11-15 23:59:59 5 1 1 0 price",
-        "BTC_USDT_USDT-8h-funding_rate.feather BTC/USDT:USDT nothing: funding rates are not used",
+        "BTC_USDT_USDT-1h-index.feather BTC/USDT:USDT nothing: index prices are not used",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.venues import download as module
 from ccxt_driver.venues.download import Downloaded, Progress, Wanted, download, exchange_of
 from ccxt_driver.venues.past import Past
-from tests.helpers.past_venue import DAY, HOUR, MINUTE, NOW, PastVenue, bars, prints
+from tests.helpers.past_venue import DAY, HOUR, MINUTE, NOW, PastVenue, bars, fundings, prints
 
-SYMBOL = "BTC/USDT"
+SYMBOL, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 START = NOW - 1_000 * MINUTE
 
 
@@ -69,6 +70,46 @@ def test_trades_are_a_file_that_a_feed_reads(venue: PastVenue, tmp_path: Path) -
         f"{START},100.0,0.5,buy,0",
     ]
     assert FileFeed(done.path).trades(SYMBOL, START + 3_000, NOW, 1)[0].id == 'an odd, "id"'
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_funding_rates_and_mark_prices_are_files_that_a_feed_reads(
+    venue: PastVenue, tmp_path: Path, form: Any
+) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    venue.marks = {"1m": [[*row[:5], None] for row in bars(START, 1_000)]}
+    venue.fundings = fundings([START + at * HOUR + 3 for at in range(16)])
+
+    def swap(kind: Any, to_ms: int = NOW) -> Downloaded:
+        wanted = Wanted(SWAP, START, to_ms, tmp_path, kind=kind, format=form)
+        return download(Past(venue, sleep=lambda seconds: None), wanted)
+
+    swap("candles")
+    assert swap("funding", START + 4 * HOUR).rows == 4
+    assert (swap("funding").rows, swap("funding").rows) == (12, 0)
+    assert [swap("mark", START + HOUR).rows, swap("mark").rows] == [60, 940]
+    assert names(tmp_path) == [f"BTC_USDT_USDT-{what}.{form}" for what in ("1m-mark", "1m", "funding_rate")]
+    feed = FileFeed(tmp_path)
+    assert {report.use: (report.rows, report.missing) for report in feed.check()} == {
+        "price": (1_000, 0),
+        "funding rates": (16, 0),
+        "mark price": (1_000, 0),
+    }
+    rates, marks = feed.fundings(SWAP), feed.marks(SWAP)
+    assert rates is not None
+    assert marks is not None
+    told = [(row["timestamp"], Decimal(str(row["fundingRate"]))) for row in venue.fundings]
+    assert rates.between(0, NOW, 99) == told
+    assert marks.price(START) == Decimal("100.5")
+
+
+def test_funding_rates_are_those_of_swaps(venue: PastVenue, tmp_path: Path) -> None:
+    for kind in ("funding", "mark"):
+        with pytest.raises(
+            ValueError, match="symbols: expected a swap such as BTC/USDT:USDT, got 'BTC/USDT'"
+        ):
+            fetch(venue, tmp_path, kind=kind)
 
 
 @pytest.mark.parametrize("kind, rows", [("candles", 1_000), ("trades", 500)])

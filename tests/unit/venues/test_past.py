@@ -9,7 +9,7 @@ import ccxt
 import pytest
 
 from ccxt_driver.venues.past import Past
-from tests.helpers.past_venue import DAY, HOUR, MINUTE, NOW, PastVenue, bars, prints
+from tests.helpers.past_venue import DAY, HOUR, MINUTE, NOW, PastVenue, bars, fundings, prints
 
 SYMBOL = "BTC/USDT"
 
@@ -22,6 +22,13 @@ def venue() -> PastVenue:
 def candles(venue: PastVenue, from_ms: int, to_ms: int, timeframe: str = "1m") -> list[Any]:
     past = Past(venue, sleep=lambda seconds: None)
     return [row for page in past.candles(SYMBOL, timeframe, from_ms, to_ms) for row in page.rows]
+
+
+def funding_rates(venue: PastVenue, from_ms: int, to_ms: int, known_ms: int | None = None) -> list[Any]:
+    past = Past(venue, sleep=lambda seconds: None)
+    return [
+        row for page in past.funding_rates("BTC/USDT:USDT", from_ms, to_ms, known_ms) for row in page.rows
+    ]
 
 
 def trades(venue: PastVenue, from_ms: int, to_ms: int) -> list[Any]:
@@ -117,6 +124,54 @@ def test_candles_of_another_zone_are_refused(venue: PastVenue) -> None:
 
     with pytest.raises(ValueError, match="timeframe: past has 1d candles of BTC/USDT that do not open"):
         candles(venue, NOW - 10 * DAY, NOW, "1d")
+
+
+def test_candles_of_mark_prices(venue: PastVenue) -> None:
+    venue.bars = {"1m": bars(NOW - HOUR, 60)}
+    venue.marks = {"1m": [[*row[:5], None] for row in bars(NOW - HOUR + 10 * MINUTE, 30)]}
+    past = Past(venue)
+
+    pages = [*past.candles("BTC/USDT:USDT", "1m", NOW - DAY, NOW, mark=True)]
+
+    assert [row[:5] for page in pages for row in page.rows] == [tuple(row[:5]) for row in venue.marks["1m"]]
+
+
+# ------------------------------------------------------------------ funding rates
+
+
+@pytest.mark.parametrize("answer", ["first", "after", "window", "before"])
+def test_every_funding_rate_comes_once_in_order(venue: PastVenue, answer: str) -> None:
+    venue.answer, venue.most = answer, 7
+    hours = [*range(0, 160, 8), *range(500, 560, 4)]  # nothing for two weeks, then more often
+    venue.fundings = fundings([NOW - 30 * DAY + hour * HOUR + hour % 3 for hour in hours])
+    venue.bars = {"1d": bars(NOW - 30 * DAY, 31, DAY)}
+
+    found = funding_rates(venue, NOW - 30 * DAY + HOUR, NOW)
+
+    assert found == [(row["timestamp"], row["fundingRate"]) for row in venue.fundings[1:]]
+    venue.calls.clear()
+    following = funding_rates(venue, 0, NOW, found[9][0])
+    assert following == found[10:]
+    assert len(venue.calls) < 60
+
+
+def test_a_funding_rate_that_is_not_known_yet_is_left_out(venue: PastVenue) -> None:
+    venue.fundings = [
+        *fundings([NOW - 8 * HOUR, NOW - 5_000]),
+        {"timestamp": NOW - HOUR, "fundingRate": None},
+    ]
+
+    assert [row[0] for row in funding_rates(venue, NOW - DAY, NOW)] == [NOW - 8 * HOUR]
+
+
+def test_funding_rates_that_were_skipped_are_noticed(venue: PastVenue) -> None:
+    venue.answer, venue.most = "newest", 5
+    venue.fundings = fundings([NOW - 10 * DAY + at * HOUR for at in range(10)])
+    later = fundings([NOW - DAY + at * HOUR for at in range(10)])
+    venue.before_call = lambda: venue.fundings.extend(later if len(venue.calls) == 2 else [])
+
+    with pytest.raises(ValueError, match="exchange: past does not tell what followed"):
+        funding_rates(venue, NOW - 11 * DAY, NOW)
 
 
 # ------------------------------------------------------------------ trades
@@ -216,8 +271,8 @@ def test_what_cannot_be_fetched_is_named(venue: PastVenue) -> None:
         past.market("ETH/USDT")
     with pytest.raises(ValueError, match="timeframe: past has 1m, 1h, 1d, not '5m'"):
         past.need("fetchOHLCV", "5m")
-    with pytest.raises(ValueError, match="exchange: past has no fetchFundingRateHistory"):
-        past.need("fetchFundingRateHistory")
+    with pytest.raises(ValueError, match="exchange: past has no fetchOpenInterestHistory"):
+        past.need("fetchOpenInterestHistory")
     venue.markets["BTC/USD:BTC"] = {"swap": True, "settle": "BTC", "quote": "USD"}
     with pytest.raises(ValueError, match="BTC/USD:BTC: expected a spot market"):
         past.market("BTC/USD:BTC")
