@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from ccxt_driver.cli import main
 from ccxt_driver.venues import download
-from tests.helpers.past_venue import HOUR, MINUTE, NOW, PastVenue, bars
+from tests.helpers.past_venue import HOUR, MINUTE, NOW, PastVenue, bars, fundings
 
 HEAD = "timestamp,open,high,low,close,volume\n"
 
@@ -53,6 +53,17 @@ def test_a_file_for_each_symbol(fetch: Callable[..., Result], tmp_path: Path) ->
         for name in ("BTC_USDT-1m.csv", "BTC_USDT_USDT-1m.csv")
     ]
     assert fetch().stdout.startswith(f"{tmp_path}/data/BTC_USDT-1m.csv: 0 new rows")
+
+
+def test_what_is_known_of_swaps(fetch: Callable[..., Result], venue: PastVenue, tmp_path: Path) -> None:
+    venue.marks, venue.fundings = venue.bars, fundings([NOW - 8 * HOUR, NOW - HOUR])
+
+    for kind, name, rows in (("mark", "1m-mark", 60), ("funding", "funding_rate", 2)):
+        done = fetch("--kind", kind, symbols="BTC/USDT:USDT")
+
+        assert done.exit_code == 0, done.output
+        assert done.stdout.startswith(f"{tmp_path}/data/BTC_USDT_USDT-{name}.csv: {rows} new rows, ")
+    assert "error: symbols: expected a swap" in fetch("--kind", "funding").stderr
 
 
 def test_a_symbol_without_rows_is_told(fetch: Callable[..., Result], venue: PastVenue) -> None:
