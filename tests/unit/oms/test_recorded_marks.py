@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
@@ -198,3 +199,64 @@ def test_what_the_book_has_no_room_for_is_taken_over_on_the_tick(tmp_path: Path)
         desk.to(9)
         taken_over = [price for _, reason, price in desk.deals() if D(price) < 950]
         assert taken_over == ["900.1"]
+
+
+def wander(folder: Path, seed: int) -> Path:
+    """Prices and mark prices near each other, with gaps, and odd funding rates."""
+    folder.mkdir()
+    chance, price = Random(seed), 100_000
+    for name in ("BTC_USDT_USDT-1m", "BTC_USDT_USDT-1m-mark"):
+        points = Random(seed)
+        lines = ["timestamp,open,high,low,close,volume\n"]
+        for at in range(240):
+            way = [price + points.randint(-300, 300) for _ in range(4)]
+            apart = chance.randint(-40, 40) if "mark" in name else 0
+            candle = [each / 100 for each in (way[0], max(way), min(way), way[3])]
+            if chance.random() < 0.95 or not at:
+                prices = ",".join(f"{value + apart / 10:.2f}" for value in candle)
+                lines.append(f"{T + at * MINUTE},{prices},50\n")
+        (folder / f"{name}.csv").write_text("".join(lines))
+    rates = "".join(
+        f"{T + chance.randint(1, 13) + at * 20 * MINUTE},{chance.randint(-9, 9) / 1000}\n"
+        for at in range(1, 12)
+    )
+    (folder / "BTC_USDT_USDT-funding_rate.csv").write_text("timestamp,fundingRate\n" + rates)
+    return folder
+
+
+def lived(folder: Path, steps: Sequence[int]) -> tuple[Any, ...]:
+    """What becomes of highly leveraged positions that are asked about at some times."""
+    balances = {"USDT": "1000"}
+    accounts = [{"account_id": number, "balances": balances} for number in range(1, 9)]
+    with EmbeddedOms(feed=FileFeed(folder), accounts=accounts) as oms:
+        for number in range(1, 9):
+            path = {"account_id": str(number)}
+            isolated = "isolated" if number % 4 < 2 else "cross"
+            for func, args in (("set_margin_mode", [isolated, SWAP]), ("set_leverage", [100, SWAP])):
+                assert (
+                    oms.handle("ccxt_call", path | {"func": func}, {}, {"args": args, "kwargs": {}}).status
+                    == 200
+                )
+            side = "buy" if number % 2 else "sell"
+            payload = {"symbol": SWAP, "side": side, "qty": str(20 + 8 * number), "order_type": "market"}
+            body = {"account_id": number, "command": "send_order", "payload": payload}
+            assert oms.handle("commands", {}, {}, body).status == 200
+        for step in steps:
+            oms.advance(step)
+            oms.handle("positions_open", {}, {"account_ids": "1,2,3"}, None)
+        return tuple(
+            (row["kind"], row["amount"], row["created_at"])
+            for number in range(1, 9)
+            for row in oms.history_of(number).ledger
+        )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_how_often_it_is_asked_changes_nothing(tmp_path: Path, seed: int) -> None:
+    folder = wander(tmp_path / "data", seed)
+    whole = 239 * MINUTE
+    chance = Random(seed)
+    odd = [chance.randint(1, 40_000) for _ in range(600)]
+    rare = lived(folder, [whole])
+    assert rare == lived(folder, [*odd, whole - sum(odd)])
+    assert {kind for kind, *_ in rare} >= {"funding", "deal"}
