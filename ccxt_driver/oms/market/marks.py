@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
 from decimal import Decimal
-from itertools import pairwise
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from ccxt_driver.oms.market.feed import TIMEFRAMES, Candle, candle_open, next_open
+from ccxt_driver.oms.market.feed import Candle, candle_open, next_open
 
 if TYPE_CHECKING:
     from ccxt_driver.oms.market.files import Tape
@@ -29,8 +29,9 @@ class RecordedMarks:
         self.is_fine = is_fine
         self._timeframe = timeframe
         [self._pages] = tape.pages
-        self._ends: dict[int, list[int]] = {}
-        """By page, the ends of candles that none follows at once."""
+        self._ends: list[int] = []
+        """Of candles that none follows at once, as far as pages were looked through."""
+        self._looked_through = 0
 
     def price(self, at_ms: int) -> Decimal | None:
         """The mark price of a moment; None where none is known."""
@@ -54,9 +55,8 @@ class RecordedMarks:
         """The first moment in (after_ms, until_ms] that reaches one of two prices, or that begins a gap."""
         move = self.tape.first_move(after_ms, until_ms, low, high)
         reached_ms = until_ms if move is None else move.time_ms
-        ends = (end_ms for end_ms in self._ends_between(after_ms, reached_ms) if end_ms > after_ms)
-        end_ms = next(ends, None)
-        if end_ms is not None and end_ms <= reached_ms:
+        end_ms = self._next_end(after_ms, reached_ms)
+        if end_ms is not None:
             return end_ms
         return None if move is None else reached_ms
 
@@ -64,17 +64,26 @@ class RecordedMarks:
         """Candles of it; see `Feed.candles`."""
         return self.tape.candles(timeframe, since_ms, until_ms, limit)
 
-    def _ends_between(self, after_ms: int, until_ms: int) -> Iterator[int]:
-        """Where nothing is known from, of all pages that have something of a time, ascending."""
-        for number, page, _, _ in self._pages.between(after_ms - TIMEFRAMES[self._timeframe], until_ms):
-            if number not in self._ends:
-                self._ends[number] = self._ends_of(number, page.bars.opens_ms)
-            yield from self._ends[number]
+    def _next_end(self, after_ms: int, until_ms: int) -> int | None:
+        """The first moment in (after_ms, until_ms] from which no price is known."""
+        ends = self._ends
+        index = bisect_right(ends, after_ms)
+        while index == len(ends) and self._look_through(until_ms):
+            index = bisect_right(ends, after_ms)
+        return ends[index] if index < len(ends) and ends[index] <= until_ms else None
 
-    def _ends_of(self, number: int, opens_ms: list[int]) -> list[int]:
-        pages, timeframe = self._pages, self._timeframe
+    def _look_through(self, until_ms: int) -> bool:
+        """Find the ends in the next page, if there is one that begins by a moment."""
+        pages, number, timeframe = self._pages, self._looked_through, self._timeframe
+        pages.reach(pages.entries[number - 1].last_ms if number else 0)
+        if number == len(pages.entries) or pages.firsts[number] > until_ms:
+            return False
+        opens_ms = pages.page(number).bars.opens_ms
         pages.reach(pages.entries[number].last_ms)
         following = pages.firsts[number + 1 : number + 2]
-        pairs = pairwise([*opens_ms, *following])
-        ends = [end_ms for opened, opens in pairs if (end_ms := next_open(timeframe, opened)) != opens]
-        return ends if following else [*ends, next_open(timeframe, opens_ms[-1])]
+        for open_ms, next_ms in zip_longest(opens_ms, [*opens_ms[1:], *following]):
+            end_ms = next_open(timeframe, open_ms)
+            if end_ms != next_ms:
+                self._ends.append(end_ms)
+        self._looked_through += 1
+        return True
