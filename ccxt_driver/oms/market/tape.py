@@ -23,15 +23,16 @@ class FileReport:
     """What was found in one file, as far as it was read.
 
     :param symbol: of its market
-    :param kind: candles, trades, quotes or book; empty of a file that is of no use here
-    :param timeframe: of candles
-    :param use: what it is good for: the price, the book, candles before the price begins, or nothing and why
+    :param kind: candles, trades, quotes, book, mark or funding; empty of a file that is of no use here
+    :param timeframe: of candles, and what the name of a file of funding rates says
+    :param use: what it is good for: the price, the book, candles before the price begins, the mark price,
+        funding rates, or nothing and why
     :param rows: rows taken
     :param duplicates: rows left out, as one with the same time (of trades: with the same id) was there
     :param conflicting: those of them that say something else than the row that was taken
     :param off_tick: prices that were rounded to the market's tick, by more than floats can tell
-    :param missing: candles that are not there between the first and the last
-    :param gaps: the first of the gaps, as the opening of the first missing candle and of the one after
+    :param missing: candles or funding rates that are not there between the first and the last
+    :param gaps: the first of the gaps, as the time of the first missing candle or rate and of the one after
     """
 
     path: str
