@@ -34,9 +34,9 @@ class Run:
     :param markets: by symbol
     :param account_id: whose money
     :param orders: contract rows, ascending by id
-    :param deals: contract rows, ascending by id
+    :param deals: contract rows, ascending by id and in time
     :param positions: contract rows, closed ones too, ascending by id
-    :param ledger: contract rows of every change of a balance, ascending by id; the first are the deposits
+    :param ledger: contract rows of every change of a balance, ascending as the deals; first come the deposits
     :param prices: by symbol, one or more values a minute where there was trading
     :param path_deals: ids of the deals whose price or time depended on how a candle was assumed to move
     :param data: what was found in each file, as far as it was read

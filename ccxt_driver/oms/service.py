@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Context, Decimal, getcontext, setcontext
-from operator import attrgetter
 from threading import RLock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -19,6 +18,7 @@ from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.values import parse_decimal
 
 from . import funding
+from .account_rows import AccountRows
 from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
 from .configuring import configure
 from .core import LOG, Core, unreadable, unwritable
@@ -34,12 +34,11 @@ from .market.market_data import MarketData
 from .market.weather import Synthetic
 from .market_news import MarketNews, of_events, of_prices
 from .models import Models
-from .order_rows import OrderRows
 from .outcome import internal_error
 from .refusals import Refusal, no_price
 from .settling import next_move, settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
-from .store import MemoryStore, RowFilter, Snapshot, Store, StoreError
+from .store import MemoryStore, RowKind, Snapshot, Store, StoreError
 from .trading_hours import Session, SessionChange, read_session
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
@@ -48,7 +47,6 @@ _Subscriber = Callable[[list[Event]], None]
 _PriceSubscriber = Callable[[MarketNews], None]
 _MEMORY_EVENTS: Final = 10_000
 _MOST_SPEED: Final = 1_000_000
-_row_id: Final = attrgetter("id")
 
 
 class CommandRequest(NamedTuple):
@@ -61,12 +59,12 @@ class CommandRequest(NamedTuple):
 
 
 class History(NamedTuple):
-    """Contract rows of an account; those of orders are made when they are looked at, see `OrderRows`."""
+    """Contract rows of an account, made when they are looked at."""
 
-    orders: Sequence[dict[str, Any]]
-    deals: list[dict[str, Any]]
-    positions: list[dict[str, Any]]
-    ledger: list[dict[str, Any]]
+    orders: AccountRows
+    deals: AccountRows
+    positions: AccountRows
+    ledger: AccountRows
 
 
 class EmbeddedOms:
@@ -333,15 +331,27 @@ class EmbeddedOms:
             return self._core.store.events(account_id, after_seq, limit)
 
     def history_of(self, account_id: int) -> History:
-        """Everything of an account since its beginning, as contract rows ascending by id."""
-        with self._settled(None, account_id) as (core, now):
-            wanted, store = RowFilter((account_id,), known=None), core.store
+        """Everything that an account has had up to now, as contract rows ascending by id.
+
+        The rows are made when they are looked at, as they are then, while the OMS is open.
+        """
+        with self._settled(None, account_id) as (core, _):
+            store = core.store
+
+            def rows(kind: RowKind, read: Callable[[Sequence[int]], list[dict[str, Any]]]) -> AccountRows:
+                return AccountRows(store.ids(kind, account_id), self._lock, read)
+
             return History(
-                OrderRows(store, self._lock, account_id),
-                [row.row() for row in sorted(store.deals(wanted)[0], key=_row_id)],
-                [core.position_row(row, now) for row in sorted(store.positions(wanted)[0], key=_row_id)],
-                [row.row() for row in sorted(store.ledger(wanted)[0], key=_row_id)],
+                rows("orders", lambda ids: [row.row() for row in store.orders_by_id(ids)]),
+                rows("deals", lambda ids: [row.row() for row in store.deals_by_id(ids)]),
+                rows("positions", self._position_rows),
+                rows("ledger", lambda ids: [row.row() for row in store.ledger_by_id(ids)]),
             )
+
+    def _position_rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        core, now = self._core, self._clock.now_ms()
+        with _Exact():
+            return [core.position_row(row, now) for row in core.store.positions_by_id(ids)]
 
     # time and prices
 

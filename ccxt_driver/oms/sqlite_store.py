@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -19,7 +20,16 @@ from .sqlite_file import connect
 from .sqlite_journal import Journal
 from .sqlite_keys import SqliteApiKeys
 from .sqlite_rows import ACCOUNT, CLAIM, DEAL, EVENT, LEDGER, ORDER, POSITION, STRATEGY, RowMapping
-from .store import KEEP_EVENTS, Changes, RowFilter, Snapshot, StoreError, StoreInUse, StoreUnusable
+from .store import (
+    KEEP_EVENTS,
+    Changes,
+    RowFilter,
+    RowKind,
+    Snapshot,
+    StoreError,
+    StoreInUse,
+    StoreUnusable,
+)
 
 LOG: Final = logging.getLogger("ccxt_driver.oms")
 
@@ -277,6 +287,16 @@ class SqliteStore:
     def positions_by_id(self, ids: Sequence[int]) -> list[Position]:
         """As `orders_by_id`."""
         return self._by_id(POSITION, ids)
+
+    def ledger_by_id(self, ids: Sequence[int]) -> list[LedgerEntry]:
+        """As `orders_by_id`."""
+        return self._by_id(LEDGER, ids)
+
+    def ids(self, kind: RowKind, account_id: int) -> array[int]:
+        """Ids of all rows that an account has of a kind, ascending; a new array."""
+        query = f"SELECT id FROM {kind} WHERE account_id = ? ORDER BY id"
+        with self._reading() as execute:
+            return array("q", [row_id for (row_id,) in execute(query, (account_id,))])
 
     def _by_id(self, mapping: RowMapping[_Row], ids: Sequence[int]) -> list[_Row]:
         # One lookup each: a list of any length stays below SQLite's limit of values in a statement.

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from ccxt_driver.contract.rows import OPEN_STATUSES
 
@@ -34,6 +34,8 @@ from .entities import (
 )
 from .fingerprints import written
 from .packing import DEALS, LEDGER, ORDERS, POSITIONS, Packed, Packing
+
+RowKind = Literal["orders", "deals", "positions", "ledger"]
 
 
 class Changes:
@@ -230,6 +232,14 @@ class Store(KeyStore, Protocol):
         """As `orders_by_id`."""
         ...
 
+    def ledger_by_id(self, ids: Sequence[int]) -> list[LedgerEntry]:
+        """As `orders_by_id`."""
+        ...
+
+    def ids(self, kind: RowKind, account_id: int) -> array[int]:
+        """Ids of all rows that an account has of a kind, ascending; a new array."""
+        ...
+
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""
         ...
@@ -293,6 +303,10 @@ class _Table(Generic[_Row]):
             times.insert(place, time)
             ids.insert(place, row_id)
         return True
+
+    def ids(self, account_id: int) -> array[int]:
+        """Ids of the rows of an account, ascending."""
+        return array("q", sorted(self._by_account.get(account_id, _NO_INDEX)[1]))
 
     def by_id(self, ids: Iterable[int]) -> list[Packed]:
         """Those that exist, in the order asked."""
@@ -450,6 +464,12 @@ class MemoryStore:
         self._deals = _Table(DEALS, "executed_at")
         self._positions = _Table(POSITIONS, "opened_at")
         self._ledger = _Table(LEDGER, "created_at")
+        self._tables: dict[RowKind, _Table[Any]] = {
+            "orders": self._orders,
+            "deals": self._deals,
+            "positions": self._positions,
+            "ledger": self._ledger,
+        }
         self._orders_by_client_id: defaultdict[int, dict[str, int]] = defaultdict(dict)
         """By account and client order id."""
         self._deals_by_order: dict[int, tuple[int, ...]] = {}
@@ -630,6 +650,14 @@ class MemoryStore:
     def positions_by_id(self, ids: Sequence[int]) -> list[Position]:
         """As `orders_by_id`."""
         return self._positions.unpacked(self._positions.by_id(ids))
+
+    def ledger_by_id(self, ids: Sequence[int]) -> list[LedgerEntry]:
+        """As `orders_by_id`."""
+        return self._ledger.unpacked(self._ledger.by_id(ids))
+
+    def ids(self, kind: RowKind, account_id: int) -> array[int]:
+        """Ids of all rows that an account has of a kind, ascending; a new array."""
+        return self._tables[kind].ids(account_id)
 
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""

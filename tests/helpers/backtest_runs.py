@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def replayed(folder: Path, closes: Mapping[str, Sequence[float]], **options: Any
 
 
 class HandRun:
-    """A run of rows written by hand; times are minutes after its start.
+    """A run of rows written by hand, in any order; times are minutes after its start.
 
     :param prices: values by symbol, each at the minute of its index
     :param length: in minutes
@@ -214,9 +215,9 @@ class HandRun:
             "markets": MARKETS,
             "account_id": 1,
             "orders": self.orders,
-            "deals": self.deals,
+            "deals": sorted(self.deals, key=itemgetter("executed_at")),
             "positions": [self.positions[position] for position in sorted(self.positions)],
-            "ledger": self.ledger,
+            "ledger": sorted(self.ledger, key=itemgetter("created_at")),
             "prices": self._prices,
             "path_deals": frozenset(),
             "data": [],

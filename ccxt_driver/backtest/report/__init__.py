@@ -9,9 +9,11 @@ from ccxt_driver.backtest.run import Run
 
 from .analysis import analyse
 from .document import MissingPlotly
+from .marks import Marks
 from .page import PAGE, write_page
+from .records import Deal
 from .statistics import Statistics, Summary, summarise
-from .tables import SUMMARY, write_equity, write_orders, write_summary, write_trades
+from .tables import SUMMARY, OrdersFile, Row, TradesFile, write_equity, write_summary
 from .terminal import summary_table
 
 __all__ = ["MissingPlotly", "Statistics", "Summary", "summary_table", "write_numbers", "write_report"]
@@ -28,16 +30,25 @@ def write_report(run: Run, folder: Path) -> Summary:
     :raises ValueError: a run that makes no sense
     :raises OSError: the files could not be written
     """
-    analysis = analyse(run)
-    summary = summarise(analysis)
     folder.mkdir(parents=True, exist_ok=True)
     for old in (SUMMARY, PAGE):
         (folder / old).unlink(missing_ok=True)
-    write_trades(run, folder)
-    write_orders(run, folder)
+    marks = Marks()
+    with OrdersFile(folder) as orders, TradesFile(folder, run.path_deals) as trades:
+
+        def see_order(row: Row) -> None:
+            orders.see_order(row)
+            marks.see_order(row)
+
+        def see_deal(row: Row, deal: Deal) -> None:
+            trades.see_deal(row, deal)
+            marks.see_deal(row, deal)
+
+        analysis = analyse(run, see_deal, see_order)
+    summary = summarise(analysis)
     write_equity(analysis.account.curve, folder)
     try:
-        write_page(analysis, summary, folder)
+        write_page(analysis, summary, marks, folder)
     except MissingPlotly as error:
         warnings.warn(str(error), stacklevel=2)
     write_summary(run, summary, analysis.account.curve, folder)

@@ -1,23 +1,86 @@
-"""A run taken apart: the account as a whole, each strategy and each symbol, each with its curve."""
+"""A run taken apart: the account as a whole, each strategy and each symbol, each with its curve.
+
+The rows of a run are gone through once, and not kept: there may be very many of them.
+"""
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, localcontext
+from functools import partial
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar
 
 from ccxt_driver.backtest.run import Run
 from ccxt_driver.contract.rows import LedgerKind
 
-from .equity import Book, Change, Curve, equity_curve
-from .records import Records, read_records
-from .round_trips import Booked, RoundTrip, follow
-from .valuation import Valuation
+from .equity import Book, Change, Curve, Walk
+from .records import ZERO, Deal, Entry, Records
+from .round_trips import Booked, Holdings, RoundTrip
+from .valuation import EXACT, Valuation
 
 _FLOWS: Final = (LedgerKind.DEPOSIT, LedgerKind.WITHDRAW)
 _Key = TypeVar("_Key", int, str)
+Row = Mapping[str, Any]
+SeesDeal = Callable[[Row, Deal], None]
+SeesOrder = Callable[[Row], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over what was booked; values are in the currency of the run.
+
+    :param makers: how many deals rested in the book
+    :param paid: fees by currency, as they were paid
+    :param turnover: quantity times price of all deals
+    """
+
+    deals: int = 0
+    makers: int = 0
+    paid: dict[str, Decimal] = field(default_factory=partial(defaultdict, Decimal))
+    fees: Decimal = ZERO
+    turnover: Decimal = ZERO
+    funding: Decimal = ZERO
+
+    def add(self, booked: Booked) -> None:
+        """Count one row."""
+        deal = booked.deal
+        if deal is None:
+            self.funding += booked.funding
+            return
+        self.deals += 1
+        self.makers += deal.maker
+        if deal.fee:
+            self.paid[deal.fee_currency] += deal.fee
+            self.fees += booked.fee_value
+        self.turnover += booked.cost_value
+
+
+@dataclass(slots=True)
+class Costs:
+    """Sums of what the account has paid up to each row, all of one length.
+
+    :param times: milliseconds since the Unix epoch; the first is the start of the run
+    :param funding: below 0 what was received
+    :param funded: whether there was any
+    """
+
+    times: array[int]
+    fees: array[float] = field(default_factory=lambda: array("d", [0.0]))
+    funding: array[float] = field(default_factory=lambda: array("d", [0.0]))
+    funded: bool = False
+
+    def add(self, booked: Booked) -> None:
+        """Count one row."""
+        self.times.append(booked.change.time_ms)
+        self.fees.append(self.fees[-1] + float(booked.fee_value))
+        self.funding.append(self.funding[-1] + -float(booked.funding))
+        self.funded = self.funded or bool(booked.funding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +98,7 @@ class Part:
     end: Decimal
     flows: Decimal
     orders: int
-    booked: list[Booked]
+    tally: Tally
     round_trips: list[RoundTrip]
 
 
@@ -46,6 +109,7 @@ class Analysis:
     :param strategies: by id, ascending
     :param symbols: by symbol, ascending
     :param unvalued: what was held and has no price in the currency of the run: it counts as nothing
+    :param path_deals: how many deals depended on how a candle was assumed to move
     """
 
     run: Run
@@ -53,110 +117,205 @@ class Analysis:
     strategies: dict[int, Part]
     symbols: dict[str, Part]
     unvalued: list[str]
+    costs: Costs
+    path_deals: int
 
 
-def analyse(run: Run) -> Analysis:
+def analyse(run: Run, sees_deal: SeesDeal | None = None, sees_order: SeesOrder | None = None) -> Analysis:
     """Take a run apart.
 
+    :param sees_deal: is told of each deal, ascending by id, on the way
+    :param sees_order: is told of each order, ascending by id, on the way
     :raises ValueError: a row of it that makes no sense, or a time that ends before it starts
     """
     if run.end_ms < run.start_ms:
         raise ValueError(f"end_ms: expected a time not before start_ms {run.start_ms}, got {run.end_ms}")
-    return _Analyst(run, read_records(run)).run()
+    with localcontext(EXACT):
+        return _Analyst(run).run(sees_deal, sees_order)
+
+
+class _Track:
+    """The walk and the sums of one part."""
+
+    __slots__ = ("book", "curve", "tally", "walk")
+
+    def __init__(self, book: Book, walk: Walk) -> None:
+        self.curve: Curve | None = None
+        """Once it is at its end."""
+        self.book = book
+        self.walk = walk
+        self.tally = Tally()
+
+    def add(self, booked: Booked) -> None:
+        self.walk.add(booked.change)
+        self.tally.add(booked)
+
+
+class _Tracks(Generic[_Key]):
+    """Tracks by key. As long as there is but one key, what is common to all is its track too.
+
+    :param common: of everything that was booked
+    :param begin: a track of nothing
+    :param fork: a track that goes on from another
+    """
+
+    def __init__(
+        self,
+        key: Callable[[Any], _Key],
+        common: _Track,
+        begin: Callable[[], _Track],
+        fork: Callable[[_Track], _Track],
+    ) -> None:
+        self.key: Callable[[Any], _Key] = key
+        self._common = common
+        self._begin = begin
+        self._fork = fork
+        self.by_key: dict[_Key, _Track] = {}
+        self.shared = True
+        """Whether it needs what is common to all."""
+
+    def split(self, booked: Booked) -> None:
+        """Give a second key a track of its own, before the row goes into any."""
+        key = self.key(booked)
+        if key in self.by_key:
+            return
+        if not self.by_key:
+            self.by_key[key] = self._common
+            return
+        if self.shared:
+            self.shared = False
+            [first] = self.by_key
+            self.by_key[first] = self._fork(self._common)
+        self.by_key[key] = self._begin()
+
+    def add(self, booked: Booked) -> None:
+        """Book a row where it is not common to all."""
+        if not self.shared:
+            self.by_key[self.key(booked)].add(booked)
 
 
 class _Analyst:
-    def __init__(self, run: Run, records: Records) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self._records = records
+        self._records = Records(run)
         self._valuation = Valuation(run.markets, run.prices, run.currency)
-        self._holdings = follow(records, self._valuation)
-        last_ms = max((booked.change.time_ms for booked in self._holdings.booked), default=0)
-        self._span = run.start_ms, max(run.end_ms, last_ms)
-        self._all: Part | None = None
-        """What one strategy did, or what was done in one symbol, if there is but one: both are the same."""
+        self._span = run.start_ms, max(run.end_ms, self._records.last_ms())
+        self._path_deals = 0
+        self._flows = Decimal(0)
+        self._costs = Costs(array("q", [run.start_ms]))
 
-    def run(self) -> Analysis:
-        account, unvalued = self._account()
+    def run(self, sees_deal: SeesDeal | None, sees_order: SeesOrder | None) -> Analysis:
         by_strategy: Counter[int] = Counter()
         by_symbol: Counter[str] = Counter()
-        for row in self._run.orders:  # once: rows of orders are made when they are looked at
+        for row in self._run.orders:
             by_strategy[row.get("strategy_id") or 0] += 1
             by_symbol[row["symbol"]] += 1
+            if sees_order is not None:
+                sees_order(row)
+        book = Book(self._run.markets, self._valuation)
+        entries = self._opened(book)
+        start, unvalued = book.value(self._span[0]), book.unvalued()
+        account = _Track(book, Walk(book, self._valuation, self._span))
+        self._start = start
+        common = self._begin()
+        strategies = _Tracks[int](attrgetter("strategy_id"), common, self._begin, self._fork)
+        symbols = _Tracks[str](attrgetter("symbol"), common, self._begin, self._fork)
+        holdings = Holdings(self._records, self._valuation, self._seeing(sees_deal))
+        for item in holdings.follow(entries):
+            if isinstance(item, Entry):
+                self._enter(account, item)
+                continue
+            self._book(account, item)
+            strategies.split(item)
+            symbols.split(item)
+            if strategies.shared or symbols.shared:
+                common.add(item)
+            strategies.add(item)
+            symbols.add(item)
+        trips = holdings.round_trips
+        part = self._part_of(account, len(self._run.orders), trips)
         return Analysis(
             self._run,
-            account,
-            self._parts(account.start, by_strategy, _strategy_of),
-            self._parts(account.start, by_symbol, _symbol_of),
-            sorted(unvalued),
+            replace(part, flows=self._flows),
+            self._parts(strategies, by_strategy, trips),
+            self._parts(symbols, by_symbol, trips),
+            sorted(unvalued | book.unvalued()),
+            self._costs,
+            self._path_deals,
         )
 
-    def _account(self) -> tuple[Part, set[str]]:
-        start_ms, end_ms = self._span
+    def _seeing(self, sees_deal: SeesDeal | None) -> SeesDeal:
+        path_deals = self._run.path_deals
+
+        def seen(row: Row, deal: Deal) -> None:
+            self._path_deals += deal.id in path_deals
+            if sees_deal is not None:
+                sees_deal(row, deal)
+
+        return seen
+
+    # the account
+
+    def _opened(self, book: Book) -> Iterable[Entry]:
+        """Book what was there at the start; the entries that are left."""
+        start_ms = self._span[0]
+        left, entries = [], self._records.entries()
+        for entry in entries:
+            if entry.time_ms > start_ms:
+                left.append(entry)
+                break
+            if entry.kind in _FLOWS:
+                book.apply(_change_of(entry))
+            else:
+                left.append(entry)
+        return chain(left, entries)
+
+    def _enter(self, account: _Track, entry: Entry) -> None:
+        if entry.time_ms > self._span[1]:
+            return
+        change = _change_of(entry)
+        account.walk.add(change)
+        if change.flow:
+            self._flows += self._valuation.value(entry.amount, entry.currency, entry.time_ms)
+
+    def _book(self, account: _Track, booked: Booked) -> None:
+        time_ms, _, swap, held, _ = booked.change
+        account.walk.add(Change(time_ms, (), swap, held))  # of its money the ledger tells
+        account.tally.add(booked)
+        self._costs.add(booked)
+
+    # parts of it
+
+    def _begin(self) -> _Track:
+        """With the money that the account started with, as if nobody else had traded."""
         book = Book(self._run.markets, self._valuation)
-        changes = []
-        for entry in self._records.entries:
-            change = Change(entry.time_ms, ((entry.currency, entry.amount),), flow=entry.kind in _FLOWS)
-            if change.flow and entry.time_ms <= start_ms:
-                book.apply(change)
-            elif entry.time_ms <= end_ms:
-                changes.append(change)
-        start, unvalued = book.value(start_ms), book.unvalued()
-        changes += [
-            Change(change.time_ms, (), change.swap, change.held)
-            for change in (booked.change for booked in self._holdings.booked)
-        ]
-        changes.sort(key=lambda change: change.time_ms)
-        curve = equity_curve(book, changes, self._valuation, self._span)
-        flows = sum((self._value_of(change) for change in changes if change.flow), Decimal(0))
-        part = Part(
-            curve,
-            start,
-            book.value(end_ms),
-            flows,
-            len(self._run.orders),
-            self._holdings.booked,
-            self._holdings.round_trips,
-        )
-        return part, unvalued | book.unvalued()
+        book.cash[self._run.currency] = self._start
+        return _Track(book, Walk(book, self._valuation, self._span))
 
-    def _value_of(self, change: Change) -> Decimal:
-        return sum(
-            (self._valuation.value(amount, code, change.time_ms) for code, amount in change.cash), Decimal(0)
-        )
+    def _fork(self, track: _Track) -> _Track:
+        shared = (self._valuation, self._valuation.prices, self._run.markets)  # they never change
+        return deepcopy(track, {id(each): each for each in shared})
 
     def _parts(
-        self, start: Decimal, orders: Mapping[_Key, int], key: Callable[[Booked | RoundTrip], _Key]
+        self, tracks: _Tracks[_Key], orders: Mapping[_Key, int], trips: list[RoundTrip]
     ) -> dict[_Key, Part]:
-        """Each with the money that the account started with, as if nobody else had traded."""
-        booked: dict[_Key, list[Booked]] = defaultdict(list)
-        round_trips: dict[_Key, list[RoundTrip]] = defaultdict(list)
-        for row in self._holdings.booked:
-            booked[key(row)].append(row)
-        for trip in self._holdings.round_trips:
-            round_trips[key(trip)].append(trip)
-        names: set[_Key] = set(orders) | set(booked)
+        of_key: dict[_Key, list[RoundTrip]] = defaultdict(list)
+        for trip in trips:
+            of_key[tracks.key(trip)].append(trip)
+        names: set[_Key] = set(orders) | set(tracks.by_key)
         return {
-            name: self._part(start, orders.get(name, 0), booked[name], round_trips[name])
+            name: self._part_of(tracks.by_key.get(name), orders.get(name, 0), of_key[name])
             for name in sorted(names)
         }
 
-    def _part(self, start: Decimal, orders: int, booked: list[Booked], round_trips: list[RoundTrip]) -> Part:
-        everything = len(booked) == len(self._holdings.booked)
-        if everything and self._all is not None:
-            return replace(self._all, orders=orders)
-        book = Book(self._run.markets, self._valuation)
-        book.cash[self._run.currency] = start
-        curve = equity_curve(book, [row.change for row in booked], self._valuation, self._span)
-        part = Part(curve, start, book.value(self._span[1]), Decimal(0), orders, booked, round_trips)
-        if everything:
-            self._all = part
-        return part
+    def _part_of(self, track: _Track | None, orders: int, trips: list[RoundTrip]) -> Part:
+        """A part; a track of several is taken to its end once, None stands for one of nothing."""
+        track = self._begin() if track is None else track
+        if track.curve is None:
+            track.curve = track.walk.finish()
+        end = track.book.value(self._span[1])
+        return Part(track.curve, self._start, end, ZERO, orders, track.tally, trips)
 
 
-def _strategy_of(item: Booked | RoundTrip) -> int:
-    return item.strategy_id
-
-
-def _symbol_of(item: Booked | RoundTrip) -> str:
-    return item.symbol
+def _change_of(entry: Entry) -> Change:
+    return Change(entry.time_ms, ((entry.currency, entry.amount),), flow=entry.kind in _FLOWS)

@@ -6,11 +6,13 @@ is there, so neither a peak nor a trough is missed that `Run.prices` shows; what
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
+from math import inf
 from typing import Final, NamedTuple
 
 from ccxt_driver.backtest.run import Prices
@@ -25,6 +27,10 @@ MOST_STEPS: Final = 5_000
 _NOISE: Final = 1e-10
 """Relative; sums of floats that ought to be equal differ by less."""
 _Term = tuple[float, Chain]
+
+
+def _floats() -> array[float]:
+    return array("d")
 
 
 def step_of(span_ms: int) -> int:
@@ -79,14 +85,14 @@ class Curve:
     """
 
     step_ms: int
-    times: list[int] = field(default_factory=list)
-    equity: list[float] = field(default_factory=list)
-    lowest: list[float] = field(default_factory=list)
-    highest: list[float] = field(default_factory=list)
-    index: list[float] = field(default_factory=list)
-    drawdown: list[float] = field(default_factory=list)
-    gross: list[float] = field(default_factory=list)
-    net: list[float] = field(default_factory=list)
+    times: array[int] = field(default_factory=lambda: array("q"))
+    equity: array[float] = field(default_factory=_floats)
+    lowest: array[float] = field(default_factory=_floats)
+    highest: array[float] = field(default_factory=_floats)
+    index: array[float] = field(default_factory=_floats)
+    drawdown: array[float] = field(default_factory=_floats)
+    gross: array[float] = field(default_factory=_floats)
+    net: array[float] = field(default_factory=_floats)
     deepest: Drawdown | None = None
     longest_ms: int = 0
     """From a peak until it was reached again, or to the end; the longest there was."""
@@ -122,14 +128,16 @@ class Book:
 
     def _amounts(self) -> Iterable[tuple[Decimal, Chain | None, str]]:
         """Amounts, the ways to the currency of the run, and what they are of."""
-        cash = self.cash.copy()
-        for symbol, qty in self._swaps.items():
-            market = self._markets[symbol]
-            chain = self._valuation.swap_chain(market)
-            if chain is not None:
-                cash[market.settle or market.quote] -= self._entries[symbol]
-            if qty:
-                yield qty, chain, symbol
+        cash = self.cash
+        if self._swaps:
+            cash = cash.copy()
+            for symbol, qty in self._swaps.items():
+                market = self._markets[symbol]
+                chain = self._valuation.swap_chain(market)
+                if chain is not None:
+                    cash[market.settle or market.quote] -= self._entries[symbol]
+                if qty:
+                    yield qty, chain, symbol
         for code, amount in cash.items():
             if amount:
                 yield amount, self._valuation.chain(code), code
@@ -167,103 +175,150 @@ class Book:
         """
         terms = []
         for symbol, qty in held.items():
-            if not qty:
-                continue
-            market = self._markets[symbol]
-            chain = self._valuation.swap_chain(market)
-            if market.settle is None:
-                chain = self._valuation.chain(market.base)
-            if chain is not None:
+            if qty and (chain := self._valuation.position_chain(self._markets[symbol])) is not None:
                 terms.append((float(qty), chain))
         return terms
 
 
-def equity_curve(book: Book, changes: Sequence[Change], valuation: Valuation, span: tuple[int, int]) -> Curve:
-    """Follow what a book is worth.
+class _LastPrices:
+    """The last prices of a moment that moves on, looked up anew only when there is another one."""
+
+    def __init__(self, valuation: Valuation) -> None:
+        self._prices = valuation.prices
+        self._known: dict[str, float] = {}
+        self._now = 0
+        self.next_ms: float = inf
+        """When the first of the prices that were asked for is another."""
+
+    def move_to(self, now: int) -> None:
+        """Go on to a later moment."""
+        self._now = now
+        if now >= self.next_ms:
+            self._known.clear()
+            self.next_ms = inf
+
+    def of(self, symbol: str) -> float:
+        """As `Valuation.price`."""
+        price = self._known.get(symbol)
+        if price is None:
+            times, values = self._prices[symbol]
+            following = bisect_right(times, self._now)
+            price = self._known[symbol] = values[max(0, following - 1)]
+            if following < len(times):
+                self.next_ms = min(self.next_ms, times[following])
+        return price
+
+    def sum_of(self, constant: float, terms: list[_Term]) -> float:
+        """As `_sum_terms`, of this moment alone."""
+        total = constant
+        for amount, chain in terms:
+            worth = amount
+            for symbol, inverse in chain:
+                worth = worth / self.of(symbol) if inverse else worth * self.of(symbol)
+            total += worth
+        return total
+
+
+class Walk:
+    """Follows what a book is worth.
 
     :param book: as it is at the start; afterwards as it is at the end
-    :param changes: ascending in time
     :param span: start and end, milliseconds since the Unix epoch
     """
-    with localcontext(EXACT):
-        return _Walk(book, valuation, span).run(changes)
 
-
-class _Walk:
     def __init__(self, book: Book, valuation: Valuation, span: tuple[int, int]) -> None:
         self._book = book
         self._valuation = valuation
+        self._prices = _LastPrices(valuation)
         self._start_ms, self._end_ms = span
         self._curve = Curve(step_of(self._end_ms - self._start_ms))
         self._now = self._start_ms
+        self._prices.move_to(self._now)
         self._factor = 1.0
         """From equity to the index."""
+        self._changing = False
+        """Whether the book has changed at this moment, and is not looked at yet."""
+        self._flow = 0.0
+        self._passed = 0.0, 0.0
+        """Lowest and highest equity on the way to this moment, before the book has changed."""
         self._look_at_book()
-        equity = self._value(self._terms, self._start_ms, self._constant)
-        self._peaks = _Peaks(self._start_ms, equity)
-        self._sample(equity, [equity])
+        self._equity = self._prices.sum_of(self._constant, self._terms)
+        self._peaks = _Peaks(self._start_ms, self._equity)
+        self._sample(self._equity, self._equity)
 
-    def run(self, changes: Sequence[Change]) -> Curve:
-        step, index = self._curve.step_ms, 0
-        while index < len(changes):
-            at_ms = max(changes[index].time_ms, self._start_ms)
-            self._pass_steps(at_ms, step)
-            values = self._pass(at_ms)
-            first = index
-            while index < len(changes) and changes[index].time_ms <= at_ms:
-                index += 1
-            self._change(changes[first:index], values)
-        self._pass_steps(self._end_ms, step)
+    def add(self, change: Change) -> None:
+        """Go on to a change, and book it; they come ascending in time."""
+        at_ms = change.time_ms
+        if not self._changing or at_ms > self._now:
+            at_ms = max(at_ms, self._start_ms)
+            self._change()
+            self._pass_steps(at_ms)
+            self._passed = self._pass(at_ms)
+            self._changing = True
+        self._book.apply(change)
+        if change.flow:
+            value = self._valuation.value
+            self._flow += float(sum(value(amount, code, self._now) for code, amount in change.cash))
+
+    def finish(self) -> Curve:
+        """Go on to the end; nothing can be added any more."""
+        self._change()
+        self._pass_steps(self._end_ms)
         if self._now < self._end_ms:
-            values = self._pass(self._end_ms)
-            self._sample(values[-1], values)
+            self._sample(*self._pass(self._end_ms))
         self._curve.deepest, self._curve.longest_ms = self._peaks.deepest, self._peaks.longest(self._now)
         return self._curve
 
-    def _pass_steps(self, until_ms: int, step: int) -> None:
+    def _pass_steps(self, until_ms: int) -> None:
         """Sample at each step before a moment."""
+        step = self._curve.step_ms
         for at_ms in range((self._now // step + 1) * step, until_ms, step):
-            values = self._pass(at_ms)
-            self._sample(values[-1], values)
+            self._sample(*self._pass(at_ms))
 
-    def _pass(self, until_ms: int) -> list[float]:
-        """Equity at every price up to a moment, and at the moment itself."""
-        times, columns = self._columns(until_ms)
+    def _pass(self, until_ms: int) -> tuple[float, float]:
+        """The lowest and the highest equity at all prices up to a moment, and at the moment itself."""
+        before = self._now
+        self._now = until_ms
+        if until_ms < self._prices.next_ms:  # no price has changed, and so has nothing else
+            self._prices.move_to(until_ms)
+            self._peaks.see_one(until_ms, self._equity * self._factor, self._factor)
+            return self._equity, self._equity
+        self._prices.move_to(until_ms)
+        times, columns = self._columns(before, until_ms)
         values = _sum_terms(self._constant, self._terms, columns, len(times))
         factor = self._factor
         self._peaks.see(times, values if factor == 1 else [value * factor for value in values], factor)
-        self._now = until_ms
-        return values
+        self._equity = self._prices.sum_of(self._constant, self._terms)  # which looks the new prices up
+        return min(values), max(values)
 
-    def _columns(self, until_ms: int) -> tuple[list[int], dict[str, list[float]]]:
+    def _columns(self, after_ms: int, until_ms: int) -> tuple[list[int], dict[str, list[float]]]:
         """The prices that matter: of each symbol at every time at which one of them had a price."""
         symbols, prices = self._symbols, self._valuation.prices
         if not symbols:
             return [until_ms], {}
-        found = {symbol: _window(prices[symbol], self._now, until_ms) for symbol in symbols}
+        found = {symbol: _window(prices[symbol], after_ms, until_ms) for symbol in symbols}
         first = found[symbols[0]][0]
         if all(times == first for times, _ in found.values()):
             return first, {symbol: values for symbol, (_, values) in found.items()}
         union = sorted(set().union(*(times for times, _ in found.values())))
         return union, {
-            symbol: _carried(union, times, values, self._valuation.price(symbol, self._now))
+            symbol: _carried(union, times, values, self._valuation.price(symbol, after_ms))
             for symbol, (times, values) in found.items()
         }
 
-    def _change(self, changes: Sequence[Change], values: list[float]) -> None:
-        before, now = values[-1], self._now
-        flow = 0.0
-        for change in changes:
-            self._book.apply(change)
-            if change.flow:
-                flow += float(sum(self._valuation.value(amount, code, now) for code, amount in change.cash))
+    def _change(self) -> None:
+        """Look at the book as the changes of this moment have left it."""
+        if not self._changing:
+            return
+        before, flow = self._equity, self._flow
+        self._changing, self._flow = False, 0.0
         self._look_at_book()
         if flow and before > 0 and before + flow > 0:
             self._factor *= before / (before + flow)
-        equity = self._value(self._terms, now, self._constant)
-        self._peaks.see([now], [equity * self._factor], self._factor)
-        values.append(equity)
-        self._sample(equity, values)
+        self._equity = equity = self._prices.sum_of(self._constant, self._terms)
+        self._peaks.see_one(self._now, equity * self._factor, self._factor)
+        lowest, highest = self._passed
+        self._sample(min(lowest, equity), max(highest, equity))
 
     def _look_at_book(self) -> None:
         book = self._book
@@ -271,24 +326,16 @@ class _Walk:
         self._gross, self._net = book.position_terms(book.gross), book.position_terms(book.net)
         self._symbols = list(dict.fromkeys(link.symbol for _, chain in self._terms for link in chain))
 
-    def _value(self, terms: list[_Term], at_ms: int, constant: float = 0.0) -> float:
-        if not terms:
-            return constant
-        columns = {
-            link.symbol: [self._valuation.price(link.symbol, at_ms)] for _, chain in terms for link in chain
-        }
-        return _sum_terms(constant, terms, columns, 1)[0]
-
-    def _sample(self, equity: float, values: list[float]) -> None:
-        curve = self._curve
+    def _sample(self, lowest: float, highest: float) -> None:
+        curve, prices = self._curve, self._prices
         curve.times.append(self._now)
-        curve.equity.append(equity)
-        curve.lowest.append(min(values))
-        curve.highest.append(max(values))
-        curve.index.append(equity * self._factor)
+        curve.equity.append(self._equity)
+        curve.lowest.append(lowest)
+        curve.highest.append(highest)
+        curve.index.append(self._equity * self._factor)
         curve.drawdown.append(self._peaks.take_deepest())
-        curve.gross.append(self._value(self._gross, self._now))
-        curve.net.append(self._value(self._net, self._now))
+        curve.gross.append(prices.sum_of(0.0, self._gross))
+        curve.net.append(prices.sum_of(0.0, self._net))
 
 
 def _window(prices: Prices, after_ms: int, until_ms: int) -> tuple[list[int], list[float]]:
@@ -349,10 +396,14 @@ class _Peaks:
             self._fall(lowest, times[values.index(lowest)], factor)
             return
         for time, value in zip(times, values, strict=True):
-            if value < self._peak - abs(self._peak) * _NOISE:
-                self._fall(value, time, factor)
-            else:
-                self._rise(value, time)
+            self.see_one(time, value, factor)
+
+    def see_one(self, time: int, value: float, factor: float) -> None:
+        """As `see`, of one value."""
+        if value < self._peak - abs(self._peak) * _NOISE:
+            self._fall(value, time, factor)
+        else:
+            self._rise(value, time)
 
     def take_deepest(self) -> float:
         """The deepest fall since this was asked last, as a share of its peak."""

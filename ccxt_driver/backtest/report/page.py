@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from itertools import accumulate
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +14,8 @@ from .analysis import Analysis
 from .document import Chart, numbers, page, table, time_chart
 from .failure import portable
 from .figures import FIGURES, written
-from .series import picked, thin
+from .marks import Mark, Marks, Row, level
+from .series import thin
 from .statistics import Statistics, Summary, exposure
 from .tables import file_name
 
@@ -29,22 +28,20 @@ _ENDED: Final = {
 }
 _BUY, _SELL, _PLAIN, _FALL = "#1e8449", "#c0392b", "#2c5f9e", "#b9770e"
 _MOST_GAPS: Final = 10
-_MOST_MARKS: Final = 3_000
-_LEVELS: Final = ("price", "trigger_price", "stop_price", "take_profit_price")
-_Row = Mapping[str, Any]
 
 
-def write_page(analysis: Analysis, summary: Summary, folder: Path) -> None:
+def write_page(analysis: Analysis, summary: Summary, marks: Marks, folder: Path) -> None:
     """Write `report.html`.
 
     :raises MissingPlotly: plotly is not installed; nothing was written
     """
-    (folder / PAGE).write_bytes(report_page(analysis, summary).encode())
+    (folder / PAGE).write_bytes(report_page(analysis, summary, marks).encode())
 
 
-def report_page(analysis: Analysis, summary: Summary) -> str:
+def report_page(analysis: Analysis, summary: Summary, marks: Marks) -> str:
     """The page of a run.
 
+    :param marks: which have seen its orders and deals
     :raises MissingPlotly: plotly is not installed
     """
     run = analysis.run
@@ -55,7 +52,7 @@ def report_page(analysis: Analysis, summary: Summary) -> str:
         _section("Positions by strategy", _positions(analysis)),
         _section("Exposure", _exposure(analysis)),
         _section("Fees and funding", _costs(analysis)),
-        *_markets(analysis),
+        *_markets(analysis, marks),
     ]
     body = "\n".join(
         (
@@ -235,47 +232,46 @@ def _exposure(analysis: Analysis) -> list[Chart]:
 
 
 def _costs(analysis: Analysis) -> list[Chart]:
-    start_ms, booked = analysis.run.start_ms, analysis.account.booked
-    times = [start_ms, *(row.change.time_ms for row in booked)]
-    fees = [*accumulate((float(row.fee_value) for row in booked), initial=0.0)]
-    data = [_steps("fees paid", times, fees)]
-    if any(row.funding for row in booked):
-        paid = [*accumulate((-float(row.funding) for row in booked), initial=0.0)]
-        data.append(_steps("funding paid", times, paid))
+    costs = analysis.costs
+    data = [_steps("fees paid", costs.times, costs.fees)]
+    if costs.funded:
+        data.append(_steps("funding paid", costs.times, costs.funding))
     return [time_chart("costs", data, analysis.run.currency)]
 
 
 # ------------------------------------------------------------------ orders and deals on price
 
 
-def _markets(analysis: Analysis) -> list[tuple[str, Sequence[Chart]]]:
+def _markets(analysis: Analysis, marks: Marks) -> list[tuple[str, Sequence[Chart]]]:
     """A chart for each symbol that there were orders on."""
     run = analysis.run
     return [
-        _market(run, symbol, f"price-{number}")
+        _market(run, symbol, f"price-{number}", marks)
         for number, symbol in enumerate(analysis.symbols)
         if symbol in run.prices and len(run.prices[symbol].times)
     ]
 
 
-def _market(run: Run, symbol: str, name: str) -> tuple[str, Sequence[Chart]]:
-    prices = run.prices[symbol]
-    drawn_orders, orders = _pick(
-        run.orders, lambda row: row["symbol"] == symbol and _waits(row), "created_at", _level
-    )
+def _market(run: Run, symbol: str, name: str, marks: Marks) -> tuple[str, Sequence[Chart]]:
+    prices, waiting = run.prices[symbol], marks.orders[symbol]
     data = [_line("price", *thin(prices.times, prices.values), "#8795a5")]
+    drawn_orders = waiting.drawn(run.orders)
     if drawn_orders:
         data.append(_resting(drawn_orders, run.end_ms))
     deals = drawn_deals = 0
-    for side, colour, mark in (("buy", _BUY, "triangle-up"), ("sell", _SELL, "triangle-down")):
-        marked, count = _pick(run.deals, _on(symbol, side), "executed_at", _price)
-        drawn_deals += len(marked)
-        deals += count
-        if marked:
-            data.append(_deals(side, marked, colour, mark, run.path_deals))
+    for side, colour, shape in (("buy", _BUY, "triangle-up"), ("sell", _SELL, "triangle-down")):
+        places = marks.deals[symbol, side]
+        drawn = places.drawn(run.deals)
+        drawn_deals += len(drawn)
+        deals += len(places)
+        if drawn:
+            data.append(_deals(side, drawn, colour, shape, run.path_deals))
     notes = [
         f"{drawn:,} of {count:,} {what} are drawn."
-        for what, drawn, count in (("orders", len(drawn_orders), orders), ("deals", drawn_deals, deals))
+        for what, drawn, count in (
+            ("orders", len(drawn_orders), len(waiting)),
+            ("deals", drawn_deals, deals),
+        )
         if drawn < count
     ]
     return _section(symbol, [time_chart(name, data, _unit(run, symbol))], " ".join(notes))
@@ -285,39 +281,7 @@ def _unit(run: Run, symbol: str) -> str:
     return run.markets[symbol].quote if symbol in run.markets else ""
 
 
-def _waits(row: _Row) -> bool:
-    """Whether an order names a price; a market order does not."""
-    return any(row.get(name) is not None for name in _LEVELS)
-
-
-def _on(symbol: str, side: str) -> Callable[[_Row], bool]:
-    """Whether a deal is of a symbol and a side."""
-    return lambda row: row["symbol"] == symbol and row["side"] == side
-
-
-def _price(row: _Row) -> float:
-    return float(row["price"])
-
-
-def _level(row: _Row) -> float:
-    """The price that an order waits for."""
-    return float(next(row[name] for name in _LEVELS if row.get(name) is not None))
-
-
-def _pick(
-    rows: Sequence[_Row], wanted: Callable[[_Row], bool], time: str, value: Callable[[_Row], float]
-) -> tuple[list[tuple[int, _Row]], int]:
-    """The rows to draw, each with its time, and how many there are of those that are wanted.
-
-    No more than the rows that are drawn are kept: there may be very many others.
-    """
-    timed = [(parse_time(row[time]), index, value(row)) for index, row in enumerate(rows) if wanted(row)]
-    timed.sort(key=itemgetter(0))
-    chosen = picked([at_ms for at_ms, _, _ in timed], [each for _, _, each in timed], _MOST_MARKS)
-    return [(timed[index][0], rows[timed[index][1]]) for index in chosen], len(timed)
-
-
-def _resting(orders: Sequence[tuple[int, _Row]], end_ms: int) -> dict[str, Any]:
+def _resting(orders: Sequence[Mark], end_ms: int) -> dict[str, Any]:
     """Each order as a line at its price, for as long as it was open."""
     times: list[int | None] = []
     levels: list[float | None] = []
@@ -325,7 +289,7 @@ def _resting(orders: Sequence[tuple[int, _Row]], end_ms: int) -> dict[str, Any]:
     for start_ms, row in orders:
         closed = row.get("closed_at")
         times += [start_ms, end_ms if closed is None else parse_time(closed), None]
-        levels += [_level(row), _level(row), None]
+        levels += [level(row), level(row), None]
         text = escape(f"order {row['id']}: {row['side']} {row['qty']}, {row['order_type']}, {row['status']}")
         texts += [text, text, None]
     return {
@@ -341,23 +305,23 @@ def _resting(orders: Sequence[tuple[int, _Row]], end_ms: int) -> dict[str, Any]:
 
 
 def _deals(
-    side: str, deals: Sequence[tuple[int, _Row]], colour: str, mark: str, path_deals: frozenset[int]
+    side: str, deals: Sequence[Mark], colour: str, shape: str, path_deals: frozenset[int]
 ) -> dict[str, Any]:
     """Each deal as a mark at its price; an open one where it depended on the path inside a candle."""
-    marks = [f"{mark}-open" if row["id"] in path_deals else mark for _, row in deals]
+    shapes = [f"{shape}-open" if row["id"] in path_deals else shape for _, row in deals]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": side,
         "hoverinfo": "text+x+y",
         "x": [at_ms for at_ms, _ in deals],
-        "y": numbers(_price(row) for _, row in deals),
+        "y": numbers(float(row["price"]) for _, row in deals),
         "text": [escape(_deal_text(row)) for _, row in deals],
-        "marker": {"symbol": marks if path_deals else mark, "size": 9, "color": colour},
+        "marker": {"symbol": shapes if path_deals else shape, "size": 9, "color": colour},
     }
 
 
-def _deal_text(row: _Row) -> str:
+def _deal_text(row: Row) -> str:
     said = [f"deal {row['id']}: {row['side']} {row['qty']}"]
     said += [f"{name} {row[name]}" for name in ("pnl", "strategy_id", "reason", "comment") if row.get(name)]
     return ", ".join(said)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 from ccxt_driver.backtest.run import Run
 from ccxt_driver.contract.commands import Side
@@ -14,6 +14,9 @@ from ccxt_driver.contract.values import parse_decimal, parse_time
 from ccxt_driver.oms.market.listing import Market
 
 ZERO = Decimal(0)
+BESIDE: Final = (LedgerKind.FUNDING, LedgerKind.LIQUIDATION)
+"""What a position pays or receives beside its deals."""
+_KINDS: Final = {kind.value: kind for kind in LedgerKind}
 
 
 class Deal(NamedTuple):
@@ -59,34 +62,74 @@ class Position(NamedTuple):
     merged: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Records:
-    """The rows of a run.
+    """The rows of a run, read one after another: there may be very many.
 
-    :param deals: ascending in time
-    :param entries: ascending in time
-    :param positions: by id
-    :param heirs: by the id of a position that was merged, the one that has its deals now
+    :param run: its deals and its ledger ascend in time
+    :raises ValueError: a position that is not one of the contract's
     """
 
-    deals: list[Deal]
-    entries: list[Entry]
-    positions: dict[int, Position]
-    heirs: dict[int, int]
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        shared: dict[Position, Position] = {}
+        self.positions: dict[int, Position] = {}
+        """By id; equal ones are one object."""
+        for row in run.positions:
+            position = _position(row)
+            self.positions[row["id"]] = shared.setdefault(position, position)
 
+    def deals(self, seen: Callable[[Mapping[str, Any], Deal], None] | None = None) -> Iterator[Deal]:
+        """The deals, ascending in time.
 
-def read_records(run: Run) -> Records:
-    """Read the rows of a run.
+        :param seen: is told of each, with its row
+        :raises ValueError: a row that is not one of the contract's, of a symbol that is not in the markets,
+            or of a time before the one before
+        """
+        before = 0
+        for row in self._run.deals:
+            deal = _deal(row, self._run.markets)
+            if deal.time_ms < before:
+                raise ValueError(f"deals: deal {deal.id} is of a time before the one before it")
+            before = deal.time_ms
+            if seen is not None:
+                seen(row, deal)
+            yield deal
 
-    :raises ValueError: a row that is not one of the contract's, or of a symbol that is not in the markets
-    """
-    positions = dict(map(_position, run.positions))
-    return Records(
-        sorted((_deal(row, run.markets) for row in run.deals), key=lambda deal: (deal.time_ms, deal.id)),
-        sorted(map(_entry, run.ledger), key=lambda entry: entry.time_ms),
-        positions,
-        _heirs(run.deals, positions),
-    )
+    def entries(self) -> Iterator[Entry]:
+        """The changes of balances, ascending in time.
+
+        :raises ValueError: a row that is not one of the contract's, or of a time before the one before
+        """
+        before = 0
+        for row in self._run.ledger:
+            entry = _entry(row)
+            if entry.time_ms < before:
+                raise ValueError(f"ledger: row {row['id']} is of a time before the one before it")
+            before = entry.time_ms
+            yield entry
+
+    @cached_property
+    def heirs(self) -> dict[int, int]:
+        """By the id of a position that was merged, the one that has its deals now."""
+        if not any(position.merged for position in self.positions.values()):
+            return {}
+        return _heirs(self._run.deals, self.positions)
+
+    @cached_property
+    def position_of(self) -> dict[int, int]:
+        """By the id of a deal, its position."""
+        return {row["id"]: row.get("position_id") or 0 for row in self._run.deals}
+
+    def last_ms(self) -> int:
+        """The last time of a deal, or of what a position paid or received; 0 of none."""
+        found = parse_time(self._run.deals[-1]["executed_at"]) if self._run.deals else 0
+        for row in reversed(self._run.ledger):
+            at_ms = parse_time(row["created_at"])
+            if at_ms <= max(found, self._run.end_ms):
+                break
+            if row["kind"] in BESIDE:
+                return at_ms
+        return found
 
 
 def _deal(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Deal:
@@ -110,18 +153,19 @@ def _deal(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Deal:
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
+    kind = row["kind"]
     return Entry(
         parse_time(row["created_at"]),
         row["currency"],
         parse_decimal(row["amount"]),
-        LedgerKind(row["kind"]),
+        _KINDS.get(kind) or LedgerKind(kind),  # which says what is wrong with another
         row.get("reference_id") or 0,
     )
 
 
-def _position(row: Mapping[str, Any]) -> tuple[int, Position]:
+def _position(row: Mapping[str, Any]) -> Position:
     merged = row["state"] == PositionState.MERGED
-    return row["id"], Position(row["symbol"], row.get("strategy_id") or 0, merged)
+    return Position(row["symbol"], row.get("strategy_id") or 0, merged)
 
 
 def _heirs(deals: Iterable[Mapping[str, Any]], positions: Mapping[int, Position]) -> dict[int, int]:

@@ -8,14 +8,16 @@ what is left goes on into the next one at its cost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from ccxt_driver.contract.rows import LedgerKind
 
 from .equity import Change
-from .records import ZERO, Deal, Entry, Records
-from .valuation import EXACT, Valuation
+from .records import BESIDE, ZERO, Deal, Entry, Records
+from .valuation import Valuation
 
 
 @dataclass(slots=True)
@@ -52,11 +54,11 @@ class RoundTrip:
         return ZERO if self.closed_ms is not None else self.qty
 
 
-@dataclass(slots=True)
-class Booked:
-    """What one row did to one symbol of one strategy.
+class Booked(NamedTuple):
+    """What one row did to one symbol of one strategy; values are in the currency of the run.
 
     :param deal: the row, None of funding and the like
+    :param cost_value: quantity times price
     """
 
     symbol: str
@@ -64,55 +66,59 @@ class Booked:
     change: Change
     deal: Deal | None = None
     fee_value: Decimal = ZERO
-    """In the currency of the run."""
     cost_value: Decimal = ZERO
-    """Quantity times price, in the currency of the run."""
     funding: Decimal = ZERO
-    """In the currency of the run."""
 
 
-@dataclass(slots=True)
 class Holdings:
-    """All round trips of a run, open ones too, and what each row did.
+    """Follows the deals and the ledger of a run; in the context `EXACT`.
 
-    :param round_trips: by when they began
-    :param booked: ascending in time
+    :param seen: is told of each row of a deal
     """
 
-    round_trips: list[RoundTrip] = field(default_factory=list)
-    booked: list[Booked] = field(default_factory=list)
-
-
-def follow(records: Records, valuation: Valuation) -> Holdings:
-    """Follow the deals and the ledger of a run."""
-    with localcontext(EXACT):
-        return _Follower(records, valuation).run()
-
-
-class _Follower:
-    def __init__(self, records: Records, valuation: Valuation) -> None:
+    def __init__(
+        self,
+        records: Records,
+        valuation: Valuation,
+        seen: Callable[[Mapping[str, Any], Deal], None] | None = None,
+    ) -> None:
         self._records = records
         self._valuation = valuation
-        self._made = Holdings()
+        self._seen = seen
+        self.round_trips: list[RoundTrip] = []
+        """All up to now, open ones too, by when they began."""
         self._swaps: dict[int, RoundTrip] = {}
         self._coins: dict[tuple[str, int], RoundTrip] = {}
 
-    def run(self) -> Holdings:
-        for deal in self._records.deals:
-            self._made.booked.append(self._swap(deal) if deal.market.settle else self._spot(deal))
-        position_of = {deal.id: deal.position_id for deal in self._records.deals}
-        for entry in self._records.entries:
-            if entry.kind is LedgerKind.FUNDING:
-                self._beside(entry, entry.reference_id)
-            elif entry.kind is LedgerKind.LIQUIDATION:
-                self._beside(entry, position_of.get(entry.reference_id, 0))
-        self._made.booked.sort(key=lambda booked: booked.change.time_ms)
-        self._made.round_trips.sort(key=lambda trip: trip.opened_ms)
-        return self._made
+    def follow(self, entries: Iterable[Entry]) -> Iterator[Booked | Entry]:
+        """What each row did, ascending in time; entries are given on.
+
+        :param entries: of the ledger, ascending in time
+        """
+        waiting = iter(entries)
+        entry = next(waiting, None)
+        for deal in self._records.deals(self._seen):
+            while entry is not None and entry.time_ms < deal.time_ms:
+                yield from self._given(entry)
+                entry = next(waiting, None)
+            yield self._swap(deal) if deal.market.settle else self._spot(deal)
+        while entry is not None:
+            yield from self._given(entry)
+            entry = next(waiting, None)
+
+    def _given(self, entry: Entry) -> Iterator[Booked | Entry]:
+        yield entry
+        if entry.kind in BESIDE:
+            position_id = entry.reference_id
+            if entry.kind is LedgerKind.LIQUIDATION:
+                position_id = self._records.position_of.get(position_id, 0)
+            booked = self._beside(entry, position_id)
+            if booked is not None:
+                yield booked
 
     def _begin(self, deal: Deal, strategy_id: int) -> RoundTrip:
         trip = RoundTrip(deal.market.symbol, strategy_id, deal.time_ms)
-        self._made.round_trips.append(trip)
+        self.round_trips.append(trip)
         return trip
 
     def _in_currency(self, amount: Decimal, deal: Deal) -> Decimal:
@@ -209,19 +215,19 @@ class _Follower:
         cost = self._in_currency(abs(deal.qty * deal.price), deal)
         return Booked(deal.market.symbol, strategy_id, change, deal, fee, cost)
 
-    def _beside(self, entry: Entry, position_id: int) -> None:
-        """Book what a position paid or received beside its deals."""
+    def _beside(self, entry: Entry, position_id: int) -> Booked | None:
+        """What a position paid or received beside its deals."""
         trip = self._swaps.get(self._records.heirs.get(position_id, position_id))
         owner = trip or self._records.positions.get(position_id)
         if owner is None:
-            return
+            return None
         value = self._valuation.value(entry.amount, entry.currency, entry.time_ms)
         funding = value if entry.kind is LedgerKind.FUNDING else ZERO
         if trip is not None:
             trip.funding += funding
             trip.insurance += value - funding
         change = Change(entry.time_ms, ((entry.currency, entry.amount),), None, None)
-        self._made.booked.append(Booked(owner.symbol, owner.strategy_id, change, funding=funding))
+        return Booked(owner.symbol, owner.strategy_id, change, funding=funding)
 
 
 def _held(symbol: str, before: Decimal, after: Decimal) -> tuple[str, Decimal, Decimal]:

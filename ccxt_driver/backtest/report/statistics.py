@@ -7,7 +7,6 @@ divided by nothing, is None.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -123,13 +122,12 @@ class Summary:
 
 def summarise(analysis: Analysis) -> Summary:
     """The numbers of a run that was taken apart."""
-    path_deals = sum(row["id"] in analysis.run.path_deals for row in analysis.run.deals)
     with localcontext(EXACT):
         return Summary(
             _statistics(analysis.account),
             {name: _statistics(part) for name, part in analysis.strategies.items()},
             {name: _statistics(part) for name, part in analysis.symbols.items()},
-            path_deals,
+            analysis.path_deals,
             analysis.unvalued,
         )
 
@@ -142,12 +140,7 @@ def _statistics(part: Part) -> Statistics:
     drawdown = 0.0 if deepest is None else deepest.share
     ended = [trip.net for trip in part.round_trips if trip.closed_ms is not None]
     wins, losses = [net for net in ended if net > 0], [net for net in ended if net < 0]
-    deals = [row.deal for row in part.booked if row.deal is not None]
-    fees: dict[str, Decimal] = defaultdict(Decimal)
-    for deal in deals:
-        if deal.fee:
-            fees[deal.fee_currency] += deal.fee
-    turnover = sum((row.cost_value for row in part.booked), ZERO)
+    tally, exposed = part.tally, exposure(curve)
     usual = _mean_over_time(curve, curve.equity)
     under_way = 0
     if deepest is not None:
@@ -177,16 +170,16 @@ def _statistics(part: Part) -> Statistics:
         best=max(ended, default=None),
         worst=min(ended, default=None),
         orders=part.orders,
-        deals=len(deals),
-        maker_share=_ratio(sum(deal.maker for deal in deals), len(deals)),
-        fees=sum((row.fee_value for row in part.booked), ZERO),
-        fees_by_currency=dict(sorted(fees.items())),
-        funding=sum((row.funding for row in part.booked), ZERO),
-        turnover=turnover,
-        turnover_ratio=_ratio(float(turnover), usual),
+        deals=tally.deals,
+        maker_share=_ratio(tally.makers, tally.deals),
+        fees=tally.fees,
+        fees_by_currency=dict(sorted(tally.paid.items())),
+        funding=tally.funding,
+        turnover=tally.turnover,
+        turnover_ratio=_ratio(float(tally.turnover), usual),
         time_in_market=_mean_over_time(curve, [1.0 if gross else 0.0 for gross in curve.gross]),
-        mean_exposure=_mean_over_time(curve, exposure(curve)),
-        max_exposure=max(exposure(curve)),
+        mean_exposure=_mean_over_time(curve, exposed),
+        max_exposure=max(exposed),
         daily_returns=len(returns),
     )
 

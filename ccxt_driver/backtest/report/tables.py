@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal, localcontext
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Final
+from typing import Any, Final, Self, TextIO
 
 from ccxt_driver.backtest.run import Run
-from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal, parse_time
+from ccxt_driver.contract.values import format_decimal, format_time, parse_time
 from ccxt_driver.oms.market.tape import FileReport
 
 from .equity import Curve
 from .failure import what_failed
+from .records import Deal
 from .statistics import Summary
 from .valuation import EXACT
 
@@ -26,27 +27,89 @@ SUMMARY: Final = "summary.json"
 DIGITS: Final = 12
 """Significant digits of a float that is written."""
 Row = Mapping[str, Any]
-_Columns = dict[str, Callable[[Row], Any]]
+_SEVEN: Final = ",".join([f"%.{DIGITS}g"] * 7)
 _PLACES: Final = Decimal("0.00000001")
+_TRADE_COLUMNS: Final = (
+    *("time", "time_ms", "id", "order_id", "position_id", "symbol", "side", "qty", "price", "cost"),
+    *("fee", "fee_currency", "pnl", "maker", "strategy", "reason", "comment", "path"),
+)
+_ORDER_COLUMNS: Final = (
+    *("time", "time_ms", "id", "client_order_id", "position_id", "symbol", "side", "type", "time_in_force"),
+    *("qty", "price", "trigger_price", "stop_price", "take_profit_price", "stop_loss", "stop_gain"),
+    *("post_only", "reduce_only", "status", "filled_qty", "avg_fill_price", "fee", "fee_currency"),
+    *("closed_at", "strategy", "reason", "reject_reason", "comment"),
+)
 EQUITY_COLUMNS: Final = (
     *("time", "time_ms", "equity", "lowest", "highest", "index", "drawdown"),
     *("positions_gross", "positions_net"),
 )
 
 
-def write_trades(run: Run, folder: Path) -> None:
-    """Write `trades.csv`, one row a deal; decimals as the OMS has them."""
-    _write_rows(folder / TRADES, _trade_columns(run.path_deals), run.deals)
+class TradesFile:
+    """`trades.csv`, one row a deal; decimals as the OMS has them. For a `with` block.
+
+    :param path_deals: ids of deals that depended on how a candle was assumed to move
+    """
+
+    def __init__(self, folder: Path, path_deals: frozenset[int]) -> None:
+        self._path_deals = path_deals
+        self._file = _open(folder / TRADES)
+        self._write = _writer(self._file, _TRADE_COLUMNS)
+
+    def see_deal(self, row: Row, deal: Deal) -> None:
+        """Write the next row."""
+        get, at_ms = row.get, deal.time_ms
+        self._write(
+            (
+                *(format_time(at_ms), at_ms),
+                *(deal.id, get("order_id"), get("position_id"), get("symbol"), get("side")),
+                *(get("qty"), get("price"), format_decimal(abs(EXACT.multiply(deal.qty, deal.price)))),
+                *(get("fee"), get("fee_currency"), get("pnl"), _yes(get("maker")), get("strategy_id")),
+                *(get("reason"), get("comment"), _yes(deal.id in self._path_deals)),
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
-def write_orders(run: Run, folder: Path) -> None:
-    """Write `orders.csv`, one row an order; decimals as the OMS has them."""
-    _write_rows(folder / ORDERS, _order_columns(), run.orders)
+class OrdersFile:
+    """`orders.csv`, one row an order; decimals as the OMS has them. For a `with` block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = _open(folder / ORDERS)
+        self._write = _writer(self._file, _ORDER_COLUMNS)
+
+    def see_order(self, row: Row) -> None:
+        """Write the next row."""
+        get, at_ms = row.get, parse_time(row["created_at"])
+        self._write(
+            (
+                *(format_time(at_ms), at_ms),
+                *(get("id"), get("client_order_id"), get("position_id"), get("symbol"), get("side")),
+                *(row["order_type"], get("time_in_force"), get("qty"), get("price"), get("trigger_price")),
+                *(get("stop_price"), get("take_profit_price"), get("stop_loss"), get("stop_gain")),
+                *(_yes(get("post_only")), _yes(get("reduce_only")), get("status"), get("filled_qty")),
+                *(get("avg_fill_price"), get("fee"), get("fee_currency"), get("closed_at")),
+                *(get("strategy_id"), get("reason"), get("reject_reason"), get("comment")),
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def write_equity(curve: Curve, folder: Path) -> None:
     """Write `equity.csv`, one row a sample; see `Curve`."""
-    _write_csv(folder / EQUITY, EQUITY_COLUMNS, _samples(curve))
+    with _open(folder / EQUITY) as file:
+        file.write(f"{','.join(EQUITY_COLUMNS)}\n")
+        file.writelines(_samples(curve))
 
 
 def write_summary(run: Run, summary: Summary, curve: Curve, folder: Path) -> None:
@@ -115,67 +178,31 @@ def _number(value: float) -> str:
     return text.removesuffix(".0")
 
 
-def _trade_columns(path_deals: frozenset[int]) -> _Columns:
-    return {
-        **_time("executed_at"),
-        **_same("id", "order_id", "position_id", "symbol", "side", "qty", "price"),
-        "cost": _cost,
-        **_same("fee", "fee_currency", "pnl"),
-        "maker": lambda row: _yes(row.get("maker")),
-        "strategy": lambda row: row.get("strategy_id"),
-        **_same("reason", "comment"),
-        "path": lambda row: _yes(row["id"] in path_deals),
-    }
-
-
-def _order_columns() -> _Columns:
-    return {
-        **_time("created_at"),
-        **_same("id", "client_order_id", "position_id", "symbol", "side"),
-        "type": lambda row: row["order_type"],
-        **_same("time_in_force", "qty", "price", "trigger_price", "stop_price", "take_profit_price"),
-        **_same("stop_loss", "stop_gain"),
-        "post_only": lambda row: _yes(row.get("post_only")),
-        "reduce_only": lambda row: _yes(row.get("reduce_only")),
-        **_same("status", "filled_qty", "avg_fill_price", "fee", "fee_currency", "closed_at"),
-        "strategy": lambda row: row.get("strategy_id"),
-        **_same("reason", "reject_reason", "comment"),
-    }
-
-
-def _same(*names: str) -> _Columns:
-    """Columns that are named as in the row."""
-    return {name: lambda row, name=name: row.get(name) for name in names}  # type: ignore[misc]
-
-
-def _time(name: str) -> _Columns:
-    return {
-        "time": lambda row: format_time(parse_time(row[name])),
-        "time_ms": lambda row: parse_time(row[name]),
-    }
-
-
-def _cost(row: Row) -> str:
-    return format_decimal(EXACT.multiply(parse_decimal(row["qty"]), parse_decimal(row["price"])))
-
-
 def _yes(value: object) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
-def _write_rows(path: Path, columns: _Columns, rows: Iterable[Row]) -> None:
-    _write_csv(path, [*columns], ([make(row) for make in columns.values()] for row in rows))
-
-
-def _samples(curve: Curve) -> Iterator[list[Any]]:
+def _samples(curve: Curve) -> Iterator[str]:
+    """The rows of `equity.csv`."""
     columns = (curve.equity, curve.lowest, curve.highest, curve.index)
     shares = (curve.drawdown, curve.gross, curve.net)
     for time_ms, *values in zip(curve.times, *columns, *shares, strict=True):
-        yield [format_time(time_ms), time_ms, *map(_number, values)]
+        yield f"{format_time(time_ms)},{time_ms},{_numbers(values)}\n"
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+def _numbers(values: Sequence[float]) -> str:
+    """Values to 12 significant digits, between commas."""
+    text = _SEVEN % (*values,)
+    # Of a number without an exponent these are the very digits that Python writes for the short one.
+    return ",".join(map(_number, values)) if "e" in text or "-0," in f"{text}," else text
+
+
+def _open(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="")
+
+
+def _writer(file: TextIO, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
+    """What writes a row."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    return writer.writerow

@@ -43,6 +43,7 @@ class Valuation:
         self.prices = {symbol: each for symbol, each in prices.items() if len(each.times)}
         priced = [markets[symbol] for symbol in sorted(self.prices) if symbol in markets]
         self._chains = _chains(priced, currency)
+        self._swap_chains: dict[str, Chain | None] = {}
 
     def chain(self, code: str) -> Chain | None:
         """The way from a currency to that of the run; None where there is none."""
@@ -50,10 +51,15 @@ class Valuation:
 
     def swap_chain(self, market: Market) -> Chain | None:
         """The way from a unit of a swap to the currency of the run; None where there is none."""
-        settle = self.chain(market.settle or market.quote)
-        if settle is None or market.symbol not in self.prices:
-            return None
-        return (Link(market.symbol, False), *settle)
+        if market.symbol not in self._swap_chains:
+            settle = self.chain(market.settle or market.quote)
+            way = None if settle is None or market.symbol not in self.prices else settle
+            self._swap_chains[market.symbol] = None if way is None else (Link(market.symbol, False), *way)
+        return self._swap_chains[market.symbol]
+
+    def position_chain(self, market: Market) -> Chain | None:
+        """The way from a base unit of a position to the currency of the run; None where there is none."""
+        return self.chain(market.base) if market.settle is None else self.swap_chain(market)
 
     def price(self, symbol: str, at_ms: int) -> float:
         """The last price by a moment, in quote units."""

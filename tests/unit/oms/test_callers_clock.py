@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import EmbeddedOms, Event, order_rows
+from ccxt_driver.oms import EmbeddedOms, Event, account_rows
 from ccxt_driver.oms.clock import ManualClock
 from ccxt_driver.oms.market.files import FileFeed
 
 T = 1_700_006_400_000
 MINUTE = 60_000
-SYMBOL = "BTC/USDT"
+SYMBOL, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 CANDLES = [(100, 110, 90, 105), (105, 108, 80, 100), (100, 101, 99, 100), (100, 130, 95, 120)]
 
 
@@ -130,9 +130,8 @@ def test_the_history_of_an_account_is_all_of_it(desk: Any) -> None:
         desk.oms.history_of(9)
 
 
-def test_many_orders_are_read_in_parts(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_rows, "_IDS_AT_ONCE", 2)
-    monkeypatch.setattr(order_rows, "_ROWS_AT_ONCE", 3)
+def test_many_rows_are_read_in_parts(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_rows, "_ROWS_AT_ONCE", 3)
     for _ in range(5):
         desk.run("send_order", symbol=SYMBOL, side="buy", order_type="limit", qty="1", price="50")
         desk.run("send_order", account=2, symbol=SYMBOL, side="buy", order_type="limit", qty="1", price="50")
@@ -143,12 +142,25 @@ def test_many_orders_are_read_in_parts(desk: Any, monkeypatch: pytest.MonkeyPatc
     assert [row["status"] for row in orders][:2] == ["SUBMITTED", "CANCELED"]
 
 
+def test_rows_of_each_kind_are_as_they_are_when_they_are_looked_at(desk: Any) -> None:
+    for side in ("buy", "sell"):
+        desk.run("send_order", symbol=SWAP, side=side, order_type="market", qty="1")
+        history = desk.oms.history_of(1)
+        if side == "buy":
+            positions = history.positions
+            assert positions[0]["state"] == "open"
+    assert [row["state"] for row in positions] == ["closed"]
+    assert [row["side"] for row in history.deals] == ["buy", "sell"]
+    assert [row["id"] for row in history.ledger] == sorted(row["id"] for row in history.ledger)
+    assert history.ledger[-1] == [*history.ledger][-1]
+
+
 def test_margin_is_told_of_accounts_that_hold_swaps(desk: Any) -> None:
     assert not desk.oms.has_margin(1)
-    desk.run("send_order", symbol="BTC/USDT:USDT", side="buy", order_type="market", qty="1")
+    desk.run("send_order", symbol=SWAP, side="buy", order_type="market", qty="1")
     assert desk.oms.has_margin(1)
     assert not desk.oms.has_margin(2)
-    desk.run("send_order", symbol="BTC/USDT:USDT", side="sell", order_type="market", qty="1")
+    desk.run("send_order", symbol=SWAP, side="sell", order_type="market", qty="1")
     assert not desk.oms.has_margin(1)
 
 

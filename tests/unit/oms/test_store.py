@@ -253,6 +253,24 @@ def test_by_id_keeps_the_order_asked_and_skips_the_unknown(store: Store) -> None
     assert [row.id for row in store.orders_by_id([4, 99, 1])] == [4, 1]
 
 
+def test_all_ids_of_an_account_are_listed_and_lead_to_the_rows(store: Store) -> None:
+    entries = [
+        LedgerEntry(
+            number, 2 if number == 2 else 1, "USDT", Decimal(1), Decimal(1), LedgerKind.DEAL, 9 - number
+        )
+        for number in range(1, 5)
+    ]
+    store.commit(Changes(orders={3: order(3), 5: order(5, account_id=2)}, deals=[deal(8, 3)], ledger=entries))
+    assert [[*store.ids(kind, 1)] for kind in ("orders", "deals", "positions", "ledger")] == [
+        [3],
+        [8],
+        [],
+        [1, 3, 4],
+    ]
+    assert store.ledger_by_id([4, 99, 1]) == [entries[3], entries[0]]
+    assert [*store.ids("orders", 7)] == []
+
+
 def test_a_client_order_id_is_claimed_once_and_a_refused_commit_writes_nothing(store: Store) -> None:
     store.commit(Changes(claims=[Claim(1, "a", 1, 1, "f", 0)]))
     store.commit(Changes(claims=[Claim(2, "a", 2, 2, "f", 0)]))

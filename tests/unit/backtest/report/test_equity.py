@@ -36,7 +36,7 @@ def test_coins_and_swaps_at_last_prices() -> None:
     # 1000 + 1 coin; 780 - 1 + 3 coins; less 2 more and 3 sold at 80
     assert samples(part) == {0: 1100, 1: 779 + 330, 2: 777 + 270, 3: 777 + 360 - 60, 4: 777 + 360 - 60}
     assert (part.start, part.end) == (1100, 1077)
-    assert part.curve.gross == [0, 220, 180 + 240, 240 + 300, 540]
+    assert [*part.curve.gross] == [0, 220, 180 + 240, 240 + 300, 540]
     assert part.curve.net == [0, 220, 180 - 240, 240 - 300, -60]
 
 
@@ -115,7 +115,7 @@ def test_two_symbols_whose_prices_come_at_other_times() -> None:
 
     curve = analyse(hand.run(prices=prices)).account.curve
 
-    assert curve.equity[:4] == [110, 110, 105, 105]
+    assert [*curve.equity[:4]] == [110, 110, 105, 105]
     assert (curve.lowest[2], curve.highest[2]) == (70, 120)  # never 60, which no moment had
 
 
@@ -125,7 +125,7 @@ def test_before_its_first_price_a_coin_is_worth_it() -> None:
 
     curve = analyse(hand.run(prices={SPOT: Prices([T + 90_000], [100])})).account.curve
 
-    assert curve.equity == [100] * 4
+    assert [*curve.equity] == [100] * 4
 
 
 def test_what_has_no_price_counts_as_nothing_and_is_named() -> None:
@@ -188,7 +188,7 @@ def test_a_run_of_no_time_has_one_sample() -> None:
 
     curve = account_of(hand).curve
 
-    assert (curve.times, curve.equity, curve.longest_ms) == ([T], [10], 0)
+    assert ([*curve.times], [*curve.equity], curve.longest_ms) == ([T], [10], 0)
 
 
 def test_a_run_that_ends_before_it_starts_is_refused() -> None:
@@ -196,6 +196,46 @@ def test_a_run_that_ends_before_it_starts_is_refused() -> None:
 
     with pytest.raises(ValueError, match="end_ms: expected a time not before start_ms"):
         analyse(run)
+
+
+def test_each_strategy_has_the_curve_that_it_would_have_alone() -> None:
+    def made(*wanted: int) -> HandRun:
+        hand = HandRun({SPOT: [100, 110, 90, 120, 95, 130], "ETH/USDT": [10, 12, 9]}, 6)
+        hand.book(0, "USDT", 1000)
+        deals = [
+            (1, 0.5, "buy", "1", "101", SPOT),
+            (1, 1.0, "sell", "0.5", "111", SPOT),
+            (2, 1.5, "buy", "3", "11", "ETH/USDT"),
+            (1, 2.5, "sell", "0.5", "95", SPOT),
+            (3, 2.5, "buy", "2", "95", SPOT),
+            (2, 4.0, "sell", "3", "10", "ETH/USDT"),
+            (3, 5.5, "sell", "2", "120", SPOT),
+        ]
+        for strategy, minute, side, qty, price, symbol in deals:
+            if strategy in wanted:
+                hand.spot(minute, side, qty, price, "0.1", symbol=symbol, strategy=strategy)
+        return hand
+
+    together = analyse(made(1, 2, 3).run())
+
+    assert [*together.strategies] == [1, 2, 3]
+    for strategy, part in together.strategies.items():
+        alone = account_of(made(strategy))
+        assert (part.curve, part.end, part.tally) == (alone.curve, alone.end, alone.tally)
+    assert together.symbols["ETH/USDT"].curve == together.strategies[2].curve
+    assert together.symbols[SPOT].tally.deals == 5
+
+
+def test_rows_that_go_back_in_time_are_refused() -> None:
+    hand = HandRun({SPOT: [100]}, 2)
+    hand.book(0, "USDT", 1000)
+    hand.spot(1, "buy", "1", "100")
+    hand.spot(0.5, "buy", "1", "100")
+
+    with pytest.raises(ValueError, match="deals: deal 2 is of a time before"):
+        analyse(hand.run(deals=hand.deals))
+    with pytest.raises(ValueError, match="ledger: row 5 is of a time before"):
+        analyse(hand.run(ledger=hand.ledger))
 
 
 def test_parts_have_the_money_of_the_account_and_their_own_deals() -> None:

@@ -18,6 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from ccxt_driver.backtest.report import write_report
 from ccxt_driver.backtest.report.analysis import analyse
+from ccxt_driver.backtest.report.marks import Marks
 from ccxt_driver.backtest.report.page import report_page
 from ccxt_driver.backtest.report.statistics import summarise
 from ccxt_driver.backtest.run import Prices, Run
@@ -28,8 +29,9 @@ EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 def page_of(run: Run) -> str:
     """The page without plotly's own text."""
-    analysis = analyse(run)
-    return report_page(analysis, summarise(analysis)).replace(get_plotlyjs(), "")
+    marks = Marks()
+    analysis = analyse(run, marks.see_deal, marks.see_order)
+    return report_page(analysis, summarise(analysis), marks).replace(get_plotlyjs(), "")
 
 
 def charts_of(page: str) -> dict[str, Any]:

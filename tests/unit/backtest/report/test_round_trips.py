@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.backtest.report.records import read_records
-from ccxt_driver.backtest.report.round_trips import RoundTrip, follow
-from ccxt_driver.backtest.report.valuation import Valuation
+from ccxt_driver.backtest.report.analysis import analyse
+from ccxt_driver.backtest.report.round_trips import RoundTrip
 from tests.helpers.backtest_runs import CROSS, MARKETS, MINUTE, SPOT, SWAP, HandRun, T
 
 
 def trips_of(hand: HandRun) -> list[RoundTrip]:
-    run = hand.run()
-    return follow(read_records(run), Valuation(run.markets, run.prices, run.currency)).round_trips
+    return analyse(hand.run()).account.round_trips
 
 
 def made(trip: RoundTrip) -> tuple[Any, ...]:
