@@ -12,15 +12,15 @@ from enum import Enum
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ccxt_driver.contract.commands import Side, TimeInForce
-from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
+from ccxt_driver.contract.rows import OrderStatus, PositionState
 
-from .entities import Deal, LedgerEntry, Order, Position
+from .entities import Deal, Order, Position
 from .reading import reader
 
 Packed = tuple[Any, ...]
 _Entity = TypeVar("_Entity")
 _ENUMS: Final[dict[str, type[Enum]]] = {
-    kind.__name__: kind for kind in (Side, OrderStatus, TimeInForce, PositionState, LedgerKind)
+    kind.__name__: kind for kind in (Side, OrderStatus, TimeInForce, PositionState)
 }
 
 
@@ -105,4 +105,3 @@ DEALS: Final = Packing(Deal, ("previous_position_id", "reason", "comment", "reco
 POSITIONS: Final = Packing(
     Position, ("stop_loss", "stop_gain", "reason", "comment", "margin_added", "external")
 )
-LEDGER: Final = Packing(LedgerEntry)

@@ -33,7 +33,8 @@ from .entities import (
     Strategy,
 )
 from .fingerprints import written
-from .packing import DEALS, LEDGER, ORDERS, POSITIONS, Packed, Packing
+from .ledger_table import LedgerTable
+from .packing import DEALS, ORDERS, POSITIONS, Packed, Packing
 
 RowKind = Literal["orders", "deals", "positions", "ledger"]
 
@@ -260,7 +261,17 @@ class Store(KeyStore, Protocol):
 KEEP_EVENTS: Final = 100_000
 """How many events of an account can be read again, unless the store is told otherwise."""
 
-_Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
+_Row = TypeVar("_Row", Order, Deal, Position)
+
+
+def _slice(wanted: RowFilter, total: int) -> slice:
+    """The page that `wanted` asks for, of a list that ascends."""
+    first = min(wanted.offset, total)
+    last = total if wanted.limit is None else min(first + wanted.limit, total)
+    if not wanted.descending or first == last:
+        return slice(first, last)
+    # From behind; None, as -1 would be the last.
+    return slice(total - 1 - first, total - 1 - last if last < total else None, -1)
 
 
 class _Table(Generic[_Row]):
@@ -347,12 +358,7 @@ class _Table(Generic[_Row]):
 
     def page(self, rows: list[Packed], wanted: RowFilter) -> tuple[list[_Row], int]:
         """The rows of the page that `wanted` asks for, and how many there are in all."""
-        total = len(rows)
-        first = min(wanted.offset, total)
-        last = total if wanted.limit is None else min(first + wanted.limit, total)
-        if wanted.descending:
-            return self.unpacked(rows[total - last : total - first][::-1]), total
-        return self.unpacked(rows[first:last]), total
+        return self.unpacked(rows[_slice(wanted, len(rows))]), len(rows)
 
     def having(self, rows: list[Packed], name: str, values: Container[Any]) -> list[Packed]:
         """Those whose field has one of some values."""
@@ -463,8 +469,8 @@ class MemoryStore:
         self._orders = _Table(ORDERS, "created_at")
         self._deals = _Table(DEALS, "executed_at")
         self._positions = _Table(POSITIONS, "opened_at")
-        self._ledger = _Table(LEDGER, "created_at")
-        self._tables: dict[RowKind, _Table[Any]] = {
+        self._ledger = LedgerTable()
+        self._tables: dict[RowKind, _Table[Any] | LedgerTable] = {
             "orders": self._orders,
             "deals": self._deals,
             "positions": self._positions,
@@ -614,13 +620,11 @@ class MemoryStore:
 
     def ledger(self, wanted: RowFilter) -> tuple[list[LedgerEntry], int]:
         """As `orders`."""
-        table = self._ledger
-        rows = table.dated(table.covered(wanted), wanted, "created_at")
-        if wanted.currency is not None:
-            rows = table.having(rows, "currency", (wanted.currency,))
-        if wanted.kind is not None:
-            rows = table.having(rows, "kind", (wanted.kind,))
-        return table.page(rows, wanted)
+        since = [each for each in (wanted.since_ms, wanted.dated_since) if each is not None]
+        until = [each for each in (wanted.until_ms, wanted.dated_until) if each is not None]
+        times = max(since, default=None), min(until, default=None)
+        places = self._ledger.places(wanted.account_ids, times, wanted.currency, wanted.kind)
+        return self._ledger.at(places[_slice(wanted, len(places))]), len(places)
 
     def _named_orders(self, wanted: RowFilter) -> list[int] | None:
         """Ids of the orders that the filter names, None when it names none."""
@@ -653,7 +657,7 @@ class MemoryStore:
 
     def ledger_by_id(self, ids: Sequence[int]) -> list[LedgerEntry]:
         """As `orders_by_id`."""
-        return self._ledger.unpacked(self._ledger.by_id(ids))
+        return self._ledger.by_id(ids)
 
     def ids(self, kind: RowKind, account_id: int) -> array[int]:
         """Ids of all rows that an account has of a kind, ascending; a new array."""

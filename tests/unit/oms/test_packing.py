@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from ccxt_driver.contract.commands import Side, TimeInForce
-from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
-from ccxt_driver.oms.entities import Deal, External, LedgerEntry, Order, Position
-from ccxt_driver.oms.packing import DEALS, LEDGER, ORDERS, POSITIONS, Packing
+from ccxt_driver.contract.rows import OrderStatus, PositionState
+from ccxt_driver.oms.entities import Deal, External, Order, Position
+from ccxt_driver.oms.packing import DEALS, ORDERS, POSITIONS, Packing
 
 ORDER = Order(7, 1, "BTC/USDT", Side.SELL, "limit", Decimal("0.1"), 1000, price=Decimal(5))
 DEAL = Deal(3, 1, 7, 2, "BTC/USDT", Side.BUY, Decimal(1), Decimal(5), 1000, 1001)
 POSITION = Position(2, 1, "BTC/USDT", Side.BUY, 1000, qty=Decimal(1))
-ENTRY = LedgerEntry(9, 1, "USDT", Decimal(-1), Decimal(99), LedgerKind.FEE, 1000, 3)
 ROWS: list[tuple[Packing[Any], Any]] = [
     (ORDERS, ORDER),
     (ORDERS, replace(ORDER, status=OrderStatus.CANCELED, reject_reason="expired", closed_at=1002)),
@@ -27,7 +26,6 @@ ROWS: list[tuple[Packing[Any], Any]] = [
     (DEALS, replace(DEAL, external=External.UNKNOWN, reconciled=False, comment="")),
     (POSITIONS, POSITION),
     (POSITIONS, replace(POSITION, state=PositionState.MERGED, margin_added=Decimal(1), stop_loss=Decimal(4))),
-    (LEDGER, ENTRY),
 ]
 
 
@@ -56,7 +54,7 @@ def test_orders_that_are_unpacked_share_no_parameters() -> None:
     assert ORDERS.unpack(packed).params is not ORDERS.unpack(packed).params
 
 
-@pytest.mark.parametrize("packing, row", [ROWS[0], ROWS[4], ROWS[6], ROWS[8]])
+@pytest.mark.parametrize("packing, row", [ROWS[0], ROWS[4], ROWS[6]])
 def test_the_collector_lets_go_of_packed_rows(packing: Packing[Any], row: Any) -> None:
     packed = packing.pack(row)
     gc.collect()

@@ -246,6 +246,50 @@ def test_the_ledger_is_filtered_by_currency_and_kind(store: Store) -> None:
     store.commit(Changes(ledger=rows))
     assert store.ledger(RowFilter((1,), currency="USDT")) == ([rows[0], rows[2]], 2)
     assert store.ledger(RowFilter((1,), currency="USDT", kind="fee")) == ([rows[2]], 1)
+    assert store.ledger(RowFilter((1,), currency="XRP")) == ([], 0)
+    assert store.ledger(RowFilter((1,), kind="gift")) == ([], 0)
+
+
+def test_the_ledger_is_sorted_and_exact(store: Store) -> None:
+    rows = {
+        number: LedgerEntry(
+            number, account, "USDT", Decimal(text), Decimal("0.10"), LedgerKind.FEE, time, ref
+        )
+        for number, account, time, text, ref in (
+            (1, 1, 5, "-0.10", None),
+            (2, 2, 5, "0E-18", 0),
+            (3, 1, 4, "123456789012345678901234567890.000000000000000000000000000001", 7),
+            (4, 1, 4, "-0", 2),
+            (5, 2, 6, "1", 3),
+        )
+    }
+    store.commit(Changes(ledger=[*rows.values()]))
+    found, total = store.ledger(RowFilter((2, 1)))
+    assert ([row.id for row in found], total) == ([3, 4, 1, 2, 5], 5)
+    assert {row.id: str(row.amount) for row in found} == {
+        number: str(row.amount) for number, row in rows.items()
+    }
+    assert found == [rows[number] for number in (3, 4, 1, 2, 5)]
+    assert [row.id for row in store.ledger(RowFilter((1, 2), since_ms=5, dated_until=5))[0]] == [1, 2]
+    assert [row.id for row in store.ledger(RowFilter((1,), until_ms=4, dated_since=4))[0]] == [3, 4]
+    assert store.ledger_by_id([5, 3, 9, 1]) == [rows[5], rows[3], rows[1]]
+
+
+@pytest.mark.parametrize(
+    "offset, limit, expected",
+    [(0, 2, [3, 2]), (0, None, [3, 2, 1]), (2, 2, [1]), (3, 2, []), (9, None, []), (1, 0, [])],
+)
+def test_pages_of_a_list_that_descends(
+    store: Store, offset: int, limit: int | None, expected: list[int]
+) -> None:
+    entries = [
+        LedgerEntry(number, 1, "USDT", Decimal(1), Decimal(1), LedgerKind.FEE, number) for number in (1, 2, 3)
+    ]
+    store.commit(Changes(orders={number: order(number) for number in (1, 2, 3)}, ledger=entries))
+    wanted = RowFilter((1,), descending=True, offset=offset, limit=limit)
+    assert [row.id for row in store.orders(wanted)[0]] == expected
+    assert [row.id for row in store.ledger(wanted)[0]] == expected
+    assert store.ledger(wanted)[1] == 3
 
 
 def test_by_id_keeps_the_order_asked_and_skips_the_unknown(store: Store) -> None:

@@ -37,7 +37,7 @@ def test_coins_and_swaps_at_last_prices() -> None:
     assert samples(part) == {0: 1100, 1: 779 + 330, 2: 777 + 270, 3: 777 + 360 - 60, 4: 777 + 360 - 60}
     assert (part.start, part.end) == (1100, 1077)
     assert [*part.curve.gross] == [0, 220, 180 + 240, 240 + 300, 540]
-    assert part.curve.net == [0, 220, 180 - 240, 240 - 300, -60]
+    assert [*part.curve.net] == [0, 220, 180 - 240, 240 - 300, -60]
 
 
 def test_extremes_between_samples_are_seen() -> None:
