@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, overload
 
 _Row = dict[str, Any]
-_ROWS_AT_ONCE: Final = 500
+_ROWS_AT_ONCE: Final = 16
+"""Few: what is looked up while they are written is then known when they are read."""
 
 
 class AccountRows(Sequence[_Row]):

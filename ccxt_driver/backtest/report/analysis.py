@@ -265,21 +265,23 @@ class _Analyst:
                 left.append(entry)
                 break
             if entry.kind in _FLOWS:
-                book.apply(_change_of(entry))
+                book.cash[entry.currency] += entry.amount
             else:
                 left.append(entry)
         return chain(left, entries)
 
     def _enter(self, account: _Track, entry: Entry) -> None:
-        if entry.time_ms > self._span[1]:
+        time_ms, currency, amount, kind, _ = entry
+        if time_ms > self._span[1]:
             return
-        change = _change_of(entry)
-        account.walk.add(change)
-        if change.flow:
-            self._flows += self._valuation.value(entry.amount, entry.currency, entry.time_ms)
+        if kind in _FLOWS:
+            account.walk.flow(time_ms, currency, amount)
+            self._flows += self._valuation.value(amount, currency, time_ms)
+        else:
+            account.walk.pay(time_ms, currency, amount)
 
     def _book(self, account: _Track, booked: Booked) -> None:
-        time_ms, _, swap, held, _ = booked.change
+        time_ms, _, swap, held = booked.change
         account.walk.add(Change(time_ms, (), swap, held))  # of its money the ledger tells
         account.tally.add(booked)
         self._costs.add(booked)
@@ -315,7 +317,3 @@ class _Analyst:
             track.curve = track.walk.finish()
         end = track.book.value(self._span[1])
         return Part(track.curve, self._start, end, ZERO, orders, track.tally, trips)
-
-
-def _change_of(entry: Entry) -> Change:
-    return Change(entry.time_ms, ((entry.currency, entry.amount),), flow=entry.kind in _FLOWS)

@@ -48,14 +48,12 @@ class Change(NamedTuple):
     :param swap: symbol, base units and their value at entry in quote units, both below 0 of a sale
     :param held: symbol, by how much its position changes in base units, and by how much the sum of its
         positions without their signs
-    :param flow: money that comes or goes, and is neither profit nor loss
     """
 
     time_ms: int
     cash: tuple[tuple[str, Decimal], ...]
     swap: tuple[str, Decimal, Decimal] | None = None
     held: tuple[str, Decimal, Decimal] | None = None
-    flow: bool = False
 
 
 @dataclass(slots=True)
@@ -133,14 +131,15 @@ class Book:
             cash = cash.copy()
             for symbol, qty in self._swaps.items():
                 market = self._markets[symbol]
-                chain = self._valuation.swap_chain(market)
+                chain = self._valuation.position_chain(market)
                 if chain is not None:
                     cash[market.settle or market.quote] -= self._entries[symbol]
                 if qty:
                     yield qty, chain, symbol
+        chains = self._valuation.chains
         for code, amount in cash.items():
             if amount:
-                yield amount, self._valuation.chain(code), code
+                yield amount, chains.get(code), code
 
     def value(self, at_ms: int) -> Decimal:
         """Equity at a moment, exact, in the currency of the run."""
@@ -162,10 +161,10 @@ class Book:
         """Equity as a constant, and factors of prices."""
         constant, terms = 0.0, []
         for amount, chain, _ in self._amounts():
-            if chain == ():
-                constant += float(amount)
-            elif chain is not None:
+            if chain:
                 terms.append((float(amount), chain))
+            elif chain is not None:
+                constant += float(amount)
         return constant, terms
 
     def position_terms(self, held: Mapping[str, Decimal]) -> list[_Term]:
@@ -175,8 +174,10 @@ class Book:
         """
         terms = []
         for symbol, qty in held.items():
-            if qty and (chain := self._valuation.position_chain(self._markets[symbol])) is not None:
-                terms.append((float(qty), chain))
+            if qty:
+                chain = self._valuation.position_chain(self._markets[symbol])
+                if chain is not None:
+                    terms.append((float(qty), chain))
         return terms
 
 
@@ -247,18 +248,29 @@ class Walk:
         self._sample(self._equity, self._equity)
 
     def add(self, change: Change) -> None:
-        """Go on to a change, and book it; they come ascending in time."""
-        at_ms = change.time_ms
-        if not self._changing or at_ms > self._now:
-            at_ms = max(at_ms, self._start_ms)
-            self._change()
-            self._pass_steps(at_ms)
-            self._passed = self._pass(at_ms)
-            self._changing = True
+        """Go on to a change, and book it; all come ascending in time."""
+        if not self._changing or change.time_ms > self._now:
+            self._go_to(change.time_ms)
         self._book.apply(change)
-        if change.flow:
-            value = self._valuation.value
-            self._flow += float(sum(value(amount, code, self._now) for code, amount in change.cash))
+
+    def pay(self, time_ms: int, currency: str, amount: Decimal) -> None:
+        """As `add`, of money alone."""
+        if not self._changing or time_ms > self._now:
+            self._go_to(time_ms)
+        self._book.cash[currency] += amount
+
+    def flow(self, time_ms: int, currency: str, amount: Decimal) -> None:
+        """As `pay`, of what comes or goes, and is neither profit nor loss."""
+        self.pay(time_ms, currency, amount)
+        self._flow += float(self._valuation.value(amount, currency, self._now))
+
+    def _go_to(self, time_ms: int) -> None:
+        """Go on to a moment at which the book changes."""
+        at_ms = max(time_ms, self._start_ms)
+        self._change()
+        self._pass_steps(at_ms)
+        self._passed = self._pass(at_ms)
+        self._changing = True
 
     def finish(self) -> Curve:
         """Go on to the end; nothing can be added any more."""

@@ -42,24 +42,24 @@ class Valuation:
         self.currency = currency
         self.prices = {symbol: each for symbol, each in prices.items() if len(each.times)}
         priced = [markets[symbol] for symbol in sorted(self.prices) if symbol in markets]
-        self._chains = _chains(priced, currency)
-        self._swap_chains: dict[str, Chain | None] = {}
-
-    def chain(self, code: str) -> Chain | None:
-        """The way from a currency to that of the run; None where there is none."""
-        return self._chains.get(code)
-
-    def swap_chain(self, market: Market) -> Chain | None:
-        """The way from a unit of a swap to the currency of the run; None where there is none."""
-        if market.symbol not in self._swap_chains:
-            settle = self.chain(market.settle or market.quote)
-            way = None if settle is None or market.symbol not in self.prices else settle
-            self._swap_chains[market.symbol] = None if way is None else (Link(market.symbol, False), *way)
-        return self._swap_chains[market.symbol]
+        self.chains = _chains(priced, currency)
+        """The way from each currency to that of the run; of those that are missing there is none."""
+        self._position_chains: dict[str, Chain | None] = {}
 
     def position_chain(self, market: Market) -> Chain | None:
         """The way from a base unit of a position to the currency of the run; None where there is none."""
-        return self.chain(market.base) if market.settle is None else self.swap_chain(market)
+        symbol = market.symbol
+        if symbol not in self._position_chains:
+            self._position_chains[symbol] = self._position_chain(market)
+        return self._position_chains[symbol]
+
+    def _position_chain(self, market: Market) -> Chain | None:
+        if market.settle is None:
+            return self.chains.get(market.base)
+        settle = self.chains.get(market.settle)
+        if settle is None or market.symbol not in self.prices:
+            return None
+        return (Link(market.symbol, False), *settle)
 
     def price(self, symbol: str, at_ms: int) -> float:
         """The last price by a moment, in quote units."""
@@ -76,7 +76,7 @@ class Valuation:
 
     def value(self, amount: Decimal, code: str, at_ms: int) -> Decimal:
         """What an amount of a currency is worth at a moment; nothing, where the currency has no price."""
-        chain = self.chain(code)
+        chain = self.chains.get(code)
         if chain is None or not amount:
             return Decimal(0)
         return amount if not chain else EXACT.multiply(amount, self.rate(chain, at_ms))
