@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,21 @@ def collect(stage: Stage, ending: Ending) -> Run:
         positions=history.positions,
         ledger=history.ledger,
         prices={m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets},
-        path_deals=frozenset(deal["id"] for deal in history.deals if _on_path(stage, deal)),
+        path_deals=_path_deals(stage, history.deals),
         data=stage.feed.report(),
     )
 
 
-def _on_path(stage: Stage, deal: dict[str, Any]) -> bool:
-    """Whether a deal was made while the price was inside a candle, where nobody knows how it moved."""
-    is_inside: bool = stage.recorded.is_inside_candle(deal["symbol"], parse_time(deal["executed_at"]))
-    return is_inside
+def _path_deals(stage: Stage, deals: Iterable[Mapping[str, Any]]) -> frozenset[int]:
+    """Deals that were made while the price was inside a candle, where nobody knows how it moved."""
+    recorded = stage.recorded
+    if not any(recorded.has_candles(market.symbol) for market in stage.markets):
+        return frozenset()
+    return frozenset(
+        deal["id"]
+        for deal in deals
+        if recorded.is_inside_candle(deal["symbol"], parse_time(deal["executed_at"]))
+    )
 
 
 def _assumptions(stage: Stage) -> dict[str, str]:

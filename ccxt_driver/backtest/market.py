@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -65,6 +66,10 @@ class RecordedMarket:
             return None
         return TickReader(self._feed.ticks(symbol), symbol)
 
+    def has_candles(self, symbol: str) -> bool:
+        """Whether the price of a symbol comes from candles."""
+        return self._timeframe(symbol) is not None
+
     def is_inside_candle(self, symbol: str, at_ms: int) -> bool:
         """Whether the price of a moment is one that a candle was assumed to have on its way."""
         timeframe = self._timeframe(symbol)
@@ -97,10 +102,14 @@ class RecordedMarket:
     def _last_of_each_minute(self, symbol: str) -> Iterator[tuple[int, float]]:
         before: tuple[int, float] | None = None
         for page in self._feed.ticks(symbol):
-            for tick in zip(page.ticks.times_ms, page.ticks.price, strict=True):
-                if before is not None and tick[0] // _MINUTE_MS != before[0] // _MINUTE_MS:
+            times, prices = page.ticks.times_ms, page.ticks.price
+            end = 0
+            while end < len(times):
+                minute = times[end] // _MINUTE_MS
+                if before is not None and before[0] // _MINUTE_MS != minute:
                     yield before
-                before = tick
+                end = bisect_left(times, (minute + 1) * _MINUTE_MS, end)
+                before = times[end - 1], prices[end - 1]
         if before is not None:
             yield before
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ccxt_driver.oms.entities import LedgerEntry
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.market.tape import FileReport
 
@@ -36,7 +37,7 @@ class Run:
     :param orders: contract rows, ascending by id
     :param deals: contract rows, ascending by id and in time
     :param positions: contract rows, closed ones too, ascending by id
-    :param ledger: contract rows of every change of a balance, ascending as the deals; first come the deposits
+    :param ledger: every change of a balance, ascending as the deals; the first are the deposits
     :param prices: by symbol, one or more values a minute where there was trading
     :param path_deals: ids of the deals whose price or time depended on how a candle was assumed to move
     :param data: what was found in each file, as far as it was read
@@ -55,7 +56,7 @@ class Run:
     orders: Sequence[Mapping[str, Any]]
     deals: Sequence[Mapping[str, Any]]
     positions: Sequence[Mapping[str, Any]]
-    ledger: Sequence[Mapping[str, Any]]
+    ledger: Sequence[LedgerEntry]
     prices: Mapping[str, Prices]
     path_deals: frozenset[int]
     data: Sequence[FileReport]

@@ -1,18 +1,18 @@
-"""Contract rows of an account, made when they are looked at: many of them would take more than all else."""
+"""Rows of an account, made when they are looked at: many of them would take more than all else."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
-_Row = dict[str, Any]
+_Row = TypeVar("_Row")
 _ROWS_AT_ONCE: Final = 16
 """Few: what is looked up while they are written is then known when they are read."""
 
 
-class AccountRows(Sequence[_Row]):
+class AccountRows(Sequence[_Row], Generic[_Row]):
     """Rows of one kind that an account has, ascending by id, each as it is when it is looked at.
 
     :param ids: of the rows, ascending

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,7 +22,7 @@ from .account_rows import AccountRows
 from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
 from .configuring import configure
 from .core import LOG, Core, unreadable, unwritable
-from .entities import OWNER, Event, Principal
+from .entities import OWNER, Event, LedgerEntry, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .limit_commands import check_currency, set_killed, set_limits
@@ -43,6 +43,7 @@ from .trading_hours import Session, SessionChange, read_session
 
 # Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
 _EXACT: Final = Context(prec=60)
+_Row = TypeVar("_Row")
 _Subscriber = Callable[[list[Event]], None]
 _PriceSubscriber = Callable[[MarketNews], None]
 _MEMORY_EVENTS: Final = 10_000
@@ -59,12 +60,12 @@ class CommandRequest(NamedTuple):
 
 
 class History(NamedTuple):
-    """Contract rows of an account, made when they are looked at."""
+    """Contract rows of an account and its ledger, made when they are looked at."""
 
-    orders: AccountRows
-    deals: AccountRows
-    positions: AccountRows
-    ledger: AccountRows
+    orders: AccountRows[dict[str, Any]]
+    deals: AccountRows[dict[str, Any]]
+    positions: AccountRows[dict[str, Any]]
+    ledger: AccountRows[LedgerEntry]
 
 
 class EmbeddedOms:
@@ -331,21 +332,21 @@ class EmbeddedOms:
             return self._core.store.events(account_id, after_seq, limit)
 
     def history_of(self, account_id: int) -> History:
-        """Everything that an account has had up to now, as contract rows ascending by id.
+        """Everything that an account has had up to now, ascending by id.
 
         The rows are made when they are looked at, as they are then, while the OMS is open.
         """
         with self._settled(None, account_id) as (core, _):
             store = core.store
 
-            def rows(kind: RowKind, read: Callable[[Sequence[int]], list[dict[str, Any]]]) -> AccountRows:
+            def rows(kind: RowKind, read: Callable[[Sequence[int]], list[_Row]]) -> AccountRows[_Row]:
                 return AccountRows(store.ids(kind, account_id), self._lock, read)
 
             return History(
                 rows("orders", lambda ids: [row.row() for row in store.orders_by_id(ids)]),
                 rows("deals", lambda ids: [row.row() for row in store.deals_by_id(ids)]),
                 rows("positions", self._position_rows),
-                rows("ledger", lambda ids: [row.row() for row in store.ledger_by_id(ids)]),
+                rows("ledger", store.ledger_by_id),
             )
 
     def _position_rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
 from ccxt_driver.backtest.run import Prices, Run
+from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.contract.values import format_time
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.entities import LedgerEntry
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS
 
@@ -72,7 +74,7 @@ def run_of(oms: EmbeddedOms, start_ms: int, prices: Mapping[str, Prices], **more
         "orders": rows_of(oms, "orders_history", more.get("account_id", 1)),
         "deals": rows_of(oms, "deals", more.get("account_id", 1)),
         "positions": rows_of(oms, "positions_history", more.get("account_id", 1)),
-        "ledger": rows_of(oms, "ledger", more.get("account_id", 1)),
+        "ledger": [*oms.history_of(more.get("account_id", 1)).ledger],
         "prices": prices,
         "path_deals": frozenset(),
         "data": [],
@@ -109,26 +111,21 @@ class HandRun:
         self.orders: list[dict[str, Any]] = []
         self.deals: list[dict[str, Any]] = []
         self.positions: dict[int, dict[str, Any]] = {}
-        self.ledger: list[dict[str, Any]] = []
+        self.ledger: list[LedgerEntry] = []
+
+    def _time_ms(self, minute: float) -> int:
+        return self.start_ms + round(minute * MINUTE)
 
     def _time(self, minute: float) -> str:
-        return format_time(self.start_ms + round(minute * MINUTE))
+        return format_time(self._time_ms(minute))
 
     def book(
         self, minute: float, currency: str, amount: Any, kind: str = "deposit", reference: int | None = None
     ) -> None:
         """One row of the ledger."""
+        number, at_ms = len(self.ledger) + 1, self._time_ms(minute)
         self.ledger.append(
-            {
-                "id": len(self.ledger) + 1,
-                "account_id": 1,
-                "currency": currency,
-                "amount": str(amount),
-                "balance_after": "0",
-                "kind": kind,
-                "reference_id": reference,
-                "created_at": self._time(minute),
-            }
+            LedgerEntry(number, 1, currency, Decimal(amount), Decimal(0), LedgerKind(kind), at_ms, reference)
         )
 
     def spot(
@@ -217,7 +214,7 @@ class HandRun:
             "orders": self.orders,
             "deals": sorted(self.deals, key=itemgetter("executed_at")),
             "positions": [self.positions[position] for position in sorted(self.positions)],
-            "ledger": sorted(self.ledger, key=itemgetter("created_at")),
+            "ledger": sorted(self.ledger, key=attrgetter("created_at")),
             "prices": self._prices,
             "path_deals": frozenset(),
             "data": [],

@@ -18,9 +18,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from ccxt_driver.backtest.run import Run
 from ccxt_driver.contract.rows import LedgerKind
+from ccxt_driver.oms.entities import LedgerEntry
 
 from .equity import Book, Change, Curve, Walk
-from .records import ZERO, Deal, Entry, Records
+from .records import ZERO, Deal, Records
 from .round_trips import Booked, Holdings, RoundTrip
 from .valuation import EXACT, Valuation
 
@@ -222,7 +223,7 @@ class _Analyst:
         symbols = _Tracks[str](attrgetter("symbol"), common, self._begin, self._fork)
         holdings = Holdings(self._records, self._valuation, self._seeing(sees_deal))
         for item in holdings.follow(entries):
-            if isinstance(item, Entry):
+            if isinstance(item, LedgerEntry):
                 self._enter(account, item)
                 continue
             self._book(account, item)
@@ -256,12 +257,12 @@ class _Analyst:
 
     # the account
 
-    def _opened(self, book: Book) -> Iterable[Entry]:
+    def _opened(self, book: Book) -> Iterable[LedgerEntry]:
         """Book what was there at the start; the entries that are left."""
         start_ms = self._span[0]
         left, entries = [], self._records.entries()
         for entry in entries:
-            if entry.time_ms > start_ms:
+            if entry.created_at > start_ms:
                 left.append(entry)
                 break
             if entry.kind in _FLOWS:
@@ -270,11 +271,11 @@ class _Analyst:
                 left.append(entry)
         return chain(left, entries)
 
-    def _enter(self, account: _Track, entry: Entry) -> None:
-        time_ms, currency, amount, kind, _ = entry
+    def _enter(self, account: _Track, entry: LedgerEntry) -> None:
+        time_ms, currency, amount = entry.created_at, entry.currency, entry.amount
         if time_ms > self._span[1]:
             return
-        if kind in _FLOWS:
+        if entry.kind in _FLOWS:
             account.walk.flow(time_ms, currency, amount)
             self._flows += self._valuation.value(amount, currency, time_ms)
         else:

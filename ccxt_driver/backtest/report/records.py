@@ -11,12 +11,12 @@ from ccxt_driver.backtest.run import Run
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import LedgerKind, PositionState
 from ccxt_driver.contract.values import parse_decimal, parse_time
+from ccxt_driver.oms.entities import LedgerEntry
 from ccxt_driver.oms.market.listing import Market
 
 ZERO = Decimal(0)
 BESIDE: Final = (LedgerKind.FUNDING, LedgerKind.LIQUIDATION)
 """What a position pays or receives beside its deals."""
-_KINDS: Final = {kind.value: kind for kind in LedgerKind}
 
 
 class Deal(NamedTuple):
@@ -39,19 +39,6 @@ class Deal(NamedTuple):
     fee_currency: str
     pnl: Decimal
     maker: bool
-
-
-class Entry(NamedTuple):
-    """One change of a balance.
-
-    :param amount: signed, in units of `currency`
-    """
-
-    time_ms: int
-    currency: str
-    amount: Decimal
-    kind: LedgerKind
-    reference_id: int
 
 
 class Position(NamedTuple):
@@ -95,17 +82,16 @@ class Records:
                 seen(row, deal)
             yield deal
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[LedgerEntry]:
         """The changes of balances, ascending in time.
 
-        :raises ValueError: a row that is not one of the contract's, or of a time before the one before
+        :raises ValueError: one is of a time before the one before
         """
         before = 0
-        for row in self._run.ledger:
-            entry = _entry(row)
-            if entry.time_ms < before:
-                raise ValueError(f"ledger: row {row['id']} is of a time before the one before it")
-            before = entry.time_ms
+        for entry in self._run.ledger:
+            if entry.created_at < before:
+                raise ValueError(f"ledger: row {entry.id} is of a time before the one before it")
+            before = entry.created_at
             yield entry
 
     @cached_property
@@ -123,12 +109,11 @@ class Records:
     def last_ms(self) -> int:
         """The last time of a deal, or of what a position paid or received; 0 of none."""
         found = parse_time(self._run.deals[-1]["executed_at"]) if self._run.deals else 0
-        for row in reversed(self._run.ledger):
-            at_ms = parse_time(row["created_at"])
-            if at_ms <= max(found, self._run.end_ms):
+        for entry in reversed(self._run.ledger):
+            if entry.created_at <= max(found, self._run.end_ms):
                 break
-            if row["kind"] in BESIDE:
-                return at_ms
+            if entry.kind in BESIDE:
+                return entry.created_at
         return found
 
 
@@ -149,17 +134,6 @@ def _deal(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Deal:
         row.get("fee_currency") or market.settle or market.quote,
         parse_decimal(row.get("pnl") or 0),
         bool(row.get("maker")),
-    )
-
-
-def _entry(row: Mapping[str, Any]) -> Entry:
-    kind = row["kind"]
-    return Entry(
-        parse_time(row["created_at"]),
-        row["currency"],
-        parse_decimal(row["amount"]),
-        _KINDS.get(kind) or LedgerKind(kind),  # which says what is wrong with another
-        row.get("reference_id") or 0,
     )
 
 

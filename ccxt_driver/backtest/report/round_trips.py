@@ -14,9 +14,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ccxt_driver.contract.rows import LedgerKind
+from ccxt_driver.oms.entities import LedgerEntry
 
 from .equity import Change
-from .records import BESIDE, ZERO, Deal, Entry, Records
+from .records import BESIDE, ZERO, Deal, Records
 from .valuation import Valuation
 
 
@@ -90,7 +91,7 @@ class Holdings:
         self._swaps: dict[int, RoundTrip] = {}
         self._coins: dict[tuple[str, int], RoundTrip] = {}
 
-    def follow(self, entries: Iterable[Entry]) -> Iterator[Booked | Entry]:
+    def follow(self, entries: Iterable[LedgerEntry]) -> Iterator[Booked | LedgerEntry]:
         """What each row did, ascending in time; entries are given on.
 
         :param entries: of the ledger, ascending in time
@@ -98,7 +99,7 @@ class Holdings:
         waiting = iter(entries)
         entry = next(waiting, None)
         for deal in self._records.deals(self._seen):
-            while entry is not None and entry.time_ms < deal.time_ms:
+            while entry is not None and entry.created_at < deal.time_ms:
                 yield from self._given(entry)
                 entry = next(waiting, None)
             yield self._swap(deal) if deal.market.settle else self._spot(deal)
@@ -106,10 +107,10 @@ class Holdings:
             yield from self._given(entry)
             entry = next(waiting, None)
 
-    def _given(self, entry: Entry) -> Iterator[Booked | Entry]:
+    def _given(self, entry: LedgerEntry) -> Iterator[Booked | LedgerEntry]:
         yield entry
         if entry.kind in BESIDE:
-            position_id = entry.reference_id
+            position_id = entry.reference_id or 0
             if entry.kind is LedgerKind.LIQUIDATION:
                 position_id = self._records.position_of.get(position_id, 0)
             booked = self._beside(entry, position_id)
@@ -215,18 +216,18 @@ class Holdings:
         cost = self._in_currency(abs(deal.qty * deal.price), deal)
         return Booked(deal.market.symbol, strategy_id, change, deal, fee, cost)
 
-    def _beside(self, entry: Entry, position_id: int) -> Booked | None:
+    def _beside(self, entry: LedgerEntry, position_id: int) -> Booked | None:
         """What a position paid or received beside its deals."""
         trip = self._swaps.get(self._records.heirs.get(position_id, position_id))
         owner = trip or self._records.positions.get(position_id)
         if owner is None:
             return None
-        value = self._valuation.value(entry.amount, entry.currency, entry.time_ms)
+        value = self._valuation.value(entry.amount, entry.currency, entry.created_at)
         funding = value if entry.kind is LedgerKind.FUNDING else ZERO
         if trip is not None:
             trip.funding += funding
             trip.insurance += value - funding
-        change = Change(entry.time_ms, ((entry.currency, entry.amount),), None, None)
+        change = Change(entry.created_at, ((entry.currency, entry.amount),), None, None)
         return Booked(owner.symbol, owner.strategy_id, change, funding=funding)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.oms import EmbeddedOms, Event, account_rows
 from ccxt_driver.oms.clock import ManualClock
 from ccxt_driver.oms.market.files import FileFeed
@@ -120,12 +121,12 @@ def test_the_history_of_an_account_is_all_of_it(desk: Any) -> None:
         history.orders[2]
     assert [row["qty"] for row in history.deals] == ["1"]
     assert [row["state"] for row in history.positions] == ["open"]
-    deposits = {row["currency"]: Decimal(row["amount"]) for row in history.ledger if row["kind"] == "deposit"}
+    deposits = {entry.currency: entry.amount for entry in history.ledger if entry.kind is LedgerKind.DEPOSIT}
     assert deposits == {"USDT": 100_000, "BTC": 10, "ETH": 100}
     totals: dict[str, Decimal] = {}
-    for row in history.ledger:
-        totals[row["currency"]] = totals.get(row["currency"], Decimal(0)) + Decimal(row["amount"])
-        assert Decimal(row["balance_after"]) == totals[row["currency"]]
+    for entry in history.ledger:
+        totals[entry.currency] = totals.get(entry.currency, Decimal(0)) + entry.amount
+        assert entry.balance_after == totals[entry.currency]
     with pytest.raises(ValueError, match="account_id: 9"):
         desk.oms.history_of(9)
 
@@ -151,7 +152,7 @@ def test_rows_of_each_kind_are_as_they_are_when_they_are_looked_at(desk: Any) ->
             assert positions[0]["state"] == "open"
     assert [row["state"] for row in positions] == ["closed"]
     assert [row["side"] for row in history.deals] == ["buy", "sell"]
-    assert [row["id"] for row in history.ledger] == sorted(row["id"] for row in history.ledger)
+    assert [entry.id for entry in history.ledger] == sorted(entry.id for entry in history.ledger)
     assert history.ledger[-1] == [*history.ledger][-1]
 
 

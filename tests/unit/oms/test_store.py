@@ -252,10 +252,8 @@ def test_the_ledger_is_filtered_by_currency_and_kind(store: Store) -> None:
 
 def test_the_ledger_is_sorted_and_exact(store: Store) -> None:
     rows = {
-        number: LedgerEntry(
-            number, account, "USDT", Decimal(text), Decimal("0.10"), LedgerKind.FEE, time, ref
-        )
-        for number, account, time, text, ref in (
+        number: LedgerEntry(number, account, "USDT", Decimal(text), Decimal("0.10"), LedgerKind.FEE, at, ref)
+        for number, account, at, text, ref in (
             (1, 1, 5, "-0.10", None),
             (2, 2, 5, "0E-18", 0),
             (3, 1, 4, "123456789012345678901234567890.000000000000000000000000000001", 7),
