@@ -136,7 +136,9 @@ class Order:
     @property
     def remaining(self) -> Decimal:
         """Quantity that has not filled, in base units."""
-        return self.qty - self.filled_qty
+        return (
+            self.qty - self.filled_qty if self.filled_qty else self.qty
+        )  # the same object, as it may be kept
 
     @property
     def is_open(self) -> bool:

@@ -63,7 +63,8 @@ def fill_order(
     market = core.state.symbols[order.symbol].market
     tx.touch_order(order)
     # Status first: what follows looks at open orders.
-    order.filled_qty += qty
+    # Of what has filled at once, order and deal keep one and the same number.
+    order.filled_qty = order.filled_qty + qty if order.filled_qty else qty
     order.filled_cost += qty * price
     order.updated_at = tx.now
     left = qty
@@ -191,7 +192,7 @@ def _book(
         )
     )
     if order.fee_currency in (None, code):  # a row has one currency: that of the first fill
-        order.fee += fee
+        order.fee = order.fee + fee if order.fee else fee
         order.fee_currency = code
     if market.settle is None:
         buys = order.side is Side.BUY

@@ -478,7 +478,8 @@ class MemoryStore:
         }
         self._orders_by_client_id: defaultdict[int, dict[str, int]] = defaultdict(dict)
         """By account and client order id."""
-        self._deals_by_order: dict[int, tuple[int, ...]] = {}
+        self._deals_by_order: dict[int, int | tuple[int, ...]] = {}
+        """Ids of the deals of an order; most have one, which takes no tuple."""
         self._balances: dict[tuple[int, str], Decimal] = {}
         self._accounts: dict[int, Account] = {}
         self._strategies: dict[int, Strategy] = {}
@@ -534,13 +535,26 @@ class MemoryStore:
                 _note_unknown(self._orders, order)
         for deal in changes.deals:
             if self._deals.put(deal):
-                self._deals_by_order[deal.order_id] = (*self._deals_by_order.get(deal.order_id, ()), deal.id)
+                self._note_deal(deal.order_id, deal.id)
             if deal.external is not None or self._deals.unknown:
                 _note_unknown(self._deals, deal)
         for position in changes.positions.values():
             self._positions.put(position)
             if position.external is not None or self._positions.unknown:
                 _note_unknown(self._positions, position)
+
+    def _note_deal(self, order_id: int, deal_id: int) -> None:
+        known = self._deals_by_order.get(order_id)
+        if known is None:
+            self._deals_by_order[order_id] = deal_id
+        elif isinstance(known, int):
+            self._deals_by_order[order_id] = known, deal_id
+        else:
+            self._deals_by_order[order_id] = *known, deal_id
+
+    def _deals_of(self, order_id: int) -> tuple[int, ...]:
+        known = self._deals_by_order.get(order_id, ())
+        return (known,) if isinstance(known, int) else known
 
     def together(self) -> AbstractContextManager[None]:
         """As the protocol says; there is no disk to share a write to."""
@@ -641,7 +655,7 @@ class MemoryStore:
         orders = self._named_orders(wanted)
         if orders is None:
             return None
-        return [deal_id for order_id in orders for deal_id in self._deals_by_order.get(order_id, ())]
+        return [deal_id for order_id in orders for deal_id in self._deals_of(order_id)]
 
     def orders_by_id(self, ids: Sequence[int]) -> list[Order]:
         """Those that exist, in the order asked."""

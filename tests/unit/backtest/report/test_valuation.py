@@ -14,16 +14,16 @@ def valuation(*symbols: str, currency: str = "USDT") -> Valuation:
 
 
 def test_the_shortest_way_is_taken_and_spot_goes_before_swaps() -> None:
-    assert valuation(SPOT, SWAP, CROSS, "ETH/USDT").chain("ETH") == (Link("ETH/USDT", False),)
-    assert valuation(SPOT, SWAP, CROSS).chain("ETH") == (Link(CROSS, False), Link(SPOT, False))
-    assert valuation(SWAP, CROSS).chain("ETH") == (Link(CROSS, False), Link(SWAP, False))
-    assert valuation(SPOT, currency="BTC").chain("USDT") == (Link(SPOT, True),)
-    assert valuation(SPOT).chain("USDT") == ()
-    assert valuation(SPOT).chain("LTC") is None
+    assert valuation(SPOT, SWAP, CROSS, "ETH/USDT").chains.get("ETH") == (Link("ETH/USDT", False),)
+    assert valuation(SPOT, SWAP, CROSS).chains.get("ETH") == (Link(CROSS, False), Link(SPOT, False))
+    assert valuation(SWAP, CROSS).chains.get("ETH") == (Link(CROSS, False), Link(SWAP, False))
+    assert valuation(SPOT, currency="BTC").chains.get("USDT") == (Link(SPOT, True),)
+    assert valuation(SPOT).chains.get("USDT") == ()
+    assert valuation(SPOT).chains.get("LTC") is None
 
 
 def test_a_symbol_without_prices_leads_nowhere() -> None:
-    assert Valuation(MARKETS, {SPOT: Prices([], [])}, "USDT").chain("BTC") is None
+    assert Valuation(MARKETS, {SPOT: Prices([], [])}, "USDT").chains.get("BTC") is None
 
 
 def test_the_last_price_counts() -> None:
