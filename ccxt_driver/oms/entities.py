@@ -136,9 +136,7 @@ class Order:
     @property
     def remaining(self) -> Decimal:
         """Quantity that has not filled, in base units."""
-        return (
-            self.qty - self.filled_qty if self.filled_qty else self.qty
-        )  # the same object, as it may be kept
+        return self.qty - self.filled_qty if self.filled_qty else self.qty
 
     @property
     def is_open(self) -> bool:

@@ -19,13 +19,13 @@ _Times = tuple[int | None, int | None]
 
 
 class LedgerTable:
-    """Rows of all accounts; each is put once."""
+    """Rows of all accounts."""
 
     def __init__(self) -> None:
         self._by_account: dict[int, _Columns] = {}
 
     def put(self, entry: LedgerEntry) -> None:
-        """Add a row."""
+        """Add or replace a row."""
         columns = self._by_account.get(entry.account_id)
         if columns is None:
             columns = self._by_account[entry.account_id] = _Columns(entry.account_id)
@@ -94,27 +94,34 @@ class _Columns:
         """Of each row the amount, a blank, the balance after it, and the end of a line."""
 
     def put(self, entry: LedgerEntry) -> None:
-        """Add a row."""
+        """Add or replace a row."""
         currency = self._currency_at.get(entry.currency)
         if currency is None:
             currency = self._currency_at[entry.currency] = len(self._names)
             self._names.append(entry.currency)
-        reference = entry.reference_id
-        # Rows come in the order of their ids, so that it is nearly always at the end.
+        reference = _NO_REFERENCE if entry.reference_id is None else entry.reference_id
+        kind, start = _KIND_AT[entry.kind], len(self._texts)
+        self._texts += f"{entry.amount} {entry.balance_after}\n".encode()
         place = self._place(entry.created_at, entry.id)
+        if place < len(self.ids) and self.ids[place] == entry.id:
+            self._currencies[place], self._kinds[place] = currency, kind
+            self._references[place], self._starts[place] = reference, start
+            return
         self.ids.insert(place, entry.id)
         self._times.insert(place, entry.created_at)
         self._currencies.insert(place, currency)
-        self._kinds.insert(place, _KIND_AT[entry.kind])
-        self._references.insert(place, _NO_REFERENCE if reference is None else reference)
-        self._starts.insert(place, len(self._texts))
-        self._texts += f"{entry.amount} {entry.balance_after}\n".encode()
+        self._kinds.insert(place, kind)
+        self._references.insert(place, reference)
+        self._starts.insert(place, start)
+        if place < len(self.ids) - 1 or (place and self.ids[place - 1] > entry.id):
+            self._in_order = False
 
     def _place(self, time_ms: int, entry_id: int) -> int:
+        """Where a row is, or is to go."""
         times, ids = self._times, self.ids
+        # Rows come in the order of their ids, so that it is nearly always the end.
         if not ids or (time_ms >= times[-1] and entry_id > ids[-1]):
             return len(ids)
-        self._in_order = False
         first, last = bisect_left(times, time_ms), bisect_right(times, time_ms)
         return bisect_left(ids, entry_id, first, last)
 

@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 from ccxt_driver.oms.entities import Claim, Deal, Event, External, LedgerEntry, Order, Position
 from ccxt_driver.oms.sqlite_store import SqliteStore
-from ccxt_driver.oms.store import Changes, MemoryStore, RowFilter, Store
+from ccxt_driver.oms.store import Changes, MemoryStore, RowFilter, RowKind, Store
 
 KEEP_EVENTS = 5
 
@@ -166,7 +167,10 @@ def same_answers(one: Store, other: Store, questions: list[RowFilter]) -> None:
     assert one.orders_by_id(every) == other.orders_by_id(every)
     assert one.deals_by_id(every) == other.deals_by_id(every)
     assert one.positions_by_id(every) == other.positions_by_id(every)
+    assert one.ledger_by_id(every) == other.ledger_by_id(every)
     for account_id in (1, 2):
+        for kind in get_args(RowKind):
+            assert one.ids(kind, account_id) == other.ids(kind, account_id)
         for seq in range(30):
             assert one.events(account_id, seq, 3) == other.events(account_id, seq, 3)
         for name in map("c{}".format, every):

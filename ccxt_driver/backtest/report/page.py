@@ -17,7 +17,7 @@ from .figures import FIGURES, written
 from .marks import Mark, Marks, Row, level
 from .series import thin
 from .statistics import Statistics, Summary, exposure
-from .tables import file_name
+from .tables import ORDERS, TRADES, file_name
 
 PAGE: Final = "report.html"
 _TILES: Final = ("net_profit", "total_return", "max_drawdown", "sharpe", "round_trips", "win_rate", "fees")
@@ -28,6 +28,7 @@ _ENDED: Final = {
 }
 _BUY, _SELL, _PLAIN, _FALL = "#1e8449", "#c0392b", "#2c5f9e", "#b9770e"
 _MOST_GAPS: Final = 10
+_PICKED: Final = "the first, the last, and those at the highest and the lowest price of each stretch of time"
 
 
 def write_page(analysis: Analysis, summary: Summary, marks: Marks, folder: Path) -> None:
@@ -267,10 +268,10 @@ def _market(run: Run, symbol: str, name: str, marks: Marks) -> tuple[str, Sequen
         if drawn:
             data.append(_deals(side, drawn, colour, shape, run.path_deals))
     notes = [
-        f"{drawn:,} of {count:,} {what} are drawn."
-        for what, drawn, count in (
-            ("orders", len(drawn_orders), len(waiting)),
-            ("deals", drawn_deals, deals),
+        f"{drawn:,} of {count:,} {what} are drawn, {_PICKED}; {file} has all."
+        for what, drawn, count, file in (
+            ("orders", len(drawn_orders), len(waiting), ORDERS),
+            ("deals", drawn_deals, deals, TRADES),
         )
         if drawn < count
     ]

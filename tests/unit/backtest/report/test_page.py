@@ -107,7 +107,8 @@ def test_long_series_are_reduced_and_say_so() -> None:
     assert max(len(trace["x"]) for trace in (price, buy, sell)) <= 3_000
     assert (min(price["y"]), max(price["y"])) == (100, 106)
     drawn = len(buy["x"]) + len(sell["x"])
-    assert f"{drawn:,} of 8,000 deals are drawn." in page
+    assert f"{drawn:,} of 8,000 deals are drawn, the first, the last, and those at" in page
+    assert "; trades.csv has all." in page
 
 
 def test_what_others_wrote_is_text(run: Run) -> None:
