@@ -82,7 +82,7 @@ def test_long_pays_and_short_receives(desk: Desk, side: str, sign: int, mode: st
     told = [event.ts_ms for event in desk.events if event.name == "balance_updated"]
     assert told[-3:] == [T + round(hour * HOUR) for hour, _ in PAID]
     ledger = desk.oms.history_of(1).ledger
-    total = sum((D(row["amount"]) for row in ledger if row["currency"] == "USDT"), D(0))
+    total = sum((row.amount for row in ledger if row.currency == "USDT"), D(0))
     fee = 2 * D("0.0005") * (1000 if side == "buy" else D("999.9"))  # the bid is a tick lower
     assert total == 100_000 - fee + sign * sum((amount for _, amount in PAID), D(0))
 
