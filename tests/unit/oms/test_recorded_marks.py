@@ -153,8 +153,8 @@ def test_marks_of_long_candles_are_for_fundings_alone(tmp_path: Path) -> None:
         assert D(desk.position()["mark_price"]) == 1000
         assert desk.venue("fetch_mark_price", SWAP)["markPrice"] == 1000
         desk.to(8 * 60)
-        [entry] = [row for row in desk.oms.history_of(1).ledger if row["kind"] == "funding"]
-        assert D(entry["amount"]) == -10 * D("1234.5678") * D("0.0001")
+        [entry] = [row for row in desk.oms.history_of(1).ledger if row.kind == "funding"]
+        assert entry.amount == -10 * D("1234.5678") * D("0.0001")
 
 
 def test_funding_some_milliseconds_late_is_at_the_mark_price_of_the_opening(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_funding_some_milliseconds_late_is_at_the_mark_price_of_the_opening(tmp_
     with (desk := Desk(tmp_path)).oms:
         desk.buy("2")
         desk.to(100)
-        amounts = [row["amount"] for row in desk.oms.history_of(1).ledger if row["kind"] == "funding"]
-        assert [D(amount) for amount in amounts] == [D("-2.022"), D("-2.022")]
+        amounts = [row.amount for row in desk.oms.history_of(1).ledger if row.kind == "funding"]
+        assert amounts == [D("-2.022"), D("-2.022")]
 
 
 def test_a_price_that_is_set_by_hand_is_the_mark_price(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def lived(folder: Path, steps: Sequence[int]) -> tuple[Any, ...]:
             oms.advance(step)
             oms.handle("positions_open", {}, {"account_ids": "1,2,3"}, None)
         return tuple(
-            (row["kind"], row["amount"], row["created_at"])
+            (row.kind, row.amount, row.created_at)
             for number in range(1, 9)
             for row in oms.history_of(number).ledger
         )
