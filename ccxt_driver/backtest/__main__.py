@@ -14,6 +14,7 @@ from typing import NoReturn
 from .collecting import collect
 from .journal import Journal
 from .loop import has_left_tasks
+from .other_processes import end_at_once
 from .report import write_numbers, write_report
 from .report.failure import portable
 from .report.tables import SUMMARY
@@ -99,6 +100,7 @@ def _noted(stage: Stage, ending: Ending) -> Ending:
 
 def _leave(code: int) -> NoReturn:
     """End this process without a word to what is left of the script."""
+    end_at_once()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

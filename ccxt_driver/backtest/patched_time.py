@@ -7,12 +7,20 @@ code that is imported or run afterwards.
 
 from __future__ import annotations
 
+import multiprocessing.connection
+import multiprocessing.managers
+import multiprocessing.pool
+import multiprocessing.queues
+import multiprocessing.synchronize
+import os
 import queue
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -22,6 +30,19 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_PATIENCE: Final = 10.0
 """Seconds that other threads are really given for what the script waits for with a time-out."""
+
+_REAL_TIME: Final = SimpleNamespace(
+    time=time.time, sleep=time.sleep, monotonic=time.monotonic, perf_counter=time.perf_counter
+)
+_OF_PROCESSES: Final = (
+    multiprocessing.connection,
+    multiprocessing.managers,
+    multiprocessing.pool,
+    multiprocessing.queues,
+    multiprocessing.synchronize,
+    subprocess,
+)
+"""What waits for other processes does so in real time: they know no other."""
 
 
 class ThreadsThatWait(RuntimeError):
@@ -49,6 +70,7 @@ def patched_time(
         (threading, "_time", monotonic),  # deadlines of `Condition.wait_for`
         (queue, "time", monotonic),  # and of `Queue.get`
         (threading.Condition, "wait", waiting.wait_of(threading.Condition.wait)),
+        *((module, "time", _REAL_TIME) for module in _OF_PROCESSES),
     ]
     with ExitStack() as stack:
         for place, name, value in replaced:
@@ -101,9 +123,13 @@ class _Waiting:
         self._sleep = sleep
         self._refuse = refuse
         self._main = threading.get_ident()
+        self._run = os.getpid()
 
     def sleep(self, seconds: float) -> None:
         """`time.sleep`."""
+        if os.getpid() != self._run:  # a process of the script, which has imported it by its name
+            _REAL_TIME.sleep(seconds)
+            return
         if threading.get_ident() != self._main:
             raise self._refused("sleeps")
         if seconds < 0:

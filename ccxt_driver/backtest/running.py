@@ -11,7 +11,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import thread as futures_of_threads
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple
@@ -20,6 +21,7 @@ from unittest.mock import patch
 from .clock import NS_PER_MS
 from .journal import END, do_again, read_journal
 from .loop import virtual_asyncio
+from .other_processes import OtherProcesses, other_processes, threads_of_pools
 from .patched_time import ThreadsThatWait, patched_time
 from .replay import Replay, ReplayOver
 from .stage import Stage
@@ -55,27 +57,29 @@ def run_script(stage: Stage) -> Ending:
         replay.failure = replay.failure or error
         replay.interrupt()
 
-    def run() -> None:
-        runpy.run_path(str(path), run_name="__main__")
-        _join_threads()
+    def run(others: OtherProcesses) -> None:
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+            _join_threads()
+        finally:
+            others.leave_one()
+            others.end()
 
     # What there is before the script begins stays: it need not be looked at again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED_AFTER)
-    with (
-        virtual_asyncio(replay),
-        seeded_chance(settings.seed),
-        patched_time(stage.clock, replay.sleep, refuse),
-        told_when_standing_still(stage.clock),
-    ):
-        return _ended(replay, run)
+    with ExitStack() as virtual, seeded_chance(settings.seed), other_processes(virtual.close) as others:
+        virtual.enter_context(virtual_asyncio(replay))
+        virtual.enter_context(patched_time(stage.clock, replay.sleep, refuse))
+        virtual.enter_context(told_when_standing_still(stage.clock))
+        return _ended(replay, others, partial(run, others))
 
 
 def _join_threads() -> None:
     """Let the threads of a script come to their end, as Python does at the end of a program."""
     # Those of pools wait for work that will not come; Python tells them so by the same table.
-    of_pools = getattr(futures_of_threads, "_threads_queues", ())
+    of_pools = {*getattr(futures_of_threads, "_threads_queues", ()), *threads_of_pools()}
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon and thread not in of_pools:
             thread.join()
@@ -107,11 +111,12 @@ def replay_journal(stage: Stage, path: Path) -> Ending:
     return Ending("data", None)
 
 
-def _ended(replay: Replay, run: Callable[[], object]) -> Ending:
+def _ended(replay: Replay, others: OtherProcesses, run: Callable[[], object]) -> Ending:
     error: BaseException | None = None
     try:
         run()
     except (KeyboardInterrupt, ReplayOver):
+        replay.failure = replay.failure or others.failure()
         if not replay.is_over and replay.failure is None:
             raise  # somebody has really pressed Ctrl-C
     except SystemExit as end:
@@ -120,6 +125,7 @@ def _ended(replay: Replay, run: Callable[[], object]) -> Ending:
             error = end
     except BaseException as failure:  # noqa: BLE001  # as the interpreter does at the end of a program
         error = failure
+    replay.failure = replay.failure or others.failure()
     return ending_of(replay, error)
 
 

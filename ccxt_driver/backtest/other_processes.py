@@ -1,0 +1,165 @@
+"""The processes that a script starts by `multiprocessing`: they compute, and have no part in the run.
+
+Each is forked from the run, whatever way is asked for: one that is started anew would have the real ccxt.
+In it time is real, and the exchange refuses: what was ordered there would be lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.context
+import multiprocessing.process
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from time import monotonic  # before anything patches it: real time
+from typing import Any, Final, NoReturn
+from unittest.mock import patch
+
+from .exchange import Replayed
+
+_FORKS: Final = hasattr(os, "fork")
+_PATIENCE: Final = 3.0
+"""Real seconds that processes have to come to an end, when their script has."""
+_POOLS: Final = "concurrent.futures.process"
+
+
+class ProcessThatAsks(RuntimeError):
+    """A process beside the script's own asks the exchange for something."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a process of the script asks the exchange: in a backtest only the script's own process may, "
+            "others compute; use asyncio tasks for what trades"
+        )
+
+
+class OtherProcesses:
+    """Those of one script.
+
+    :param undo: takes away what makes time virtual; called in each of them
+    """
+
+    def __init__(self, undo: Callable[[], None]) -> None:
+        self._undo = undo
+        self._run = os.getpid()
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        self._has_told = False
+        self._is_over = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether this process is one of them."""
+        return os.getpid() != self._run
+
+    def failure(self) -> ProcessThatAsks | None:
+        """Why the run cannot be right."""
+        with suppress(BlockingIOError):
+            if os.read(self._reading, 1):
+                os.write(self._writing, b"!")  # for whoever looks again
+                return ProcessThatAsks()
+        return None
+
+    def enter_one(self) -> None:
+        """Be one of them: called after a fork."""
+        if self._is_over:
+            return
+        self._undo()
+        os.close(self._reading)  # so that a word to a run that is over comes to nothing
+        Replayed.replay = _Nothing(self._refuse)  # type: ignore[assignment]
+
+    def leave_one(self) -> None:
+        """End this process if it is one of them: `os.fork` has it come to the end of the script, too."""
+        if not self.is_one:
+            return
+        error = sys.exception()
+        if error is not None and not isinstance(error, SystemExit):
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if error is None else 1)
+
+    def end(self) -> None:
+        """Have those come to an end that Python would wait for. It ends pools and daemons when it exits."""
+        of_pools = _pids_of_pools()
+        children = multiprocessing.active_children()
+        left = [each for each in children if not each.daemon and each.pid not in of_pools]
+        until = monotonic() + _PATIENCE
+        for process in left:
+            process.join(max(0.0, until - monotonic()))
+            if process.is_alive():
+                text = f"Warning: process {process.pid} went on after the script and was ended: join it there"
+                print(text, file=sys.stderr)  # noqa: T201  # it has no other way to say so
+                process.terminate()
+                process.join()
+
+    def close(self) -> None:
+        """Forget them."""
+        self._is_over = True
+        os.close(self._reading)
+        os.close(self._writing)
+
+    def _refuse(self) -> NoReturn:
+        if not self._has_told:
+            self._has_told = True
+            with suppress(BrokenPipeError):
+                os.write(self._writing, b"!")
+                os.kill(self._run, signal.SIGINT)
+        raise ProcessThatAsks
+
+
+class _Nothing:
+    """Is where the replay was."""
+
+    def __init__(self, refuse: Callable[[], NoReturn]) -> None:
+        self._refuse = refuse
+
+    def __getattr__(self, name: str) -> Any:
+        self._refuse()
+
+
+def end_at_once() -> None:
+    """End all that are left, before this process goes without a word."""
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+@contextmanager
+def other_processes(undo: Callable[[], None]) -> Iterator[OtherProcesses]:
+    """Have the processes that a script starts be what they may be, for the length of a `with` block.
+
+    :param undo: takes away what makes time virtual; called in each of them
+    """
+    others = OtherProcesses(undo)
+    with ExitStack() as stack:
+        stack.callback(others.close)
+        if _FORKS:
+            os.register_at_fork(after_in_child=others.enter_one)
+            contexts: Any = multiprocessing.context
+            fork = contexts._concrete_contexts["fork"]
+            ways = dict.fromkeys(contexts._concrete_contexts, fork)
+            stack.enter_context(patch.dict(contexts._concrete_contexts, ways))
+            stack.enter_context(patch.object(contexts._default_context, "_default_context", fork))
+        else:
+            stack.enter_context(patch.object(multiprocessing.process.BaseProcess, "start", _refused))
+        yield others
+
+
+def _refused(process: Any) -> NoReturn:
+    raise NotImplementedError(
+        "multiprocessing: in a backtest processes can only be forked, not on this system"
+    )
+
+
+def _pids_of_pools() -> set[int]:
+    """The processes of executors, which wait for work until Python tells them to end."""
+    threads = getattr(sys.modules.get(_POOLS), "_threads_wakeups", ())
+    return {pid for thread in [*threads] for pid in [*(getattr(thread, "processes", None) or ())]}
+
+
+def threads_of_pools() -> frozenset[Any]:
+    """The threads of executors that go with these processes."""
+    return frozenset(getattr(sys.modules.get(_POOLS), "_threads_wakeups", ()))

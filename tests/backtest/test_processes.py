@@ -1,0 +1,207 @@
+"""Processes that a script starts compute in real time, and cannot trade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Runner
+from .histories import walk, write_candles
+
+_BEGIN = """
+import asyncio, json, multiprocessing, os, queue, subprocess, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.pool import ThreadPool
+import ccxt
+
+exchange = ccxt.binance()
+
+def square(number):
+    return number * number
+
+def nap(number):
+    time.sleep(0.01)
+    return number
+
+def put(results, number):
+    results.put(number)
+
+def look(_):
+    return exchange.fetch_balance()
+
+def trade(*_):
+    exchange.create_order("BTC/USDT", "market", "buy", 0.1)
+
+def trade_anew(*_):
+    ccxt.binance().create_order("BTC/USDT", "market", "buy", 0.1)
+
+def trade_as_long_as_it_goes(*_):
+    while True:
+        try:
+            trade()
+        except Exception:
+            pass
+
+def forever():
+    while True:
+        time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an hour of candles."""
+    folder = tmp_path_factory.mktemp("hour")
+    write_candles(folder, walk(6, 60))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        """
+with multiprocessing.Pool(2) as pool:
+    results = pool.map(square, range(4))
+""",
+        """
+pool = multiprocessing.get_context("spawn").Pool(2)
+results = pool.map_async(square, range(4)).get(timeout=5)
+pool.close()
+pool.join()
+""",
+        """
+with ThreadPool(2) as pool:
+    results = pool.map(square, range(4))
+""",
+        """
+with ProcessPoolExecutor(2) as pool:
+    results = list(pool.map(square, range(4)))
+""",
+        """
+with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("forkserver")) as pool:
+    results = [pool.submit(square, number).result() for number in range(4)]
+""",
+        """
+left = ProcessPoolExecutor(1)  # which nobody shuts down
+results = list(left.map(square, range(4)))
+""",
+        """
+left = multiprocessing.Pool(1)
+results = left.map(square, range(4))
+""",
+        """
+multiprocessing.set_start_method("spawn")
+told = multiprocessing.Queue()
+results = []
+for number in range(4):
+    process = multiprocessing.Process(target=put, args=(told, square(number)))
+    process.start()
+    results.append(told.get(timeout=5))
+    process.join(5)
+    assert process.exitcode == 0, process.exitcode
+try:
+    told.get(timeout=0.01)
+except queue.Empty:
+    pass
+""",
+        """
+async def main():
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(2) as pool:
+        return [await loop.run_in_executor(pool, square, number) for number in range(4)]
+results = asyncio.run(main())
+""",
+        """
+with multiprocessing.Manager() as manager:
+    known = manager.list()
+    process = multiprocessing.Process(target=known.extend, args=([0, 1, 4, 9],))
+    process.start()
+    process.join()
+    results = list(known)
+""",
+        """
+with multiprocessing.Pool(2) as pool:
+    results = [square(number) for number in pool.map(nap, range(4))]
+""",
+        """
+code = "import time; time.sleep(0.1); print([0, 1, 4, 9])"
+results = json.loads(subprocess.run([sys.executable, "-c", code], stdout=-1, timeout=20).stdout)
+process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+assert process.wait(timeout=20) == 0
+""",
+    ],
+)
+def test_processes_that_only_compute_are_welcome(run: Runner, hour: Path, work: str) -> None:
+    ran = run(
+        f"""{_BEGIN}
+{work}
+print("results", json.dumps(results))
+print("stood still", time.monotonic())
+time.sleep(60)
+trade()
+print("now", time.monotonic(), flush=True)
+""",
+        hour,
+    )
+
+    assert ran.code == 0, ran.output
+    assert ran.said("results") == [[0, 1, 4, 9]]
+    assert "stood still 0.0" in ran.output
+    assert ran.said("now") == [60.0]
+    assert len(ran.result.trades()) == 1
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "multiprocessing.Pool(1).map(trade, [1])",
+        "multiprocessing.Pool(1).map(look, [1])",
+        "multiprocessing.get_context('spawn').Pool(1).map(trade_anew, [1])",
+        "ProcessPoolExecutor(1).submit(trade).result()",
+        "multiprocessing.Process(target=trade).start(); time.sleep(7200)",
+        "multiprocessing.Process(target=trade_as_long_as_it_goes).start(); told.get()",
+        "os.fork() or trade(); os.wait()",
+    ],
+)
+def test_processes_that_trade_are_refused(run: Runner, hour: Path, what: str) -> None:
+    ran = run(f"{_BEGIN}\ntold = multiprocessing.Queue()\n{what}\n", hour)
+
+    assert ran.code == 1, ran.output
+
+    assert ran.result.summary["run"]["ended"] == "error"
+    assert "ProcessThatAsks: a process of the script" in ran.result.summary["run"]["error"]
+    assert not ran.result.trades()
+
+
+def test_processes_end_with_the_run(run: Runner, hour: Path) -> None:
+    ran = run(
+        f"""{_BEGIN}
+left = multiprocessing.Process(target=forever)
+left.start()
+print("left", left.pid, flush=True)
+time.sleep(7200)
+""",
+        hour,
+    )
+
+    assert ran.code == 0, ran.output
+    [pid] = ran.said("left")
+    assert not Path(f"/proc/{pid}").exists()
+    assert f"process {pid}" in ran.output
+
+
+def test_a_process_that_still_computes_is_waited_for(run: Runner, hour: Path) -> None:
+    ran = run(
+        f"""{_BEGIN}
+def late():
+    time.sleep(0.3)
+    print("late", 1, flush=True)
+
+multiprocessing.Process(target=late).start()
+""",
+        hour,
+    )
+
+    assert ran.code == 0, ran.output
+    assert ran.said("late") == [1]
