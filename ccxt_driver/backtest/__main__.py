@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
+from ccxt_driver.contract.values import format_time
+
 from .collecting import collect
 from .journal import Journal
 from .loop import has_left_tasks
 from .other_processes import end_at_once
-from .report import write_numbers, write_report
+from .report import Summary, write_numbers, write_report
 from .report.failure import portable
 from .report.tables import SUMMARY
 from .running import Ending, ending_of, replay_journal, run_script
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # it has no other way to say so
         return UNUSABLE
+    for word, (at_ms, why) in stage.moved.items():
+        print(f"Note: {word} at {format_time(at_ms)}, {why}", file=sys.stderr)  # noqa: T201
     with ExitStack() as stack:
         if given.progress:
             from .progress import shown
@@ -119,14 +123,20 @@ def _report(stage: Stage, ending: Ending, given: Namespace) -> int:
         return 0 if run.error is None else FAILED
     summary = write_report(run, out)
     if given.table:
-        from rich.console import Console
-
-        from .report import summary_table
-
-        screen = Console(highlight=False)
-        screen.print(summary_table(summary))
-        screen.print(f"report: {out / 'report.html'}", soft_wrap=True)
+        _show(summary, out, failed=run.error is not None)
     return 0 if run.error is None else FAILED
+
+
+def _show(summary: Summary, out: Path, *, failed: bool) -> None:
+    """Show the numbers; after a failure its error stays what is seen last."""
+    from rich.console import Console
+
+    from .report import summary_table
+
+    screen = Console(highlight=False)
+    if not failed:
+        screen.print(summary_table(summary))
+    screen.print(f"report{' up to the error' if failed else ''}: {out / 'report.html'}", soft_wrap=True)
 
 
 if __name__ == "__main__":

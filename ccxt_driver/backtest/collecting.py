@@ -65,4 +65,5 @@ def _assumptions(stage: Stage) -> dict[str, str]:
         "latency": f"{settings.latency_ms} ms",
         "fees": f"maker {settings.maker or 'of the market'}, taker {settings.taker or 'of the market'}",
         "position mode": settings.position_mode,
+        **{word: text for word, (_, text) in stage.moved.items()},
     }

@@ -19,6 +19,7 @@ from ccxt_driver.oms.service import EmbeddedOms
 from .clock import VirtualClock
 from .market import RecordedMarket
 from .replay import Replay
+from .report.valuation import chains_to
 from .settings import Settings
 
 _ENVIRONMENT: Final = "CCXT_OMS_"
@@ -41,17 +42,12 @@ class Stage:
             size=book_size(settings.volume),
         )
         self.recorded = RecordedMarket(self.feed)
-        first_ms, last_ms = self.feed.start_ms, self.feed.end_ms
-        start_ms = first_ms if settings.start_ms is None else settings.start_ms
-        end_ms = last_ms if settings.end_ms is None else min(settings.end_ms, last_ms)
-        if not first_ms <= start_ms < end_ms:
-            raise ValueError(
-                f"start_ms, end_ms: expected times within the data, {format_time(first_ms)} to "
-                f"{format_time(last_ms)}, the start before the end, got {format_time(start_ms)} to "
-                f"{format_time(end_ms)}"
-            )
+        self.moved: dict[str, tuple[int, str]] = {}
+        """Of `begins` and `ends` those that are not as the settings say: when it is instead, and why."""
+        start_ms, end_ms = self._span()
         self.clock = VirtualClock(start_ms, end_ms)
         self.markets = _markets(self.feed.markets, settings.maker, settings.taker)
+        _check_currency(self.markets, settings)
         self.oms = EmbeddedOms(
             accounts=[
                 {
@@ -68,6 +64,26 @@ class Stage:
             models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
         )
         self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed, settings.request_ms)
+
+    def _span(self) -> tuple[int, int]:
+        """When the run begins and ends: not before nor after the data."""
+        first_ms, last_ms = self.feed.start_ms, self.feed.end_ms
+        wanted_ms, until_ms = self.settings.start_ms, self.settings.end_ms
+        start_ms = first_ms if wanted_ms is None else max(wanted_ms, first_ms)
+        end_ms = last_ms if until_ms is None else min(until_ms, last_ms)
+        if not start_ms < end_ms:
+            raise ValueError(
+                f"start_ms, end_ms: expected times within the data, {format_time(first_ms)} to "
+                f"{format_time(last_ms)}, the start before the end, got "
+                f"{format_time(start_ms if wanted_ms is None else wanted_ms)} to "
+                f"{format_time(end_ms if until_ms is None else until_ms)}"
+            )
+        if wanted_ms is not None and wanted_ms < first_ms:
+            self.moved["begins"] = (first_ms, f"with the data, not at {format_time(wanted_ms)}")
+        # The last millisecond before a whole day is what is meant by that day.
+        if until_ms is not None and until_ms > last_ms + 1:
+            self.moved["ends"] = (last_ms, f"with the data, not at {format_time(until_ms)}")
+        return start_ms, end_ms
 
     def serve_ccxt(self) -> None:
         """Have every exchange id and every class of the driver be this OMS, in this process, from now on."""
@@ -102,6 +118,18 @@ def _currencies(markets: Sequence[Market]) -> list[str]:
     """What an account may come to have: scripts look up coins that they do not have yet."""
     found = {code for market in markets for code in (market.base, market.quote) if market.settle is None}
     return sorted(found | {market.settle for market in markets if market.settle is not None})
+
+
+def _check_currency(markets: Sequence[Market], settings: Settings) -> None:
+    """Refuse to count equity in what nothing of the account can be valued in."""
+    currency = settings.equity_currency()
+    held = [code for code, amount in settings.balances.items() if amount] or [*settings.balances]
+    if not any(code in chains_to(currency, markets) for code in held):
+        known = sorted({code for each in held for code in chains_to(each, markets)})
+        raise ValueError(
+            f"currency: expected one that prices lead to from {', '.join(held)}: {', '.join(known)}; "
+            f"got {currency!r}"
+        )
 
 
 def _queue(name: str | None) -> QueueModel | None:

@@ -86,6 +86,37 @@ def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> N
         assert (folder / "failed" / name).read_bytes() == (folder / "failed_again" / name).read_bytes(), name
 
 
+def test_after_a_failure_its_error_is_what_is_seen(folder: Path) -> None:
+    done = _typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
+
+    assert done.stdout.splitlines() == ["bought 0.002", "report up to the error: failed/report.html"]
+
+
+def test_times_outside_of_the_data_begin_and_end_with_it(folder: Path) -> None:
+    outside = ["--from", "2023-12-31", "--to", "2025-01-01"]
+    done = _typed(folder, "script.py", "--data", "history", *outside, "--out", "outside", "--", "1")
+    _typed(folder, "script.py", "--data", "history", "--out", "inside", "--", "1")
+
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "Note: begins at 2024-01-01T00:00:00.000Z, with the data, not at 2023-12-31T00:00:00.000Z",
+        "Note: ends at 2024-01-01T00:59:59.999Z, with the data, not at 2025-01-01T00:00:00.000Z",
+    ]
+    runs = [json.loads((folder / name / "summary.json").read_text()) for name in ("outside", "inside")]
+    outside_begins = runs[0]["assumptions"].pop("begins")
+    assert outside_begins == "with the data, not at 2023-12-31T00:00:00.000Z"
+    assert runs[0]["assumptions"].pop("ends") == "with the data, not at 2025-01-01T00:00:00.000Z"
+    assert runs[0] == runs[1]
+
+
+def test_a_currency_that_prices_lead_to_is_counted_in(folder: Path) -> None:
+    done = _typed(folder, "script.py", "--data", "history", "--currency", "BTC", "--out", "coins", "--", "1")
+
+    assert done.returncode == 0, done.stderr
+    total = json.loads((folder / "coins" / "summary.json").read_text())["total"]
+    assert 0.2 < total["start_equity"] < 0.3
+
+
 @pytest.mark.parametrize(
     "words,said",
     [
@@ -93,7 +124,16 @@ def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> N
         (["script.py", "--data", "history", "--from", "2023-01-01", "--to", "2023-02-01"], "start_ms"),
         (["script.py", "--data", "history", "--balance", "much"], "balance"),
         (["script.py", "--data", "history", "--path", "straight"], "path"),
-        (["script.py", "--data", "history", "--from", "2023-01-01"], "got 2023-01-01T00:00:00.000Z"),
+        (["script.py", "--data", "history", "--from", "2025-01-01"], "got 2025-01-01T00:00:00.000Z"),
+        (["script.py", "--data", "history", "--to", "2024-01-01"], "to 2024-01-01T00:00:00.000Z"),
+        (
+            ["script.py", "--data", "history", "--from", "2024-01-01T00:30", "--to", "2024-01-01T00:20"],
+            "the start before the end",
+        ),
+        (
+            ["script.py", "--data", "history", "--currency", "EUR"],
+            "Error: currency: expected one that prices lead to from USDT: BTC, USDT; got 'EUR'",
+        ),
         (["script.py", "--data", "history", "--path", "straight"], "Error: path: expected one of"),
         (["script.py", "--data", "binary"], "BTC_USDT-1m.csv: the first line"),
         (["--again", "history"], "settings.json"),

@@ -42,7 +42,7 @@ class Valuation:
         self.currency = currency
         self.prices = {symbol: each for symbol, each in prices.items() if len(each.times)}
         priced = [markets[symbol] for symbol in sorted(self.prices) if symbol in markets]
-        self.chains = _chains(priced, currency)
+        self.chains = chains_to(currency, priced)
         """The way from each currency to that of the run; of those that are missing there is none."""
         self._position_chains: dict[str, Chain | None] = {}
 
@@ -82,7 +82,8 @@ class Valuation:
         return amount if not chain else EXACT.multiply(amount, self.rate(chain, at_ms))
 
 
-def _chains(markets: Iterable[Market], currency: str) -> dict[str, Chain]:
+def chains_to(currency: str, markets: Iterable[Market]) -> dict[str, Chain]:
+    """The way to a currency, from each one that prices of these markets lead from; see `Valuation`."""
     chains: dict[str, Chain] = {currency: ()}
     markets = [*markets]
     for used in ([market for market in markets if market.kind == "spot"], markets):
