@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccxt_driver.contract.values import parse_time
+from ccxt_driver.oms.service import History
 
 from .clock import NS_PER_MS
 from .run import Run
@@ -37,6 +38,7 @@ def collect(stage: Stage, ending: Ending) -> Run:
         ledger=history.ledger,
         prices={m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets},
         path_deals=_path_deals(stage, history.deals),
+        gap_deals=_gap_deals(stage, history, start_ms),
         data=stage.feed.report(),
     )
 
@@ -51,6 +53,27 @@ def _path_deals(stage: Stage, deals: Iterable[Mapping[str, Any]]) -> frozenset[i
         for deal in deals
         if recorded.is_inside_candle(deal["symbol"], parse_time(deal["executed_at"]))
     )
+
+
+def _gap_deals(stage: Stage, history: History, start_ms: int) -> dict[int, str]:
+    """The deals that hang on a gap of the data; see `Run`."""
+    recorded, end_ms = stage.recorded, stage.clock.now_ms()
+    symbols = {market.symbol for market in stage.markets if recorded.has_gaps(market.symbol, end_ms)}
+    found: dict[int, str] = {}
+    jumped: list[tuple[int, int, int]] = []
+    for deal in history.deals:
+        symbol = deal["symbol"]
+        if symbol not in symbols:
+            continue
+        at_ms = parse_time(deal["executed_at"])
+        if recorded.is_in_gap(symbol, at_ms):
+            found[deal["id"]] = "inside"
+        elif at_ms > start_ms and recorded.is_in_gap(symbol, at_ms - 1):
+            jumped.append((deal["id"], deal["order_id"], at_ms))
+    if jumped:  # those of orders that were there before, not of those that were sent at that moment
+        sent_ms = {order["id"]: parse_time(order["created_at"]) for order in history.orders}
+        found |= {deal: "after" for deal, order, at_ms in jumped if sent_ms[order] < at_ms}
+    return found
 
 
 def _assumptions(stage: Stage) -> dict[str, str]:

@@ -79,6 +79,21 @@ class RecordedMarket:
         last = next_open(timeframe, open_ms) - open_ms - 1
         return at_ms - open_ms >= last // (_POINTS - 1)
 
+    def has_gaps(self, symbol: str, until_ms: int) -> bool:
+        """Whether candles that a symbol's price comes from are not there, of those read up to a moment."""
+        timeframe = self._timeframe(symbol)
+        for report in self._feed.report():
+            if report.symbol == symbol and report.use == "price" and timeframe is not None:
+                return report.missing > 0 or (report.last_ms or 0) < candle_open(timeframe, until_ms)
+        return False
+
+    def is_in_gap(self, symbol: str, at_ms: int) -> bool:
+        """Whether nothing was recorded of the candle of a moment: the price is that of an earlier one."""
+        timeframe = self._timeframe(symbol)
+        if timeframe is None:
+            return False
+        return self._feed.quote(symbol, at_ms).time_ms < candle_open(timeframe, at_ms)
+
     def prices(self, symbol: str, start_ms: int, end_ms: int) -> Prices:
         """Last traded prices of a symbol within a time: of each candle the close, of each minute the last."""
         times, values = array("q"), array("d")

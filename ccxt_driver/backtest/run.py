@@ -40,6 +40,8 @@ class Run:
     :param ledger: every change of a balance, ascending as the deals; the first are the deposits
     :param prices: by symbol, one or more values a minute where there was trading
     :param path_deals: ids of the deals whose price or time depended on how a candle was assumed to move
+    :param gap_deals: by id: `inside` of deals that were made in a gap of the data, at the price before it,
+        `after` of those of orders from before whose price the market jumped to over a gap
     :param data: what was found in each file, as far as it was read
     """
 
@@ -59,4 +61,5 @@ class Run:
     ledger: Sequence[LedgerEntry]
     prices: Mapping[str, Prices]
     path_deals: frozenset[int]
+    gap_deals: Mapping[int, str]
     data: Sequence[FileReport]

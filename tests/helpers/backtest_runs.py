@@ -77,6 +77,7 @@ def run_of(oms: EmbeddedOms, start_ms: int, prices: Mapping[str, Prices], **more
         "ledger": [*oms.history_of(more.get("account_id", 1)).ledger],
         "prices": prices,
         "path_deals": frozenset(),
+        "gap_deals": {},
         "data": [],
     }
     return Run(**{**fields, **more})
@@ -217,6 +218,7 @@ class HandRun:
             "ledger": sorted(self.ledger, key=attrgetter("created_at")),
             "prices": self._prices,
             "path_deals": frozenset(),
+            "gap_deals": {},
             "data": [],
         }
         return Run(**{**fields, **more})

@@ -34,7 +34,7 @@ def write_report(run: Run, folder: Path) -> Summary:
     for old in (SUMMARY, PAGE):
         (folder / old).unlink(missing_ok=True)
     marks = Marks()
-    with OrdersFile(folder) as orders, TradesFile(folder, run.path_deals) as trades:
+    with OrdersFile(folder) as orders, TradesFile(folder, run.path_deals, run.gap_deals) as trades:
 
         def see_order(row: Row) -> None:
             orders.see_order(row)

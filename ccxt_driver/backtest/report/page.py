@@ -84,7 +84,8 @@ Money is in {escape(run.currency)}, seed {run.seed}, account {run.account_id}.</
 <div class="tiles">
 {tiles}
 </div>
-{_path_note(summary)}"""
+{_path_note(summary)}
+{_gap_note(summary)}"""
 
 
 def _moment(milliseconds: int) -> str:
@@ -113,6 +114,18 @@ def _path_note(summary: Summary) -> str:
     return (
         f"<p><b>{path:,} of {deals:,} fills ({100 * path / deals:.1f} %)</b> depended, in price or in time, "
         "on how prices were assumed to move inside candles; <code>trades.csv</code> marks them.</p>"
+    )
+
+
+def _gap_note(summary: Summary) -> str:
+    inside, after = summary.deals_in_gaps, summary.deals_after_gaps
+    if not inside and not after:
+        return ""
+    return (
+        f"<p><b>{inside:,} fills in gaps</b> of the data were made at the price before, and <b>{after:,} "
+        "right after a gap</b> were of orders from before, whose price the market jumped to; "
+        "<code>trades.csv</code> marks them. Nobody recorded these prices: fill the gaps, or leave them "
+        "out.</p>"
     )
 
 

@@ -7,6 +7,7 @@ divided by nothing, is None.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -110,6 +111,8 @@ class Summary:
     :param strategies: by id
     :param symbols: by symbol
     :param path_deals: how many deals depended on how a candle was assumed to move
+    :param deals_in_gaps: how many were made where nothing was recorded, at the price before
+    :param deals_after_gaps: how many were of orders whose price the market jumped to over a gap of the data
     :param unvalued: what was held and has no price in the currency of the run: it counts as nothing
     """
 
@@ -117,17 +120,22 @@ class Summary:
     strategies: Mapping[int, Statistics]
     symbols: Mapping[str, Statistics]
     path_deals: int
+    deals_in_gaps: int
+    deals_after_gaps: int
     unvalued: Sequence[str]
 
 
 def summarise(analysis: Analysis) -> Summary:
     """The numbers of a run that was taken apart."""
+    gaps = Counter(analysis.run.gap_deals.values())
     with localcontext(EXACT):
         return Summary(
             _statistics(analysis.account),
             {name: _statistics(part) for name, part in analysis.strategies.items()},
             {name: _statistics(part) for name, part in analysis.symbols.items()},
             analysis.path_deals,
+            gaps["inside"],
+            gaps["after"],
             analysis.unvalued,
         )
 

@@ -31,7 +31,7 @@ _SEVEN: Final = ",".join([f"%.{DIGITS}g"] * 7)
 _PLACES: Final = Decimal("0.00000001")
 _TRADE_COLUMNS: Final = (
     *("time", "time_ms", "id", "order_id", "position_id", "symbol", "side", "qty", "price", "cost"),
-    *("fee", "fee_currency", "pnl", "maker", "strategy", "reason", "comment", "path"),
+    *("fee", "fee_currency", "pnl", "maker", "strategy", "reason", "comment", "path", "gap"),
 )
 _ORDER_COLUMNS: Final = (
     *("time", "time_ms", "id", "client_order_id", "position_id", "symbol", "side", "type", "time_in_force"),
@@ -49,10 +49,11 @@ class TradesFile:
     """`trades.csv`, one row a deal; decimals as the OMS has them. For a `with` block.
 
     :param path_deals: ids of deals that depended on how a candle was assumed to move
+    :param gap_deals: by id of the deals that hang on a gap of the data how, see `Run`
     """
 
-    def __init__(self, folder: Path, path_deals: frozenset[int]) -> None:
-        self._path_deals = path_deals
+    def __init__(self, folder: Path, path_deals: frozenset[int], gap_deals: Mapping[int, str]) -> None:
+        self._path_deals, self._gap_deals = path_deals, gap_deals
         self._file = _open(folder / TRADES)
         self._write = _writer(self._file, _TRADE_COLUMNS)
 
@@ -66,6 +67,7 @@ class TradesFile:
                 *(get("qty"), get("price"), format_decimal(abs(EXACT.multiply(deal.qty, deal.price)))),
                 *(get("fee"), get("fee_currency"), get("pnl"), _yes(get("maker")), get("strategy_id")),
                 *(get("reason"), get("comment"), _yes(deal.id in self._path_deals)),
+                self._gap_deals.get(deal.id),
             )
         )
 

@@ -19,6 +19,10 @@ def summary_table(summary: Summary) -> Table:
         made.add_row(figure.title, *(written(getattr(each, figure.key), figure.kind) for _, each in columns))
     share = f"{summary.path_deals:,} of {summary.total.deals:,}"
     made.add_row("Deals that depend on the path in candles", share)
+    if summary.deals_in_gaps or summary.deals_after_gaps:
+        made.add_row("Deals in gaps of the data, at the price before", f"{summary.deals_in_gaps:,}")
+        made.add_row("Deals right after a gap, of orders from before", f"{summary.deals_after_gaps:,}")
+        made.add_row("  Nobody recorded their prices: see `data check`, and fill the gaps or leave them out")
     if summary.unvalued:
         made.add_row("Without a price, not counted", Text(", ".join(summary.unvalued), style="red"))
     return made

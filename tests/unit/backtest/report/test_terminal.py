@@ -50,6 +50,18 @@ def test_what_has_no_price_is_told() -> None:
     assert shown(summarise(analyse(hand.run())))[-1].split()[-1] == "XRP"
 
 
+def test_deals_that_hang_on_gaps_are_told() -> None:
+    hand = HandRun({SPOT: [100, 110]}, 2)
+    hand.book(0, "USDT", 1000)
+    hand.spot(0, "buy", "1", "100")
+    hand.spot(1, "sell", "1", "110")
+
+    lines = shown(summarise(analyse(hand.run(gap_deals={1: "inside", 2: "after"}))))
+
+    assert [line.split()[-1] for line in lines[-3:-1]] == ["1", "1"]
+    assert "fill the gaps" in lines[-1]
+
+
 def test_every_number_has_a_name() -> None:
     named = [figure.key for figure in FIGURES]
 
