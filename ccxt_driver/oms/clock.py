@@ -8,6 +8,9 @@ from typing import Final, Protocol
 MANUAL_START_MS: Final = 1_767_225_600_000
 """Where a manual clock starts by default: 2026-01-01T00:00:00Z."""
 
+LAST_MS: Final = 253_402_300_799_999
+"""The last moment that has a date: 9999-12-31T23:59:59.999Z."""
+
 
 class Clock(Protocol):
     """Milliseconds since the Unix epoch, never going back."""
@@ -70,11 +73,14 @@ class ManualClock:
     """A clock for tests and replays.
 
     :param start_ms: the time it shows first
+    :raises ValueError: that is no such time
     """
 
     manual = True
 
     def __init__(self, start_ms: int = MANUAL_START_MS) -> None:
+        if type(start_ms) is not int or not 0 <= start_ms <= LAST_MS:
+            raise ValueError(f"start_ms: expected milliseconds since the Unix epoch, got {start_ms!r}")
         self._now = start_ms
 
     def now_ms(self) -> int:
@@ -84,10 +90,12 @@ class ManualClock:
     def advance(self, milliseconds: int) -> None:
         """Move on.
 
-        :raises ValueError: a step back
+        :raises ValueError: a step back, or no whole number of milliseconds
         """
-        if milliseconds < 0:
-            raise ValueError(f"milliseconds: expected 0 or more, got {milliseconds}")
+        if type(milliseconds) is not int or not 0 <= milliseconds <= LAST_MS - self._now:
+            raise ValueError(
+                f"milliseconds: expected a whole number, 0 or more, up to the year 9999, got {milliseconds!r}"
+            )
         self._now += milliseconds
 
     def not_before(self, milliseconds: int) -> None:

@@ -55,9 +55,9 @@ def _read_limits(core: Core, rows: Sequence[Row]) -> dict[Scope, dict[str, Any]]
     for index, row in enumerate(rows):
         where = f"limits[{index}]"
         account_id, strategy_id, symbol = (row.get(name) for name in _WHOM)
-        if not _is_id_of(account_id, core.state.accounts):
+        if not is_id_of(account_id, core.state.accounts):
             raise ValueError(f"{where}.account_id: the OMS has no {account_id!r}")
-        if strategy_id is not None and not _is_id_of(strategy_id, core.state.strategies):
+        if strategy_id is not None and not is_id_of(strategy_id, core.state.strategies):
             raise ValueError(f"{where}.strategy_id: the OMS has no {strategy_id!r}")
         if symbol is not None and (not isinstance(symbol, str) or symbol not in core.state.symbols):
             raise ValueError(f"{where}.symbol: {symbol!r} is not listed; expected one of {_symbols(core)}")
@@ -70,7 +70,7 @@ def _read_limits(core: Core, rows: Sequence[Row]) -> dict[Scope, dict[str, Any]]
     return found
 
 
-def _is_id_of(given: object, known: Mapping[int, object]) -> TypeGuard[int]:
+def is_id_of(given: object, known: Mapping[int, object]) -> TypeGuard[int]:
     """Whether something is the id of a row, and no other thing that passes for it: true and 1.0 are 1."""
     return type(given) is int and given in known
 

@@ -20,7 +20,7 @@ from ccxt_driver.contract.values import parse_decimal
 from . import funding
 from .account_rows import AccountRows
 from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
-from .configuring import configure
+from .configuring import configure, is_id_of
 from .core import LOG, Core, unreadable, unwritable
 from .entities import OWNER, Event, LedgerEntry, Principal
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
@@ -48,6 +48,7 @@ _Subscriber = Callable[[list[Event]], None]
 _PriceSubscriber = Callable[[MarketNews], None]
 _MEMORY_EVENTS: Final = 10_000
 _MOST_SPEED: Final = 1_000_000
+_ANY: Final = object()
 
 
 class CommandRequest(NamedTuple):
@@ -301,6 +302,8 @@ class EmbeddedOms:
         return self._add(self._price_subscribers, callback)
 
     def _add(self, subscribers: list[Any], callback: Any) -> Callable[[], None]:
+        if not callable(callback):
+            raise ValueError(f"callback: expected something to call, got {callback!r}")
         with self._lock:
             subscribers.append(callback)
 
@@ -336,7 +339,7 @@ class EmbeddedOms:
 
         The rows are made when they are looked at, as they are then, while the OMS is open.
         """
-        with self._settled(None, account_id) as (core, _):
+        with self._settled(_ANY, account_id) as (core, _):
             store = core.store
 
             def rows(kind: RowKind, read: Callable[[Sequence[int]], list[_Row]]) -> AccountRows[_Row]:
@@ -363,7 +366,7 @@ class EmbeddedOms:
     def advance(self, milliseconds: int) -> None:
         """Move a manual clock on, and do what happens on the way.
 
-        :raises ValueError: a step back
+        :raises ValueError: a step back, or no whole number of milliseconds; then nothing has moved
         :raises RuntimeError: the clock is the wall's, or the OMS is closed
         """
         clock = self._clock
@@ -394,8 +397,11 @@ class EmbeddedOms:
         A feed of records knows it; whoever trades must not. Whatever is commanded before may change it.
 
         :returns: None when nothing can
+        :raises ValueError: no whole number of milliseconds
         :raises RuntimeError: the OMS is closed
         """
+        if type(until_ms) is not int:
+            raise ValueError(f"until_ms: expected milliseconds since the Unix epoch, got {until_ms!r}")
         with self._settled() as (core, _):
             return next_move(core, until_ms)
 
@@ -437,9 +443,8 @@ class EmbeddedOms:
         wanted = _number("rate", rate)
         if not -1 < wanted < 1:
             raise ValueError(f"rate: expected a fraction, got {wanted}")
-        with self._settled() as (core, now):
-            market = core.market.markets.get(symbol)
-            if market is None or market.settle is None:
+        with self._settled(symbol) as (core, now):
+            if core.market.markets[symbol].settle is None:
                 raise ValueError(f"symbol: {symbol!r} is not a listed swap")
             with core.transaction(now) as tx:
                 funding.set_rate(core, tx, symbol, wanted)
@@ -490,12 +495,14 @@ class EmbeddedOms:
         it. What is open is left alone, and what only reduces is never refused.
 
         :param limits: values by the names of `Limits`; None takes them away, except a kill switch
-        :raises ValueError: an unknown account, symbol or limit, or a value that makes no sense
+        :raises ValueError: an unknown account, strategy, symbol or limit, or a value that makes no sense
         :raises RuntimeError: the OMS is closed
         """
-        given = limits or {}
+        given = {} if limits is None else limits
+        if not isinstance(given, Mapping):
+            raise ValueError(f"limits: expected values by name, got {limits!r}")
         wanted = read_limits(given)  # before anything is done
-        with self._settled(symbol, account_id) as (core, now):
+        with self._settled(_any(symbol), account_id, strategy_id) as (core, now):
             check_currency(core, wanted, symbol)
             with core.transaction(now) as tx:
                 set_limits(core, tx, Scope(account_id, strategy_id, symbol), given)
@@ -506,10 +513,12 @@ class EmbeddedOms:
         """Let nothing be opened any more, and cancel the open orders that would; or let it again.
 
         :param on: False ends it; what was cancelled does not come back
-        :raises ValueError: an unknown account or symbol
+        :raises ValueError: an unknown account, strategy or symbol, or `on` is neither True nor False
         :raises RuntimeError: the OMS is closed
         """
-        with self._settled(symbol, account_id) as (core, now), core.transaction(now) as tx:
+        if type(on) is not bool:
+            raise ValueError(f"on: expected True or False, got {on!r}")
+        with self._settled(_any(symbol), account_id, strategy_id) as (core, now), core.transaction(now) as tx:
             set_killed(core, tx, Scope(account_id, strategy_id, symbol), on)
 
     def limits(self, account_id: int) -> list[dict[str, Any]]:
@@ -532,25 +541,36 @@ class EmbeddedOms:
         :raises ValueError: something that makes no sense, naming the field
         :raises RuntimeError: the OMS is closed
         """
+        if not isinstance(limits, list | tuple):
+            raise ValueError(f"limits: expected a list of mappings, got {limits!r}")
+        for index, row in enumerate(limits):
+            if not isinstance(row, Mapping):
+                raise ValueError(f"limits[{index}]: expected values by name, got {row!r}")
+        if not isinstance(sessions, Mapping | None):
+            raise ValueError(f"sessions: expected mappings by symbol, got {sessions!r}")
         with self._settled() as (core, now):
             configure(core, now, limits, sessions or {})
 
     @contextmanager
-    def _settled(self, symbol: str | None = None, *account_ids: int) -> Iterator[tuple[Core, int]]:
+    def _settled(
+        self, symbol: object = _ANY, account_id: object = _ANY, strategy_id: object = None
+    ) -> Iterator[tuple[Core, int]]:
         """For a `with` block of a method: the lock is held, and all is settled up to now, which it gets too.
 
-        :raises ValueError: an unknown symbol or account, before anything is settled
+        :param strategy_id: None for all
+        :raises ValueError: an unknown symbol, account or strategy, before anything is settled
         :raises RuntimeError: the OMS is closed
         """
         with self._lock, _Exact(), self._told():
             self._refuse_closed()
             core = self._core
             core.ensure_whole()
-            for account_id in account_ids:
-                if account_id not in core.state.accounts:
-                    raise ValueError(f"account_id: {account_id!r} does not exist")
+            if account_id is not _ANY and not is_id_of(account_id, core.state.accounts):
+                raise ValueError(f"account_id: {account_id!r} does not exist")
+            if strategy_id is not None and not is_id_of(strategy_id, core.state.strategies):
+                raise ValueError(f"strategy_id: {strategy_id!r} does not exist")
             markets = core.market.markets
-            if symbol is not None and symbol not in markets:
+            if symbol is not _ANY and not (isinstance(symbol, str) and symbol in markets):
                 raise ValueError(f"symbol: {symbol!r} is not listed; expected one of {', '.join(markets)}")
             now = self._clock.now_ms()
             settle(core, now)
@@ -698,8 +718,6 @@ def _clock(kind: str, start_ms: int | None) -> Clock:
     if kind == "manual":
         if start_ms is None:
             return ManualClock(MANUAL_START_MS)
-        if type(start_ms) is not int or start_ms < 0:
-            raise ValueError(f"start_ms: expected milliseconds since the Unix epoch, got {start_ms!r}")
         return ManualClock(start_ms)
     if kind != "wall":
         raise ValueError(f"clock: expected wall or manual, got {kind!r}")
@@ -758,6 +776,11 @@ def _store(db: str | os.PathLike[str] | None) -> Store:
     from .sqlite_store import SqliteStore
 
     return SqliteStore(os.fspath(db))
+
+
+def _any(symbol: str | None) -> object:
+    """None, which stands for all symbols, as `_settled` has it."""
+    return _ANY if symbol is None else symbol
 
 
 def _number(name: str, value: object) -> Decimal:

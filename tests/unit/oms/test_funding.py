@@ -144,7 +144,7 @@ def test_a_part_of_a_position_takes_its_part_of_the_funding(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     "symbol,rate,text",
-    [(SPOT, "0.1", "swap"), ("NO/PE", "0.1", "swap"), (SWAP, "1", "rate"), (SWAP, "x", "rate")],
+    [(SPOT, "0.1", "swap"), ("NO/PE", "0.1", "not listed"), (SWAP, "1", "rate"), (SWAP, "x", "rate")],
 )
 def test_rates_that_make_no_sense(desk: Any, symbol: str, rate: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):

@@ -109,7 +109,7 @@ def test_runs_that_end_badly_are_rows(data: Path, tmp_path: Path, monkeypatch: p
     assert found["input"]["end_equity"] == found["atexit"]["end_equity"]
 
 
-@pytest.mark.parametrize("start", [1, 1_700_100_000_000])
+@pytest.mark.parametrize("start", [1_700_100_000_000, 1_800_000_000_000])
 def test_a_sweep_whose_runs_cannot_begin_says_why(
     script: Path, data: Path, tmp_path: Path, start: int
 ) -> None:
