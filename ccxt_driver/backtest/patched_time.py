@@ -12,7 +12,6 @@ import multiprocessing.managers
 import multiprocessing.pool
 import multiprocessing.queues
 import multiprocessing.synchronize
-import os
 import queue
 import subprocess
 import threading
@@ -34,6 +33,9 @@ _REAL_PATIENCE: Final = 10.0
 _REAL_TIME: Final = SimpleNamespace(
     time=time.time, sleep=time.sleep, monotonic=time.monotonic, perf_counter=time.perf_counter
 )
+_REAL_CTIME: Final = time.ctime
+_REAL_ASCTIME: Final = time.asctime
+_MONOTONIC: Final = ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME", "CLOCK_UPTIME_RAW")
 _OF_PROCESSES: Final = (
     multiprocessing.connection,
     multiprocessing.managers,
@@ -67,16 +69,45 @@ def patched_time(
         (time, "monotonic_ns", monotonic_ns),
         (time, "perf_counter", monotonic),
         (time, "perf_counter_ns", monotonic_ns),
+        (time, "ctime", _ctime),
+        (time, "asctime", _asctime),
+        *_clocks_by_number(clock),
         (threading, "_time", monotonic),  # deadlines of `Condition.wait_for`
         (queue, "time", monotonic),  # and of `Queue.get`
         (threading.Condition, "wait", waiting.wait_of(threading.Condition.wait)),
         *((module, "time", _REAL_TIME) for module in _OF_PROCESSES),
     ]
     with ExitStack() as stack:
+        stack.callback(waiting.end)
         for place, name, value in replaced:
             stack.enter_context(patch.object(place, name, value))
         stack.enter_context(_day_clock(clock))
         yield
+
+
+def _ctime(secs: float | None = None) -> str:
+    """`time.ctime`, whose own look at the clock nobody moves."""
+    return _REAL_CTIME(time.time() if secs is None else secs)
+
+
+def _asctime(tuple: Any = None) -> str:
+    """`time.asctime`."""
+    return _REAL_ASCTIME(time.localtime() if tuple is None else tuple)
+
+
+def _clocks_by_number(clock: VirtualClock) -> list[tuple[Any, str, Any]]:
+    """`time.clock_gettime` and `clock_gettime_ns`, where the system has them."""
+    numbers = {getattr(time, name) for name in _MONOTONIC if hasattr(time, name)}
+    found: list[tuple[Any, str, Any]] = []
+    for name, shown in (("clock_gettime", clock.seconds), ("clock_gettime_ns", clock.elapsed_ns)):
+        really: Any = getattr(time, name, None)
+        if really is not None:
+            found.append((time, name, _by_number(numbers, shown, really)))
+    return found
+
+
+def _by_number(numbers: set[int], shown: Callable[[], float], really: Callable[[int], float]) -> Any:
+    return lambda number: shown() if number in numbers else really(number)
 
 
 @contextmanager
@@ -123,11 +154,15 @@ class _Waiting:
         self._sleep = sleep
         self._refuse = refuse
         self._main = threading.get_ident()
-        self._run = os.getpid()
+        self._is_over = False
+
+    def end(self) -> None:
+        """Wait in real time from now on."""
+        self._is_over = True
 
     def sleep(self, seconds: float) -> None:
         """`time.sleep`."""
-        if os.getpid() != self._run:  # a process of the script, which has imported it by its name
+        if self._is_over:  # a process of the script, which has imported it by its name
             _REAL_TIME.sleep(seconds)
             return
         if threading.get_ident() != self._main:

@@ -13,6 +13,7 @@ _BEGIN = """
 import asyncio, json, multiprocessing, os, queue, subprocess, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.pool import ThreadPool
+from time import sleep
 import ccxt
 
 exchange = ccxt.binance()
@@ -21,7 +22,7 @@ def square(number):
     return number * number
 
 def nap(number):
-    time.sleep(0.01)
+    sleep(0.01)
     return number
 
 def put(results, number):

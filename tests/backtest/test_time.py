@@ -49,10 +49,15 @@ def test_all_clocks_go_together(run: Runner, hour: Path) -> None:
                 exchange.parse8601(exchange.iso8601(exchange.milliseconds())) / 1e3,
                 (uuid.uuid1().time - 0x01B21DD213814000) // 10**4 / 1e3,
                 time.mktime(time.localtime()),
+                time.mktime(time.strptime(time.ctime())),
+                time.mktime(time.strptime(time.asctime())),
+                time.clock_gettime(time.CLOCK_REALTIME),
                 logging.LogRecord("", 1, "", 1, "", (), None).created,
             ]
 
         def say(word):
+            clock = time.clock_gettime(time.CLOCK_MONOTONIC)
+            assert clock == time.clock_gettime_ns(time.CLOCK_MONOTONIC) / 1e9 == time.monotonic()
             print("clocks", json.dumps([word, clocks(), time.monotonic(), time.perf_counter()]))
 
         say("start")
