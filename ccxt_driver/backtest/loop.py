@@ -122,6 +122,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._answered)
         return future
 
+    async def _make_subprocess_transport(self, *args: Any, **named: Any) -> Any:
+        raise NotImplementedError(
+            "in a backtest the event loop starts no processes, as it cannot tell how long they take: use "
+            "subprocess.run, or asyncio.to_thread(subprocess.run, ...)"
+        )
+
     async def shutdown_default_executor(
         self,
         timeout: float | None = None,  # noqa: ASYNC109  # as its superclass has it

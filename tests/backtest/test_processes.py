@@ -175,6 +175,22 @@ def test_processes_that_trade_are_refused(run: Runner, hour: Path, what: str) ->
     assert not ran.result.trades()
 
 
+def test_processes_of_the_event_loop_are_refused(run: Runner, hour: Path) -> None:
+    ran = run(
+        f"""{_BEGIN}
+async def main():
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "print(1)")
+    await process.wait()
+
+asyncio.run(main())
+""",
+        hour,
+    )
+
+    assert ran.code == 1, ran.output
+    assert "NotImplementedError: in a backtest the event loop starts no processes" in ran.output
+
+
 def test_processes_end_with_the_run(run: Runner, hour: Path) -> None:
     ran = run(
         f"""{_BEGIN}

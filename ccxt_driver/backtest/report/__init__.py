@@ -14,9 +14,17 @@ from .page import PAGE, write_page
 from .records import Deal
 from .statistics import Statistics, Summary, summarise
 from .tables import SUMMARY, OrdersFile, Row, TradesFile, write_equity, write_summary
-from .terminal import summary_table
+from .terminal import advice, summary_table
 
-__all__ = ["MissingPlotly", "Statistics", "Summary", "summary_table", "write_numbers", "write_report"]
+__all__ = [
+    "MissingPlotly",
+    "Statistics",
+    "Summary",
+    "advice",
+    "summary_table",
+    "write_numbers",
+    "write_report",
+]
 
 
 def write_report(run: Run, folder: Path) -> Summary:

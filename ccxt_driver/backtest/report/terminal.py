@@ -20,12 +20,18 @@ def summary_table(summary: Summary) -> Table:
     share = f"{summary.path_deals:,} of {summary.total.deals:,}"
     made.add_row("Deals that depend on the path in candles", share)
     if summary.deals_in_gaps or summary.deals_after_gaps:
-        made.add_row("Deals in gaps of the data, at the price before", f"{summary.deals_in_gaps:,}")
-        made.add_row("Deals right after a gap, of orders from before", f"{summary.deals_after_gaps:,}")
-        made.add_row("  Nobody recorded their prices: see `data check`, and fill the gaps or leave them out")
+        made.add_row("Deals in gaps of the data", f"{summary.deals_in_gaps:,}")
+        made.add_row("Deals of orders that met a gap", f"{summary.deals_after_gaps:,}")
     if summary.unvalued:
         made.add_row("Without a price, not counted", Text(", ".join(summary.unvalued), style="red"))
     return made
+
+
+def advice(summary: Summary) -> str | None:
+    """What should be done before the numbers are believed; None when there is nothing."""
+    if not summary.deals_in_gaps and not summary.deals_after_gaps:
+        return None
+    return "Nobody recorded what deals in gaps would have got: fill the gaps (data check), or leave them out."
 
 
 def plain_table(first: str, *others: str) -> Table:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from ccxt_driver.backtest.report import Statistics, Summary, summary_table
+from ccxt_driver.backtest.report import Statistics, Summary, advice, summary_table
 from ccxt_driver.backtest.report.analysis import analyse
 from ccxt_driver.backtest.report.figures import FIGURES, Kind, Number, difference, written
 from ccxt_driver.backtest.report.statistics import summarise
@@ -56,10 +56,13 @@ def test_deals_that_hang_on_gaps_are_told() -> None:
     hand.spot(0, "buy", "1", "100")
     hand.spot(1, "sell", "1", "110")
 
-    lines = shown(summarise(analyse(hand.run(gap_deals={1: "inside", 2: "after"}))))
+    summary = summarise(analyse(hand.run(gap_deals={1: "inside", 2: "after"})))
 
-    assert [line.split()[-1] for line in lines[-3:-1]] == ["1", "1"]
-    assert "fill the gaps" in lines[-1]
+    lines = shown(summary, width=60)
+    assert [line.split()[-1] for line in lines[-2:]] == ["1", "1"]
+    assert lines[-1].startswith("Deals of orders that met a gap ")
+    assert "fill the gaps" in (advice(summary) or "")
+    assert advice(summarise(analyse(hand.run()))) is None
 
 
 def test_every_number_has_a_name() -> None:
