@@ -6,6 +6,7 @@ In it time is real, and the exchange refuses: what was ordered there would be lo
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing.context
 import multiprocessing.process
 import os
@@ -14,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from time import monotonic  # before anything patches it: real time
+from time import monotonic, sleep  # before anything patches them: real time
 from typing import Any, Final, NoReturn
 from unittest.mock import patch
 
@@ -23,17 +24,22 @@ from .exchange import Replayed
 _FORKS: Final = hasattr(os, "fork")
 _PATIENCE: Final = 3.0
 """Real seconds that processes have to come to an end, when their script has."""
+_HAS_ASKED: Final = 0
+_IS_KNOWN: Final = 1
+_TRIES: Final = 5
+_SECONDS_A_TRY: Final = 1.0
+_REFUSAL: Final = (
+    "a process of the script asks the exchange: in a backtest only the script's own process may, "
+    "others compute; use asyncio tasks for what trades"
+)
 _POOLS: Final = "concurrent.futures.process"
 
 
 class ProcessThatAsks(RuntimeError):
     """A process beside the script's own asks the exchange for something."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "a process of the script asks the exchange: in a backtest only the script's own process may, "
-            "others compute; use asyncio tasks for what trades"
-        )
+    def __init__(self, text: str = _REFUSAL) -> None:
+        super().__init__(text)  # which a pool gives back to make the error anew in the script's process
 
 
 class OtherProcesses:
@@ -45,9 +51,8 @@ class OtherProcesses:
     def __init__(self, undo: Callable[[], None]) -> None:
         self._undo = undo
         self._run = os.getpid()
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._reading, False)
-        self._has_told = False
+        self._told = mmap.mmap(-1, 2)
+        """What all of them share: whether one has asked, and whether the run knows."""
         self._is_over = False
 
     @property
@@ -57,18 +62,16 @@ class OtherProcesses:
 
     def failure(self) -> ProcessThatAsks | None:
         """Why the run cannot be right."""
-        with suppress(BlockingIOError):
-            if os.read(self._reading, 1):
-                os.write(self._writing, b"!")  # for whoever looks again
-                return ProcessThatAsks()
-        return None
+        if not self._told[_HAS_ASKED]:
+            return None
+        self._told[_IS_KNOWN] = True
+        return ProcessThatAsks()
 
     def enter_one(self) -> None:
         """Be one of them: called after a fork."""
         if self._is_over:
             return
         self._undo()
-        os.close(self._reading)  # so that a word to a run that is over comes to nothing
         Replayed.replay = _Nothing(self._refuse)  # type: ignore[assignment]
 
     def leave_one(self) -> None:
@@ -84,6 +87,7 @@ class OtherProcesses:
 
     def end(self) -> None:
         """Have those come to an end that Python would wait for. It ends pools and daemons when it exits."""
+        self.failure()  # whoever has asked need not wait until the run knows
         of_pools = _pids_of_pools()
         children = multiprocessing.active_children()
         left = [each for each in children if not each.daemon and each.pid not in of_pools]
@@ -97,17 +101,25 @@ class OtherProcesses:
                 process.join()
 
     def close(self) -> None:
-        """Forget them."""
+        """Forget them; they have nothing to say to a run that is over."""
         self._is_over = True
-        os.close(self._reading)
-        os.close(self._writing)
+        self._told[_IS_KNOWN] = True
 
     def _refuse(self) -> NoReturn:
-        if not self._has_told:
-            self._has_told = True
-            with suppress(BrokenPipeError):
-                os.write(self._writing, b"!")
-                os.kill(self._run, signal.SIGINT)
+        told = self._told
+        if not _runs(self._run):
+            os._exit(1)  # nobody is left to end what goes on without its answers
+        if not told[_HAS_ASKED]:
+            told[_HAS_ASKED] = True
+            for _ in range(_TRIES):
+                # A signal that comes in the middle of a fork is lost.
+                with suppress(ProcessLookupError):
+                    os.kill(self._run, signal.SIGINT)
+                until = monotonic() + _SECONDS_A_TRY
+                while not told[_IS_KNOWN] and monotonic() < until:
+                    sleep(0.002)
+                if told[_IS_KNOWN]:
+                    break
         raise ProcessThatAsks
 
 
@@ -146,6 +158,14 @@ def other_processes(undo: Callable[[], None]) -> Iterator[OtherProcesses]:
         else:
             stack.enter_context(patch.object(multiprocessing.process.BaseProcess, "start", _refused))
         yield others
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _refused(process: Any) -> NoReturn:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
+
+from ccxt_driver.backtest.other_processes import ProcessThatAsks
 
 from .conftest import Runner
 from .histories import walk, write_candles
@@ -173,6 +176,11 @@ def test_processes_that_trade_are_refused(run: Runner, hour: Path, what: str) ->
     assert ran.result.summary["run"]["ended"] == "error"
     assert "ProcessThatAsks: a process of the script" in ran.result.summary["run"]["error"]
     assert not ran.result.trades()
+
+
+def test_a_pool_can_give_the_refusal_back() -> None:
+    """Else its thread for results dies of it, and whoever waits for one waits for ever."""
+    assert str(pickle.loads(pickle.dumps(ProcessThatAsks()))) == str(ProcessThatAsks())
 
 
 def test_processes_of_the_event_loop_are_refused(run: Runner, hour: Path) -> None:
