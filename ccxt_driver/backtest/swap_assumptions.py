@@ -12,6 +12,7 @@ from ccxt_driver.oms.market.listing import Market
 
 _HOUR_MS: Final = 3_600_000
 _FROM_FILES: Final = "as in the files"
+_NONE: Final = ", which have none of this time"
 
 
 def swap_assumptions(feed: FileFeed, markets: Iterable[Market], start_ms: int, end_ms: int) -> dict[str, str]:
@@ -24,7 +25,7 @@ def swap_assumptions(feed: FileFeed, markets: Iterable[Market], start_ms: int, e
     if not swaps:
         return {}
     rates = {market.symbol: _rates(feed, market, start_ms, end_ms) for market in swaps}
-    prices = {market.symbol: _mark_price(feed, market) for market in swaps}
+    prices = {market.symbol: _mark_price(feed, market, start_ms, end_ms) for market in swaps}
     return {"funding": _listed(rates), "mark price": _listed(prices)}
 
 
@@ -39,21 +40,28 @@ def _not_covered(fundings: Fundings, usual_ms: int, start_ms: int, end_ms: int) 
     """Which part of a run has no rates, if one has none."""
     first, last = fundings.between(0, end_ms, 1), fundings.newest(end_ms, 1)
     if not last or last[0].time_ms < start_ms:
-        return ", which have none of this time"
+        return _NONE
     longest_ms = (fundings.interval_ms(end_ms) or usual_ms) * 3 // 2
-    text = ""
-    if first[0].time_ms - start_ms > longest_ms:
-        text += f", none before {iso_text(first[0].time_ms)}"
-    if end_ms - last[0].time_ms > longest_ms:
-        text += f", none after {iso_text(last[0].time_ms)}"
-    return text
+    since_ms, until_ms = first[0].time_ms, last[0].time_ms
+    return _parts(since_ms, until_ms, since_ms - start_ms > longest_ms, end_ms - until_ms > longest_ms)
 
 
-def _mark_price(feed: FileFeed, market: Market) -> str:
+def _mark_price(feed: FileFeed, market: Market, start_ms: int, end_ms: int) -> str:
     marks = feed.marks(market.symbol)
     if marks is None:
         return "the last price"
-    return _FROM_FILES if marks.is_fine else f"the last price, for funding {_FROM_FILES}"
+    source = _FROM_FILES if marks.is_fine else f"the last price, for funding {_FROM_FILES}"
+    span = marks.span(end_ms)
+    if span is None or span[1] <= start_ms:
+        return source + _NONE
+    since_ms, until_ms = span
+    return source + _parts(since_ms, until_ms, since_ms > start_ms, until_ms <= end_ms)
+
+
+def _parts(since_ms: int, until_ms: int, late: bool, early: bool) -> str:
+    """Before when there is nothing, as it begins late, and after when, as it ends early."""
+    before = f", none before {iso_text(since_ms)}" if late else ""
+    return before + (f", none after {iso_text(until_ms)}" if early else "")
 
 
 def _listed(texts: dict[str, str]) -> str:

@@ -244,6 +244,10 @@ class Marks(Protocol):
         """Candles of it; see `Feed.candles`."""
         ...
 
+    def span(self, at_ms: int) -> tuple[int, int] | None:
+        """From when on and up to when prices are known, of those that begin by a moment; None of none."""
+        ...
+
 
 @runtime_checkable
 class SwapData(Recording, Protocol):

@@ -64,6 +64,16 @@ class RecordedMarks:
         """Candles of it; see `Feed.candles`."""
         return self.tape.candles(timeframe, since_ms, until_ms, limit)
 
+    def span(self, at_ms: int) -> tuple[int, int] | None:
+        """From when on and up to when there are candles that begin by a moment; None where there is none."""
+        found = self._pages.last_by(at_ms)
+        if found is None:
+            return None
+        _, page, index = found
+        return self.tape.first_ms(), next_open(
+            self._timeframe, candle_open(self._timeframe, page.time(index))
+        )
+
     def _next_end(self, after_ms: int, until_ms: int) -> int | None:
         """The first moment in (after_ms, until_ms] from which no price is known."""
         ends = self._ends

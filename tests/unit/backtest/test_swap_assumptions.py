@@ -15,9 +15,9 @@ HOUR: Final = 3_600_000
 ALL: Final = "as in the files: BTC/USDT:USDT"
 
 
-def said(folder: Path, hours: tuple[int, int] = (0, 48)) -> dict[str, str]:
+def said(folder: Path, hours: tuple[float, float] = (0, 48)) -> dict[str, str]:
     feed = FileFeed(folder)
-    return swap_assumptions(feed, feed.markets, *(T + hour * HOUR for hour in hours))
+    return swap_assumptions(feed, feed.markets, *(T + round(hour * HOUR) for hour in hours))
 
 
 def write(folder: Path, name: str, times: range = range(1)) -> None:
@@ -44,8 +44,8 @@ def test_where_they_come_from(tmp_path: Path) -> None:
         "mark price": "the last price: BTC/USDT:USDT, ETH/USDT:USDT, NEW/USDT:USDT",
     }
     rates(tmp_path, range(0, 49, 8))
-    write(tmp_path, "BTC_USDT_USDT-1h-mark")
-    write(tmp_path, "NEW_USDT_USDT-8h-mark")
+    write(tmp_path, "BTC_USDT_USDT-1h-mark", range(49))
+    write(tmp_path, "NEW_USDT_USDT-8h-mark", range(0, 49, 8))
     assert said(tmp_path) == {
         "funding": f"{ALL}; {constant}: ETH/USDT:USDT, NEW/USDT:USDT",
         "mark price": f"{ALL}; the last price: ETH/USDT:USDT; "
@@ -75,3 +75,33 @@ def test_a_part_of_a_run_without_rates_is_told(
     write(tmp_path, "BTC_USDT_USDT-1h")
     rates(tmp_path, times)
     assert said(tmp_path, hours)["funding"] == f"as in the files{expected}: BTC/USDT:USDT"
+
+
+@pytest.mark.parametrize(
+    "times, hours, expected",
+    [
+        (range(48), (0, 47.9), ""),
+        (range(-80, 100), (3, 20), ""),
+        (range(16, 49), (0, 48), ", none before 2023-11-15 16:00:00"),
+        (range(33), (0, 48), ", none after 2023-11-16 09:00:00"),
+        (range(48), (0, 48), ", none after 2023-11-17 00:00:00"),
+        (range(16, 24), (0, 48), ", none before 2023-11-15 16:00:00, none after 2023-11-16 00:00:00"),
+        (range(-80, 0), (0, 48), ", which have none of this time"),
+        (range(80, 90), (0, 48), ", which have none of this time"),
+    ],
+)
+def test_a_part_of_a_run_without_mark_prices_is_told(
+    tmp_path: Path, times: range, hours: tuple[float, float], expected: str
+) -> None:
+    write(tmp_path, "BTC_USDT_USDT-1h")
+    write(tmp_path, "BTC_USDT_USDT-1h-mark", times)
+    assert said(tmp_path, hours)["mark price"] == f"as in the files{expected}: BTC/USDT:USDT"
+
+
+def test_a_part_of_a_run_without_long_candles_of_mark_prices_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "BTC_USDT_USDT-1h")
+    write(tmp_path, "BTC_USDT_USDT-8h-mark", range(8, 33, 8))
+    assert said(tmp_path)["mark price"] == (
+        "the last price, for funding as in the files, none before 2023-11-15 08:00:00, "
+        "none after 2023-11-16 16:00:00: BTC/USDT:USDT"
+    )
