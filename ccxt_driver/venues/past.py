@@ -119,7 +119,9 @@ class Past:
             ones, whatever it is asked for
         """
         limit = self._limit(symbol, "fetchOHLCV")
-        reach_ms = max(1, (limit or _USUAL_LIMIT) - 2) * TIMEFRAMES[timeframe]
+        # How many mark prices come at once is not told: with some exchanges fewer than other candles.
+        at_once = min(limit or _USUAL_LIMIT, _USUAL_LIMIT) if mark else limit or _USUAL_LIMIT
+        reach_ms = max(1, at_once - 2) * TIMEFRAMES[timeframe]
         at, days, newest = _ceiling(timeframe, from_ms), _Days(self, symbol), known_ms
         if newest is not None:
             at = next_open(timeframe, newest)

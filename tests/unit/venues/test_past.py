@@ -136,6 +136,20 @@ def test_candles_of_mark_prices(venue: PastVenue) -> None:
     assert [row[:5] for page in pages for row in page.rows] == [tuple(row[:5]) for row in venue.marks["1m"]]
 
 
+def test_a_gap_of_mark_prices_skips_none_where_fewer_of_them_come_at_once(venue: PastVenue) -> None:
+    """Exchanges tell how many candles they give at once, and give fewer of mark prices."""
+    venue.answer = "window"
+    venue.features["swap"] = {"linear": {"fetchOHLCV": {"limit": 300}}}
+    rows = [[*row[:5], None] for row in bars(NOW - 1_000 * MINUTE, 900)]
+    del rows[200:350]
+    venue.marks = {"1m": rows}
+    venue.bars = {"1d": bars(NOW - 2 * DAY, 3, DAY)}
+
+    pages = [*Past(venue).candles("BTC/USDT:USDT", "1m", NOW - 1_000 * MINUTE, NOW, mark=True)]
+
+    assert [row[0] for page in pages for row in page.rows] == [row[0] for row in rows]
+
+
 # ------------------------------------------------------------------ funding rates
 
 
