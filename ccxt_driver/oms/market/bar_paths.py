@@ -6,7 +6,7 @@ chooses one way. None sees the next candle, and none knows what anybody holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -69,6 +69,36 @@ class WorstFirst:
         """Open, the worse extreme, the better one, close."""
         return self._way.points(candle)
 
+
+class AsThePrice:
+    """The way of a mark price: to the same side first as the price in its candle, which is about the same.
+
+    Else the one would be high while the other is low, and who is liquidated then would win by it.
+
+    :param path: how both of them go, each for itself
+    :param price: the candle of the price that opens at a moment, if there is one
+    """
+
+    def __init__(self, path: BarPath, price: Callable[[int], Candle | None]) -> None:
+        self._path = path
+        self._price = price
+
+    def points(self, candle: Candle) -> Sequence[Decimal]:
+        """As the path has them, the two extremes in the order of those of the price."""
+        way = self._path.points(candle)
+        if type(self._path) in _ONE_WAY or len(way) != 4:
+            return way
+        price = self._price(candle.open_ms)
+        if price is None:
+            return way
+        _, first, second, _ = self._path.points(price)
+        if (first > second and way[1] < way[2]) or (first < second and way[1] > way[2]):
+            return way[0], way[2], way[1], way[3]
+        return way
+
+
+_ONE_WAY: Final = (OpenHighLowClose, OpenLowHighClose, WorstFirst)
+"""These go to the same side first in every candle."""
 
 BAR_PATHS: Final[Mapping[str, BarPath]] = MappingProxyType(
     {

@@ -15,7 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
-from ccxt_driver.oms.market.bar_paths import BarPath, OpenHighLowClose
+from ccxt_driver.oms.market.bar_paths import AsThePrice, BarPath, OpenHighLowClose
 from ccxt_driver.oms.market.book_sizes import BookSize, Unlimited
 from ccxt_driver.oms.market.decoders import BookDecoder, CandleDecoder, MiddleDecoder, TradeDecoder
 from ccxt_driver.oms.market.feed import (
@@ -45,7 +45,8 @@ from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, 
 _KEPT_CANDLES: Final = 20_000
 _CANDLES: Final = ("candles", "mark")
 _LONGEST_MARKS: Final = "1m"
-"""Where the price comes from trades: candles of mark prices that positions can be valued at."""
+"""Where the price does not come from candles: those of mark prices that positions can be valued at."""
+_OF_FUNDINGS: Final = "mark price of fundings alone: its candles are not as long as those of the price"
 _MARK_PLACES: Final = 8
 """Mark prices are means: finer than the tick by so many decimals."""
 
@@ -241,14 +242,28 @@ class FileFeed:
             elif file.kind == kind:
                 self._unused.append(_report_of(file, f"nothing: there is no price of {file.symbol}"))
         for _, rows in sorted(by_symbol.items()):
-            best, *others = _shortest_first(rows)
+            # Of mark prices those that positions can be valued at go first.
+            best, *others = sorted(
+                _shortest_first(rows), key=lambda file: kind == "mark" and not self._is_fine(file)
+            )
             self._unused += [_report_of(file, f"nothing: there is {best.path.name}") for file in others]
             yield best
 
+    def _is_fine(self, file: DataFile) -> bool:
+        """Whether candles of mark prices tell as much of the time between as the price: no less, no more.
+
+        Of both the way inside a candle is assumed. Minutes would run ahead of the hours of a price.
+        """
+        price = self._tapes[file.symbol].timeframe
+        if price is None:
+            return TIMEFRAMES[file.timeframe] <= TIMEFRAMES[_LONGEST_MARKS]
+        return file.timeframe == price
+
     def _add_marks(self, file: DataFile, path: BarPath) -> None:
-        price = self._tapes[file.symbol]
-        longest = TIMEFRAMES[price.timeframe or _LONGEST_MARKS]
-        marks = read_marks(file, price.market, path, is_fine=TIMEFRAMES[file.timeframe] <= longest)
+        price, is_fine = self._tapes[file.symbol], self._is_fine(file)
+        if is_fine and price.timeframe is not None:
+            path = AsThePrice(path, price.candle)
+        marks = read_marks(file, price.market, path, is_fine)
         if marks.tape.pages[0].first_ms() is None:
             self._unused.append(_report_of(file, "nothing: it has no row"))
         else:
@@ -498,6 +513,12 @@ class Tape:
             found.append(candle)
         return found
 
+    def candle(self, open_ms: int) -> Candle | None:
+        """The whole candle of the price that opens at a moment, as nobody may see it yet; None before all."""
+        timeframe = self.timeframe or _LONGEST_MARKS
+        found = self.candles(timeframe, open_ms, next_open(timeframe, open_ms) - 1, 1)
+        return found[0] if found else None
+
     def _candle(self, timeframe: str, open_ms: int, end_ms: int) -> Candle | None:
         """A candle as far as it is known; None when nothing is."""
         begins_ms = self.first_ms()
@@ -557,7 +578,7 @@ class Tape:
 def read_marks(file: DataFile, market: Market, path: BarPath, is_fine: bool) -> RecordedMarks:
     """The mark prices in a file; it is read as time goes on."""
     exact = replace(market, tick_size=market.tick_size.scaleb(-_MARK_PLACES))
-    use = "mark price" if is_fine else "mark price of fundings alone: it is coarser than the price"
+    use = "mark price" if is_fine else _OF_FUNDINGS
     tape = Tape(exact, [file], path, 1, Unlimited(), use)
     return RecordedMarks(tape, file.timeframe, is_fine)
 

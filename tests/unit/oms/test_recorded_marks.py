@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.market.bar_paths import NearExtremeFirst
 from ccxt_driver.oms.market.files import FileFeed
 
 D: Final = Decimal
@@ -29,9 +30,9 @@ def write(folder: Path, name: str, prices: Sequence[float | None], step: int = M
 
 
 class Desk:
-    def __init__(self, folder: Path, balance: str = "100000") -> None:
+    def __init__(self, folder: Path, balance: str = "100000", **options: Any) -> None:
         self.oms = EmbeddedOms(
-            feed=FileFeed(folder), accounts=[{"account_id": 1, "balances": {"USDT": balance}}]
+            feed=FileFeed(folder, **options), accounts=[{"account_id": 1, "balances": {"USDT": balance}}]
         )
 
     def buy(self, qty: str = "10", leverage: int = 10, side: str = "buy") -> None:
@@ -167,6 +168,34 @@ def test_funding_some_milliseconds_late_is_at_the_mark_price_of_the_opening(tmp_
         desk.to(100)
         amounts = [row.amount for row in desk.oms.history_of(1).ledger if row.kind == "funding"]
         assert amounts == [D("-2.022"), D("-2.022")]
+
+
+def test_price_and_mark_price_go_to_the_same_side_first(tmp_path: Path) -> None:
+    """A long position that is liquidated at the high of a candle would end with a profit."""
+    write(tmp_path, "1m", [1000, 1000, 1000])
+    write(tmp_path, "1m-mark", [1000, 1000, 1000])
+    for name, way in (("1m", "1000,1030,969,1000,9"), ("1m-mark", "1000,1032,970,1000,9")):
+        path = tmp_path / f"BTC_USDT_USDT-{name}.csv"
+        path.write_text(
+            path.read_text().replace(f"{T + MINUTE},1000,1000,1000,1000,9", f"{T + MINUTE},{way}")
+        )
+    with (desk := Desk(tmp_path, "300", path=NearExtremeFirst())).oms:
+        desk.buy(leverage=50)
+        desk.to(1.4)
+        assert D(desk.position()["mark_price"]) == 1032
+        desk.to(3)
+        [(minute, reason, price)] = desk.deals()
+        assert (round(minute, 2), reason, price) == (1.67, "liquidation", "969")
+
+
+def test_minutes_of_mark_prices_do_not_run_ahead_of_hours_of_the_price(tmp_path: Path) -> None:
+    """The way inside the hour is assumed: closed at its beginning nobody would lose."""
+    write(tmp_path, "1h", [1000, 905], 60 * MINUTE)
+    write(tmp_path, "1m-mark", [1000] * 5 + [905] * 115)
+    with (desk := Desk(tmp_path, "300")).oms:
+        desk.buy(leverage=50)
+        desk.to(100)
+        assert desk.deals() == [(60, "liquidation", "904.9")]
 
 
 def test_a_price_that_is_set_by_hand_is_the_mark_price(tmp_path: Path) -> None:

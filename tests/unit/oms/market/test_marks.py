@@ -93,14 +93,14 @@ def test_gaps_between_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "mark, price, is_fine",
-    [("1m", "1m", True), ("1m", "5m", True), ("1h", "1h", True), ("5m", "1m", False), ("8h", "1h", False)],
+    [("1m", "1m", True), ("1m", "5m", False), ("1h", "1h", True), ("5m", "1m", False), ("8h", "1h", False)],
 )
-def test_longer_candles_than_those_of_the_price_are_for_fundings_alone(
+def test_other_candles_than_those_of_the_price_are_for_fundings_alone(
     tmp_path: Path, mark: str, price: str, is_fine: bool
 ) -> None:
     assert marks(tmp_path, [flat(0)], mark, price).is_fine is is_fine
     [_, report] = FileFeed(tmp_path).report()
-    alone = "mark price of fundings alone: it is coarser than the price"
+    alone = "mark price of fundings alone: its candles are not as long as those of the price"
     assert (report.kind, report.timeframe, report.use) == ("mark", mark, "mark price" if is_fine else alone)
 
 
@@ -113,6 +113,20 @@ def test_beside_trades_only_minutes_are_fine(tmp_path: Path) -> None:
         assert found.is_fine is is_fine
     uses = {Path(report.path).name: report.use for report in FileFeed(tmp_path).report()}
     assert uses["BTC_USDT_USDT-3m-mark.csv"] == "nothing: there is BTC_USDT_USDT-1m-mark.csv"
+
+
+def test_candles_as_long_as_those_of_the_price_go_before_others(tmp_path: Path) -> None:
+    (tmp_path / "BTC_USDT_USDT-1h.csv").write_text(f"{T},1,1,1,1,1\n")
+    for mark in ("1m", "1h", "8h"):
+        (tmp_path / f"BTC_USDT_USDT-{mark}-mark.csv").write_text(f"{T},1,1,1,1,0\n")
+    uses = {Path(report.path).name[14:]: report.use for report in FileFeed(tmp_path).report()}
+    other = "nothing: there is BTC_USDT_USDT-1h-mark.csv"
+    assert uses == {
+        "1h.csv": "price",
+        "1h-mark.csv": "mark price",
+        "1m-mark.csv": other,
+        "8h-mark.csv": other,
+    }
 
 
 def test_a_check_reads_them(tmp_path: Path) -> None:
