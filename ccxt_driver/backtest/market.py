@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ccxt_driver.oms.market.feed import TIMEFRAMES, candle_open, next_open
+from ccxt_driver.oms.market.feed import TIMEFRAMES, NoPrice, candle_open, next_open
 from ccxt_driver.oms.market.files import FileFeed
 
 from .longer_candles import LongerCandles
@@ -95,15 +95,34 @@ class RecordedMarket:
         return self._feed.quote(symbol, at_ms).time_ms < candle_open(timeframe, at_ms)
 
     def prices(self, symbol: str, start_ms: int, end_ms: int) -> Prices:
-        """Last traded prices of a symbol within a time: of each candle the close, of each minute the last."""
+        """Last traded prices of a symbol within a time: of each candle the close, of each minute the last.
+
+        The first and the last are those of its two ends, where the symbol had a price by then.
+        """
         times, values = array("q"), array("d")
+
+        def add(time_ms: int, price: float) -> None:
+            times.append(time_ms)
+            values.append(price)
+
+        first, last = self._last_by(symbol, start_ms), self._last_by(symbol, end_ms)
+        if first is not None:
+            add(start_ms, first)
         for time_ms, price in self._closes(symbol):
-            if time_ms > end_ms:
+            if time_ms >= end_ms:
                 break
-            if time_ms >= start_ms:
-                times.append(time_ms)
-                values.append(price)
+            if time_ms > start_ms:
+                add(time_ms, price)
+        if last is not None and end_ms > start_ms:
+            add(end_ms, last)
         return Prices(times, values)
+
+    def _last_by(self, symbol: str, at_ms: int) -> float | None:
+        """The last price of a moment; None where the symbol had none yet."""
+        try:
+            return float(self._feed.quote(symbol, at_ms).last)
+        except NoPrice:
+            return None
 
     def _closes(self, symbol: str) -> Iterator[tuple[int, float]]:
         timeframe = self._timeframe(symbol)
