@@ -131,12 +131,12 @@ def _show(summary: Summary, out: Path, *, failed: bool) -> None:
     """Show the numbers; after a failure its error stays what is seen last."""
     from rich.console import Console
 
-    from .report import advice, summary_table
+    from .report import notes, summary_table
 
     screen = Console(highlight=False)
     if not failed:
         screen.print(summary_table(summary))
-        if (text := advice(summary)) is not None:
+        for text in notes(summary):
             screen.print(text, soft_wrap=True)
     screen.print(f"report{' up to the error' if failed else ''}: {out / 'report.html'}", soft_wrap=True)
 

@@ -140,6 +140,20 @@ def test_symbols_and_strategies_add_up_to_the_account(account: int, script: list
 
 @pytest.mark.parametrize("account", [NETTING, HEDGE, BY_STRATEGY])
 @examples(25)
+@given(script=scripts(SPOT, SWAP, CROSS))
+def test_what_trading_did_not_make_is_what_coins_of_the_start_made(account: int, script: list[Any]) -> None:
+    traded, untouched = (World(account, BALANCES | {"BTC": "3", "ETH": "4"}) for _ in range(2))
+    traded.play(script)
+    untouched.play([step for step in script if step[0] != "order"])
+
+    total, held = (summarise(analyse(world.run())).total for world in (traded, untouched))
+
+    assert total.net_profit - total.trading_profit == held.net_profit
+    assert held.trading_profit == 0
+
+
+@pytest.mark.parametrize("account", [NETTING, HEDGE, BY_STRATEGY])
+@examples(25)
 @given(script=scripts(SPOT, SWAP))
 def test_round_trips_add_up_to_the_change_of_equity_when_all_is_closed(
     account: int, script: list[Any]
@@ -180,8 +194,8 @@ def test_the_deepest_fall_is_that_of_every_price_and_change(script: list[Any]) -
     curve = analysis.account.curve
     peak, deepest = curve.equity[0], 0.0
     for lowest, highest in zip(curve.lowest, curve.highest, strict=True):
-        # Within one sample nobody knows what came first: between the two bounds.
-        deepest = max(deepest, 1 - lowest / max(peak, highest))
+        # Within one sample nobody knows what came first. Below 0 the fall is deepest from the lower peak.
+        deepest = max(deepest, 1 - lowest / (max(peak, highest) if lowest > 0 else peak))
         peak = max(peak, highest)
     share = 0.0 if curve.deepest is None else curve.deepest.share
     assert max(curve.drawdown) == share

@@ -14,13 +14,13 @@ from .page import PAGE, write_page
 from .records import Deal
 from .statistics import Statistics, Summary, summarise
 from .tables import SUMMARY, OrdersFile, Row, TradesFile, write_equity, write_summary
-from .terminal import advice, summary_table
+from .terminal import notes, summary_table
 
 __all__ = [
     "MissingPlotly",
     "Statistics",
     "Summary",
-    "advice",
+    "notes",
     "summary_table",
     "write_numbers",
     "write_report",

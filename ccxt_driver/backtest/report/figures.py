@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
+from .statistics import Statistics
+
 Number = Decimal | float | int | None
 Kind = Literal["money", "share", "ratio", "count", "time"]
 NONE: Final = "-"
+_LEAST: Final = Decimal("0.000000005")
+"""Of money that is shown: less is 0 in `summary.json`."""
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 
 
@@ -29,6 +33,7 @@ FIGURES: Final = (
     Figure("Equity at the end", "end_equity", "money"),
     Figure("Deposits less withdrawals", "flows", "money"),
     Figure("Net profit", "net_profit", "money"),
+    Figure("Made by trading", "trading_profit", "money"),
     Figure("Total return", "total_return", "share"),
     Figure("Annual growth (CAGR)", "cagr", "share"),
     Figure("Volatility, a year", "volatility", "share"),
@@ -83,6 +88,21 @@ def difference(value: Number, base: Number, kind: Kind) -> str:
     text = written(abs(int(change) if kind in ("count", "time") else change), kind)
     sign = "+" if change > 0 else "-" if change < 0 else ""
     return sign + text.replace(" %", " pp")
+
+
+def held_note(total: Statistics) -> str | None:
+    """How much of the net profit is not of trading; None where all of it is.
+
+    :param total: of the account
+    """
+    held = total.net_profit - total.trading_profit
+    if abs(held) < _LEAST:
+        return None
+    traded = written(total.trading_profit, "money")
+    return (
+        f"Of the net profit trading made {traded}, and what the account held from the start made "
+        f"{written(held, 'money')} by its price alone."
+    )
 
 
 def _money(value: float) -> str:

@@ -13,7 +13,7 @@ from ccxt_driver.contract.values import format_time, parse_time
 from .analysis import Analysis
 from .document import Chart, numbers, page, table, time_chart
 from .failure import portable
-from .figures import FIGURES, written
+from .figures import FIGURES, held_note, written
 from .marks import Mark, Marks, Row, level
 from .series import thin
 from .statistics import Statistics, Summary, exposure
@@ -84,6 +84,7 @@ Money is in {escape(run.currency)}, seed {run.seed}, account {run.account_id}.</
 <div class="tiles">
 {tiles}
 </div>
+{_held_note(summary)}
 {_path_note(summary)}
 {_gap_note(summary)}"""
 
@@ -103,6 +104,11 @@ def _warnings(run: Run, summary: Summary) -> str:
             "counts as nothing here.</div>"
         )
     return "\n".join(texts)
+
+
+def _held_note(summary: Summary) -> str:
+    text = held_note(summary.total)
+    return "" if text is None else f"<p><b>{escape(text)}</b></p>"
 
 
 def _path_note(summary: Summary) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from itertools import pairwise
 from math import fsum, isfinite, sqrt
@@ -33,6 +33,8 @@ class Statistics:
     :param end_equity: balances at the end and the unrealised profit of swaps, valued at the last prices
     :param flows: deposits less withdrawals after the start
     :param net_profit: `end_equity` less `start_equity` and `flows`
+    :param trading_profit: what deals, funding and liquidations made of it, the net profit of all strategies;
+        the rest was made by the price of what the account was given
     :param total_return: growth of the index, see `Curve`; 0.1 is 10 %
     :param cagr: compound annual growth rate, see `cagr`
     :param volatility: of a year, see `volatility`
@@ -70,6 +72,7 @@ class Statistics:
     end_equity: Decimal
     flows: Decimal
     net_profit: Decimal
+    trading_profit: Decimal
     total_return: float | None
     cagr: float | None
     volatility: float | None
@@ -129,9 +132,11 @@ def summarise(analysis: Analysis) -> Summary:
     """The numbers of a run that was taken apart."""
     gaps = Counter(analysis.run.gap_deals.values())
     with localcontext(EXACT):
+        strategies = {name: _statistics(part) for name, part in analysis.strategies.items()}
+        traded = sum((each.net_profit for each in strategies.values()), ZERO)
         return Summary(
-            _statistics(analysis.account),
-            {name: _statistics(part) for name, part in analysis.strategies.items()},
+            replace(_statistics(analysis.account), trading_profit=traded),
+            strategies,
             {name: _statistics(part) for name, part in analysis.symbols.items()},
             analysis.path_deals,
             gaps["inside"],
@@ -153,11 +158,13 @@ def _statistics(part: Part) -> Statistics:
     under_way = 0
     if deepest is not None:
         under_way = (deepest.recovered_ms or curve.times[-1]) - deepest.peak_ms
+    net_profit = part.end - part.start - part.flows
     return Statistics(
         start_equity=part.start,
         end_equity=part.end,
         flows=part.flows,
-        net_profit=part.end - part.start - part.flows,
+        net_profit=net_profit,
+        trading_profit=net_profit,
         total_return=total_return(curve),
         cagr=growth,
         volatility=volatility(returns),

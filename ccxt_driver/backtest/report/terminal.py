@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from .figures import FIGURES, written
+from .figures import FIGURES, held_note, written
 from .statistics import Statistics, Summary
 
 
@@ -27,11 +27,16 @@ def summary_table(summary: Summary) -> Table:
     return made
 
 
-def advice(summary: Summary) -> str | None:
-    """What should be done before the numbers are believed; None when there is nothing."""
-    if not summary.deals_in_gaps and not summary.deals_after_gaps:
-        return None
-    return "Nobody recorded what deals in gaps would have got: fill the gaps (data check), or leave them out."
+def notes(summary: Summary) -> list[str]:
+    """What should be known before the numbers are believed, each a line."""
+    held = held_note(summary.total)
+    found = [] if held is None else [held]
+    if summary.deals_in_gaps or summary.deals_after_gaps:
+        found.append(
+            "Nobody recorded what deals in gaps would have got: fill the gaps (data check), "
+            "or leave them out."
+        )
+    return found
 
 
 def plain_table(first: str, *others: str) -> Table:

@@ -152,6 +152,18 @@ def test_what_has_no_price_is_told_at_the_top(run: Run) -> None:
     assert f"No prices lead from {SWAP} to USDT" in page
 
 
+def test_what_coins_of_the_start_made_is_told_at_the_top() -> None:
+    hand = HandRun({SPOT: [1_000, 1_500]}, 2)
+    hand.book(0, "BTC", 3)
+
+    text = page_of(hand.run())
+
+    assert "trading made 0.00, and what the account held from the start made 1,500.00 by its price" in text
+    hand = HandRun({SPOT: [1_000, 1_500]}, 2)
+    hand.book(0, "USDT", 3)
+    assert "from the start made" not in page_of(hand.run())
+
+
 def test_a_run_without_a_deal_has_a_page() -> None:
     hand = HandRun({SPOT: [100]}, 5)
     hand.book(0, "USDT", 1000)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from ccxt_driver.backtest.report import Statistics, Summary, advice, summary_table
+from ccxt_driver.backtest.report import Statistics, Summary, notes, summary_table
 from ccxt_driver.backtest.report.analysis import analyse
 from ccxt_driver.backtest.report.figures import FIGURES, Kind, Number, difference, written
 from ccxt_driver.backtest.report.statistics import summarise
@@ -61,8 +61,24 @@ def test_deals_that_hang_on_gaps_are_told() -> None:
     lines = shown(summary, width=60)
     assert [line.split()[-1] for line in lines[-2:]] == ["1", "1"]
     assert lines[-1].startswith("Deals of orders that met a gap ")
-    assert "fill the gaps" in (advice(summary) or "")
-    assert advice(summarise(analyse(hand.run()))) is None
+    [note] = notes(summary)
+    assert "fill the gaps" in note
+    assert notes(summarise(analyse(hand.run()))) == []
+
+
+def test_what_coins_of_the_start_made_is_told_apart_from_trading() -> None:
+    hand = HandRun({SPOT: [1_000, 1_500]}, 2)
+    hand.book(0, "USDT", 1_000)
+    hand.book(0, "BTC", 3)
+    hand.spot(0, "sell", "1", "1000", "2")
+
+    summary = summarise(analyse(hand.run()))
+
+    assert (summary.total.net_profit, summary.total.trading_profit) == (998, -502)
+    assert ["Made", "by", "trading", "-502.00"] in [line.split() for line in shown(summary)]
+    [note] = notes(summary)
+    assert "trading made -502.00, " in note
+    assert "from the start made 1,500.00 by" in note
 
 
 def test_every_number_has_a_name() -> None:
