@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "--compare",
     multiple=True,
     type=click.Path(exists=True, file_okay=False),
-    help="A run to show beside it.",
+    help="A run to show beside it; may be given again.",
 )
 @click.option(
     "--again",
@@ -65,13 +65,13 @@ def backtest(
 ) -> None:
     """Run SCRIPT over history, as it is, in virtual time, and write a report.
 
-    What follows -- goes to the script. Without SCRIPT, --compare shows earlier runs side by side, and --again
-    does the commands of one without its script.
+    What follows -- goes to the script. Without SCRIPT, --compare given twice shows earlier runs side by side
+    (with --out also as a page), and --again does the commands of one without its script.
     """
     if script is None and again is None:
         if len(compare) < 2:
             raise click.UsageError("expected a SCRIPT, --again, or --compare twice")
-        _compare([Path(folder) for folder in compare], None)
+        _compare([Path(folder) for folder in compare], Path(given["out"]) if _is_typed("out") else None)
         return
     settings = settings_of(script, arguments, again, given)
     _run(settings, None if again is None else Path(again))
@@ -113,15 +113,19 @@ def settings_of(
 
 def _refuse_beside_again(script: str | None, given: dict[str, Any]) -> None:
     """A run is made again with what it was made with: nothing that would change it is passed over."""
-    context = click.get_current_context()
     typed = [
         option.opts[0]
-        for option in context.command.params
-        if option.name in given.keys() - {"out", "data"}
-        and context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT
+        for option in click.get_current_context().command.params
+        if option.name in given.keys() - {"out", "data"} and _is_typed(option.name)
     ]
     for name in ["SCRIPT"] * (script is not None) + typed:
         raise click.UsageError(f"expected {name} or --again, not both: that run's own are used")
+
+
+def _is_typed(name: str) -> bool:
+    """Whether an option was given, and is not its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def _fees(text: str) -> tuple[str, str]:
@@ -140,7 +144,14 @@ def _run(settings: Settings, again: Path | None) -> None:
 
 
 def _compare(folders: list[Path], out: Path | None) -> None:
-    from ccxt_driver.backtest.report.comparison import NotARun, comparison_table, read_runs, write_comparison
+    from ccxt_driver.backtest.report import MissingPlotly
+    from ccxt_driver.backtest.report.comparison import (
+        PAGE,
+        NotARun,
+        comparison_table,
+        read_runs,
+        write_comparison,
+    )
 
     from .tables import terminal
 
@@ -148,6 +159,13 @@ def _compare(folders: list[Path], out: Path | None) -> None:
         runs = read_runs(folders)
     except NotARun as error:
         raise click.UsageError(str(error)) from None
-    terminal().print(comparison_table(runs))
-    if out is not None:
-        write_comparison(runs, out / "comparison.html")
+    screen = terminal()
+    screen.print(comparison_table(runs))
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_comparison(runs, out / PAGE)
+    except (MissingPlotly, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    screen.print(f"comparison: {out / PAGE}", soft_wrap=True)

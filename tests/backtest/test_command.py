@@ -74,6 +74,22 @@ def test_a_run_and_its_commands_again(folder: Path) -> None:
         assert (folder / "first" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
 
 
+def test_earlier_runs_side_by_side(folder: Path) -> None:
+    for name in ("one", "two"):
+        _typed(folder, "script.py", "--data", "history", "--out", name, "--", "2")
+    both = ["--compare", "one", "--compare", "two"]
+
+    shown, written = _typed(folder, *both), _typed(folder, *both, "--out", "side/by_side")
+    refused = _typed(folder, *both, "--out", "script.py/no")
+
+    assert (shown.returncode, shown.stderr) == (written.returncode, written.stderr) == (0, "")
+    assert written.stdout == f"{shown.stdout}comparison: side/by_side/comparison.html\n"
+    assert [path.name for path in (folder / "side" / "by_side").iterdir()] == ["comparison.html"]
+    assert not (folder / "backtest").exists()
+    assert refused.returncode == 2
+    assert "script.py" in refused.stderr.splitlines()[-1]
+
+
 def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> None:
     done = _typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
 
