@@ -25,23 +25,33 @@ if TYPE_CHECKING:
     type=click.Path(exists=True),
     help="A file or folder of market data.",
 )
-@click.option("--from", "start_ms", metavar="TIME", callback=moment, help="Where time begins; with the data.")
-@click.option("--to", "end_ms", metavar="TIME", callback=moment, help="Where it ends; with the data.")
+@click.option(
+    "--from", "start_ms", metavar="TIME", callback=moment, help="Where time begins; by default with the data."
+)
+@click.option(
+    "--to", "end_ms", metavar="TIME", callback=moment, help="Where it ends; by default with the data."
+)
 @click.option(
     "--balance", multiple=True, default=["10000USDT"], show_default=True, help="Such as 10000USDT,1BTC."
 )
-@click.option("--fees", metavar="MAKER,TAKER", help="Fractions such as 0.0002,0.0005; those of each market.")
+@click.option(
+    "--fees",
+    metavar="MAKER,TAKER",
+    help="Fractions such as 0.0002,0.0005; by default those of each market.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option("--path", help="How the price moves inside candles, such as worst-first.")
 @click.option("--volume", help="How much can be had: unlimited, or share-of-volume:0.1.")
 @click.option("--latency", "latency_ms", type=click.IntRange(0), help="Milliseconds an order is on its way.")
-@click.option("--request", "request_ms", type=click.IntRange(0), help="Milliseconds a request takes; 0.")
+@click.option(
+    "--request", "request_ms", type=click.IntRange(0), help="Milliseconds a request takes; by default 0."
+)
 @click.option("--queue", type=click.Choice(["front", "behind"]), help="Fill what rests at its price, too.")
 @click.option("--spread-ticks", type=click.IntRange(1), help="Between bid and ask where no book is recorded.")
 @click.option("--position-mode", type=click.Choice(["netting", "hedge", "strategy_netting"]))
 @click.option("--account", "account_id", type=click.IntRange(1), help="Its number in the OMS.")
 @click.option("--strategies", metavar="IDS", help="Numbers that the script may name, such as 1001,1002.")
-@click.option("--currency", help="What equity is counted in; the first of the balance.")
+@click.option("--currency", help="What equity is counted in; by default the first of the balance.")
 @click.option(
     "--out",
     default="backtest",
