@@ -78,12 +78,13 @@ class OtherProcesses:
         """End this process if it is one of them: `os.fork` has it come to the end of the script, too."""
         if not self.is_one:
             return
-        error = sys.exception()
-        if error is not None and not isinstance(error, SystemExit):
-            traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0 if error is None else 1)
+        code = 1
+        try:
+            code = _code_of(sys.exception())
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:  # whatever happens: it must not go on as the run
+            os._exit(code)
 
     def end(self) -> None:
         """Have those come to an end that Python would wait for. It ends pools and daemons when it exits."""
@@ -98,6 +99,8 @@ class OtherProcesses:
                 text = f"Warning: process {process.pid} went on after the script and was ended: join it there"
                 print(text, file=sys.stderr)  # noqa: T201  # it has no other way to say so
                 process.terminate()
+                process.join(_PATIENCE)
+                process.kill()  # of no effect on one that has ended
                 process.join()
 
     def close(self) -> None:
@@ -155,6 +158,9 @@ def other_processes(undo: Callable[[], None]) -> Iterator[OtherProcesses]:
             ways = dict.fromkeys(contexts._concrete_contexts, fork)
             stack.enter_context(patch.dict(contexts._concrete_contexts, ways))
             stack.enter_context(patch.object(contexts._default_context, "_default_context", fork))
+            for name in ("SpawnProcess", "ForkServerProcess"):  # of a context that a script has made itself
+                kind = getattr(contexts, name)
+                stack.enter_context(patch.object(kind, "_Popen", staticmethod(contexts.ForkProcess._Popen)))
         else:
             stack.enter_context(patch.object(multiprocessing.process.BaseProcess, "start", _refused))
         yield others
@@ -166,6 +172,19 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _code_of(error: BaseException | None) -> int:
+    """The exit code of a process that ends so; says why as Python does."""
+    if error is None:
+        return 0
+    if not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+        return 1
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201  # as Python does
+    return 1
 
 
 def _refused(process: Any) -> NoReturn:

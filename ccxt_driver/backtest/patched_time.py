@@ -20,18 +20,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from unittest.mock import patch
 
 from .clock import NS_PER_SECOND, VirtualClock
 
+_Number = TypeVar("_Number", int, float)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_PATIENCE: Final = 10.0
 """Seconds that other threads are really given for what the script waits for with a time-out."""
 
+_CLOCKS: Final = ("monotonic", "perf_counter")
 _REAL_TIME: Final = SimpleNamespace(
-    time=time.time, sleep=time.sleep, monotonic=time.monotonic, perf_counter=time.perf_counter
+    time=time.time, sleep=time.sleep, **{name: getattr(time, name) for name in _CLOCKS}
 )
 _REAL_CTIME: Final = time.ctime
 _REAL_ASCTIME: Final = time.asctime
@@ -62,18 +64,18 @@ def patched_time(
     :param refuse: told of a thread that waits, before it gets the error
     """
     waiting = _Waiting(sleep, refuse)
-    monotonic, monotonic_ns = clock.seconds, clock.elapsed_ns
     replaced: list[tuple[Any, str, Any]] = [
         (time, "sleep", waiting.sleep),
-        (time, "monotonic", monotonic),
-        (time, "monotonic_ns", monotonic_ns),
-        (time, "perf_counter", monotonic),
-        (time, "perf_counter_ns", monotonic_ns),
+        *((time, name, waiting.clock_of(clock.seconds, getattr(time, name))) for name in _CLOCKS),
+        *(
+            (time, f"{name}_ns", waiting.clock_of(clock.elapsed_ns, getattr(time, f"{name}_ns")))
+            for name in _CLOCKS
+        ),
         (time, "ctime", _ctime),
         (time, "asctime", _asctime),
         *_clocks_by_number(clock),
-        (threading, "_time", monotonic),  # deadlines of `Condition.wait_for`
-        (queue, "time", monotonic),  # and of `Queue.get`
+        (threading, "_time", clock.seconds),  # deadlines of `Condition.wait_for`
+        (queue, "time", clock.seconds),  # and of `Queue.get`
         (threading.Condition, "wait", waiting.wait_of(threading.Condition.wait)),
         *((module, "time", _REAL_TIME) for module in _OF_PROCESSES),
     ]
@@ -159,6 +161,14 @@ class _Waiting:
     def end(self) -> None:
         """Wait in real time from now on."""
         self._is_over = True
+
+    def clock_of(self, shown: Callable[[], _Number], really: Callable[[], _Number]) -> Callable[[], _Number]:
+        """A clock that shows real time again in a process of the script, which may have it by its name.
+
+        :param shown: it in the run
+        :param really: it otherwise
+        """
+        return lambda: really() if self._is_over else shown()
 
     def sleep(self, seconds: float) -> None:
         """`time.sleep`."""

@@ -13,10 +13,10 @@ from .conftest import Runner
 from .histories import walk, write_candles
 
 _BEGIN = """
-import asyncio, json, multiprocessing, os, queue, subprocess, sys, time
+import asyncio, json, multiprocessing, os, queue, select, signal, subprocess, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.pool import ThreadPool
-from time import sleep
+from time import monotonic, sleep
 import ccxt
 
 exchange = ccxt.binance()
@@ -50,6 +50,22 @@ def trade_as_long_as_it_goes(*_):
 def forever():
     while True:
         time.sleep(60)
+
+def spin(number):
+    begun = monotonic()
+    for _ in range(10_000_000):
+        if monotonic() > begun:
+            return number * number
+
+def end(number):
+    sys.exit(number * number)
+
+def forked(work):
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    work()
+    os._exit(0)
 """
 
 
@@ -129,6 +145,38 @@ with multiprocessing.Pool(2) as pool:
     results = [square(number) for number in pool.map(nap, range(4))]
 """,
         """
+with multiprocessing.Pool(2) as pool:
+    results = pool.map(spin, range(4))
+""",
+        """
+results = [forked(lambda: end(number)) for number in range(3)]
+results.append(9 if forked(lambda: sys.exit("no number")) == 1 else None)
+""",
+        """
+def without_output():
+    sys.stdout.close()
+    sys.exit(1)
+results = [forked(lambda: sys.exit()), forked(without_output), 4, 9]
+""",
+        """
+def of_a_child():
+    reading, writing = os.pipe()
+    if not os.fork():
+        sys.exit(int(os.read(reading, 1)))
+    os.write(writing, b"4")
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+results = [0, 1, forked(of_a_child), 9]
+""",
+        """
+told = multiprocessing.context.SpawnContext().Queue()
+results = []
+for number in range(4):
+    process = multiprocessing.context.SpawnContext().Process(target=put, args=(told, square(number)))
+    process.start()
+    results.append(told.get(timeout=5))
+    process.join()
+""",
+        """
 code = "import time; time.sleep(0.1); print([0, 1, 4, 9])"
 results = json.loads(subprocess.run([sys.executable, "-c", code], stdout=-1, timeout=20).stdout)
 process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
@@ -166,6 +214,10 @@ print("now", time.monotonic(), flush=True)
         "multiprocessing.Process(target=trade).start(); time.sleep(7200)",
         "multiprocessing.Process(target=trade_as_long_as_it_goes).start(); told.get()",
         "os.fork() or trade(); os.wait()",
+        "multiprocessing.context.SpawnContext().Process(target=trade).start(); told.get()",
+        # The word of a process that comes while Python looks after the fork.
+        "os.register_at_fork(after_in_parent=lambda: select.select([], [], [], 1)); "
+        "multiprocessing.Process(target=trade).start(); told.get()",
     ],
 )
 def test_processes_that_trade_are_refused(run: Runner, hour: Path, what: str) -> None:
@@ -230,3 +282,19 @@ multiprocessing.Process(target=late).start()
 
     assert ran.code == 0, ran.output
     assert ran.said("late") == [1]
+
+
+def test_a_process_that_does_not_listen_is_killed(run: Runner, hour: Path) -> None:
+    ran = run(
+        f"""{_BEGIN}
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+left = multiprocessing.Process(target=forever)
+left.start()
+print("left", left.pid, flush=True)
+""",
+        hour,
+    )
+
+    assert ran.code == 0, ran.output
+    [pid] = ran.said("left")
+    assert not Path(f"/proc/{pid}").exists()
