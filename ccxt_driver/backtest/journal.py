@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, NamedTuple, Self
 
+import ccxt
+
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.exchange.request_parts import endpoint_of, json_text, parts_of
 from ccxt_driver.oms.service import EmbeddedOms
@@ -83,6 +85,9 @@ def read_journal(path: Path) -> Iterator[Command]:
 
 def do_again(oms: EmbeddedOms, command: Command) -> None:
     """Have an OMS do a command; what it refuses now it refused then."""
-    endpoint = endpoint_of(command.method, command.path)
-    placeholders, query, payload = parts_of(endpoint, command.params)
+    try:
+        endpoint = endpoint_of(command.method, command.path)
+        placeholders, query, payload = parts_of(endpoint, command.params)
+    except ccxt.BaseError:
+        return  # the script got this error then, and the OMS has not heard of the request
     oms.handle(endpoint.name, placeholders, query, payload)

@@ -90,6 +90,29 @@ def test_earlier_runs_side_by_side(folder: Path) -> None:
     assert "script.py" in refused.stderr.splitlines()[-1]
 
 
+def test_requests_that_were_refused_unsent_are_passed_over_again(folder: Path) -> None:
+    (folder / "unsent.py").write_text(
+        """
+import ccxt
+exchange = ccxt.binance()
+for path in ("no/such/path", "oms/accounts/{account_id}/deposit"):
+    try:
+        exchange.request(path, "private", "POST", {})
+    except (ccxt.NotSupported, ccxt.ArgumentsRequired) as error:
+        print(type(error).__name__)
+exchange.create_order("BTC/USDT", "market", "buy", 0.01)
+""",
+        encoding="utf-8",
+    )
+    first = _typed(folder, "unsent.py", "--data", "history", "--out", "unsent")
+    again = _typed(folder, "--again", "unsent", "--out", "unsent_again")
+
+    assert first.stdout.startswith("NotSupported\nArgumentsRequired\n")
+    assert again.returncode == 0, again.stderr
+    for name in ("summary.json", "commands.jsonl", "orders.csv", "trades.csv"):
+        assert (folder / "unsent" / name).read_bytes() == (folder / "unsent_again" / name).read_bytes(), name
+
+
 def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> None:
     done = _typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
 
