@@ -107,6 +107,9 @@ def serve(channel: socket.socket) -> tuple[list[str], Path, socket.socket]:
             channel.close()
             arguments, output = json.loads(message)
             reply = socket.socket(fileno=fds[0])
+            # Who waits at its other end must not wait for processes of the run that go on after it.
+            reply.set_inheritable(False)
+            os.register_at_fork(after_in_child=reply.close)
             reply.send(_BEGUN)
             return arguments, Path(output), reply
         os.close(fds[0])

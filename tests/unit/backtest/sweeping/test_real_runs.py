@@ -109,6 +109,26 @@ def test_runs_that_end_badly_are_rows(data: Path, tmp_path: Path, monkeypatch: p
     assert found["input"]["end_equity"] == found["atexit"]["end_equity"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+def test_processes_of_a_run_that_was_killed_do_not_hold_a_sweep(data: Path, tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(
+        "import multiprocessing, os, signal, sys, time\n"
+        "if sys.argv[1] == '--left=forked':\n"
+        "    multiprocessing.Process(target=time.sleep, args=(30,)).start()\n"
+        "else:\n"
+        "    os.system('sleep 30 &')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n",
+        encoding="utf-8",
+    )
+    begun = time.monotonic()
+
+    rows = sweep(script, data, {"left": ["forked", "started"]}, out=tmp_path / "out")
+
+    assert time.monotonic() - begun < 20
+    assert ["left no result" in row["error"] for row in rows] == [True, True]
+
+
 @pytest.mark.parametrize("start", [1_700_100_000_000, 1_800_000_000_000])
 def test_a_sweep_whose_runs_cannot_begin_says_why(
     script: Path, data: Path, tmp_path: Path, start: int
