@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 from unittest.mock import patch
@@ -65,7 +66,7 @@ def patched_time(
     """
     waiting = _Waiting(sleep, refuse)
     replaced: list[tuple[Any, str, Any]] = [
-        (time, "sleep", waiting.sleep),
+        (time, "sleep", _picklable(waiting.sleep)),
         *((time, name, waiting.clock_of(clock.seconds, getattr(time, name))) for name in _CLOCKS),
         *(
             (time, f"{name}_ns", waiting.clock_of(clock.elapsed_ns, getattr(time, f"{name}_ns")))
@@ -85,6 +86,16 @@ def patched_time(
             stack.enter_context(patch.object(place, name, value))
         stack.enter_context(_day_clock(clock))
         yield
+
+
+def _picklable(shown: Callable[[float], None]) -> Callable[[float], None]:
+    """`time.sleep` by this name, as which a pool gives it to its processes: to those that is the real one."""
+
+    @wraps(time.sleep)
+    def sleep(seconds: float, /) -> None:
+        shown(seconds)
+
+    return sleep
 
 
 def _ctime(secs: float | None = None) -> str:

@@ -149,6 +149,11 @@ with multiprocessing.Pool(2) as pool:
     results = pool.map(spin, range(4))
 """,
         """
+with multiprocessing.Pool(2) as pool:
+    slept = pool.map(time.sleep, [0.01, 0.01])
+results = [0, 1, 4, 9] if slept == [None, None] else slept
+""",
+        """
 results = [forked(lambda: end(number)) for number in range(3)]
 results.append(9 if forked(lambda: sys.exit("no number")) == 1 else None)
 """,
