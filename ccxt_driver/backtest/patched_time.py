@@ -64,6 +64,9 @@ def patched_time(
     :param sleep: lets seconds pass
     :param refuse: told of a thread that waits, before it gets the error
     """
+    # Before anything is replaced: its C code takes what it finds for functions in C.
+    import time_machine
+
     waiting = _Waiting(sleep, refuse)
     replaced: list[tuple[Any, str, Any]] = [
         (time, "sleep", _picklable(waiting.sleep)),
@@ -84,7 +87,7 @@ def patched_time(
         stack.callback(waiting.end)
         for place, name, value in replaced:
             stack.enter_context(patch.object(place, name, value))
-        stack.enter_context(_day_clock(clock))
+        stack.enter_context(_day_clock(clock, time_machine.travel))
         yield
 
 
@@ -124,11 +127,9 @@ def _by_number(numbers: set[int], shown: Callable[[], float], really: Callable[[
 
 
 @contextmanager
-def _day_clock(clock: VirtualClock) -> Iterator[None]:
-    import time_machine
-
+def _day_clock(clock: VirtualClock, travel: Callable[..., Any]) -> Iterator[None]:
     start = _EPOCH + timedelta(microseconds=clock.ns // 1000)
-    with time_machine.travel(start, tick=False) as traveller:
+    with travel(start, tick=False) as traveller:
         clock.shifted = _shifting(traveller)
         try:
             yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -32,3 +34,16 @@ def test_it_moves_by_what_it_is_told(kind: Any) -> None:
             clock.move_to(clock.ns + step)
             assert time.time_ns() - began == clock.ns
             assert time.time() == pytest.approx((began + clock.ns) / 1e9, abs=1e-6)
+
+
+def test_time_machine_may_come_with_it() -> None:
+    code = (
+        "import sys\n"
+        "from ccxt_driver.backtest.clock import VirtualClock\n"
+        "from ccxt_driver.backtest.patched_time import patched_time\n"
+        "assert 'time_machine' not in sys.modules\n"
+        "import time\n"
+        "with patched_time(VirtualClock(5_000, 9_000), print, print): print(time.time())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "5.0\n"), done.stderr
