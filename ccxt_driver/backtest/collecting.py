@@ -59,6 +59,8 @@ def _gap_deals(stage: Stage, history: History, start_ms: int) -> dict[int, str]:
     """The deals that hang on a gap of the data; see `Run`."""
     recorded, end_ms = stage.recorded, stage.clock.now_ms()
     symbols = {market.symbol for market in stage.markets if recorded.has_gaps(market.symbol, end_ms)}
+    if not symbols:
+        return {}
     found: dict[int, str] = {}
     jumped: list[tuple[int, int, int]] = []
     for deal in history.deals:

@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
+from ccxt_driver.oms.garbage import collect_seldom
+
 from .clock import NS_PER_MS
 from .journal import END, do_again, read_journal
 from .loop import virtual_asyncio
@@ -35,10 +37,6 @@ class Ending(NamedTuple):
 
     ended: str
     error: str | None
-
-
-_COLLECTED_AFTER: Final = (20_000, 20, 50)
-"""Objects, then collections: a run mostly makes what stays, and looking at it costs a tenth of an order."""
 
 
 def run_script(stage: Stage) -> Ending:
@@ -67,8 +65,7 @@ def run_script(stage: Stage) -> Ending:
 
     # What there is before the script begins stays: it need not be looked at again and again.
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTED_AFTER)
+    collect_seldom()
     with ExitStack() as virtual, seeded_chance(settings.seed), other_processes(virtual.close) as others:
         virtual.enter_context(virtual_asyncio(replay))
         virtual.enter_context(patched_time(stage.clock, replay.sleep, refuse))

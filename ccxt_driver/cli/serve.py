@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import ipaddress
 import logging
 import os
@@ -46,15 +45,6 @@ def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     except ModuleNotFoundError:
         return asyncio.run
     return uvloop.run
-
-
-def _collect_seldom() -> None:
-    """Look for cyclic garbage less often than usual: each look goes over all open orders.
-
-    It costs a tenth of an order at the interpreter's own thresholds. This process is the server's alone.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 @click.command()
@@ -294,6 +284,7 @@ def _configured_keys(oms: EmbeddedOms, config: Config | None) -> list[Configured
 def _run(
     oms: EmbeddedOms, host: str, port: int, new_key: bool, configured: list[ConfiguredKey], **options: Any
 ) -> None:
+    from ccxt_driver.oms.garbage import collect_seldom
     from ccxt_driver.oms.server.running import serve as serve_until_stopped
 
     def ready(base_url: str) -> None:
@@ -307,7 +298,7 @@ def _run(
             click.echo(line)
         sys.stdout.flush()
 
-    _collect_seldom()
+    collect_seldom()
     _runner()(serve_until_stopped(oms, host, port, ready, **options))
 
 

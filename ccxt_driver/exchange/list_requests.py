@@ -11,7 +11,7 @@ from typing import Any, Final
 import ccxt
 
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.contract.values import format_date
+from ccxt_driver.contract.values import LAST_MS, format_date
 from ccxt_driver.errors import garbage
 from ccxt_driver.mappers.values import BadRow, time_of
 
@@ -19,7 +19,7 @@ from .host import Host
 
 DAY_MS: Final = 86_400_000
 PAGE_SIZE: Final = 500
-_BEYOND_TIME: Final = 253_402_300_800_000  # the year 10000
+_BEYOND_TIME: Final = LAST_MS + 1
 _WHOLE_SECOND_MS: Final = 1000
 MOST_OPEN_ROWS: Final = 5000
 MOST_IDS: Final = 200

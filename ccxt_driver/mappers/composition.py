@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from ccxt_driver.contract.values import format_decimal, format_time
+from ccxt_driver.contract.values import LAST_MS, format_decimal, format_time
 
 from .values import ZERO, BadRow, Number, decimal_of, needed_decimal
 
@@ -27,7 +27,6 @@ _OPTIONS: Final = {
     "takeProfitPrice": "take_profit_price",
 }
 """What older gateways pass on and do not keep: ccxt's name and the row's."""
-_LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 _LEAST: Final = 1e-12
 _ANY: Final = Decimal("Infinity")
 _LOOSE_END: Final = "the venue does not know it"
@@ -196,7 +195,7 @@ def _said(venue: Mapping[str, Any], key: str) -> Decimal | None:
 def _moment(venue: Mapping[str, Any], key: str) -> int | None:
     """A time of the venue's, milliseconds; None when it is not there, or is none: 0, or in microseconds."""
     value = venue.get(key)
-    return value if isinstance(value, int) and 0 < value <= _LAST_MS else None
+    return value if isinstance(value, int) and 0 < value <= LAST_MS else None
 
 
 def _text(venue: Mapping[str, Any], key: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import Final, Protocol
 
+from ccxt_driver.contract.values import LAST_MS
+
 MANUAL_START_MS: Final = 1_767_225_600_000
 """Where a manual clock starts by default: 2026-01-01T00:00:00Z."""
-
-LAST_MS: Final = 253_402_300_799_999
-"""The last moment that has a date: 9999-12-31T23:59:59.999Z."""
 
 
 class Clock(Protocol):

@@ -163,6 +163,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an hour of candles."""
+    folder = tmp_path_factory.mktemp("hour")
+    write_candles(folder, walk(6, 60))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def one_symbol(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a day of candles of BTC/USDT."""
     folder = tmp_path_factory.mktemp("one_symbol")

@@ -10,7 +10,6 @@ import pytest
 from ccxt_driver.backtest.other_processes import ProcessThatAsks
 
 from .conftest import Runner
-from .histories import walk, write_candles
 
 _BEGIN = """
 import asyncio, json, multiprocessing, os, queue, select, signal, subprocess, sys, time
@@ -67,14 +66,6 @@ def forked(work):
     work()
     os._exit(0)
 """
-
-
-@pytest.fixture(scope="module")
-def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an hour of candles."""
-    folder = tmp_path_factory.mktemp("hour")
-    write_candles(folder, walk(6, 60))
-    return folder
 
 
 @pytest.mark.parametrize(

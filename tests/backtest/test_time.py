@@ -14,17 +14,9 @@ import pytest
 from ccxt_driver.backtest.settings import INTERRUPTED, Settings
 
 from .conftest import ROOT, Runner
-from .histories import HOUR_MS, MINUTE_MS, START_MS, Candle, walk, write_candles
+from .histories import HOUR_MS, MINUTE_MS, START_MS, Candle, write_candles
 
 _REAL_SECONDS = 60.0
-
-
-@pytest.fixture(scope="module")
-def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an hour of candles."""
-    folder = tmp_path_factory.mktemp("hour")
-    write_candles(folder, walk(6, 60))
-    return folder
 
 
 def test_all_clocks_go_together(run: Runner, hour: Path) -> None:

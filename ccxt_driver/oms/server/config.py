@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ccxt_driver.contract.values import parse_decimal
+from ccxt_driver.contract.values import LAST_MS, parse_decimal
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.market.weather import Synthetic
@@ -64,9 +64,6 @@ class ConfiguredFees(_Table):
     taker: _Fee = None
 
 
-_LAST_MS: Final = 253_402_300_799_999
-"""The end of the year 9999: no time after it can be told."""
-
 _Path = Annotated[str, Field(min_length=1)]
 
 
@@ -99,7 +96,7 @@ class ConfiguredFeed(_Table):
     spread_ticks: Annotated[int, Field(strict=True, ge=1)] = 1
     size: ConfiguredSize | None = None
     speed: Annotated[float, Field(gt=0)] = 1.0
-    start: Annotated[int | None, BeforeValidator(_moment), Field(ge=0, le=_LAST_MS)] = None
+    start: Annotated[int | None, BeforeValidator(_moment), Field(ge=0, le=LAST_MS)] = None
     live: _Path | None = None
     symbols: Annotated[list[_Path], Field(min_length=1)] | None = None
 
