@@ -70,11 +70,13 @@ class Replayed:
             return None
         now_ms = self.replay.clock.now_ms()
         bars.advance(now_ms)
-        # Of a candle in the making only its beginning is known here.
-        # And its first candle may have begun before it, in a file of longer ones.
-        if len(bars.rows) <= count or bars.as_of_ms != now_ms or not self.replay.asks_freely():
+        # The first candle may have begun before the file, in one of longer candles.
+        if len(bars.rows) <= count or not self.replay.asks_freely():
             return None
-        return bars.newest(count)
+        found = bars.newest(count)
+        if bars.as_of_ms != now_ms:  # the newest has gone on since it opened
+            found[-1] = self.recorded.forming(symbol, timeframe, now_ms)
+        return found
 
     def _known_balance(self, params: Any) -> dict[str, Any] | None:
         """What `fetch_balance` returns, where nothing has changed since it was asked for before."""
