@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.contract.values import parse_time
 from ccxt_driver.oms.service import History
 
 from .clock import NS_PER_MS
-from .run import Run
+from .position_prices import position_prices
+from .run import Prices, Run
 from .running import Ending
 from .stage import Stage
 from .swap_assumptions import swap_assumptions
@@ -21,6 +23,7 @@ def collect(stage: Stage, ending: Ending) -> Run:
     settings = stage.settings
     history = stage.oms.history_of(settings.account_id)
     start_ms, end_ms = stage.clock.start_ns // NS_PER_MS, stage.clock.now_ms()
+    prices = {m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets}
     return Run(
         name=Path(settings.script).name,
         start_ms=start_ms,
@@ -36,11 +39,33 @@ def collect(stage: Stage, ending: Ending) -> Run:
         deals=history.deals,
         positions=history.positions,
         ledger=history.ledger,
-        prices={m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets},
+        prices=prices,
+        position_prices=_position_prices(stage, history, prices, (start_ms, end_ms)),
         path_deals=_path_deals(stage, history.deals),
         gap_deals=_gap_deals(stage, history, start_ms),
         data=stage.feed.report(),
     )
+
+
+def _position_prices(
+    stage: Stage, history: History, prices: Mapping[str, Prices], span: tuple[int, int]
+) -> dict[str, Prices]:
+    """What positions were valued at, of the swaps that were traded and have mark prices; see `Run`."""
+    marked = [market for market in stage.markets if stage.feed.marks(market.symbol) is not None]
+    if not marked:
+        return {}
+    traded: set[str] = set()
+    moments: set[int] = set()
+    for deal in history.deals:
+        traded.add(deal["symbol"])
+        moments.add(parse_time(deal["executed_at"]))
+    moments.update(entry.created_at for entry in history.ledger if entry.kind is LedgerKind.FUNDING)
+    found = {
+        market.symbol: position_prices(stage.feed, market, prices[market.symbol], moments, span)
+        for market in marked
+        if market.symbol in traded
+    }
+    return {symbol: each for symbol, each in found.items() if each is not None}
 
 
 def _path_deals(stage: Stage, deals: Iterable[Mapping[str, Any]]) -> frozenset[int]:

@@ -12,7 +12,7 @@ from ccxt_driver.oms.market.tape import FileReport
 
 
 class Prices(NamedTuple):
-    """Last traded prices of one symbol, ascending in time; floats, as they are for charts and equity only."""
+    """Prices of one symbol, ascending in time; floats, as they are for charts and equity only."""
 
     times: Sequence[int]
     """Milliseconds since the Unix epoch."""
@@ -38,7 +38,8 @@ class Run:
     :param deals: contract rows, ascending by id and in time
     :param positions: contract rows, closed ones too, ascending by id
     :param ledger: every change of a balance, ascending as the deals; the first are the deposits
-    :param prices: by symbol, one or more values a minute where there was trading
+    :param prices: last traded ones by symbol, one or more values a minute where there was trading
+    :param position_prices: by symbol, what positions were valued at where that was not the last price alone
     :param path_deals: ids of the deals whose price or time depended on how a candle was assumed to move
     :param gap_deals: by id: `inside` of deals that were made in a gap of the data, at the price before it,
         `after` of those of orders from before whose price the market jumped to over a gap
@@ -60,6 +61,7 @@ class Run:
     positions: Sequence[Mapping[str, Any]]
     ledger: Sequence[LedgerEntry]
     prices: Mapping[str, Prices]
+    position_prices: Mapping[str, Prices]
     path_deals: frozenset[int]
     gap_deals: Mapping[int, str]
     data: Sequence[FileReport]

@@ -199,7 +199,7 @@ class _Analyst:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._records = Records(run)
-        self._valuation = Valuation(run.markets, run.prices, run.currency)
+        self._valuation = Valuation(run.markets, run.prices, run.currency, run.position_prices)
         self._span = run.start_ms, max(run.end_ms, self._records.last_ms())
         self._path_deals = 0
         self._flows = Decimal(0)

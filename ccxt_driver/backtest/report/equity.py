@@ -1,7 +1,7 @@
-"""Equity over time: balances, coins at their last prices, and what open swaps have made so far.
+"""Equity over time: balances, coins at their last prices, and what open swaps have made so far at theirs.
 
 Between two changes of what is held, equity is a sum of prices. It is looked at whenever one of these prices
-is there, so neither a peak nor a trough is missed that `Run.prices` shows; what is kept are samples.
+is there, so neither a peak nor a trough is missed that those of the `Run` show; what is kept are samples.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Book:
 
 
 class _LastPrices:
-    """The last prices of a moment that moves on, looked up anew only when there is another one."""
+    """The prices of a moment that moves on, looked up anew only when there is another one."""
 
     def __init__(self, valuation: Valuation) -> None:
         self._prices = valuation.prices

@@ -30,7 +30,7 @@ class Statistics:
     """Of the account, a strategy or a symbol. Money is in the currency of the run, times in milliseconds.
 
     :param start_equity: balances at the start, valued at the first prices
-    :param end_equity: balances at the end and the unrealised profit of swaps, valued at the last prices
+    :param end_equity: balances at the end and the unrealised profit of swaps, valued at the prices of then
     :param flows: deposits less withdrawals after the start
     :param net_profit: `end_equity` less `start_equity` and `flows`
     :param trading_profit: what deals, funding and liquidations made of it, the net profit of all strategies;

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ccxt_driver.backtest.run import Prices
@@ -18,6 +19,7 @@ EXACT: Final = Context(prec=60)
 class Link(NamedTuple):
     """One price on the way from a currency to that of the run.
 
+    :param symbol: of the last price; what `_of_positions` makes of it stands for what positions are valued at
     :param inverse: divided by, where the currency is what the symbol is quoted in
     """
 
@@ -29,21 +31,29 @@ Chain = tuple[Link, ...]
 
 
 class Valuation:
-    """Last prices, and the way from each currency to that of the run.
+    """Last prices, those of positions, and the way from each currency to that of the run.
 
     The way is the shortest one through markets that have prices; spot markets go before swaps, and of two
     equally long ways the one whose symbols come first in the alphabet is taken. Before the first price of a
     symbol its first one counts.
 
     :param currency: everything is valued in it
+    :param position_prices: by symbol, what positions of swaps are valued at where it is not the last price
     """
 
-    def __init__(self, markets: Mapping[str, Market], prices: Mapping[str, Prices], currency: str) -> None:
+    def __init__(
+        self,
+        markets: Mapping[str, Market],
+        prices: Mapping[str, Prices],
+        currency: str,
+        position_prices: Mapping[str, Prices] = MappingProxyType({}),
+    ) -> None:
         self.currency = currency
         self.prices = {symbol: each for symbol, each in prices.items() if len(each.times)}
         priced = [markets[symbol] for symbol in sorted(self.prices) if symbol in markets]
         self.chains = chains_to(currency, priced)
         """The way from each currency to that of the run; of those that are missing there is none."""
+        self.prices |= {_of_positions(symbol): each for symbol, each in position_prices.items()}
         self._position_chains: dict[str, Chain | None] = {}
 
     def position_chain(self, market: Market) -> Chain | None:
@@ -57,12 +67,14 @@ class Valuation:
         if market.settle is None:
             return self.chains.get(market.base)
         settle = self.chains.get(market.settle)
-        if settle is None or market.symbol not in self.prices:
+        own = _of_positions(market.symbol)
+        price = own if own in self.prices else market.symbol
+        if settle is None or price not in self.prices:
             return None
-        return (Link(market.symbol, False), *settle)
+        return (Link(price, False), *settle)
 
     def price(self, symbol: str, at_ms: int) -> float:
-        """The last price by a moment, in quote units."""
+        """The last price by a moment, or that of positions, in quote units; see `Link`."""
         times, values = self.prices[symbol]
         return values[max(0, bisect_right(times, at_ms) - 1)]
 
@@ -80,6 +92,11 @@ class Valuation:
         if chain is None or not amount:
             return Decimal(0)
         return amount if not chain else EXACT.multiply(amount, self.rate(chain, at_ms))
+
+
+def _of_positions(symbol: str) -> str:
+    """The name of what positions are valued at, beside the symbol for its last price."""
+    return f"positions {symbol}"
 
 
 def chains_to(currency: str, markets: Iterable[Market]) -> dict[str, Chain]:

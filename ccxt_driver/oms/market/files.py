@@ -24,7 +24,6 @@ from ccxt_driver.oms.market.feed import (
     Candle,
     Fundings,
     Level,
-    Marks,
     NoPrice,
     Quote,
     Trade,
@@ -167,7 +166,7 @@ class FileFeed:
         """What was charged of a swap; None where no file has its funding rates."""
         return self._fundings.get(symbol)
 
-    def marks(self, symbol: str) -> Marks | None:
+    def marks(self, symbol: str) -> RecordedMarks | None:
         """The mark prices of a swap; None where no file has them."""
         return self._marks.get(symbol)
 
@@ -216,10 +215,7 @@ class FileFeed:
 
         :raises ValueError: the price comes from trades, quotes or books
         """
-        for page in self._tape(symbol).prints():
-            if not isinstance(page, BarPrints):
-                raise ValueError(f"{symbol}: expected a price that comes from candles")
-            yield page.bars
+        return self._tape(symbol).bars()
 
     def ticks(self, symbol: str) -> Iterator[TradePrints]:
         """Pages of the trades that a symbol's price comes from, as `bars` gives candles.
@@ -374,6 +370,13 @@ class Tape:
     def prints(self) -> Iterator[Prints]:
         """The pages of what the price comes from."""
         return self._prints.all()
+
+    def bars(self) -> Iterator[Bars]:
+        """Pages of the candles that the price comes from; see `FileFeed.bars`."""
+        for page in self.prints():
+            if not isinstance(page, BarPrints):
+                raise ValueError(f"{self.market.symbol}: expected a price that comes from candles")
+            yield page.bars
 
     def version(self, at_ms: int) -> int:
         """How many prints and books there were by a moment."""

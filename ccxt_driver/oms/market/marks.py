@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from ccxt_driver.oms.market.feed import Candle, candle_open, next_open
 
 if TYPE_CHECKING:
     from ccxt_driver.oms.market.files import Tape
+    from ccxt_driver.oms.market.prints import Bars
 
 _NEAR_MS: Final = 30_000
 """How long after the opening of a candle its price is taken for that of the opening."""
@@ -27,7 +29,7 @@ class RecordedMarks:
     def __init__(self, tape: Tape, timeframe: str, is_fine: bool) -> None:
         self.tape = tape
         self.is_fine = is_fine
-        self._timeframe = timeframe
+        self.timeframe = timeframe
         [self._pages] = tape.pages
         self._ends: list[int] = []
         """Of candles that none follows at once, as far as pages were looked through."""
@@ -39,15 +41,15 @@ class RecordedMarks:
         if found is None:
             return None
         _, page, index = found
-        open_ms = candle_open(self._timeframe, page.time(index))
-        if at_ms >= next_open(self._timeframe, open_ms):
+        open_ms = candle_open(self.timeframe, page.time(index))
+        if at_ms >= next_open(self.timeframe, open_ms):
             return None
         price: Decimal = page.price(index)
         return price
 
     def opening_price(self, at_ms: int) -> Decimal | None:
         """The price at which a candle has just opened; None where none has."""
-        return self.price(at_ms) if at_ms - candle_open(self._timeframe, at_ms) < _NEAR_MS else None
+        return self.price(at_ms) if at_ms - candle_open(self.timeframe, at_ms) < _NEAR_MS else None
 
     def first_move(
         self, after_ms: int, until_ms: int, low: Decimal | None, high: Decimal | None
@@ -64,15 +66,17 @@ class RecordedMarks:
         """Candles of it; see `Feed.candles`."""
         return self.tape.candles(timeframe, since_ms, until_ms, limit)
 
+    def bars(self) -> Iterator[Bars]:
+        """Pages of the candles, as `FileFeed.bars` gives those of a price."""
+        return self.tape.bars()
+
     def span(self, at_ms: int) -> tuple[int, int] | None:
         """From when on and up to when there are candles that begin by a moment; None where there is none."""
         found = self._pages.last_by(at_ms)
         if found is None:
             return None
         _, page, index = found
-        return self.tape.first_ms(), next_open(
-            self._timeframe, candle_open(self._timeframe, page.time(index))
-        )
+        return self.tape.first_ms(), next_open(self.timeframe, candle_open(self.timeframe, page.time(index)))
 
     def _next_end(self, after_ms: int, until_ms: int) -> int | None:
         """The first moment in (after_ms, until_ms] from which no price is known."""
@@ -84,7 +88,7 @@ class RecordedMarks:
 
     def _look_through(self, until_ms: int) -> bool:
         """Find the ends in the next page, if there is one that begins by a moment."""
-        pages, number, timeframe = self._pages, self._looked_through, self._timeframe
+        pages, number, timeframe = self._pages, self._looked_through, self.timeframe
         pages.reach(pages.entries[number - 1].last_ms if number else 0)
         if number == len(pages.entries) or pages.firsts[number] > until_ms:
             return False
