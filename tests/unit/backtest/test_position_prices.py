@@ -178,6 +178,21 @@ def test_without_marks_that_positions_are_valued_at(tmp_path: Path, files: dict[
     assert report.account.curve.deepest is None
 
 
+def test_what_comes_after_the_end_is_not_seen(tmp_path: Path) -> None:
+    write(tmp_path, "BTC_USDT_USDT-1m", [flat(1000)] * 6)
+    found = []
+    for future in (1, 9999):
+        write(
+            tmp_path, "BTC_USDT_USDT-1m-mark", [flat(1001), (1002, 1002 + future, 1002, 1003), flat(future)]
+        )
+        desk = Desk(tmp_path)
+        desk.send("buy", 1)
+        desk.to(T + MINUTE + 10 * SECOND)
+        report = desk.report()
+        found.append((*map(list, report.run.position_prices[SWAP]), report.account.curve, report.account.end))
+    assert found[0] == found[1]
+
+
 def test_a_swap_that_was_not_traded_is_not_looked_through(tmp_path: Path) -> None:
     for symbol in ("BTC", "ETH"):
         write(tmp_path, f"{symbol}_USDT_USDT-1m", [flat(1000)] * 3)
