@@ -18,6 +18,7 @@ from .ledger.positions import unrealized
 from .market.feed import Level, Quote, Trade
 from .market.market_data import MarketData
 from .matching.engine import BookDepthFill, Fill
+from .matching.liquidity import Liquidity
 from .models import Models
 from .profits import Profits
 from .refusals import Refusal
@@ -28,6 +29,8 @@ from .transaction import Row, Transaction
 LOG: Final = logging.getLogger("ccxt_driver.oms")
 _NO_VALUES: Final = PositionValues()
 _MODELS: Final = Models()
+_ON_THE_WAY: Final = -1
+"""A version that no book of a feed has."""
 AFTER_A_GAP: Final = "its price has jumped"
 """Why a synthetic market is halted."""
 
@@ -249,6 +252,28 @@ class Core:
             symbol.liquidity.show(version, *self.market.book(name, now))
         self._shown[name] = now
 
+    def pass_through(self, symbol: SymbolState, price: Decimal, now: int) -> Quote:
+        """Be at a price that a move passes, until `have_moved`; what was taken on its way stays taken."""
+        name, liquidity = symbol.market.symbol, symbol.liquidity
+        taken = _best_taken(liquidity)
+        bids, asks = self.market.book_on_the_way(name, now, price)
+        liquidity.show(_ON_THE_WAY, bids, asks)
+        _take_best(liquidity, taken)
+        quote = Quote(now, bids[0].price, asks[0].price, price)
+        self._quotes[name] = now, quote
+        self._shown[name] = now
+        return quote
+
+    def have_moved(self, symbol: SymbolState, now: int) -> None:
+        """Be where a move has ended."""
+        name, liquidity = symbol.market.symbol, symbol.liquidity
+        self._quotes.pop(name, None)
+        self._shown.pop(name, None)
+        if liquidity.version == _ON_THE_WAY:
+            taken = _best_taken(liquidity)
+            self.show_book(symbol, now)
+            _take_best(liquidity, taken)
+
     def fillable(self, order: Order, ahead: Iterable[Fill] = ()) -> Decimal:
         """How much of an open order may fill now, in base units.
 
@@ -410,6 +435,20 @@ class Core:
         price = liquidation_price(beside, own, mark, market.tiers)
         self._liquidation_prices[key] = found_from, price
         return price
+
+
+def _best_taken(liquidity: Liquidity) -> tuple[Decimal, Decimal]:
+    """What was taken of the best bid and of the best ask of a move that is on its way; else nothing was."""
+    if liquidity.version != _ON_THE_WAY:
+        return ZERO, ZERO
+    bid, ask = liquidity.bids[0].price, liquidity.asks[0].price
+    return liquidity.taken.get(bid, ZERO), liquidity.taken.get(ask, ZERO)
+
+
+def _take_best(liquidity: Liquidity, taken: tuple[Decimal, Decimal]) -> None:
+    for level, qty in zip((liquidity.bids[0], liquidity.asks[0]), taken, strict=True):
+        if qty:
+            liquidity.take(level.price, qty)
 
 
 def unwritable(error: Exception) -> Refusal:

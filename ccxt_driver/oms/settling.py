@@ -6,7 +6,7 @@ all the time would have given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -108,7 +108,7 @@ def _take(
         return _of_this_moment(moves, tx.now)
     quote = moves.pop(name)
     if quote is not None:
-        _settle_at(core, tx, core.state.symbols[name], quote)
+        _settle_move(core, tx, core.state.symbols[name], quote)
     # A trade of one symbol frees funds, not prices: only the symbol itself has to be looked at again.
     # Not so with margin, which all of them share.
     if any(symbol.margined for symbol in core.state.symbols.values()):
@@ -198,6 +198,55 @@ def _safe_prices(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | No
 def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
     loss, gain = position.stop_loss, position.stop_gain
     return (loss, gain) if position.side is Side.BUY else (gain, loss)
+
+
+def _settle_move(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
+    """A move of the price: what is due at a price on its way sees that very price."""
+    if _sees_the_way(symbol, tx.now):
+        end = quote.last
+        try:
+            price = core.market.came_from(symbol.market.symbol, tx.now)
+            while price is not None:
+                price = _next_on_the_way(core, symbol, price, end, tx.now)
+                if price is not None:
+                    _settle_at(core, tx, symbol, core.pass_through(symbol, price, tx.now))
+        finally:
+            core.have_moved(symbol, tx.now)
+    _settle_at(core, tx, symbol, quote)
+
+
+def _sees_the_way(symbol: SymbolState, now: int) -> bool:
+    """Whether something may be due on the way to the price of now; what has just begun has not seen it."""
+    if not symbol.is_open or not (symbol.triggers or symbol.stops or symbol.margined):
+        return False
+    waiting: tuple[Iterable[Order | Position], ...] = symbol.triggers.values(), symbol.stops.values()
+    return all(each.updated_at < now for rows in waiting for each in rows)
+
+
+def _next_on_the_way(
+    core: Core, symbol: SymbolState, price: Decimal, end: Decimal, now: int
+) -> Decimal | None:
+    """The next price on the way to another at which a trigger, a stop or a liquidation may be due."""
+    rises = end > price
+    tick = symbol.market.tick_size
+    ranges = [*map(thresholds, symbol.triggers.values()), *map(_between_stops, symbol.stops.values())]
+    ahead = [each[rises] for each in ranges]
+    due = [_whole_ticks(each, tick, up=rises) for each in ahead if each is not None]
+    safe = _safe_prices(core, symbol, now)[rises]
+    if safe is not None:  # it may be too near, never too far: where it is reached, the next tick is looked at
+        safe = _whole_ticks(safe, tick, up=rises)
+        due.append(max(safe, price + tick) if rises else min(safe, price - tick))
+    if rises:
+        return min((each for each in due if price < each < end), default=None)
+    return max((each for each in due if price > each > end), default=None)
+
+
+def _whole_ticks(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
+    """The price, or the next one that there is."""
+    excess = price % tick
+    if not excess:
+        return price
+    return price - excess + tick if up else price - excess
 
 
 def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:

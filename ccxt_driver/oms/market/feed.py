@@ -156,6 +156,21 @@ class Feed(Protocol):
         ...
 
 
+@runtime_checkable
+class Moving(Feed, Protocol):
+    """A feed whose price moves through all prices in between, where it does not jump."""
+
+    def came_from(self, symbol: str, at_ms: int) -> Decimal | None:
+        """Where the price was before it moved at this very moment; None where it did not, or has jumped."""
+        ...
+
+    def book_on_the_way(
+        self, symbol: str, at_ms: int, last: Decimal
+    ) -> tuple[Sequence[Level], Sequence[Level]]:
+        """As `Feed.book`, while a move of this moment is at a price between its beginning and its end."""
+        ...
+
+
 class Recording(Feed, Protocol):
     """A feed that knows what it has prices of, and from when on."""
 

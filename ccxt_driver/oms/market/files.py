@@ -162,6 +162,16 @@ class FileFeed:
         marks = [report for each in self._marks.values() for report in each.tape.reports()]
         return reports + self._funding_reports + marks + self._unused
 
+    def came_from(self, symbol: str, at_ms: int) -> Decimal | None:
+        """Where the price was before it moved at a moment; see `Moving.came_from`."""
+        return self._tape(symbol).came_from(at_ms)
+
+    def book_on_the_way(
+        self, symbol: str, at_ms: int, last: Decimal
+    ) -> tuple[Sequence[Level], Sequence[Level]]:
+        """The book at a price that a move passes; see `Moving.book_on_the_way`."""
+        return self._tape(symbol).book_on_the_way(at_ms, last)
+
     def fundings(self, symbol: str) -> Fundings | None:
         """What was charged of a swap; None where no file has its funding rates."""
         return self._fundings.get(symbol)
@@ -430,6 +440,20 @@ class Tape:
         bid, ask = self._around(price, page.buys(index))
         qty = self._size.qty(page.qty(index), self.market.lot_size)
         return _Top(time_ms, (Level(bid, qty),), (Level(ask, qty),), price)
+
+    def came_from(self, at_ms: int) -> Decimal | None:
+        """See `Moving.came_from`: candles have a way inside, and nothing is known of any between two."""
+        if self._books is not None:
+            return None
+        page, index = self._last_print(at_ms)
+        return page.before(index) if page.time(index) == at_ms else None
+
+    def book_on_the_way(self, at_ms: int, last: Decimal) -> tuple[Sequence[Level], Sequence[Level]]:
+        """See `Moving.book_on_the_way`."""
+        page, index = self._last_print(at_ms)
+        bid, ask = self._around(last, page.buys(index))
+        qty = self._size.qty(page.qty(index), self.market.lot_size)
+        return (Level(bid, qty),), (Level(ask, qty),)
 
     def _around(self, price: Decimal, buys: bool) -> tuple[Decimal, Decimal]:
         """A buyer paid the ask, a seller got the bid; no bid is below one tick."""

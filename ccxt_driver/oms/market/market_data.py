@@ -17,6 +17,7 @@ from ccxt_driver.oms.market.feed import (
     Level,
     LiveData,
     Marks,
+    Moving,
     NoPrice,
     Quote,
     SwapData,
@@ -66,6 +67,7 @@ class MarketData:
         self._feed: Feed = feed
         self._hand = HandFeed(listed)
         self._live = feed if isinstance(feed, LiveData) else None
+        self._moving = feed if isinstance(feed, Moving) else None
         self._last_day = LastDay(self.candles)
         self._fundings: dict[str, Fundings] = {}
         self._marks: dict[str, Marks] = {}
@@ -125,6 +127,23 @@ class MarketData:
     def book_version(self, symbol: str, at_ms: int) -> int:
         """The version of the book as of a moment."""
         return self._feed_at(symbol, at_ms).book_version(symbol, at_ms)
+
+    def came_from(self, symbol: str, at_ms: int) -> Decimal | None:
+        """Where the price was before a move; see `Moving.came_from`."""
+        if self._moving is None or self._feed_at(symbol, at_ms) is not self._feed:
+            return None
+        return self._moving.came_from(symbol, at_ms)
+
+    def book_on_the_way(
+        self, symbol: str, at_ms: int, last: Decimal
+    ) -> tuple[Sequence[Level], Sequence[Level]]:
+        """The book at a price that a move passes; see `Moving.book_on_the_way`.
+
+        :raises NotImplementedError: prices of the feed only jump
+        """
+        if self._moving is None:
+            raise NotImplementedError(f"{symbol}: nothing is between two prices")
+        return self._moving.book_on_the_way(symbol, at_ms, last)
 
     @property
     def is_live(self) -> bool:

@@ -96,6 +96,10 @@ class Prints(Page, Protocol):
         """The id that its file has; None where it has none."""
         ...
 
+    def before(self, index: int) -> Decimal | None:
+        """The price from which this one was reached through all others between; None where it jumped."""
+        ...
+
     def reaching(self, start: int, end: int, low: Decimal | None, high: Decimal | None) -> Iterator[int]:
         """Which prints from one up to another may be at or below `low`, or at or above `high`.
 
@@ -195,6 +199,10 @@ class TradePrints:
     def trade_id(self, index: int) -> str | None:
         """See `Prints.trade_id`."""
         return self.ticks.ids[index]
+
+    def before(self, index: int) -> Decimal | None:
+        """See `Prints.before`."""
+        return None
 
     def extremes(self) -> tuple[Decimal, Decimal]:
         """See `Page.extremes`."""
@@ -322,6 +330,11 @@ class BarPrints:
     def trade_id(self, index: int) -> str | None:
         """See `Prints.trade_id`."""
         return None
+
+    def before(self, index: int) -> Decimal | None:
+        """See `Prints.before`."""
+        bar, point = divmod(index, self._points)
+        return self._way(bar)[point - 1] if point else None
 
     def extremes(self) -> tuple[Decimal, Decimal]:
         """See `Page.extremes`."""
