@@ -52,7 +52,7 @@ class RecordedMarket:
         own_ms, wanted_ms = TIMEFRAMES[own], TIMEFRAMES[timeframe]
         if timeframe != own and (own == "1w" or wanted_ms < own_ms or wanted_ms % own_ms):
             return None
-        found = OpenCandles(self._feed.bars(symbol), own, 1 / _POINTS)
+        found = OpenCandles(self._feed.bars(symbol), own)
         return found if timeframe == own else LongerCandles(found, timeframe)
 
     def forming(self, symbol: str, timeframe: str, at_ms: int) -> list[Any]:

@@ -25,10 +25,9 @@ class OpenCandles:
 
     :param pages: of the file
     :param timeframe: of its candles
-    :param first_share: how much of its volume a candle has traded as it opens
     """
 
-    def __init__(self, pages: Iterator[Bars], timeframe: str, first_share: float) -> None:
+    def __init__(self, pages: Iterator[Bars], timeframe: str) -> None:
         self.rows: list[list[Any]] = []
         """Closed ones, and the newest; flat and without volume where nothing was recorded."""
         self.next_ms = NEVER
@@ -38,7 +37,6 @@ class OpenCandles:
         self._timeframe = timeframe
         self._length_ms = _MONTH_MS if timeframe == "1M" else TIMEFRAMES[timeframe]
         """No two openings are nearer to each other."""
-        self._share = first_share
         self._pages = pages
         self._bars: Iterator[tuple[Any, ...]] = iter(())
         self._final: tuple[Any, ...] = ()
@@ -57,13 +55,13 @@ class OpenCandles:
     def open_next(self) -> None:
         """Close the newest candle, and open the next."""
         rows, following = self.rows, self._following
-        open_ms, first, _, _, _, volume = following
+        open_ms, first, *_ = following
         if rows:
             newest = rows[-1]
             newest[:] = self._final
             if open_ms - newest[0] > self._length_ms:
                 self._fill(open_ms)
-        rows.append([open_ms, first, first, first, first, volume * self._share])
+        rows.append([open_ms, first, first, first, first, 0.0])
         self.changes += 1
         self._final = following
         try:

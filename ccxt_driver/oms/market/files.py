@@ -438,7 +438,7 @@ class Tape:
             if last == price or time_ms <= book_ms:
                 return _Top(max(time_ms, book_ms), bids, asks, last)
         bid, ask = self._around(price, page.buys(index))
-        qty = self._size.qty(page.qty(index), self.market.lot_size)
+        qty = self._resting(page, index)
         return _Top(time_ms, (Level(bid, qty),), (Level(ask, qty),), price)
 
     def came_from(self, at_ms: int) -> Decimal | None:
@@ -452,8 +452,16 @@ class Tape:
         """See `Moving.book_on_the_way`."""
         page, index = self._last_print(at_ms)
         bid, ask = self._around(last, page.buys(index))
-        qty = self._size.qty(page.qty(index), self.market.lot_size)
+        qty = self._resting(page, index)
         return (Level(bid, qty),), (Level(ask, qty),)
+
+    def _resting(self, page: Prints, index: int) -> Decimal:
+        """How much rests on each side after a print."""
+        printed = page.traded_by(index)
+        if printed is None:
+            before = self._prints.last_by(page.time(index) - 1)
+            printed = None if before is None else before[1].traded_by(before[2])
+        return self._size.qty(printed or ZERO, self.market.lot_size)
 
     def _around(self, price: Decimal, buys: bool) -> tuple[Decimal, Decimal]:
         """A buyer paid the ask, a seller got the bid; no bid is below one tick."""

@@ -88,6 +88,10 @@ class Prints(Page, Protocol):
         """How much, in base currency; 0 where only the price moved."""
         ...
 
+    def traded_by(self, index: int) -> Decimal | None:
+        """How much a print may have shown of what rests; None where only the page before knows."""
+        ...
+
     def buys(self, index: int) -> bool:
         """Whether the taker bought."""
         ...
@@ -192,6 +196,10 @@ class TradePrints:
         """See `Prints.qty`."""
         return exact(self._qtys[index])
 
+    def traded_by(self, index: int) -> Decimal | None:
+        """See `Prints.traded_by`."""
+        return self.qty(index)
+
     def buys(self, index: int) -> bool:
         """See `Prints.buys`."""
         return self.ticks.buys[index]
@@ -259,7 +267,8 @@ class TradePrints:
 class BarPrints:
     """A page of candles, each standing for the prints of a path through it.
 
-    The prints share the candle's volume. Those of a candle without volume count as no trades.
+    The moves inside the candle share its volume: of a candle that opens nothing was traded yet. Prints without
+    volume count as no trades.
 
     :param bars: as floats
     :param values: open, high, low, close and volume as the file has them, or exact
@@ -318,8 +327,17 @@ class BarPrints:
     def qty(self, index: int) -> Decimal:
         """See `Prints.qty`."""
         bar, point = divmod(index, self._points)
-        share, rest = shares(exact(self._values[4][bar]), self._points)
+        if not point:
+            return ZERO
+        share, rest = shares(exact(self._values[4][bar]), self._points - 1)
         return rest if point == self._points - 1 else share
+
+    def traded_by(self, index: int) -> Decimal | None:
+        """See `Prints.traded_by`: an equal part of the volume for each print, of the candle before as one opens."""
+        bar, point = divmod(index, self._points)
+        if not point:
+            bar -= 1
+        return None if bar < 0 else shares(exact(self._values[4][bar]), self._points)[0]
 
     def buys(self, index: int) -> bool:
         """See `Prints.buys`."""
@@ -471,6 +489,8 @@ def total(values: Iterable[Decimal]) -> Decimal:
 
 def shares(volume: Decimal, parts: int) -> tuple[Decimal, Decimal]:
     """A part of a volume for each but the last, and the last: equal as far as two more decimals reach."""
+    if parts == 1:
+        return volume, volume
     if parts == 4:
         quarter = EXACT.multiply(volume, _QUARTER)
         return quarter, quarter

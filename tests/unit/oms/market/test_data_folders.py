@@ -240,7 +240,7 @@ def test_the_finest_file_moves_the_price_and_longer_candles_serve_what_was_befor
     found = feed.candles(SYMBOL, "1h", T, begins + HOUR, 100)
     assert found[:6] == [Candle(*map(D, row)) for row in hours(6, 0)]
     assert found[6] == Candle(begins, D(500), D(510), D(490), D(505), D(60))
-    assert found[7][1:] == (500, 500, 500, 500, D("0.25"))
+    assert found[7][1:] == (500, 500, 500, 500, 0)
     assert feed.candles(SYMBOL, "2h", None, begins, 3)[0] == Candle(
         T + 2 * HOUR, D(120), D(150), D(110), D(140), D(12)
     )
@@ -248,7 +248,7 @@ def test_the_finest_file_moves_the_price_and_longer_candles_serve_what_was_befor
         Candle(T, D(100), D(510), D(90), D(505), D(96))
     ]
     assert feed.candles(SYMBOL, "1m", None, begins, 5) == [
-        Candle(begins, D(500), D(500), D(500), D(500), D("0.25"))
+        Candle(begins, D(500), D(500), D(500), D(500), D(0))
     ]
     assert feed.candles(SYMBOL, "1h", None, begins, 3)[:2] == found[4:6]
     uses = {Path(report.path).name: report.use for report in feed.check()}

@@ -66,11 +66,11 @@ def test_a_candle_shows_what_has_happened_in_it_so_far(tmp_path: Path) -> None:
     seen = [feed.candles(SYMBOL, "1m", None, T + at, 1) for at in (0, 20_000, 40_000, 59_999, 60_000)]
 
     assert [tuple(map(str, row[0][1:])) for row in seen] == [
-        ("100", "100", "100", "100", "2.00"),
-        ("100", "110", "100", "110", "4.00"),
-        ("100", "110", "90", "90", "6.00"),
+        ("100", "100", "100", "100", "0"),
+        ("100", "110", "100", "110", "2.66"),
+        ("100", "110", "90", "90", "5.32"),
         ("100", "110", "90", "105", "8"),
-        ("105", "105", "105", "105", "1.00"),
+        ("105", "105", "105", "105", "0"),
     ]
     lasts = [feed.quote(SYMBOL, T + at).last for at in (0, 19_998, 19_999, 39_998, 39_999, 59_998, 59_999)]
     assert lasts == [100, 100, 110, 110, 90, 90, 105]
@@ -89,7 +89,9 @@ def test_a_candle_shows_what_has_happened_in_it_so_far(tmp_path: Path) -> None:
 def test_the_way_through_a_candle_is_that_of_the_model(tmp_path: Path, path: BarPath, way: list[int]) -> None:
     feed = FileFeed(candles(tmp_path, [ONE]), path=path)
 
-    assert [row.price for row in feed.trades(SYMBOL, T, T + MINUTE, 10)] == way
+    times = (T, T + 19_999, T + 39_999, T + 59_999)
+    assert [feed.quote(SYMBOL, at).last for at in times] == way
+    assert [row.price for row in feed.trades(SYMBOL, T, T + MINUTE, 10)] == way[1:]
 
 
 def test_the_nearer_extreme_may_be_the_high() -> None:
@@ -144,16 +146,20 @@ def test_another_name_of_a_size_is_refused(text: str, expected: str) -> None:
 
 
 def test_a_share_of_volume_limits_what_fills(tmp_path: Path) -> None:
-    """Of each of the points of a candle with a volume of 8 a tenth of 2; at the high it is too dear."""
-    candles(tmp_path, [ONE, TWO])
+    """Of each of the points of a candle with a volume of 8 a tenth of 2; at the high it is too dear.
+
+    At an opening there rests what rested in the candle before, of which nobody knows in the first one.
+    """
+    candles(tmp_path, [ONE, (1, 100, 110, 90, 105, 4)])
     oms = EmbeddedOms(feed=FileFeed(tmp_path, size=book_size("share-of-volume:0.1")))
     order = {"symbol": SYMBOL, "side": "buy", "order_type": "limit", "qty": "1", "price": "105"}
     oms.handle("commands", {}, {}, {"account_id": 1, "command": "send_order", "payload": order})
 
-    oms.advance(MINUTE - 1)
+    oms.advance(2 * MINUTE - 1)
 
-    deals = oms.handle("deals", {}, {"account_ids": "1", "since_ms": str(T)}, None).body["items"]
-    assert [deal["qty"] for deal in deals] == ["0.2"] * 3
+    query = {"account_ids": "1", "since_ms": str(T), "sort": "asc"}
+    deals = oms.handle("deals", {}, query, None).body["items"]
+    assert [deal["qty"] for deal in deals] == ["0.2", "0.2", "0.2", "0.1", "0.1"]
 
 
 def test_a_path_of_three_points_keeps_the_whole_volume(tmp_path: Path) -> None:
@@ -163,7 +169,7 @@ def test_a_path_of_three_points_keeps_the_whole_volume(tmp_path: Path) -> None:
 
     feed = FileFeed(candles(tmp_path, [(0, 100, 110, 100, 105, "0.1")]), path=Straight())
 
-    assert [row.qty for row in feed.trades(SYMBOL, T, T + MINUTE, 9)] == [D("0.033"), D("0.033"), D("0.034")]
+    assert [row.qty for row in feed.trades(SYMBOL, T, T + MINUTE, 9)] == [D("0.05"), D("0.05")]
     assert feed.candles(SYMBOL, "1m", T, T + MINUTE, 1)[0].volume == D("0.1")
 
 
@@ -192,7 +198,7 @@ def test_a_candle_without_volume_moves_the_price_and_is_no_trade(tmp_path: Path)
     feed = FileFeed(candles(tmp_path, [ONE, (1, 105, 106, 104, 104, 0)]))
 
     assert feed.quote(SYMBOL, T + 2 * MINUTE).last == 104
-    assert len(feed.trades(SYMBOL, T, T + 2 * MINUTE, 100)) == 4
+    assert len(feed.trades(SYMBOL, T, T + 2 * MINUTE, 100)) == 3
 
 
 def test_prices_off_the_tick_are_rounded_and_counted(tmp_path: Path) -> None:
