@@ -106,7 +106,7 @@ def _changed(row: Candle, after_ms: int, chance: Random) -> Candle:
     low = row.low // 2
     if passed >= (MINUTE_MS - 1) // 3 + 1:
         return row._replace(low=low, close=close)
-    return row._replace(high=row.high * 2, low=low, close=close)
+    return row._replace(high=row.high * 2, low=low, close=close, volume=row.volume + 7_777)
 
 
 def _write(folder: Path, history: History) -> Path:
