@@ -91,7 +91,12 @@ def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
 )
 @click.option("--max-body", type=int, help="Largest body of a request, in bytes. Default: 4 MiB.")
 @click.option("--max-frame", type=int, help="Largest frame of a WebSocket, in bytes. Default: 1 MiB.")
-@click.option("--metrics", is_flag=True, help="Serve /metrics for Prometheus; it needs no key.")
+@click.option(
+    "--metrics/--no-metrics",
+    default=True,
+    show_default=True,
+    help="Serve /metrics for Prometheus; from another machine it needs a key.",
+)
 @click.option("--access-log", is_flag=True, help="Log each request.")
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the log."

@@ -18,7 +18,7 @@ API_OF_ROUTE = {(each.method, each.path): API_OF_ACCESS[each.access] for each in
 
 
 BEYOND_THE_CONTRACT = {("GET", "ws"), ("GET", "openapi.json"), ("GET", "metrics")}
-"""The WebSocket, and what is for people and their tools; `metrics` only when it is asked for."""
+"""The WebSocket, and what is for people and their tools."""
 
 
 def implicit_methods() -> dict[str, Entry]:
@@ -33,7 +33,7 @@ def served_routes() -> set[tuple[str, str]]:
 
     oms = EmbeddedOms()
     try:
-        app = create_app(oms, metrics=True)
+        app = create_app(oms)
         return {
             (route.method, route.resource.canonical.removeprefix("/"))
             for route in app.router.routes()

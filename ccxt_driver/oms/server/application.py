@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from ccxt_driver.contract.codes import HTTP_STATUS, ErrorCode
 from ccxt_driver.contract.endpoints import ENDPOINTS, MARKET_FUNCTIONS, Access, Endpoint, snake_case
@@ -23,7 +24,7 @@ from . import openapi
 from .command_groups import CommandGroups
 from .limits import Limits, RateLimiter
 from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms, error_body
-from .telemetry import METRICS_TYPE, REQUEST_ID, Metrics, observing
+from .telemetry import METRICS_TYPE, REQUEST_ID, Metrics, is_of_this_machine, logging_requests, route_path
 from .websocket import WebSocketEndpoint
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
@@ -35,6 +36,7 @@ BODY_SECONDS: Final = 30.0
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_WEBSOCKET: Final = "/ws"
 WEBSOCKETS: Final = web.AppKey("websockets", WebSocketEndpoint)
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -55,32 +57,33 @@ class _Refused(Exception):
 
 
 def create_app(
-    oms: ServedOms, limits: Limits | None = None, *, metrics: bool = False, access_log: bool = False
+    oms: ServedOms, limits: Limits | None = None, *, metrics: bool = True, access_log: bool = False
 ) -> web.Application:
     """Make the application. It does not close the OMS: that is for whoever made it.
 
     :param oms: an `EmbeddedOms`
     :param limits: what clients may ask for; by default 4 MiB a request, and as many as they like
-    :param metrics: serve `/metrics`; it needs no key
+    :param metrics: serve `/metrics`; who asks from another machine needs a key
     :param access_log: log each request to `ccxt_driver.oms.access`
     """
     limits = limits or Limits()
-    app = web.Application(client_max_size=limits.largest_body, middlewares=[_shape_errors])
     keys = _KeysOfATurn(oms)
     groups, limiter = CommandGroups(oms), limits.limiter(time.monotonic)
+    counted = Metrics(groups, lambda: websockets.clients) if metrics else None
+    middlewares = [_around_all(counted)]
+    if access_log:
+        middlewares.insert(0, logging_requests(_request_id))
+    app = web.Application(client_max_size=limits.largest_body, middlewares=middlewares)
     for endpoint in ENDPOINTS:
         handler = _handler(oms, endpoint, keys, groups, limiter)
         app.router.add_route(endpoint.method, f"/{endpoint.path}", handler, name=endpoint.name)
         if endpoint.older_path is not None:
             app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
     websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms, groups, limiter, limits.largest_frame)
-    app.router.add_get("/ws", _websocket_handler(oms, websockets))
+    app.router.add_get(_WEBSOCKET, _websocket_handler(oms, websockets))
     app.router.add_get("/openapi.json", _openapi)
-    counted = Metrics(groups, lambda: websockets.clients) if metrics else None
     if counted is not None:
-        app.router.add_get("/metrics", _metrics_handler(counted))
-    if counted is not None or access_log:
-        app.middlewares.insert(0, observing(counted, access_log, _request_id))
+        app.router.add_get("/metrics", _metrics_handler(counted, keys))
     app.cleanup_ctx.append(_background(oms))
     app.on_shutdown.append(_close_websockets)
     return app
@@ -219,43 +222,65 @@ def _response(request_id: str | None, status: int, body: Any) -> web.Response:
     return web.Response(body=dumps(body), status=status, headers=headers)
 
 
-@web.middleware
-async def _shape_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Whatever goes wrong, the answer has the contract's shape."""
-    try:
-        return await handler(request)
-    except _Refused as refused:
-        response = _response(_request_id(request), refused.status, error_body(refused.code, refused.message))
-        if refused.retry_after is not None:
-            response.headers["Retry-After"] = str(refused.retry_after)
-        return response
-    except web.HTTPRequestEntityTooLarge:
-        message = f"body: expected at most {request.client_max_size} bytes"
-        return _response(_request_id(request), 413, error_body(ErrorCode.VALIDATION_ERROR, message))
-    except web.HTTPException as error:
-        response = _response(_request_id(request), error.status, {"detail": error.reason})
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
-    except ConnectionError:
-        raise  # the client has gone: there is nobody to answer
-    except Exception:
-        response = _response(
-            _request_id(request),
-            500,
-            error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request"),
-        )
-        request_id = response.headers["X-Request-ID"]
-        LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)
-        return response
+def _around_all(metrics: Metrics | None) -> Middleware:
+    """What goes wrong is answered in the contract's shape, and requests are counted; a WebSocket is not."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        status = 0  # the client has gone
+        try:
+            try:
+                response = await handler(request)
+            except Exception as error:  # noqa: BLE001 - each kind has an answer, and unknown ones are logged
+                response = _response_to(error, request)
+            status = response.status
+            return response
+        finally:
+            if metrics is not None and (path := route_path(request)) != _WEBSOCKET:
+                metrics.note(request.method, path, status, time.perf_counter() - started)
+
+    return answer
+
+
+def _response_to(error: Exception, request: web.Request) -> web.Response:
+    """What is answered to a request that has failed.
+
+    :raises ConnectionError: the client has gone: there is nobody to answer
+    """
+    request_id = _request_id(request)
+    match error:
+        case _Refused():
+            response = _response(request_id, error.status, error_body(error.code, error.message))
+            if error.retry_after is not None:
+                response.headers["Retry-After"] = str(error.retry_after)
+        case web.HTTPRequestEntityTooLarge():
+            message = f"body: expected at most {request.client_max_size} bytes"
+            response = _response(request_id, 413, error_body(ErrorCode.VALIDATION_ERROR, message))
+        case web.HTTPException():
+            response = _response(request_id, error.status, {"detail": error.reason})
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        case ConnectionError():
+            raise error
+        case _:
+            body = error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request")
+            response = _response(request_id, 500, body)
+            request_id = response.headers["X-Request-ID"]
+            LOG.error("%s %s failed (request %s)", request.method, request.path, request_id, exc_info=error)
+    return response
 
 
 async def _openapi(request: web.Request) -> web.Response:
     return web.Response(body=dumps(openapi.document()), content_type="application/json")
 
 
-def _metrics_handler(metrics: Metrics) -> _Handler:
+def _metrics_handler(metrics: Metrics, keys: _KeysOfATurn) -> _Handler:
+    identify = _identifier(keys, Access.KEY)
+
     async def handle(request: web.Request) -> web.Response:
+        if not is_of_this_machine(request):
+            identify(request)
         return web.Response(body=metrics.text().encode(), headers={"Content-Type": METRICS_TYPE})
 
     return handle

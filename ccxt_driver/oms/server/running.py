@@ -67,7 +67,7 @@ async def serve(
     *,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
-    metrics: bool = False,
+    metrics: bool = True,
     access_log: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let go of everybody. The OMS is left open.
@@ -77,7 +77,7 @@ async def serve(
     :param ready: called with the base URL as soon as connections are accepted
     :param limits: what clients may ask for
     :param tls: to speak TLS
-    :param metrics: serve `/metrics`
+    :param metrics: serve `/metrics`; who asks from another machine needs a key
     :param access_log: log each request
     :raises OSError: the port cannot be had
     """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import time
 import uuid
-from collections import Counter, defaultdict
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
+from itertools import accumulate
 from typing import Final
 
 from aiohttp import web
@@ -17,12 +20,22 @@ from .command_groups import CommandGroups
 
 ACCESS_LOG: Final = logging.getLogger("ccxt_driver.oms.access")
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
-"""Of the request that is being answered, when requests are observed."""
+"""Of the request that is being answered, when requests are logged."""
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds in seconds."""
+
+
+class _Times:
+    """How long the requests of one path have taken; `buckets` has one more for those above all bounds."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(_BUCKETS) + 1)
+        self.seconds = 0.0
 
 
 class Metrics:
@@ -38,21 +51,19 @@ class Metrics:
         self._groups = groups
         self._clients = clients
         self._requests: Counter[tuple[str, str, int]] = Counter()
-        self._buckets: Counter[tuple[str, float]] = Counter()
-        self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._count: Counter[str] = Counter()
+        self._times: dict[str, _Times] = {}
 
     def note(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Count a request.
+        """Count a request; once for every request that there is, so it has to cost little.
 
         :param path: of the route, not of the request: there are few of them
         """
         self._requests[method, path, status] += 1
-        self._count[path] += 1
-        self._seconds[path] += seconds
-        for bound in _BUCKETS:
-            if seconds <= bound:
-                self._buckets[path, bound] += 1
+        times = self._times.get(path)
+        if times is None:
+            times = self._times[path] = _Times()
+        times.buckets[bisect_left(_BUCKETS, seconds)] += 1
+        times.seconds += seconds
 
     def text(self) -> str:
         """The page."""
@@ -80,12 +91,11 @@ class Metrics:
             yield f'{{method="{method}",path="{path}",status="{status}"}} {count}'
 
     def _time_lines(self) -> Iterator[str]:
-        for path, count in sorted(self._count.items()):
-            for bound in _BUCKETS:
-                yield f'_bucket{{path="{path}",le="{bound}"}} {self._buckets[path, bound]}'
-            yield f'_bucket{{path="{path}",le="+Inf"}} {count}'
-            yield f'_sum{{path="{path}"}} {self._seconds[path]:.6f}'
-            yield f'_count{{path="{path}"}} {count}'
+        for path, times in sorted(self._times.items()):
+            for bound, count in zip((*_BUCKETS, "+Inf"), accumulate(times.buckets), strict=True):
+                yield f'_bucket{{path="{path}",le="{bound}"}} {count}'
+            yield f'_sum{{path="{path}"}} {times.seconds:.6f}'
+            yield f'_count{{path="{path}"}} {sum(times.buckets)}'
 
 
 def _family(name: str, kind: str, help_text: str, samples: Iterable[str]) -> Iterator[str]:
@@ -96,16 +106,14 @@ def _family(name: str, kind: str, help_text: str, samples: Iterable[str]) -> Ite
         yield full + sample
 
 
-def observing(
-    metrics: Metrics | None, access_log: bool, request_id: Callable[[web.Request], str | None]
-) -> Middleware:
-    """A middleware around all others that counts and logs; a WebSocket when it ends.
+def logging_requests(request_id: Callable[[web.Request], str | None]) -> Middleware:
+    """A middleware around all others that logs each request; a WebSocket when it ends.
 
     :param request_id: what the client calls the request, if it does
     """
 
     @web.middleware
-    async def observe(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def log(request: web.Request, handler: _Handler) -> web.StreamResponse:
         name = request_id(request) or uuid.uuid4().hex
         token = REQUEST_ID.set(name)
         started = time.perf_counter()
@@ -116,24 +124,31 @@ def observing(
             return response
         finally:
             REQUEST_ID.reset(token)
-            seconds = time.perf_counter() - started
-            path = _route(request)
-            if metrics is not None and path != "/ws":
-                metrics.note(request.method, path, status, seconds)
-            if access_log:
-                values = {
-                    "request_id": name,
-                    "method": request.method,
-                    "path": request.path,
-                    "status": status,
-                    "milliseconds": round(seconds * 1000, 3),
-                    "remote": request.remote,
-                }
-                ACCESS_LOG.info("%s %s %d", request.method, request.path, status, extra=values)
+            values = {
+                "request_id": name,
+                "method": request.method,
+                "path": request.path,
+                "status": status,
+                "milliseconds": round((time.perf_counter() - started) * 1000, 3),
+                "remote": request.remote,
+            }
+            ACCESS_LOG.info("%s %s %d", request.method, request.path, status, extra=values)
 
-    return observe
+    return log
 
 
-def _route(request: web.Request) -> str:
+def route_path(request: web.Request) -> str:
+    """The path as the route has it, such as `/oms/orders/{ids}`; "unknown" when there is no such route."""
     resource = request.match_info.route.resource
     return "unknown" if resource is None else resource.canonical
+
+
+def is_of_this_machine(request: web.Request) -> bool:
+    """Whether nobody but this machine can have asked: a proxy that asks for another one says so."""
+    if "Forwarded" in request.headers or "X-Forwarded-For" in request.headers:
+        return False
+    try:
+        address = ipaddress.ip_address(request.remote or "")
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.server import create_app
 from ccxt_driver.oms.server.command_groups import CommandGroups
 from ccxt_driver.oms.server.json_log import JsonFormatter
-from ccxt_driver.oms.server.telemetry import REQUEST_ID, Metrics
+from ccxt_driver.oms.server.telemetry import REQUEST_ID, Metrics, is_of_this_machine
 
 _SAMPLE = re.compile(r'^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.]+$')
 
@@ -55,7 +55,7 @@ async def test_what_is_served_is_counted_and_logged(tmp_path: Path, caplog: pyte
     caplog.set_level(logging.INFO)
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         _, secret = oms.keys.create()
-        app = create_app(oms, metrics=True, access_log=True)
+        app = create_app(oms, access_log=True)
         async with TestClient(TestServer(app)) as client:
             headers = {"x-api-key": secret, "X-Request-ID": "mine"}
             answer = await client.get("/oms/orders/7,8", headers=headers)
@@ -85,12 +85,56 @@ async def test_what_is_served_is_counted_and_logged(tmp_path: Path, caplog: pyte
     assert secret not in caplog.text + str(lines)
 
 
-async def test_it_is_off_unless_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+async def test_metrics_can_be_turned_off_and_the_log_is_off(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with EmbeddedOms(clock="manual") as oms:
-        async with TestClient(TestServer(create_app(oms))) as client:
+        async with TestClient(TestServer(create_app(oms, metrics=False))) as client:
             assert (await client.get("/metrics")).status == 404
     assert "ccxt_driver.oms.access" not in {each.name for each in caplog.records}
+
+
+async def test_it_counts_without_a_log_and_makes_up_no_request_id() -> None:
+    with EmbeddedOms(clock="manual") as oms:
+        async with TestClient(TestServer(create_app(oms))) as client:
+            health = await client.get("/healthz")
+            assert "X-Request-ID" not in health.headers
+            assert (await client.get("/oms/accounts")).status == 401
+            samples = _samples(await (await client.get("/metrics")).text())
+    requests = "ccxt_driver_requests_total"
+    assert samples[f'{requests}{{method="GET",path="/healthz",status="200"}}'] == 1
+    assert samples[f'{requests}{{method="GET",path="/oms/accounts",status="401"}}'] == 1
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+async def test_another_machine_needs_a_key_for_the_metrics(header: str) -> None:
+    with EmbeddedOms(clock="manual") as oms:
+        _, secret = oms.keys.create(role="readonly")
+        async with TestClient(TestServer(create_app(oms))) as client:
+            through_a_proxy = {header: "for=192.0.2.7"}
+            missing = await client.get("/metrics", headers=through_a_proxy)
+            wrong = await client.get("/metrics", headers=through_a_proxy | {"x-api-key": "guessed"})
+            right = await client.get("/metrics", headers=through_a_proxy | {"x-api-key": secret})
+            assert [each.status for each in (missing, wrong, right)] == [401, 401, 200]
+            assert (await missing.json())["detail"]["code"] == "missing_api_key"
+
+
+@pytest.mark.parametrize(
+    "address, here",
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False),
+        ("::ffff:192.0.2.7", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_who_asks_from_this_machine(address: str | None, here: bool) -> None:
+    request = make_mocked_request("GET", "/metrics").clone(remote=address)
+    assert is_of_this_machine(request) is here
 
 
 def test_a_line_of_json() -> None:
