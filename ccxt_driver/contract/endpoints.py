@@ -54,20 +54,11 @@ _FILTERS = (
     "client_order_id",
     "order_id",
     "position_id",
-    "status",
     "sort",
 )
-_OPEN = ("account_ids", "strategy_id", "limit", "cache", *_FILTERS)
-_HISTORY = (
-    "account_ids",
-    "start_date",
-    "end_date",
-    "strategy_id",
-    "page",
-    "page_size",
-    "cache",
-    *_FILTERS,
-)
+_OPEN = ("account_ids", "strategy_id", "limit", "cache", "status", *_FILTERS)
+_PAGES = ("account_ids", "start_date", "end_date", "strategy_id", "page", "page_size", *_FILTERS)
+_HISTORY = (*_PAGES, "cache", "status")
 _BY_ID = ("account_ids", "strategy_id", "cache")
 _RISK = "oms/risk/{account_id}"
 
@@ -89,7 +80,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         older_path="position/orders/history",
     ),
     Endpoint("orders_by_id", "GET", "oms/orders/{ids}", query=_BY_ID, older_path="position/orders/{ids}"),
-    Endpoint("deals", "GET", "oms/deals", query=_HISTORY, older_path="position/deals"),
+    Endpoint("deals", "GET", "oms/deals", query=(*_PAGES, "cache"), older_path="position/deals"),
     Endpoint("deals_by_id", "GET", "oms/deals/{ids}", query=_BY_ID, older_path="position/deals/{ids}"),
     Endpoint(
         "positions_open",
@@ -115,12 +106,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("accounts", "GET", "oms/accounts", older_path="position/accounts"),
     Endpoint("deposit", "POST", "oms/accounts/{account_id}/deposit"),
     Endpoint("withdraw", "POST", "oms/accounts/{account_id}/withdraw"),
-    Endpoint(
-        "ledger",
-        "GET",
-        "oms/ledger",
-        query=("account_ids", "currency", "kind", "since_ms", "until_ms", "sort", "page", "page_size"),
-    ),
+    Endpoint("ledger", "GET", "oms/ledger", query=(*_PAGES, "currency", "kind")),
     Endpoint("strategies", "GET", "strategies"),
     Endpoint("create_strategy", "POST", "strategies"),
     Endpoint("reassign", "POST", "oms/reassign", older_path="position/reassign"),

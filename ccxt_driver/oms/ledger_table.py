@@ -15,7 +15,10 @@ from .entities import LedgerEntry
 _KINDS: Final = tuple(LedgerKind)
 _KIND_AT: Final = {kind: place for place, kind in enumerate(_KINDS)}
 _NO_REFERENCE: Final = -(2**63)
+_FUNDING: Final = _KIND_AT[LedgerKind.FUNDING]
 _Times = tuple[int | None, int | None]
+Owners = tuple[frozenset[int], frozenset[int]]
+"""Ids of deals, and of positions: what a row names is a position when it is funding, otherwise a deal."""
 
 
 class LedgerTable:
@@ -49,16 +52,18 @@ class LedgerTable:
         times: _Times,
         currency: str | None,
         kind: str | None,
+        owners: Owners | None = None,
     ) -> list[tuple[int, int]]:
         """Where the wanted rows are, ascending by (time, id), for `at`.
 
         :param times: the first and the last, None for all
+        :param owners: whose rows are wanted, None for all
         """
         found = []
         wanted = [account_id for account_id in dict.fromkeys(account_ids) if account_id in self._by_account]
         for account_id in wanted:
             columns = self._by_account[account_id]
-            found += [(account_id, place) for place in columns.places(times, currency, kind)]
+            found += [(account_id, place) for place in columns.places(times, currency, kind, owners)]
         if len(wanted) > 1:
             found.sort(key=lambda where: self._by_account[where[0]].key(where[1]))
         return found
@@ -129,7 +134,9 @@ class _Columns:
         """What rows are sorted by."""
         return self._times[place], self.ids[place]
 
-    def places(self, times: _Times, currency: str | None, kind: str | None) -> Iterable[int]:
+    def places(
+        self, times: _Times, currency: str | None, kind: str | None, owners: Owners | None
+    ) -> Iterable[int]:
         """Where the wanted rows are."""
         since_ms, until_ms = times
         first = 0 if since_ms is None else bisect_left(self._times, since_ms)
@@ -141,6 +148,14 @@ class _Columns:
         ):
             if code is not None:
                 found = [place for place in found if column[place] == code]
+        if owners is not None:
+            deals, positions = owners
+            kinds, references = self._kinds, self._references
+            found = [
+                place
+                for place in found
+                if references[place] in (positions if kinds[place] == _FUNDING else deals)
+            ]
         return found
 
     def by_id(self, ids: Iterable[int]) -> dict[int, LedgerEntry]:

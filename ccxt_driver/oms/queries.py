@@ -150,15 +150,10 @@ def ledger(core: Core, principal: Principal, query: Query, now: int) -> Row:
     page, size = _paging(parameters)
     if principal.strategies is not None:
         return {"items": [], "total": 0, "page": page, "page_size": size}
-    wanted = RowFilter(
-        account_ids,
+    wanted = replace(
+        _filter(principal, parameters, account_ids, page, size),
         currency=parameters.text("currency"),
         kind=parameters.text("kind", [kind.value for kind in LedgerKind]),
-        since_ms=parameters.integer("since_ms"),
-        until_ms=parameters.integer("until_ms"),
-        descending=parameters.text("sort", ("asc", "desc")) == "desc",
-        offset=(page - 1) * size,
-        limit=size,
     )
     rows, total = core.store.ledger(wanted)
     return {"items": [row.row() for row in rows], "total": total, "page": page, "page_size": size}
@@ -216,38 +211,46 @@ def _asked(core: Core, principal: Principal, endpoint: str, query: Query, status
     known = BY_NAME[endpoint].query
     parameters = Parameters(query, known)
     paged = "page" in known
-    parameters.flag("cache")
-    dated_since, dated_until = parameters.date("start_date"), parameters.last_moment("end_date")
-    since = parameters.integer("since_ms")
-    if paged and since is None:
+    if paged and "since_ms" not in parameters:
         for name in ("start_date", "end_date"):
             if name not in parameters:
                 raise invalid(name, "is required as YYYY-MM-DD unless since_ms is given")
-    if dated_since is not None and dated_until is not None and dated_since > dated_until:
-        raise invalid("end_date", "expected a day not before start_date")
     if paged:
         page, size = _paging(parameters)
     else:
         page, size = 1, parameters.integer("limit", 1, _OPEN_MOST) or _OPEN_LIMIT
-    wanted = RowFilter(
-        _accounts(core, principal, parameters),
+    wanted = replace(
+        _filter(principal, parameters, _accounts(core, principal, parameters), page, size),
+        statuses=_wanted_statuses(parameters, statuses),
+    )
+    if statuses is _STATES and _names_an_order_unseen(core, principal, wanted):
+        wanted = replace(wanted, strategy_ids=frozenset())
+    return _Asked(wanted, page, size)
+
+
+def _filter(
+    principal: Principal, parameters: Parameters, account_ids: tuple[int, ...], page: int, size: int
+) -> RowFilter:
+    """The filters that every list has."""
+    parameters.flag("cache")
+    dated_since, dated_until = parameters.date("start_date"), parameters.last_moment("end_date")
+    if dated_since is not None and dated_until is not None and dated_since > dated_until:
+        raise invalid("end_date", "expected a day not before start_date")
+    return RowFilter(
+        account_ids,
         strategy_ids=_strategies(principal, parameters.integer("strategy_id")),
         symbol=parameters.text("symbol"),
-        since_ms=since,
+        since_ms=parameters.integer("since_ms"),
         until_ms=parameters.integer("until_ms"),
         dated_since=dated_since,
         dated_until=dated_until,
         client_order_id=parameters.text("client_order_id"),
         order_id=parameters.integer("order_id"),
         position_id=parameters.integer("position_id"),
-        statuses=_wanted_statuses(parameters, statuses),
         descending=parameters.text("sort", ("asc", "desc")) == "desc",
         offset=(page - 1) * size,
         limit=size,
     )
-    if statuses is _STATES and _names_an_order_unseen(core, principal, wanted):
-        wanted = replace(wanted, strategy_ids=frozenset())
-    return _Asked(wanted, page, size)
 
 
 def _names_an_order_unseen(core: Core, principal: Principal, wanted: RowFilter) -> bool:

@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from ccxt_driver.contract.rows import LedgerKind
+
 from .entities import ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position
 from .json_text import loads
 from .sqlite_file import connect
@@ -77,6 +79,29 @@ class _Where:
             query = f"SELECT id FROM orders WHERE client_order_id = ? AND account_id IN ({marks})"
             self.conditions.append(template.format(f"{column} IN ({query})"))
             self.values += [wanted.client_order_id, *wanted.account_ids]
+
+    def owned(self, wanted: RowFilter) -> None:
+        """Ledger entries of the deals and the positions that the filter is about."""
+        deal = _Where()
+        deal.among("account_id", wanted.account_ids)
+        deal.book(wanted)
+        deal.orders_named(wanted, "{}", "order_id")
+        deal.add("position_id = ?", wanted.position_id)
+        condition = f"kind <> '{LedgerKind.FUNDING}' AND {deal.exists('deals')}"
+        self.values += deal.values
+        if not wanted.names_an_order:
+            position = _Where()
+            position.among("account_id", wanted.account_ids)
+            position.book(wanted)
+            position.add("id = ?", wanted.position_id)
+            condition = f"{condition} OR kind = '{LedgerKind.FUNDING}' AND {position.exists('positions')}"
+            self.values += position.values
+        self.conditions.append(f"({condition})")
+
+    def exists(self, table: str) -> str:
+        """Whether the row of a table that a ledger entry names meets these conditions."""
+        conditions = " AND ".join((f"{table}.id = ledger.reference_id", *self.conditions))
+        return f"EXISTS (SELECT 1 FROM {table} WHERE {conditions})"
 
 
 class SqliteStore:
@@ -260,6 +285,8 @@ class SqliteStore:
         where.times(wanted, "created_at", "created_at")
         where.add("currency = ?", wanted.currency)
         where.add("kind = ?", wanted.kind)
+        if wanted.asks_for_owner:
+            where.owned(wanted)
         return self._page(LEDGER, where, wanted, "created_at")
 
     def _page(

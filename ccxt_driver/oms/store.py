@@ -33,7 +33,7 @@ from .entities import (
     Strategy,
 )
 from .fingerprints import written
-from .ledger_table import LedgerTable
+from .ledger_table import LedgerTable, Owners
 from .packing import DEALS, ORDERS, POSITIONS, Packed, Packing
 
 RowKind = Literal["orders", "deals", "positions", "ledger"]
@@ -100,8 +100,10 @@ class RowFilter:
     `updated_at`, of a deal to `executed_at`, of a ledger entry to `created_at`.
 
     `order_id` and `client_order_id` name an order: of a list of deals its deals are meant, of a list
-    of positions those that its deals belong to. What a row does not have is not asked of it: a deal
-    has no status, a ledger entry only times, `currency` and `kind`.
+    of positions those that its deals belong to. A ledger entry has the strategy, the symbol, the order
+    and the position of the deal that it names, of funding those of the position, which have no order;
+    one that names neither, such as a deposit, has none of them. What a row does not have otherwise is not
+    asked of it: a deal has no status, a ledger entry neither that nor `known`.
 
     :param strategy_ids: None for all
     :param known: whether the rows that the OMS knows are wanted, or those it does not; None for both
@@ -126,6 +128,17 @@ class RowFilter:
     descending: bool = False
     offset: int = 0
     limit: int | None = None
+
+    @property
+    def names_an_order(self) -> bool:
+        """Whether it is rows of one order that are wanted."""
+        return self.order_id is not None or self.client_order_id is not None
+
+    @property
+    def asks_for_owner(self) -> bool:
+        """Whether it asks for what a ledger entry has from its deal or its position."""
+        owner = self.strategy_ids, self.symbol, self.position_id
+        return self.names_an_order or any(each is not None for each in owner)
 
 
 class StoreError(Exception):
@@ -610,15 +623,21 @@ class MemoryStore:
 
     def deals(self, wanted: RowFilter) -> tuple[list[Deal], int]:
         """As `orders`."""
+        return self._deals.page(self._wanted_deals(wanted), wanted)
+
+    def _wanted_deals(self, wanted: RowFilter) -> list[Packed]:
         named, table = self._deals_of_named_orders(wanted), self._deals
         rows = _covered(table, wanted) if named is None else table.among(named, wanted)
         rows = table.dated(_of_book(table, rows, wanted), wanted, "executed_at")
         if wanted.position_id is not None:
             rows = table.having(rows, "position_id", (wanted.position_id,))
-        return table.page(rows, wanted)
+        return rows
 
     def positions(self, wanted: RowFilter) -> tuple[list[Position], int]:
         """As `orders`."""
+        return self._positions.page(self._wanted_positions(wanted), wanted)
+
+    def _wanted_positions(self, wanted: RowFilter) -> list[Packed]:
         named, table = self._deals_of_named_orders(wanted), self._positions
         if wanted.position_id is not None:
             rows = table.among([wanted.position_id], wanted)
@@ -630,15 +649,34 @@ class MemoryStore:
         rows = table.dated(_of_book(table, rows, wanted), wanted, "updated_at")
         if wanted.statuses is not None:
             rows = table.having(rows, "state", wanted.statuses)
-        return table.page(rows, wanted)
+        return rows
 
     def ledger(self, wanted: RowFilter) -> tuple[list[LedgerEntry], int]:
         """As `orders`."""
         since = [each for each in (wanted.since_ms, wanted.dated_since) if each is not None]
         until = [each for each in (wanted.until_ms, wanted.dated_until) if each is not None]
         times = max(since, default=None), min(until, default=None)
-        places = self._ledger.places(wanted.account_ids, times, wanted.currency, wanted.kind)
+        owners = self._owners(wanted) if wanted.asks_for_owner else None
+        places = self._ledger.places(wanted.account_ids, times, wanted.currency, wanted.kind, owners)
         return self._ledger.at(places[_slice(wanted, len(places))]), len(places)
+
+    def _owners(self, wanted: RowFilter) -> Owners:
+        """The deals and the positions whose ledger entries are wanted."""
+        owner = RowFilter(
+            wanted.account_ids,
+            wanted.strategy_ids,
+            wanted.symbol,
+            client_order_id=wanted.client_order_id,
+            order_id=wanted.order_id,
+            position_id=wanted.position_id,
+            known=None,
+        )
+        positions = [] if wanted.names_an_order else self._wanted_positions(owner)
+        deal_at, position_at = self._deals.at("id"), self._positions.at("id")
+        return (
+            frozenset(row[deal_at] for row in self._wanted_deals(owner)),
+            frozenset(row[position_at] for row in positions),
+        )
 
     def _named_orders(self, wanted: RowFilter) -> list[int] | None:
         """Ids of the orders that the filter names, None when it names none."""

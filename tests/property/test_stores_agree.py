@@ -102,7 +102,14 @@ def ledger_rows(draw: st.DrawFn) -> LedgerEntry:
     kind = draw(st.sampled_from(LedgerKind))
     currency = draw(st.sampled_from(["USDT", "BTC"]))
     return LedgerEntry(
-        row_id, account_of(row_id), currency, draw(decimals), draw(decimals), kind, time_of(row_id)
+        row_id,
+        account_of(row_id),
+        currency,
+        draw(decimals),
+        draw(decimals),
+        kind,
+        time_of(row_id),
+        draw(st.none() | row_ids),
     )
 
 

@@ -512,3 +512,27 @@ def test_every_command_has_its_event(desk: Any) -> None:
         (1, 1),
         (2, 1),
     ]
+
+
+def test_the_ledger_takes_the_filters_of_all_lists(desk: Any) -> None:
+    desk.send("buy", 1, symbol=SWAP, strategy_id=1, client_order_id="mine")
+    desk.send("buy", 1, strategy_id=2)
+    rows = desk.get("ledger", account_ids=1)["items"]
+    day = rows[0]["created_at"][:10]
+    [fee] = [row["id"] for row in rows if row["currency"] == "USDT" and row["kind"] == "fee"][:1]
+    for query in ({"symbol": SWAP}, {"strategy_id": 1}, {"client_order_id": "mine"}, {"order_id": "1"}):
+        dated = query | {"start_date": day, "end_date": day, "sort": "asc"}
+        assert [row["id"] for row in desk.get("ledger", account_ids=1, **dated)["items"]] == [fee], query
+    assert desk.get("ledger", account_ids=1, start_date="2030-01-01", end_date="2030-01-02")["items"] == []
+    query = {"account_ids": 1, "start_date": "2030-01-02", "end_date": "2030-01-01"}
+    assert desk.oms.handle("ledger", {}, query, None).status == 422
+
+
+@pytest.mark.parametrize("endpoint", ["deals", "ledger"])
+def test_a_status_is_asked_of_rows_that_have_one(desk: Any, endpoint: str) -> None:
+    query = {"account_ids": 1, "since_ms": 0, "status": "FILLED"}
+    reply = desk.oms.handle(endpoint, {}, query, None)
+    assert reply.status == 422
+    assert reply.body["detail"]["message"].startswith(
+        "status: unknown parameter; expected one of account_ids, "
+    )

@@ -17,6 +17,7 @@ from ccxt_driver.oms.entities import (
     Claim,
     Deal,
     Event,
+    External,
     LedgerEntry,
     Order,
     Permission,
@@ -248,6 +249,53 @@ def test_the_ledger_is_filtered_by_currency_and_kind(store: Store) -> None:
     assert store.ledger(RowFilter((1,), currency="USDT", kind="fee")) == ([rows[2]], 1)
     assert store.ledger(RowFilter((1,), currency="XRP")) == ([], 0)
     assert store.ledger(RowFilter((1,), kind="gift")) == ([], 0)
+
+
+def test_the_ledger_is_filtered_by_what_its_rows_belong_to(store: Store) -> None:
+    one = Decimal(1)
+    deals = [
+        Deal(1, 1, 7, 4, "BTC/USDT", Side.BUY, one, one, 1, 1, strategy_id=1),
+        Deal(2, 1, 8, 5, "ETH/USDT", Side.BUY, one, one, 1, 1, strategy_id=2, external=External.UNKNOWN),
+    ]
+    positions = [
+        Position(1, 1, "SOL/USDT", Side.BUY, 1, one, strategy_id=3),
+        Position(4, 1, "BTC/USDT", Side.BUY, 1, one, strategy_id=1),
+    ]
+    rows = [
+        LedgerEntry(number, 1, "USDT", one, one, kind, number, reference)
+        for number, kind, reference in (
+            (1, LedgerKind.DEPOSIT, None),
+            (2, LedgerKind.DEAL, 1),
+            (3, LedgerKind.FEE, 1),
+            (4, LedgerKind.FUNDING, 1),  # of the position, not of the deal
+            (5, LedgerKind.FUNDING, 4),
+            (6, LedgerKind.DEAL, 2),
+            (7, LedgerKind.LIQUIDATION, 2),
+        )
+    ]
+    orders = {7: order(7, client_order_id="seven"), 8: order(8)}
+    changes = Changes(orders=orders, deals=deals, positions={row.id: row for row in positions}, ledger=rows)
+    store.commit(changes)
+
+    def found(**wanted: object) -> list[int]:
+        filtered, total = store.ledger(RowFilter((1,), **wanted))  # type: ignore[arg-type]
+        assert total == len(filtered)
+        return [row.id for row in filtered]
+
+    assert found() == [1, 2, 3, 4, 5, 6, 7]
+    assert found(symbol="BTC/USDT") == [2, 3, 5]
+    assert found(symbol="SOL/USDT") == [4]
+    assert found(strategy_ids=frozenset((2,))) == [6, 7]
+    assert found(strategy_ids=frozenset()) == []
+    assert found(position_id=4) == [2, 3, 5]
+    assert found(order_id=7) == found(client_order_id="seven") == [2, 3]
+    assert found(order_id=7, symbol="ETH/USDT") == []
+    assert found(symbol="BTC/USDT", kind="funding", since_ms=5) == [5]
+    assert found(symbol="BTC/USDT", dated_until=2) == [2]
+    assert [
+        row.id for row in store.ledger(RowFilter((1,), symbol="BTC/USDT", limit=1, descending=True))[0]
+    ] == [5]
+    assert store.ledger(RowFilter((2,), symbol="BTC/USDT")) == ([], 0)
 
 
 def test_the_ledger_is_sorted_and_exact(store: Store) -> None:
