@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import PositionMode, PositionState
 
@@ -9,7 +10,7 @@ from .access import require, usable_strategy, visible
 from .administration import Reassign
 from .cancel_commands import order_not_found
 from .core import Core
-from .entities import Deal, Order, Position, Principal
+from .entities import Deal, External, Order, Position, Principal
 from .position_commands import absorb, check_mergeable, offset, open_position
 from .refusals import Refusal
 from .state import AccountState
@@ -19,15 +20,18 @@ from .transaction import Row, Transaction
 
 def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
     """`/oms/reassign`. An order that cannot be moved is listed with the reason; the others are moved."""
-    orders = _orders(core, principal, body.order_ids)
-    answer: Row = {"ok": True, "order_ids": [], "deal_ids": [], "position_ids": [], "refused": []}
+    orders, refused = _orders(core, principal, body.order_ids)
+    answer: Row = {"ok": True, "order_ids": [], "deal_ids": [], "position_ids": [], "refused": refused}
     moves: list[tuple[AccountState, list[Order], int]] = []
     for account_id in dict.fromkeys(order.account_id for order in orders):
         account = require(core.state, principal, account_id, "trade")
         mine = [order for order in orders if order.account_id == account_id]
         strategy_id = body.strategy_id
         if body.position_id:
-            strategy_id = open_position(core, principal, account, body.position_id, None).strategy_id
+            target = open_position(core, principal, account, body.position_id, None)
+            if body.strategy_id not in (0, target.strategy_id):
+                raise _of_another_strategy(target, body.strategy_id)
+            strategy_id = target.strategy_id
         usable_strategy(core.state, principal, account_id, strategy_id)
         moves.append((account, mine, strategy_id))
     core.profits.clear()
@@ -41,17 +45,29 @@ def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
     return answer
 
 
-def _orders(core: Core, principal: Principal, ids: list[int]) -> list[Order]:
-    """The orders named; the live object of one that is open."""
+def _of_another_strategy(target: Position, strategy_id: int) -> Refusal:
+    message = f"strategy_id: position {target.id} is of strategy {target.strategy_id}, got {strategy_id}"
+    return Refusal(ErrorCode.INVALID_STRATEGY_ID, message, {"strategy_id": strategy_id})
+
+
+def _orders(core: Core, principal: Principal, ids: list[int]) -> tuple[list[Order], list[Row]]:
+    """The orders named, the live object of one that is open; and refusals of those that do not exist.
+
+    :raises Refusal: `order_not_found`, none exists
+    """
     known = {order.id: order for order in core.store.orders_by_id([*dict.fromkeys(ids)])}
-    found = []
+    found: list[Order] = []
+    refused: list[Row] = []
     for order_id in dict.fromkeys(ids):
         order = core.state.orders.get(order_id) or known.get(order_id)
         permission = None if order is None else principal.permission(order.account_id)
         if order is None or permission is None or not visible(principal, order):
-            raise order_not_found(order_id)
-        found.append(order)
-    return found
+            refused.append({"order_id": order_id, "reason": order_not_found(order_id).message})
+        else:
+            found.append(order)
+    if not found:
+        raise order_not_found(ids[0])
+    return found, refused
 
 
 def _move_all(
@@ -135,6 +151,8 @@ def _join(core: Core, tx: Transaction, account: AccountState, position: Position
     netted = account.netted(position.symbol, strategy_id)
     if netted is None:
         return
+    tx.touch_position(position)
+    position.strategy_id = strategy_id  # what closes it is a deal of that strategy
     if netted.side is position.side:
         absorb(core, tx, account, position, netted)
     else:
@@ -182,9 +200,7 @@ def _move(
     if core.state.symbols[order.symbol].market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)
     for deal in deals:
-        moved = tx.touch_deal(deal)
-        moved.strategy_id = strategy_id
-        moved.external = external
+        _move_deal(tx, deal, strategy_id, external)
     for position in positions:
         joins = position.external is not external
         if joins or (not netting and position.strategy_id != strategy_id):
@@ -192,3 +208,18 @@ def _move(
             position.strategy_id = strategy_id
             position.external = external
             position.updated_at = tx.now
+            for deal in _without_order(core, tx, position):
+                _move_deal(tx, deal, strategy_id, external)
+
+
+def _without_order(core: Core, tx: Transaction, position: Position) -> list[Deal]:
+    """Deals of a position that no order has made: those by which it and another have closed each other."""
+    stored, _ = core.store.deals(RowFilter((position.account_id,), position_id=position.id))
+    deals = [tx.latest_deal(deal) for deal in stored if not deal.order_id]
+    return [deal for deal in deals if deal.position_id == position.id]
+
+
+def _move_deal(tx: Transaction, deal: Deal, strategy_id: int, external: External | None) -> None:
+    moved = tx.touch_deal(deal)
+    moved.strategy_id = strategy_id
+    moved.external = external

@@ -456,7 +456,33 @@ def test_reassign_says_why_it_cannot(make_desk: Callable[..., Any], tmp_path: Pa
     )
     assert answer["order_ids"] == [1, 2]
     assert [(row["strategy_id"], row["qty"]) for row in desk.positions(3)] == [(2, "3")]
+    answer = desk.call("reassign", {"order_ids": [99, first["id"]], "strategy_id": 2})
+    assert (answer["ok"], answer["order_ids"]) == (True, [first["id"]])
+    assert answer["refused"] == [{"order_id": 99, "reason": "order 99 does not exist"}]
     assert desk.oms.handle("reassign", {}, {}, {"order_ids": [99], "strategy_id": 1}).status == 404
+
+
+def test_reassign_into_a_position_of_another_strategy_is_refused(desk: Any) -> None:
+    first, second = (desk.send("buy", 1, symbol=SWAP, account=2, strategy_id=each) for each in (1, 2))
+    body = {"order_ids": [first["id"]], "position_id": second["position_id"]}
+    reply = desk.oms.handle("reassign", {}, {}, body | {"strategy_id": 3})
+    assert (reply.status, reply.body["detail"]["code"]) == (422, "invalid_strategy_id")
+    assert reply.body["detail"]["message"] == "strategy_id: position 2 is of strategy 2, got 3"
+    assert [row["qty"] for row in desk.positions(2)] == ["1", "1"]
+    assert desk.call("reassign", body | {"strategy_id": 0})["order_ids"] == [
+        first["id"]
+    ]  # it follows from it
+    assert [(row["strategy_id"], row["qty"]) for row in desk.positions(2)] == [(2, "2")]
+
+
+def test_reassign_moves_the_deals_by_which_a_position_was_closed(desk: Any) -> None:
+    first, second = (desk.send(side, 1, symbol=SWAP, account=2, strategy_id=1) for side in ("buy", "sell"))
+    desk.run("close_by", 2, position_id_a=first["position_id"], position_id_b=second["position_id"])
+    answer = desk.call("reassign", {"order_ids": [first["id"]], "strategy_id": 2})
+    assert len(answer["deal_ids"]) == 2
+    of_first = desk.deals(2, position_id=first["position_id"])
+    assert [(deal["reason"], deal["strategy_id"]) for deal in of_first] == [("api", 2), ("close_by", 2)]
+    assert {deal["strategy_id"] for deal in desk.deals(2, position_id=second["position_id"])} == {1}
 
 
 # ------------------------------------------------------------------ events

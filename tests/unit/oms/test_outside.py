@@ -473,6 +473,21 @@ def test_of_the_opposite_side_it_reduces_what_there_is(
 
 
 @NETTED
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_key_of_the_strategy_sees_the_deal_that_closed_what_it_was_given(
+    make_desk: Callable[..., Any], tmp_path: Path, account: int, durable: bool
+) -> None:
+    desk = make_desk(db=tmp_path / "oms.sqlite" if durable else None)
+    desk.send("buy", 2, symbol=SWAP, account=account, strategy_id=1)
+    outside(desk, "sell", 1, symbol=SWAP, account=account)
+    order = imported(desk, account)
+    reassign(desk, order["id"], 1)
+    desk.principal = Principal(9, None, frozenset((1,)), Permission(read=True))
+    deals = desk.deals(account, position_id=order["position_id"])
+    assert [(deal["side"], deal["reason"]) for deal in deals] == [("sell", "external"), ("buy", "close_by")]
+
+
+@NETTED
 def test_an_open_order_nets_with_its_fills_to_come(desk: Any, account: int) -> None:
     desk.send("buy", 2, symbol=SWAP, account=account, strategy_id=1)
     outside(desk, "sell", 1, "110", SWAP, account)
