@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ccxt_driver.contract.values import format_decimal, parse_decimal
 
 from .entities import ZERO, Deal, Order, Position
+
+COUNTS: Final = ("max_open_orders", "max_orders_per_minute")
+"""Limits that are whole numbers: of orders there are no halves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,24 @@ def read_limits(given: Mapping[str, Any], where: str = "limits") -> Limits:
                 raise ValueError(f"{where}.currency: expected a currency, got {value!r}")
             values[name] = value
         elif value is not None:
-            values[name] = _number(f"{where}.{name}", value)
+            try:
+                values[name] = read_limit(name, value)
+            except ValueError as error:
+                raise ValueError(f"{where}.{name}: {error}") from None
     return Limits(**values)
 
 
-def _number(where: str, value: object) -> Decimal:
-    try:
-        number = parse_decimal(value)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+def read_limit(name: str, value: object) -> Decimal:
+    """Check one limit that someone gave.
+
+    :param name: of the limit
+    :raises ValueError: saying what was expected
+    """
+    number = parse_decimal(value)
     if number < ZERO:
-        raise ValueError(f"{where}: expected 0 or more, got {format_decimal(number)}")
+        raise ValueError(f"expected 0 or more, got {format_decimal(number)}")
+    if name in COUNTS and number % 1:
+        raise ValueError(f"expected a whole number, got {format_decimal(number)}")
     return number
 
 
@@ -131,7 +141,12 @@ def load(rows: Iterable[Mapping[str, Any]]) -> dict[Scope, Kept]:
     """What `dump` gave."""
     return {
         Scope(row["account_id"], row["strategy_id"], row["symbol"]): Kept(
-            read_limits(row["limits"]), row["since_ms"]
+            read_limits(_whole_counts(row["limits"])), row["since_ms"]
         )
         for row in rows
     }
+
+
+def _whole_counts(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits with whole counts, as fractions could be given once: of 1.5 orders one was let through."""
+    return {name: str(int(Decimal(value))) if name in COUNTS else value for name, value in kept.items()}

@@ -5,18 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.fields import Flag, Id
-from ccxt_driver.contract.values import format_decimal, format_time, parse_decimal
+from ccxt_driver.contract.values import format_decimal, format_time
 
 from .access import readable, require
 from .administration import Body, log_switch, risk_account
 from .core import Core
 from .entities import Principal
 from .limit_commands import check_currency, set_killed, set_limits
-from .limits import Scope, limit_rows, read_limits
+from .limits import Scope, limit_rows, read_limit, read_limits
 from .refusals import Refusal, invalid
 from .settling import put_session
 from .state import SymbolState
@@ -24,11 +24,8 @@ from .trading_hours import Session, WeeklyHours, read_session
 from .transaction import Row
 
 
-def _limit(value: object) -> Decimal:
-    number = parse_decimal(value)
-    if number < 0:
-        raise ValueError(f"expected 0 or more, got {format_decimal(number)}")
-    return number
+def _limit(value: object, info: ValidationInfo) -> Decimal:
+    return read_limit(info.field_name or "", value)
 
 
 def _windows(value: list[str] | None) -> list[str] | None:

@@ -11,6 +11,7 @@ from .funding import funding_rate, next_funding, past_rates, recorded
 from .market.feed import TIMEFRAMES, Candle, Fundings
 from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
+from .trading_hours import Session
 from .venue_arguments import Call
 
 USUAL_ROWS: Final = 500
@@ -130,12 +131,18 @@ def has(call: Call) -> Any:
 
 def fetch_markets(call: Call) -> list[dict[str, Any]]:
     """All markets."""
-    return [market.unified() for market in call.core.market.markets.values()]
+    return [_unified(call, market) for market in call.core.market.markets.values()]
 
 
 def load_markets(call: Call) -> dict[str, dict[str, Any]]:
     """All markets by symbol."""
-    return {symbol: market.unified() for symbol, market in call.core.market.markets.items()}
+    return {symbol: _unified(call, market) for symbol, market in call.core.market.markets.items()}
+
+
+def _unified(call: Call, market: Market) -> dict[str, Any]:
+    """A market; one that is closed or halted is still active: programs keep markets for hours."""
+    delisted = call.core.state.symbols[market.symbol].session.by_hand is Session.DELISTED
+    return market.unified() | {"active": not delisted}
 
 
 def fetch_currencies(call: Call) -> dict[str, dict[str, Any]]:

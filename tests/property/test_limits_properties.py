@@ -9,17 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.limits import COUNTS
 
 SYMBOLS = ("BTC/USDT", "BTC/USDT:USDT")
 BALANCES = {"USDT": "1000000", "BTC": "100"}
 NAMES = (
     *("max_order_qty", "max_order_notional", "max_position_qty", "max_position_notional", "max_exposure"),
-    *("max_open_orders", "max_orders_per_minute", "max_daily_loss", "max_drawdown", "price_band"),
+    *("max_daily_loss", "max_drawdown", "price_band"),
 )
 
 sides = st.sampled_from(["buy", "sell"])
 limits = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(NAMES, st.sampled_from(["0", "0.001", "1"])) | {"killed": st.booleans()}
+    {},
+    optional=dict.fromkeys(NAMES, st.sampled_from(["0", "0.001", "1"]))
+    | dict.fromkeys(COUNTS, st.sampled_from(["0", "1"]))
+    | {"killed": st.booleans()},
 )
 opened = st.lists(st.tuples(st.sampled_from(SYMBOLS), sides, st.integers(1, 5)), min_size=1, max_size=4)
 

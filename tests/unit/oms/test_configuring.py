@@ -117,6 +117,11 @@ def test_sessions(restart: Any) -> None:
     "limits, sessions, found",
     [
         ([{"max_order_qty": 1}], {}, r"limits\[0\]\.account_id: the OMS has no None"),
+        (
+            [{"account_id": 1, "max_open_orders": "1.5"}],
+            {},
+            r"limits\[0\]\.max_open_orders: expected a whole number, got 1.5",
+        ),
         ([{"account_id": 9}], {}, r"limits\[0\]\.account_id: the OMS has no 9"),
         ([{"account_id": 1, "strategy_id": 9}], {}, r"limits\[0\]\.strategy_id: the OMS has no 9"),
         ([{"account_id": 1, "symbol": "X/Y"}], {}, r"limits\[0\]\.symbol: 'X/Y' is not listed"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.limits import load
 
 from .conftest import ACCOUNTS, SPOT, SWAP, Desk
 
@@ -75,6 +76,21 @@ def test_how_many_orders_may_be_open(desk: Desk) -> None:
     desk.run("change_order", order_id=first["id"], new_price="91")  # no other order
     desk.run("cancel_order", order_id=first["id"])
     desk.send("buy", 1, 90)
+
+
+@pytest.mark.parametrize("name", ["max_open_orders", "max_orders_per_minute"])
+def test_orders_are_counted_in_whole_numbers(desk: Desk, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^limits.{name}: expected a whole number, got 1.5$"):
+        desk.oms.set_limits(1, {name: 1.5})
+    body = {"limits": {name: "1.5"}, "comment": "x"}
+    reply = desk.oms.handle("set_risk_limits", {"account_id": "1"}, {}, body)
+    assert reply.status == 422
+    assert f"limits.{name}: expected a whole number, got 1.5" in reply.body["detail"]["message"]
+    desk.oms.set_limits(1, {name: "2.0"})
+    assert desk.oms.limits(1)[0]["limits"] == {name: "2"}
+    kept = [{"account_id": 1, "strategy_id": None, "symbol": None, "since_ms": 0, "limits": {name: "1.5"}}]
+    [row] = load(kept).values()  # what an earlier version took lets as many through
+    assert getattr(row.limits, name) == 1
 
 
 def test_how_many_orders_may_be_sent_in_a_minute(desk: Desk) -> None:

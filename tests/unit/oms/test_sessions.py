@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.trading_hours import WeeklyHours
 
@@ -113,6 +114,20 @@ def test_a_delisted_market_keeps_no_orders(desk: Desk) -> None:
     desk.oms.set_session(SPOT, "delisted")
 
     assert status(desk, resting) == ("CANCELED", "market_delisted")
+
+
+@pytest.mark.parametrize("session,active", [("closed", True), ("halted", True), ("delisted", False)])
+def test_programs_are_told_of_a_market_that_is_delisted(desk: Desk, session: str, active: bool) -> None:
+    """Not of one that is closed or halted: they keep markets for hours."""
+    desk.oms.set_session(SPOT, session)
+    assert {row["symbol"]: row["active"] for row in desk.venue("fetch_markets")} == {
+        row["symbol"]: row["symbol"] != SPOT or active for row in desk.venue("fetch_markets")
+    }
+    assert desk.venue("load_markets")[SPOT]["active"] is active
+    exchange = OmsCcxtExchange({"options": {"oms": desk.oms, "account_id": 1}})
+    assert exchange.load_markets()[SPOT]["active"] is active
+    desk.oms.set_session(SPOT, "open")
+    assert exchange.load_markets(True)[SPOT]["active"] is True
 
 
 def test_orders_expire_while_a_market_is_closed(desk: Desk) -> None:
