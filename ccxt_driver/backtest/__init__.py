@@ -88,7 +88,8 @@ def backtest(
     :param out: the folder of the report
     :param arguments: what the script finds in `sys.argv`
     :param show: whether what the script prints goes to the terminal
-    :param settings: others of `Settings`: `maker`, `taker`, `seed`, `path`, `volume`, `latency_ms`, ...
+    :param settings: others of `Settings`: `maker`, `taker`, `seed`, `path`, `volume`, `latency_ms`,
+        `acknowledge_ms`, `fill_ms`, ...
     :raises BacktestError: it could not begin, or the script has failed; then its report is there all the same
     :raises ValueError: a setting that makes no sense, naming it
     """

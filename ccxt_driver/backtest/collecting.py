@@ -14,6 +14,7 @@ from .clock import NS_PER_MS
 from .position_prices import position_prices
 from .run import Prices, Run
 from .running import Ending
+from .settings import Settings
 from .stage import Stage
 from .swap_assumptions import swap_assumptions
 
@@ -103,6 +104,15 @@ def _gap_deals(stage: Stage, history: History, start_ms: int) -> dict[int, str]:
     return found
 
 
+def _latency(settings: Settings) -> str:
+    said = f"{settings.latency_ms} ms"
+    if settings.acknowledge_ms:
+        said += f", {settings.acknowledge_ms} ms back"
+    if settings.fill_ms:
+        said += f", {settings.fill_ms} ms until streams are told"
+    return said
+
+
 def _assumptions(stage: Stage) -> dict[str, str]:
     settings = stage.settings
     queues = {None: "fill when the price goes through them", "front": "fill first at their price"}
@@ -112,7 +122,7 @@ def _assumptions(stage: Stage) -> dict[str, str]:
         "quantity": settings.volume,
         "spread": f"{settings.spread_ticks} ticks where the data has no book",
         "resting orders": queue,
-        "latency": f"{settings.latency_ms} ms",
+        "latency": _latency(settings),
         "fees": f"maker {settings.maker or 'of the market'}, taker {settings.taker or 'of the market'}",
         "position mode": settings.position_mode,
         **{word: text for word, (_, text) in stage.moved.items()},

@@ -21,6 +21,7 @@ from ccxt_driver.exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
 from ccxt_driver.oms.venue_public import MOST_ROWS, USUAL_ROWS
 
 from .pulling import CandlePull, Pull, TradePull
+from .trips import Trips, as_it_stands
 
 if TYPE_CHECKING:
     from ccxt.base.types import Balances, Trade
@@ -34,10 +35,11 @@ _CREDENTIALS: Final = frozenset({"apiKey", "secret", "password", "privateKey", "
 
 
 class Replayed:
-    """What both classes have in common; `replay` and `recorded` are set before a script begins."""
+    """What both classes have in common; these three are set before a script begins."""
 
     replay: Replay
     recorded: RecordedMarket
+    trips: Trips
 
     if TYPE_CHECKING:
         markets: Any
@@ -101,12 +103,25 @@ class Replayed:
 class ReplayExchange(Replayed, OmsCcxtExchange):
     """The blocking class."""
 
-    def request(self, path: str, *args: Any, **named: Any) -> Any:
-        """As live; what it takes passes before."""
-        seconds = self.replay.request_seconds()
+    def request(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = {}, *args: Any, **named: Any
+    ) -> Any:
+        """As live; what it takes passes before, and what its answer takes after."""
+        replay = self.replay
+        seconds = replay.request_seconds()
         if seconds:
-            self.replay.sleep(seconds)
-        return super().request(path, *args, **named)
+            replay.sleep(seconds)
+        trip = self.trips.of(path, params)
+        if trip is None:
+            return super().request(path, api, method, params, *args, **named)
+        if trip.before:
+            replay.sleep(trip.before)
+        answer = super().request(path, api, method, params, *args, **named)
+        if trip.there:
+            replay.sleep(trip.there)
+            answer = as_it_stands(replay.oms, answer)
+        replay.sleep(trip.back)
+        return answer
 
     def fetch_ohlcv(
         self,
@@ -135,14 +150,27 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
     def __init__(self, config: dict[str, Any] = {}) -> None:
         self._pulls: dict[_Key, Pull] = {}
         """By symbol, as it is called or unified, and timeframe; without one those of trades."""
+        self._news_seconds = self.trips.fill_ms / 1000
         super().__init__(config)
 
-    async def request(self, path: str, *args: Any, **named: Any) -> Any:
-        """As live; what it takes passes before, and other tasks have their turn."""
+    async def request(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = {}, *args: Any, **named: Any
+    ) -> Any:
+        """As live; what it takes passes before, what its answer takes after, and others have their turn."""
         seconds = self.replay.request_seconds()
         if seconds:
             await asyncio.sleep(seconds)
-        return await super().request(path, *args, **named)
+        trip = self.trips.of(path, params)
+        if trip is None:
+            return await super().request(path, api, method, params, *args, **named)
+        if trip.before:
+            await asyncio.sleep(trip.before)
+        answer = await super().request(path, api, method, params, *args, **named)
+        if trip.there:
+            await asyncio.sleep(trip.there)
+            answer = as_it_stands(self.replay.oms, answer)
+        await asyncio.sleep(trip.back)
+        return answer
 
     async def fetch_ohlcv(
         self,
@@ -293,9 +321,9 @@ def _on_replay(config: Mapping[str, Any], replay: Replay) -> dict[str, Any]:
     return {**kept, "options": options}
 
 
-def take_part(replay: Replay, recorded: RecordedMarket) -> None:
+def take_part(replay: Replay, recorded: RecordedMarket, trips: Trips) -> None:
     """Have objects of the classes stand on a replay, those of all scripts of this process."""
-    Replayed.replay, Replayed.recorded = replay, recorded
+    Replayed.replay, Replayed.recorded, Replayed.trips = replay, recorded, trips
 
 
 def refuse_venues() -> None:

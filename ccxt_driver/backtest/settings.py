@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from ccxt_driver.contract.rows import PositionMode
 from ccxt_driver.exchange.served_id import says_secret
@@ -23,6 +30,7 @@ INTERRUPTED: Final = 130
 _MODES: Final = tuple(mode.value for mode in PositionMode)
 _HIDDEN: Final = "***"
 _QUEUES: Final = ("front", "behind")
+_LATER: Final = ("acknowledge_ms", "fill_ms")
 
 
 class Settings(BaseModel):
@@ -45,6 +53,9 @@ class Settings(BaseModel):
     :param volume: how much can be had at a time, one of `BOOK_SIZES`, such as `share-of-volume:0.1`
     :param spread_ticks: between bid and ask where the data has no book
     :param latency_ms: how long an order is on its way
+    :param acknowledge_ms: how long the answer to an order, a change or a cancel is on its way back from the
+        market, after `latency_ms` there; 0: it comes at once
+    :param fill_ms: after how long those who watch hear of what has happened on the account
     :param request_ms: what each request takes; with 0 a thousand at a moment take nothing, others 50
     :param queue: whether what rests fills when trades touch its price (`front`), when they are through with
         what rested there before (`behind`), or when the price goes through them (None)
@@ -71,6 +82,8 @@ class Settings(BaseModel):
     volume: str = BOOK_SIZES[0]
     spread_ticks: int = Field(1, ge=1)
     latency_ms: int = Field(0, ge=0)
+    acknowledge_ms: int = Field(0, ge=0)
+    fill_ms: int = Field(0, ge=0)
     request_ms: int = Field(0, ge=0)
     queue: str | None = None
     currency: str | None = None
@@ -97,6 +110,12 @@ class Settings(BaseModel):
     @classmethod
     def _known_queue(cls, value: str | None) -> str | None:
         return value if value is None else _one_of("queue", value, _QUEUES)
+
+    @model_serializer(mode="wrap")
+    def _without_later_ones(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A run without them is written down as before there were these: it is the same run."""
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value or name not in _LATER}
 
     def without_secrets(self) -> Settings:
         """The same without the values of arguments and variables whose names say that they are secret."""

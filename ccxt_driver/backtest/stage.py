@@ -21,6 +21,7 @@ from .market import RecordedMarket
 from .replay import Replay
 from .report.valuation import chains_to
 from .settings import Settings
+from .trips import Trips
 
 _ENVIRONMENT: Final = "CCXT_OMS_"
 
@@ -96,7 +97,9 @@ class Stage:
         from .exchange import ReplayExchange, ReplayProExchange, refuse_venues, take_part
 
         refuse_venues()
-        take_part(self.replay, self.recorded)
+        settings = self.settings
+        trips = Trips(settings.latency_ms, settings.acknowledge_ms, settings.fill_ms)
+        take_part(self.replay, self.recorded, trips)
         stand_on(self.oms)
         for name in [name for name in os.environ if name.startswith(_ENVIRONMENT)]:
             if name != "CCXT_OMS_STRATEGY_ID":

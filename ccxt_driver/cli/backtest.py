@@ -44,6 +44,13 @@ if TYPE_CHECKING:
 @click.option("--volume", help="How much can be had: unlimited, or share-of-volume:0.1.")
 @click.option("--latency", "latency_ms", type=click.IntRange(0), help="Milliseconds an order is on its way.")
 @click.option(
+    "--acknowledge",
+    "acknowledge_ms",
+    type=click.IntRange(0),
+    help="Milliseconds until its answer is back; by default it comes at once.",
+)
+@click.option("--fill", "fill_ms", type=click.IntRange(0), help="Milliseconds until streams hear of a fill.")
+@click.option(
     "--request", "request_ms", type=click.IntRange(0), help="Milliseconds a request takes; by default 0."
 )
 @click.option("--queue", type=click.Choice(["front", "behind"]), help="Fill what rests at its price, too.")

@@ -17,6 +17,7 @@ from ccxt_driver.backtest.exchange import Replayed, ReplayExchange, ReplayProExc
 from ccxt_driver.backtest.loop import VirtualLoop
 from ccxt_driver.backtest.settings import Settings
 from ccxt_driver.backtest.stage import Stage
+from ccxt_driver.backtest.trips import Trips
 from ccxt_driver.exchange.pro import OmsCcxtExchange as OmsCcxtProExchange
 
 from .histories import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Candle, walk, write_candles, write_trades
@@ -40,7 +41,7 @@ def _with_gaps(seed: int, minutes: int) -> list[Candle]:
 def _stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     made = Settings(script="", data=(str(folder),), balances={"USDT": 1_000_000}, out="", **settings)
     stage = Stage(made)
-    take_part(stage.replay, stage.recorded)
+    take_part(stage.replay, stage.recorded, Trips())
     yield stage
     stage.oms.close()
 

@@ -91,7 +91,7 @@ class StreamDesk:
 
     def _in_process(self, stream: AccountStream) -> InProcessSource:
         oms = self._exchange._embedded_oms or self._exchange._open_embedded()
-        return InProcessSource(oms, stream)
+        return InProcessSource(oms, stream, self._exchange._news_seconds)
 
     async def _source_of(self, stream: AccountStream) -> Source:
         if self._exchange._is_embedded:

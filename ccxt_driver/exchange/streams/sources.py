@@ -94,11 +94,13 @@ class InProcessSource:
 
     :param oms: an `EmbeddedOms`
     :param sink: gets the changes
+    :param delay_seconds: how long they are on their way; 0 for no time
     """
 
-    def __init__(self, oms: Any, sink: Sink) -> None:
+    def __init__(self, oms: Any, sink: Sink, delay_seconds: float = 0.0) -> None:
         self._oms = oms
         self._sink = sink
+        self._delay = delay_seconds
         self._loop = asyncio.get_running_loop()
         self._thread = get_ident()
         self._cursor = 0
@@ -169,7 +171,11 @@ class InProcessSource:
         if self._loop.is_closed():
             self._stop()  # the program has forgotten to close the exchange object
         elif get_ident() == self._thread:
-            self._deliver(events)
+            if self._delay:
+                passed = (self._oms.now_ms() - events[-1].ts_ms) / 1000
+                self._loop.call_later(max(0.0, self._delay - passed), self._deliver, events)
+            else:
+                self._deliver(events)
         else:
             self._loop.call_soon_threadsafe(self._deliver, events)
 

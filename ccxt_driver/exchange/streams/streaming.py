@@ -32,6 +32,8 @@ class Streaming(AsyncExchange):
         throttler: Any
 
     _stream_desk: StreamDesk | None = None
+    _news_seconds: float = 0.0
+    """How long changes of accounts of an OMS in this process are on their way, where that is modelled."""
     _loadings: dict[bool, _Loading] | None = None
 
     async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
