@@ -267,8 +267,8 @@ class TradePrints:
 class BarPrints:
     """A page of candles, each standing for the prints of a path through it.
 
-    The moves inside the candle share its volume: of a candle that opens nothing was traded yet. Prints without
-    volume count as no trades.
+    The moves inside the candle share its volume: of a candle that opens nothing was traded yet. Prints
+    without volume count as no trades.
 
     :param bars: as floats
     :param values: open, high, low, close and volume as the file has them, or exact
@@ -333,7 +333,7 @@ class BarPrints:
         return rest if point == self._points - 1 else share
 
     def traded_by(self, index: int) -> Decimal | None:
-        """See `Prints.traded_by`: an equal part of the volume for each print, of the candle before as one opens."""
+        """See `Prints.traded_by`: as large a part of the volume each; as a candle opens that of the one before."""
         bar, point = divmod(index, self._points)
         if not point:
             bar -= 1
