@@ -333,7 +333,7 @@ class BarPrints:
         return rest if point == self._points - 1 else share
 
     def traded_by(self, index: int) -> Decimal | None:
-        """See `Prints.traded_by`: as large a part of the volume each; as a candle opens that of the one before."""
+        """See `Prints.traded_by`: an equal part of the volume each; as one opens, of the candle before."""
         bar, point = divmod(index, self._points)
         if not point:
             bar -= 1
