@@ -35,6 +35,11 @@ def reducible(account: AccountState, order: Order) -> Decimal:
     return total
 
 
+def can_reduce(account: AccountState, order: Order) -> bool:
+    """Whether there is anything that an order would reduce."""
+    return bool(opposing(account, order))
+
+
 def growing(account: AccountState, order: Order) -> Position | None:
     """The open position that a trade of this order adds to."""
     if not account.hedges and order.external is None:

@@ -11,7 +11,7 @@ from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 from ccxt_driver.contract.values import format_decimal
 
-from .allocation import growing, opposing, reducible
+from .allocation import can_reduce, growing, opposing
 from .core import Core
 from .entities import ZERO, Deal, Order, Position
 from .ledger.positions import increase, reduce
@@ -84,7 +84,7 @@ def fill_order(
         end_order(core, tx, account, order, OrderStatus.FILLED)
     else:
         transition(order, OrderStatus.PARTIALLY_FILLED)
-        if order.reduce_only and not reducible(account, order):
+        if order.reduce_only and not can_reduce(account, order):
             cancel(core, tx, account, order, NOTHING_TO_REDUCE)
         else:
             reserve(core.state, tx, account, order)
@@ -251,14 +251,24 @@ def end_position(
     :param by: the order that closed it, which ends by itself
     """
     core.state.drop_position(position)
-    for order in [
-        order
-        for order in account.orders_on.get(position.symbol, {}).values()
-        if order.position_id == position.id
-        and order is not by
-        and (order.reduce_only or order.closes_position)
-    ]:
-        cancel(core, tx, account, order, "position_closed")
+    for order in [*account.orders_on.get(position.symbol, {}).values()]:
+        if order is not by and order.position_id == position.id and order.reduce_only:
+            cancel(core, tx, account, order, "position_closed")
+    cancel_idle(core, tx, account, position.symbol, by)
+
+
+def cancel_idle(
+    core: Core, tx: Transaction, account: AccountState, symbol: str, by: Order | None = None
+) -> None:
+    """Cancel the orders that only reduce and have nothing left to.
+
+    In a later position they would trade at a price that the market has long left behind.
+
+    :param by: an order that ends by itself
+    """
+    for order in [*account.orders_on.get(symbol, {}).values()]:
+        if order.reduce_only and order is not by and not can_reduce(account, order):
+            cancel(core, tx, account, order, NOTHING_TO_REDUCE)
 
 
 def end_order(

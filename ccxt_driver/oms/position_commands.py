@@ -23,7 +23,7 @@ from .access import require, visible
 from .claims import rejection_of, repeated
 from .core import Core
 from .entities import ZERO, Deal, Order, Position, Principal, average, opposite
-from .execution import end_position
+from .execution import cancel_idle, end_position
 from .ledger.positions import close, reduce
 from .market.listing import Market
 from .matching.lifecycle import move_position
@@ -253,6 +253,7 @@ def merge_positions(core: Core, principal: Principal, command: MergePositionsCom
     with core.transaction(now) as tx:
         command_id = tx.new_command()
         absorb(core, tx, account, source, target)
+        cancel_idle(core, tx, account, source.symbol)  # the two may be of different strategies
         _set_merged_stops(core, target, payload)
         ids = {
             "account_id": account.account.id,

@@ -11,6 +11,7 @@ from .administration import Reassign
 from .cancel_commands import order_not_found
 from .core import Core
 from .entities import Deal, External, Order, Position, Principal
+from .execution import cancel_idle
 from .position_commands import absorb, check_mergeable, offset, open_position
 from .refusals import Refusal
 from .state import AccountState
@@ -39,6 +40,8 @@ def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
     with core.transaction(now) as tx:
         for account, mine, strategy_id in moves:
             _move_all(core, principal, tx, account, mine, strategy_id, body.position_id, answer)
+            for symbol in sorted({order.symbol for order in mine}):
+                cancel_idle(core, tx, account, symbol)
         answer["deal_ids"] += [deal.id for deal in tx.changes.deals]
         answer["position_ids"] += [*tx.changes.positions]
     answer["ok"] = bool(answer["order_ids"]) or not answer["refused"]

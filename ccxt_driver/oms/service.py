@@ -23,6 +23,7 @@ from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
 from .configuring import configure, is_id_of
 from .core import LOG, Core, unreadable, unwritable
 from .entities import OWNER, Event, LedgerEntry, Principal
+from .execution import cancel_idle
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .limit_commands import check_currency, set_killed, set_limits
@@ -179,6 +180,11 @@ class EmbeddedOms:
             if "seed" not in settings:
                 with core.transaction(core.settled_at) as tx:
                     tx.changes.settings |= {"seed": seed, "synthetic": synthetic.dump()}
+            # Those of a file that an earlier version has written may have nothing to reduce.
+            with core.transaction(core.settled_at) as tx:
+                for account in core.state.accounts.values():
+                    for symbol in account.orders_on:
+                        cancel_idle(core, tx, account, symbol)
             # A file keeps it; nothing that happens in the OMS depends on it.
             self.history: str = settings.get("history") or uuid.uuid4().hex
             """Whose events these are: another OMS, or one in memory that was started anew, has another."""

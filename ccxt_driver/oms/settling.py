@@ -149,11 +149,6 @@ def _next_move(core: Core, symbol: SymbolState, after: int, now: int) -> Quote |
     return quote if at is None else core.market.quote(name, at)._replace(time_ms=at)
 
 
-def _best_that_fills(core: Core, symbol: SymbolState, side: Side) -> Decimal | None:
-    """The best price of what rests. One that has nothing to reduce waits for a trade, not for a price."""
-    return next((order.price for order in symbol.resting.orders(side) if core.fillable(order)), None)
-
-
 def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, Decimal | None]:
     """Between which best bid and best ask nothing can happen.
 
@@ -164,7 +159,7 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
         return safe
     lows: list[Decimal] = []
     highs: list[Decimal] = []
-    best_buy, best_sell = (_best_that_fills(core, symbol, side) for side in Side)
+    best_buy, best_sell = (symbol.resting.best_price(side) for side in Side)
     tick = symbol.market.tick_size
     # A model of the queue has to see what is traded at the very price, too.
     through = tick if core.models.queue is None else ZERO

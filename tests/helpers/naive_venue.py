@@ -331,14 +331,10 @@ class NaiveVenue:
     def trade(self, order: Order, past_own: bool) -> str | None:
         """Trade until there is nothing to trade with.
 
-        An order of its own account that has nothing to reduce when it comes is not there for it.
-
         :returns: why it stopped, if not for want of offers: an order of its own account
         """
-        own = self.open_orders(order.account)
-        asleep = [each.id for each in own if not self.fillable(each)]
-        if past_own and self.self_trade != "cancel_maker":
-            asleep = [each.id for each in own]
+        past_own = past_own and self.self_trade != "cancel_maker"
+        asleep = [each.id for each in self.open_orders(order.account)] if past_own else []
         while order.open and self.fillable(order) > 0:
             offers = self.offers(order.side, order.symbol, order.price)
             offers = [each for each in offers if each.maker is None or each.maker.id not in asleep]
@@ -441,8 +437,9 @@ class NaiveVenue:
         if whole:
             position.state = "closed"
             for waiting in self.open_orders(order.account, order.symbol):
-                if waiting is not order and waiting.reduce_only and waiting.position_id == position.id:
-                    self.end(waiting, "CANCELED", "position_closed")
+                if waiting is not order and waiting.reduce_only and not self.reducible(waiting):
+                    named = waiting.position_id == position.id
+                    self.end(waiting, "CANCELED", "position_closed" if named else "nothing_to_reduce")
 
     def fee(self, order: Order, qty: Decimal, price: Decimal, maker: bool) -> tuple[Decimal, str]:
         rate = (MAKER if maker else TAKER)[order.symbol]

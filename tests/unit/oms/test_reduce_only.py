@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ccxt_driver.oms.models import FixedLatency, Models
+
+SPOT = "BTC/USDT"
 SWAP = "BTC/USDT:USDT"
 
 
@@ -19,13 +25,136 @@ def test_a_changed_order_that_crosses_reduces_no_more_than_there_is(desk: Any) -
     assert desk.positions() == []
 
 
-def test_a_changed_order_with_nothing_left_to_reduce_trades_nothing(desk: Any) -> None:
+def ended(desk: Any, order: dict[str, Any]) -> tuple[str, str | None]:
+    """Status and reason of an order."""
+    row = desk.order_row(order["id"])
+    return row["status"], row["reject_reason"]
+
+
+IDLE = ("CANCELED", "nothing_to_reduce")
+
+
+@pytest.mark.parametrize("symbol", [SPOT, SWAP])
+@pytest.mark.parametrize("account", [1, 2, 3])
+def test_the_end_of_a_position_ends_what_was_to_reduce_it(desk: Any, account: int, symbol: str) -> None:
+    desk.send("buy", 2, symbol=symbol, account=account)
+    kinds = ({"price": "120"}, {"price": "130"}, {"stop_price": "80"}, {"trailing_amount": "30"})
+    waiting = [
+        desk.send("sell", "0.5", symbol=symbol, account=account, reduce_only=True, **kind) for kind in kinds
+    ]
+    other = desk.send("sell", "1", "140", symbol=symbol, account=account)
+    desk.run("close_position", account, position_id=1)
+    assert [ended(desk, order) for order in waiting] == [IDLE] * 4
+    assert ended(desk, other) == ("SUBMITTED", None)
+    told = [event for event in desk.events if event.name == "order_canceled"]
+    assert [event.payload["order_id"] for event in told] == [order["id"] for order in waiting]
+    desk.run("cancel_order", account, order_id=other["id"])
+    assert desk.balance("USDT", account)[1] == desk.balance("BTC", account)[1] == 0
+    desk.price(symbol, "200", "201")
+    desk.send("buy", 2, symbol=symbol, account=account)
+    desk.price(symbol, "201", "202")
+    assert [row["qty"] for row in desk.positions(account)] == ["2"]
+
+
+def test_one_that_fills_ends_the_next_at_the_same_step(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP)
+    first, second = (desk.send("sell", 2, price, symbol=SWAP, reduce_only=True) for price in ("110", "111"))
+    desk.price(SWAP, "115", "116")
+    assert (ended(desk, first), ended(desk, second)) == (("FILLED", None), IDLE)
+    assert desk.deals()[-1]["price"] == "110"
+
+
+def test_a_position_that_turns_ends_what_was_to_reduce_it(desk: Any) -> None:
     desk.send("buy", 1, symbol=SWAP)
     order = desk.send("sell", 1, "120", symbol=SWAP, reduce_only=True)
+    desk.send("sell", 3, symbol=SWAP)
+    assert [(row["side"], row["qty"]) for row in desk.positions()] == [("sell", "2")]
+    assert ended(desk, order) == IDLE
+
+
+def test_what_reduces_less_than_it_is_goes_on(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP)
+    order = desk.send("sell", 2, "120", symbol=SWAP, reduce_only=True)
     desk.send("sell", 1, symbol=SWAP)
-    changed = desk.run("change_order", order_id=order["id"], new_price="90")["order"]
-    assert (changed["status"], changed["filled_qty"]) == ("SUBMITTED", "0")
-    assert desk.positions() == []
+    assert ended(desk, order) == ("SUBMITTED", None)
+
+
+def test_a_stop_and_a_liquidation_end_what_was_to_reduce(desk: Any) -> None:
+    desk.send("buy", 1, symbol=SWAP, oms_stop_loss="95")
+    order = desk.send("sell", 1, "120", symbol=SWAP, reduce_only=True)
+    desk.price(SWAP, "94", "95", last="94")
+    assert (desk.positions(), ended(desk, order)) == ([], IDLE)
+    desk.venue("set_margin_mode", "isolated", SWAP)
+    desk.send("buy", 1, symbol=SWAP)
+    order = desk.send("sell", 1, "120", symbol=SWAP, reduce_only=True)
+    desk.price(SWAP, "80", "81", last="80")
+    assert (desk.positions(), ended(desk, order)) == ([], ("CANCELED", "liquidation"))
+
+
+def test_a_hedged_order_ends_with_the_last_position_that_it_could_reduce(desk: Any) -> None:
+    for _ in range(2):
+        desk.send("buy", 1, symbol=SWAP, account=2)
+    desk.send("sell", 1, symbol=SWAP, account=2)
+    unnamed = desk.send("sell", 1, "120", symbol=SWAP, account=2, reduce_only=True)
+    named = desk.send("sell", 1, "120", symbol=SWAP, account=2, reduce_only=True, position_id=2)
+    desk.run("close_by", 2, position_id_a=1, position_id_b=3)
+    assert ended(desk, unnamed) == ended(desk, named) == ("SUBMITTED", None)
+    desk.run("close_position", 2, position_id=2)
+    assert (ended(desk, named), ended(desk, unnamed)) == (("CANCELED", "position_closed"), IDLE)
+
+
+def test_each_strategy_has_its_own_to_reduce(desk: Any) -> None:
+    for strategy in (1, 2):
+        desk.send("buy", 1, symbol=SWAP, account=3, strategy_id=strategy)
+    first, second = (
+        desk.send("sell", 1, "120", symbol=SWAP, account=3, reduce_only=True, strategy_id=strategy)
+        for strategy in (1, 2)
+    )
+    desk.send("sell", 1, symbol=SWAP, account=3, strategy_id=1)
+    assert (ended(desk, first), ended(desk, second)) == (IDLE, ("SUBMITTED", None))
+
+
+def test_a_merge_takes_what_another_strategy_was_to_reduce(desk: Any) -> None:
+    for strategy in (1, 2):
+        desk.send("buy", 1, symbol=SWAP, account=2, strategy_id=strategy)
+    order = desk.send("sell", 1, "120", symbol=SWAP, account=2, reduce_only=True, strategy_id=1)
+    desk.run("merge_positions", 2, source_position_id=1, target_position_id=2)
+    assert ended(desk, order) == IDLE
+
+
+def test_reassigning_leaves_nothing_to_reduce(desk: Any) -> None:
+    bought = desk.send("buy", 1, symbol=SWAP, account=3, strategy_id=1)
+    left = desk.send("sell", 1, "120", symbol=SWAP, account=3, reduce_only=True, strategy_id=1)
+    moved = desk.send("sell", 1, "130", symbol=SWAP, account=3, reduce_only=True, strategy_id=1)
+    desk.call("reassign", {"order_ids": [moved["id"], bought["id"]], "strategy_id": 2})
+    assert (ended(desk, left), ended(desk, moved)) == (IDLE, ("SUBMITTED", None))
+
+
+def test_one_that_is_on_its_way_ends_with_its_position(make_desk: Any) -> None:
+    desk = make_desk(models=Models(latency=FixedLatency(50)))
+    desk.send("buy", 1, symbol=SWAP)
+    desk.oms.advance(50)
+    desk.run("close_position", position_id=1)
+    desk.oms.advance(10)
+    order = desk.send("sell", 1, "120", symbol=SWAP, reduce_only=True)
+    desk.oms.advance(40)
+    assert (desk.positions(), ended(desk, order)) == ([], IDLE)
+    desk.oms.advance(50)
+    assert ended(desk, order) == IDLE
+
+
+def test_a_file_of_an_earlier_version_has_none_left(tmp_path: Path, make_desk: Any) -> None:
+    db = str(tmp_path / "oms.sqlite")
+    desk = make_desk(db=db)
+    desk.send("buy", 1, symbol=SWAP)
+    order = desk.send("sell", 1, "120", symbol=SWAP, reduce_only=True)
+    desk.send("buy", 1, "90", symbol=SWAP)
+    desk.oms.close()
+    with closing(sqlite3.connect(db)) as file, file:
+        file.execute("UPDATE positions SET state = 'closed', qty = '0'")
+    desk = make_desk(db=db)
+    assert ended(desk, order) == IDLE
+    assert len(desk.open_orders()) == 1
 
 
 def two_longs_and_two_levels(desk: Any) -> None:
@@ -75,28 +204,6 @@ def test_an_order_whose_trigger_was_rejected_leaves_the_position_to_the_next(des
     desk.price(SWAP, "110", "111", last="110")
     assert desk.order_row(first["id"])["status"] == "REJECTED"
     assert held.reserved == Decimal(0)
-
-
-@pytest.mark.parametrize("mode", [1, 2, 3])
-def test_an_order_that_has_nothing_to_reduce_is_not_looked_at_again_and_again(
-    desk: Any, monkeypatch: pytest.MonkeyPatch, mode: int
-) -> None:
-    symbol = "ETH/USDT:USDT"
-    price = desk.oms._core.quote(symbol, desk.oms.now_ms()).ask
-    desk.send("buy", "0.1", symbol=symbol, account=mode)
-    desk.send("sell", "0.1", price + 1, symbol=symbol, account=mode, reduce_only=True)
-    desk.run("close_position", mode, position_id=1)
-    assert len(desk.open_orders(mode)) == 1
-    asked: list[str] = []
-    find = desk.oms._core.market.first_move
-
-    def first_move(name: str, *rest: Any) -> Any:
-        asked.append(name)
-        return find(name, *rest)
-
-    monkeypatch.setattr(desk.oms._core.market, "first_move", first_move)
-    desk.oms.advance(3_600_000)
-    assert asked == [symbol]
 
 
 def test_a_hedged_order_that_opens_holds_its_margin_beside_one_that_reduces(desk: Any) -> None:
