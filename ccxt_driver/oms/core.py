@@ -70,8 +70,8 @@ class Core:
         self.models = models
         self.fees = models.fees
         self.publish: Callable[[list[Event]], None] = _nobody
-        self.settle_swaps: Callable[[Core, Transaction], None] = _nothing
-        """What follows from changes of swaps, at the end of each transaction."""
+        self.settle_effects: Callable[[Core, Transaction], None] = _nothing
+        """What follows from changes of swaps and stops, at the end of each transaction."""
         self.state = State(market.markets, store.load())
         self.profits = Profits()
         self.settled_at = 0
@@ -112,8 +112,8 @@ class Core:
         if tx.empty:
             return
         try:
-            if tx.swaps_changed:
-                self.settle_swaps(self, tx)
+            if tx.swaps_changed or tx.stops_set:
+                self.settle_effects(self, tx)
             changes = tx.finish()
             if self.store.durable:
                 tx.keep_taken()

@@ -124,6 +124,7 @@ def _open(
         position.stop_loss = order.stop_loss if order.stop_loss is not None else position.stop_loss
         position.stop_gain = order.stop_gain if order.stop_gain is not None else position.stop_gain
         core.state.stops_changed(position)
+        tx.stops_put(position)
     if order.position_id != position.id:
         order.previous_position_id = order.position_id
         order.position_id = position.id

@@ -37,6 +37,7 @@ from .placing import (
     accept,
     activate,
     available,
+    check_own_stops,
     examine,
     needed,
     plan_of,
@@ -297,7 +298,7 @@ def change_order(core: Core, principal: Principal, command: ChangeOrderCommand, 
     symbol = core.state.symbols[order.symbol]
     require_open(symbol)
     price, qty = _new_terms(core, order, payload)
-    _check_funds(core, account, symbol, order, price, qty, now)
+    _check_change(core, account, symbol, order, price, qty, now)
     with core.transaction(now) as tx:
         command_id = tx.new_command()
         _apply(core, tx, account, symbol, order, price, qty)
@@ -326,7 +327,7 @@ def _new_terms(core: Core, order: Order, payload: ChangeOrder) -> tuple[Decimal 
     return price, qty
 
 
-def _check_funds(
+def _check_change(
     core: Core,
     account: AccountState,
     symbol: SymbolState,
@@ -335,7 +336,7 @@ def _check_funds(
     qty: Decimal,
     now: int,
 ) -> None:
-    """Refuse a change that the account cannot pay for, or that would open what risk forbids."""
+    """Refuse a change that the account cannot pay for, that its stops or that risk forbid."""
     before = order.price, order.qty
     order.price, order.qty = price, qty
     try:
@@ -345,6 +346,8 @@ def _check_funds(
             plan = plan_of(core, symbol, order)
             if order.post_only and (plan.fills or plan.own_order):
                 raise venue_refusal(*REJECTIONS[WOULD_FILL])
+        if price != before[0]:
+            check_own_stops(core, order, plan, now, "payload.new_price")
         currency, required, _ = needed(symbol, account, order, plan)
         free = available(core, account, order, currency, now)
         if core.state.limits and (qty > before[1] or price != before[0]):

@@ -117,11 +117,7 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         # One that is on its way meets another book.
         if order.post_only and rejection is None and core.models.latency is None:
             rejection = WOULD_FILL if plan.fills or plan.own_order else None
-    if order.stop_loss is not None or order.stop_gain is not None:
-        # Where it will be opened: at the market if it trades at once, else where it waits.
-        rests = plan is None or not plan.fills
-        reference = (price_estimate(order) if rests else None) or core.quote(order.symbol, now).last
-        check_stops(order.side, order.stop_loss, order.stop_gain, reference)
+    check_own_stops(core, order, plan, now)
     currency, required, opening = needed(symbol, account, order, plan)
     free = available(core, account, order, currency, now)
     if rejection is None:
@@ -129,6 +125,21 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
             raise insufficient(currency, required, free)
         _check_size(account, symbol, required)
     return Intake(plan, rejection, currency, required, free, opening)
+
+
+def check_own_stops(core: Core, order: Order, plan: Plan | None, now: int, field: str | None = None) -> None:
+    """Refuse an order whose stops its position would reach where it is opened.
+
+    :param plan: what it gets at once; None while it waits for a trigger
+    :param field: as `check_stops` takes it
+    :raises Refusal: `validation_error`
+    """
+    if order.stop_loss is None and order.stop_gain is None:
+        return
+    # At the market if it trades at once, else where it waits.
+    rests = plan is None or not plan.fills
+    reference = (price_estimate(order) if rests else None) or core.quote(order.symbol, now).last
+    check_stops(order.side, order.stop_loss, order.stop_gain, reference, field)
 
 
 def _check_risk(core: Core, account: AccountState, order: Order, now: int) -> None:

@@ -57,6 +57,17 @@ def close_by_stop(core: Core, tx: Transaction, position: Position, reason: str) 
     accept(core, tx, account, order, plan)
 
 
+def close_reached(core: Core, tx: Transaction) -> None:
+    """Close the positions on which trades have put stops that the price of the moment has reached."""
+    stopped, tx.stops_set = tx.stops_set, {}
+    for _, position in sorted(stopped.items()):
+        if not position.is_open or not core.state.symbols[position.symbol].is_open:
+            continue  # it is looked at when its market opens
+        reason = stop_reached(position, core.quote(position.symbol, tx.now).last)
+        if reason is not None:
+            close_by_stop(core, tx, position, reason)
+
+
 def closing_order(core: Core, position: Position, qty: Decimal, reason: str, now: int) -> Order:
     """The market order by which the OMS closes a position, with the id it will have."""
     order_id = core.state.counters["order"] + 1

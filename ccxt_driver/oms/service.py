@@ -22,13 +22,13 @@ from .account_rows import AccountRows
 from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
 from .configuring import configure, is_id_of
 from .core import LOG, Core, unreadable, unwritable
+from .effects import settle_effects
 from .entities import OWNER, Event, LedgerEntry, Principal
 from .execution import cancel_idle
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .limit_commands import check_currency, set_killed, set_limits
 from .limits import Scope, limit_rows, read_limits
-from .liquidation import settle_swaps
 from .market.feed import LiveData, NoPrice, Recording
 from .market.listing import DEFAULT_MARKETS, Market
 from .market.market_data import MarketData
@@ -168,7 +168,7 @@ class EmbeddedOms:
         self._clock.not_before(settled_at)
         self._core = core = Core(market, store, models)
         core.publish = self._publish
-        core.settle_swaps = settle_swaps
+        core.settle_effects = settle_effects
         core.settled_at = settled_at or self._clock.now_ms()
         core.find_halts()
         self.keys = KeyRing(store, self._clock.now_ms)

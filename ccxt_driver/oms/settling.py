@@ -84,8 +84,8 @@ def _walk(core: Core, since: int, now: int) -> None:
             while following is not None and following.at_ms == tx.now:
                 before, cursor = cursor, tx.now
                 moves = _take(core, tx, moves, following.symbol, funded=cursor == before)
-                if tx.swaps_changed:
-                    core.settle_swaps(core, tx)
+                if tx.swaps_changed or tx.stops_set:
+                    core.settle_effects(core, tx)
                 following = _following(core, moves, cursor, now)
 
 

@@ -70,6 +70,7 @@ class Transaction:
         "order_rows",
         "position_rows",
         "state",
+        "stops_set",
         "swaps_changed",
     )
 
@@ -90,6 +91,7 @@ class Transaction:
         self._commanded = False
         self._quiet: set[int] = set()
         self.swaps_changed: dict[tuple[int, str], None] = {}
+        self.stops_set: dict[int, Position] = {}
         self._liquidity: list[tuple[str, Liquidity, int | None, dict[Decimal, Decimal]]] = []
         self._printed: list[tuple[dict[str, tuple[int, int]], str, tuple[int, int] | None]] = []
         self._moved: dict[int, Deal] = {}
@@ -120,6 +122,10 @@ class Transaction:
     def swap_changed(self, account_id: int, symbol: str) -> None:
         """A position or an order on a swap has changed, and with it what other orders on it need."""
         self.swaps_changed[account_id, symbol] = None
+
+    def stops_put(self, position: Position) -> None:
+        """A trade has put stops on a position, which the price may have reached already."""
+        self.stops_set[position.id] = position
 
     def add_position(self, position: Position) -> None:
         """A new position."""

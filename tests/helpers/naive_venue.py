@@ -168,6 +168,8 @@ class NaiveVenue:
     deals: list[tuple[Any, ...]] = field(default_factory=list)
     totals: dict[tuple[int, str], Decimal] = field(default_factory=dict)
     turn: int = 0
+    stopped: set[int] = field(default_factory=set)
+    """Positions on which trades have put stops that were not looked at yet."""
 
     def __post_init__(self) -> None:
         if not self.totals:
@@ -420,6 +422,8 @@ class NaiveVenue:
         position.average = divided(position.cost, position.qty)
         position.stop_loss = order.given.get("oms_stop_loss") or position.stop_loss
         position.stop_gain = order.given.get("oms_stop_gain") or position.stop_gain
+        if "oms_stop_loss" in order.given or "oms_stop_gain" in order.given:
+            self.stopped.add(position.id)
         if order.position_id != position.id:
             order.previous_position_id, order.position_id = order.position_id, position.id
         self.book_deal(order, position, qty, price, ZERO, maker)
@@ -656,6 +660,7 @@ class NaiveVenue:
             closing.state = "close_requested"
         if not order.waiting:
             self.activate(order)
+            self.look_at_new_stops()
 
     def arm(self, order: Order, last: Decimal) -> None:
         """Point the trigger: it fires when the last price gets there from where it is now."""
@@ -759,6 +764,10 @@ class NaiveVenue:
         refusal = None
         if order.given.get("post_only") and (deals or stopped):
             refusal = "exchange_error"
+        elif price != before[0] and not stops_are_beyond(
+            order.side, order.given, self.books[order.symbol].last if deals else self.expected_price(order)
+        ):
+            refusal = "validation_error"
         elif required > free + self.freed(order) and required > held:
             refusal = "insufficient_funds"
         if refusal is not None:
@@ -766,6 +775,7 @@ class NaiveVenue:
             raise Refused(refusal)
         if not order.waiting and (price != before[0] or qty > before[1]):
             self.activate(order)
+            self.look_at_new_stops()
 
     def deposit(self, account: int, given: dict[str, Any]) -> None:
         self.totals[account, given["currency"]] += given["amount"]
@@ -788,10 +798,7 @@ class NaiveVenue:
                 self.end(order, "CANCELED", "expired")
 
     def settle(self, symbol: str) -> None:
-        """What a new book does: resting orders that it crosses, then triggers, then stops, each by id.
-
-        A position that the stop of another one opens is looked at when the next book comes.
-        """
+        """What a new book does: resting orders that it crosses, then triggers, then stops, each by id."""
         self.cross(symbol)
         for order in self.open_orders(symbol=symbol):
             if order.open and order.waiting:
@@ -799,6 +806,7 @@ class NaiveVenue:
         for position in [each for each in self.positions if each.symbol == symbol]:
             if position.open:
                 self.look_at_stops(position)
+        self.look_at_new_stops()
 
     def cross(self, symbol: str) -> None:
         """Makers fill at their own price, by no more than the feed's other side has within it."""
@@ -838,6 +846,14 @@ class NaiveVenue:
             self.end(order, "REJECTED", "insufficient_funds")
             return
         self.activate(order)
+
+    def look_at_new_stops(self) -> None:
+        """A position may have been opened beyond its stop: that is seen at once."""
+        while self.stopped:
+            found, self.stopped = self.stopped, set()
+            for position in [self.positions[number - 1] for number in sorted(found)]:
+                if position.open:
+                    self.look_at_stops(position)
 
     def look_at_stops(self, position: Position) -> None:
         """Closed by a market order of the OMS, which no order of its own account holds up."""

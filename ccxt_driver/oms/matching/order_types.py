@@ -168,24 +168,28 @@ def check_cost(field: str, cost: Decimal, market: Market) -> None:
         )
 
 
-def check_stops(side: Side, stop_loss: Decimal | None, stop_gain: Decimal | None, price: Decimal) -> None:
+def check_stops(
+    side: Side,
+    stop_loss: Decimal | None,
+    stop_gain: Decimal | None,
+    price: Decimal,
+    field: str | None = None,
+) -> None:
     """Refuse a stop that would fire at once.
 
     :param side: of the position
     :param price: where the price is, or where the position will be opened, in quote units
+    :param field: what made it so, when it is not the stop that is given now
     :raises Refusal: `validation_error`
     """
     long = side is Side.BUY
-    if stop_loss is not None and (stop_loss >= price if long else stop_loss <= price):
-        raise invalid(
-            "payload.oms_stop_loss",
-            f"expected {'below' if long else 'above'} {format_decimal(price)} for a {side} position",
-        )
-    if stop_gain is not None and (stop_gain <= price if long else stop_gain >= price):
-        raise invalid(
-            "payload.oms_stop_gain",
-            f"expected {'above' if long else 'below'} {format_decimal(price)} for a {side} position",
-        )
+    for name, stop, below in (("oms_stop_loss", stop_loss, long), ("oms_stop_gain", stop_gain, not long)):
+        if stop is None or (stop < price if below else stop > price):
+            continue
+        beyond = f"{'below' if below else 'above'} {format_decimal(price)} for a {side} position"
+        if field is None:
+            raise invalid(f"payload.{name}", f"expected {beyond}")
+        raise invalid(field, f"the order's {name}, {format_decimal(stop)}, is not {beyond}")
 
 
 def arm(order: Order, last: Decimal) -> None:

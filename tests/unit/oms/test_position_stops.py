@@ -1,0 +1,84 @@
+"""Stops that the price has reached already when their position is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ccxt_driver.oms.models import FixedLatency, Models
+
+SPOT = "BTC/USDT"
+SWAP = "BTC/USDT:USDT"
+
+
+def closed_by(desk: Any, account: int = 1) -> list[tuple[str, str, str]]:
+    """Side, price and reason of an account's deals; it holds nothing."""
+    assert desk.positions(account) == []
+    return [(deal["side"], deal["price"], deal["reason"]) for deal in desk.deals(account)]
+
+
+def test_an_order_that_arrives_beyond_its_stop_is_closed_at_once(make_desk: Any) -> None:
+    desk = make_desk(models=Models(latency=FixedLatency(100)))
+    desk.send("buy", 1, symbol=SWAP, oms_stop_loss="95")
+    desk.price(SWAP, "90", "91")
+    desk.oms.advance(100)
+    assert closed_by(desk) == [("buy", "91", "api"), ("sell", "90", "stop_loss")]
+
+
+@pytest.mark.parametrize("symbol", [SPOT, SWAP])
+@pytest.mark.parametrize("account", [1, 2, 3])
+def test_a_maker_that_another_account_fills_beyond_its_stop_is_closed_at_once(
+    desk: Any, account: int, symbol: str
+) -> None:
+    desk.price(symbol, "100", "110", last="105")
+    desk.send("buy", 1, "108", symbol=symbol, account=account, oms_stop_loss="106")
+    desk.send("sell", 1, symbol=symbol, account=account % 3 + 1)
+    assert closed_by(desk, account) == [("buy", "108", "api"), ("sell", "100", "stop_loss")]
+
+
+def test_a_stop_may_open_another_position_beyond_its_stop(desk: Any) -> None:
+    desk.price(SWAP, "80", "120", last="105")
+    desk.send("buy", 1, "108", symbol=SWAP, oms_stop_loss="106")
+    desk.send("buy", 1, "107", symbol=SWAP, account=2, oms_stop_loss="106")
+    desk.send("sell", 1, symbol=SWAP, account=3)
+    assert closed_by(desk) == [("buy", "108", "api"), ("sell", "107", "stop_loss")]
+    assert closed_by(desk, 2) == [("buy", "107", "api"), ("sell", "80", "stop_loss")]
+
+
+def test_what_the_book_has_no_room_for_is_closed_at_the_next_step(desk: Any) -> None:
+    desk.price(SWAP, "100", "110", last="105", size="1")
+    desk.send("buy", 3, "108", symbol=SWAP, oms_stop_loss="106")
+    desk.send("sell", 3, symbol=SWAP, account=2)
+    assert [row["qty"] for row in desk.positions()] == ["2"]
+    desk.price(SWAP, "100", "110", last="105")
+    assert desk.positions() == []
+
+
+def test_a_stop_that_is_not_reached_stays(desk: Any) -> None:
+    desk.price(SWAP, "100", "110", last="105")
+    desk.send("buy", 1, "108", symbol=SWAP, oms_stop_loss="104", oms_stop_gain="109")
+    desk.send("sell", 1, symbol=SWAP, account=2)
+    [row] = desk.positions()
+    assert (row["stop_loss"], row["stop_gain"], row["state"]) == ("104", "109", "open")
+
+
+@pytest.mark.parametrize(
+    "side, price, stops, changed",
+    [
+        ("buy", "90", {"oms_stop_gain": "95"}, "101"),
+        ("buy", "90", {"oms_stop_gain": "95"}, "96"),
+        ("buy", "90", {"oms_stop_loss": "85"}, "85"),
+        ("sell", "120", {"oms_stop_loss": "130"}, "131"),
+        ("sell", "120", {"oms_stop_gain": "105"}, "99"),
+    ],
+)
+def test_a_new_price_beyond_the_orders_own_stops_is_refused(
+    desk: Any, side: str, price: str, stops: dict[str, str], changed: str
+) -> None:
+    order = desk.send(side, 1, price, symbol=SWAP, **stops)
+    error = desk.refuse("validation_error", "change_order", order_id=order["id"], new_price=changed)
+    assert "payload.new_price: the order's oms_stop_" in error["message"]
+    assert desk.order_row(order["id"])["price"] == price
+    desk.run("change_order", order_id=order["id"], new_qty="2")
+    assert desk.positions() == []
