@@ -1,7 +1,8 @@
 """Whether an order keeps within the limits of its account, strategy and symbol.
 
 Orders that only reduce are never looked at. Nothing is counted twice in memory: positions and open
-orders are live, and rates and profits come from the rows that are kept.
+orders are live, and rates and profits come from the rows that are kept. What a strategy of a netting account
+holds, where the positions are of all strategies together, comes from these too: see `own_books`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from ccxt_driver.contract.codes import ErrorCode
+from ccxt_driver.contract.commands import Side
+from ccxt_driver.contract.rows import PositionMode
 from ccxt_driver.contract.values import format_decimal
 
 from .core import Core
-from .entities import ZERO, Order, Position
+from .entities import ZERO, Order
 from .limits import Kept, Limits, Scope
+from .own_books import OwnBook, Part
+from .profits import Profit
 from .refusals import Refusal
 from .reserving import opening_qty, price_estimate
 from .state import AccountState
-from .store import RowFilter
+from .store import Changes, RowFilter
+from .transaction import Transaction
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
@@ -41,11 +47,20 @@ class _Measure(NamedTuple):
         return self.value > self.limit or (self.reached and self.value == self.limit > ZERO)
 
 
-def check_limits(core: Core, account: AccountState, order: Order, now: int, *, taken: bool = False) -> None:
+def check_limits(
+    core: Core,
+    account: AccountState,
+    order: Order,
+    now: int,
+    *,
+    taken: bool = False,
+    changes: Changes | None = None,
+) -> None:
     """Refuse an order that would open more than some limit lets.
 
     :param order: as it is to be; not yet among the open ones, or, when `taken`, one of them
     :param taken: it was taken before, so that its size and rate are no matter any more
+    :param changes: of the transaction that it is part of, if it is part of one
     :raises Refusal: `risk_blocked`, with the name of the limit as `reason`
     """
     scopes = [
@@ -56,21 +71,30 @@ def check_limits(core: Core, account: AccountState, order: Order, now: int, *, t
     if not scopes or order.reduce_only:
         return
     opening = opening_qty(account, order)
-    if not opening:
-        return
     for scope, kept in scopes:
-        for measure in _measures(core, account, order, opening, scope, kept, now, taken):
+        own = _own_book(core, account, scope, kept.limits, changes)
+        for measure in _measures(core, account, order, opening, scope, kept, now, taken, own):
             if measure.too_much:
                 raise _blocked(scope, measure)
 
 
-def exceeds_limits(core: Core, account: AccountState, order: Order, now: int) -> bool:
+def exceeds_limits(core: Core, account: AccountState, order: Order, tx: Transaction) -> bool:
     """Whether an order that was taken may no longer open anything, now that its trigger has been reached."""
     try:
-        check_limits(core, account, order, now, taken=True)
+        check_limits(core, account, order, tx.now, taken=True, changes=tx.changes)
     except Refusal:
         return True
     return False
+
+
+def _own_book(
+    core: Core, account: AccountState, scope: Scope, limits: Limits, changes: Changes | None
+) -> OwnBook | None:
+    """What the strategy of a scope holds by itself; None where its positions say that."""
+    shared = account.account.position_mode is PositionMode.NETTING and scope.strategy_id is not None
+    if not shared or not (limits.of_positions or limits.of_profit):
+        return None
+    return core.profits.own.of(core.store, core.market.markets, scope.account_id, core.state.limits, changes)
 
 
 def _measures(
@@ -82,15 +106,32 @@ def _measures(
     kept: Kept,
     now: int,
     taken: bool,
+    own: OwnBook | None,
 ) -> Iterator[_Measure]:
     limits = kept.limits
-    if limits.killed:
-        yield _Measure("killed", opening, ZERO)
     last = core.quote(order.symbol, now).last
-    if not taken:
-        yield from _of_order(core, account, order, scope, limits, last, now)
-    yield from _of_position(core, account, order, opening, scope, limits, last, now)
-    yield from _of_profit(core, account, scope, kept, now)
+    if opening:
+        if limits.killed:
+            yield _Measure("killed", opening, ZERO)
+        if not taken:
+            yield from _of_order(core, account, order, scope, limits, last, now)
+    if own is not None:
+        opening = _own_opening(account, order, own.net(order.strategy_id, order.symbol))
+    if opening:
+        yield from _of_position(core, account, order, opening, scope, limits, last, now, own)
+        yield from _of_profit(core, account, scope, kept, now, own)
+
+
+def _own_opening(account: AccountState, order: Order, net: Decimal) -> Decimal:
+    """How much of what is left of an order its strategy does not have to give, as `opening_qty` reckons it.
+
+    :param net: what the strategy has, below 0 when it has sold
+    """
+    available = max(ZERO, net if order.side is Side.SELL else -net)
+    for other in account.orders_on.get(order.symbol, {}).values():
+        if other.id < order.id and other.side is order.side and other.strategy_id == order.strategy_id:
+            available -= other.remaining
+    return order.remaining - min(order.remaining, max(ZERO, available))
 
 
 def _of_order(
@@ -132,12 +173,13 @@ def _of_position(
     limits: Limits,
     last: Decimal,
     now: int,
+    own: OwnBook | None,
 ) -> Iterator[_Measure]:
     if limits.max_position_qty is not None or limits.max_position_notional is not None:
         qty = opening
-        for position in account.positions_on.get(order.symbol, {}).values():
-            if position.side is order.side and scope.covers(position):
-                qty += position.qty
+        sign = 1 if order.side is Side.BUY else -1
+        for held in _held(account, scope._replace(symbol=order.symbol), own):
+            qty += max(ZERO, sign * held.qty)
         for other in account.orders_on.get(order.symbol, {}).values():
             same = other.side is order.side and other.id != order.id and not other.reduce_only
             if same and scope.covers(other):
@@ -147,20 +189,27 @@ def _of_position(
         if limits.max_position_notional is not None:
             yield _Measure("max_position_notional", qty * last, limits.max_position_notional)
     if limits.max_exposure is not None:
-        yield _Measure(
-            "max_exposure", _exposure(core, account, order, opening, scope, limits, now), limits.max_exposure
-        )
+        value = _exposure(core, account, order, opening, scope, limits, now, own)
+        yield _Measure("max_exposure", value, limits.max_exposure)
 
 
 def _exposure(
-    core: Core, account: AccountState, order: Order, opening: Decimal, scope: Scope, limits: Limits, now: int
+    core: Core,
+    account: AccountState,
+    order: Order,
+    opening: Decimal,
+    scope: Scope,
+    limits: Limits,
+    now: int,
+    own: OwnBook | None,
 ) -> Decimal:
     symbols = core.state.symbols
     total = ZERO
     if symbols[order.symbol].market.quote == limits.currency:
         total += opening * (price_estimate(order) or core.quote(order.symbol, now).last)
-    for position in _counted(core, account, scope, limits.currency):
-        total += position.qty * core.mark_price(position.symbol, now)
+    for held in _held(account, scope, own):
+        if _quoted_in(core, held.symbol, limits.currency):
+            total += abs(held.qty) * core.mark_price(held.symbol, now)
     for other in account.orders.values():
         counts = symbols[other.symbol].market.quote == limits.currency and not other.reduce_only
         if counts and other.id != order.id and scope.covers(other):
@@ -168,32 +217,53 @@ def _exposure(
     return total
 
 
-def _counted(core: Core, account: AccountState, scope: Scope, currency: str) -> Iterator[Position]:
-    """The open positions of a scope whose markets are quoted in a currency."""
-    for position in account.positions.values():
-        quote = core.state.symbols[position.symbol].market.quote
-        if quote == currency and scope.covers(position):
-            yield position
-
-
-def _of_profit(core: Core, account: AccountState, scope: Scope, kept: Kept, now: int) -> Iterator[_Measure]:
-    limits = kept.limits
-    if limits.max_daily_loss is None and limits.max_drawdown is None:
+def _held(account: AccountState, scope: Scope, own: OwnBook | None) -> Iterator[Part]:
+    """What a scope has open: its positions, or what its strategy has by itself."""
+    if own is not None:
+        yield from own.held(scope.strategy_id, scope.symbol)
         return
-    held = ZERO
-    for position in _counted(core, account, scope, limits.currency):
-        held += core.profit(position, now)
+    positions = account.positions if scope.symbol is None else account.positions_on.get(scope.symbol, {})
+    for position in positions.values():
+        if scope.covers(position):
+            sign = 1 if position.side is Side.BUY else -1
+            yield Part(position.symbol, sign * position.qty, sign * position.entry_cost)
+
+
+def _quoted_in(core: Core, symbol: str, currency: str) -> bool:
+    return core.state.symbols[symbol].market.quote == currency
+
+
+def _of_profit(
+    core: Core, account: AccountState, scope: Scope, kept: Kept, now: int, own: OwnBook | None
+) -> Iterator[_Measure]:
+    limits = kept.limits
+    if not limits.of_profit:
+        return
+    unrealized = ZERO
+    for held in _held(account, scope, own):
+        if _quoted_in(core, held.symbol, limits.currency):
+            unrealized += held.profit(core.mark_price(held.symbol, now))
     # The limit itself is reached, not only passed, when that much is lost.
     if limits.max_daily_loss is not None:
-        today = core.profits.of(
-            core.store, core.market.markets, scope, "day", limits.currency, now - now % _DAY_MS
-        )
-        yield _Measure("max_daily_loss", -(today.total + held), limits.max_daily_loss, reached=True)
+        today = _made_today(core, scope, limits.currency, now) if own is None else own.made[scope].today(now)
+        yield _Measure("max_daily_loss", -(today + unrealized), limits.max_daily_loss, reached=True)
     if limits.max_drawdown is not None:
-        ever = core.profits.of(
-            core.store, core.market.markets, scope, "drawdown", limits.currency, kept.since_ms
+        ever = (
+            own.made[scope]
+            if own is not None
+            else _made(core, scope, "drawdown", limits.currency, kept.since_ms)
         )
-        yield _Measure("max_drawdown", ever.highest - ever.total - held, limits.max_drawdown, reached=True)
+        yield _Measure(
+            "max_drawdown", ever.highest - ever.total - unrealized, limits.max_drawdown, reached=True
+        )
+
+
+def _made(core: Core, scope: Scope, name: str, currency: str, since_ms: int) -> Profit:
+    return core.profits.of(core.store, core.market.markets, scope, name, currency, since_ms)
+
+
+def _made_today(core: Core, scope: Scope, currency: str, now: int) -> Decimal:
+    return _made(core, scope, "day", currency, now - now % _DAY_MS).total
 
 
 def _blocked(scope: Scope, measure: _Measure) -> Refusal:

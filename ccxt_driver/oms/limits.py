@@ -47,6 +47,17 @@ class Limits:
     killed: bool = False
     currency: str = "USDT"
 
+    @property
+    def of_profit(self) -> bool:
+        """Whether anything is said of what is won or lost."""
+        return self.max_daily_loss is not None or self.max_drawdown is not None
+
+    @property
+    def of_positions(self) -> bool:
+        """Whether anything is said of what is held."""
+        held = (self.max_position_qty, self.max_position_notional, self.max_exposure)
+        return held != (None, None, None)
+
 
 class Scope(NamedTuple):
     """Whom limits are for; None for all strategies or symbols of the account."""

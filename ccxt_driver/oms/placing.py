@@ -344,7 +344,7 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if order.reduce_only and order.time_in_force is TimeInForce.FOK:
         # As where it was placed: all of what there is to reduce, or nothing.
         order.qty = order.filled_qty + core.fillable(order)
-    if order.external is None and _is_blocked(core, account, order, tx.now):
+    if order.external is None and _is_blocked(core, tx, account, order):
         end_order(core, tx, account, order, OrderStatus.REJECTED, RISK_BLOCKED)
         return
     core.show_book(symbol, tx.now)
@@ -369,12 +369,12 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     activate(core, tx, account, order, plan, resting_rank=True)
 
 
-def _is_blocked(core: Core, account: AccountState, order: Order, now: int) -> bool:
+def _is_blocked(core: Core, tx: Transaction, account: AccountState, order: Order) -> bool:
     """Whether the OMS does not let an order open anything now."""
     strategy = core.state.strategies.get(order.strategy_id)
     if risk.only_closes(account, strategy) and opening_qty(account, order):
         return True
-    return bool(core.state.limits) and exceeds_limits(core, account, order, now)
+    return bool(core.state.limits) and exceeds_limits(core, account, order, tx)
 
 
 def _too_large(account: AccountState, symbol: SymbolState, required: Decimal) -> bool:

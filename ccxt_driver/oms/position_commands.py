@@ -287,6 +287,7 @@ def check_mergeable(source: Position, target: Position) -> None:
 
 def absorb(core: Core, tx: Transaction, account: AccountState, source: Position, target: Position) -> None:
     """Make a position part of another: quantity, cost, realised profit, deals and orders go with it."""
+    core.profits.clear()  # deals go from one strategy to another
     tx.touch_position(source)
     tx.touch_position(target)
     target.qty += source.qty

@@ -9,6 +9,7 @@ from decimal import Decimal
 from .entities import ZERO
 from .limits import Scope
 from .market.listing import Market
+from .own_books import OwnBooks
 from .store import RowFilter, Store
 
 
@@ -29,10 +30,13 @@ class Profits:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Scope, str], Profit] = {}
+        self.own = OwnBooks()
+        """Of strategies of netting accounts."""
 
     def clear(self) -> None:
         """Deals have moved from one strategy to another, or were taken back."""
         self._known.clear()
+        self.own.clear()
 
     def of(
         self,

@@ -325,6 +325,12 @@ class SqliteStore:
         with self._reading() as execute:
             return array("q", [row_id for (row_id,) in execute(query, (account_id,))])
 
+    def closing_orders(self, account_id: int) -> set[int]:
+        """Ids of all orders of an account that were to close a position."""
+        query = "SELECT id FROM orders WHERE account_id = ? AND closes_position"
+        with self._reading() as execute:
+            return {row_id for (row_id,) in execute(query, (account_id,))}
+
     def _by_id(self, mapping: RowMapping[_Row], ids: Sequence[int]) -> list[_Row]:
         # One lookup each: a list of any length stays below SQLite's limit of values in a statement.
         query = f"{mapping.select} WHERE id = ?"

@@ -254,6 +254,10 @@ class Store(KeyStore, Protocol):
         """Ids of all rows that an account has of a kind, ascending; a new array."""
         ...
 
+    def closing_orders(self, account_id: int) -> set[int]:
+        """Ids of all orders of an account that were to close a position; a look at every one it has."""
+        ...
+
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""
         ...
@@ -714,6 +718,14 @@ class MemoryStore:
     def ids(self, kind: RowKind, account_id: int) -> array[int]:
         """Ids of all rows that an account has of a kind, ascending; a new array."""
         return self._tables[kind].ids(account_id)
+
+    def closing_orders(self, account_id: int) -> set[int]:
+        """As `Store` says."""
+        rows = self._orders.covered(RowFilter((account_id,)))
+        # Only rows with something seldom in them are made whole.
+        return {
+            row.id for row in self._orders.unpacked(row for row in rows if row[-1]) if row.closes_position
+        }
 
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""

@@ -303,3 +303,137 @@ def test_unknown_accounts_and_symbols_are_refused(desk: Desk) -> None:
         desk.oms.kill_switch(1, symbol="X/Y")
     with pytest.raises(ValueError, match=r"accounts\[0\].limits: expected values by name"):
         EmbeddedOms(accounts=[{"account_id": 1, "limits": 3}])
+
+
+# ------------------------------------------------------------------ strategies that share a position
+
+
+def taken(desk: Desk, side: str, qty: Any, strategy: int, price: Any = None, **more: Any) -> Any:
+    """An order of a strategy of the netting account."""
+    return desk.send(side, qty, price, SWAP, 1, strategy_id=strategy, **more)
+
+
+def refused(desk: Desk, side: str, qty: Any, strategy: int, price: Any = None) -> tuple[str, str]:
+    """Which limit refuses it, and what it would have come to."""
+    details = blocked(desk, **desk.order(side, qty, price, SWAP, strategy_id=strategy))
+    assert details["strategy_id"] == strategy
+    return details["reason"], details["value"]
+
+
+def test_a_strategy_is_limited_by_what_it_holds_itself(desk: Desk) -> None:
+    for strategy in (1, 2):
+        desk.oms.set_limits(1, {"max_position_qty": "1"}, strategy_id=strategy)
+    desk.send("buy", 5, symbol=SWAP, strategy_id=3)
+    taken(desk, "buy", 1, 2)  # which the position of strategy 3 says nothing of
+    assert refused(desk, "buy", "0.1", 2) == ("max_position_qty", "1.1")
+    taken(desk, "buy", 1, 1)
+    assert refused(desk, "buy", 1, 1, 90) == ("max_position_qty", "2")
+    assert refused(desk, "sell", "2.5", 1) == ("max_position_qty", "1.5")  # it has 1 to give
+    taken(desk, "sell", 2, 1)
+    assert refused(desk, "sell", "0.1", 1)[1] == "1.1"
+    taken(desk, "sell", "0.1", 1, reduce_only=True)
+    taken(desk, "buy", 2, 1)
+
+
+def test_its_own_is_never_refused_to_close(desk: Desk) -> None:
+    desk.oms.set_limits(1, {"max_daily_loss": "0.01"}, strategy_id=2)
+    taken(desk, "sell", 1, 1)
+    taken(desk, "buy", 1, 2)
+    assert desk.positions() == []  # together they have nothing
+    assert refused(desk, "buy", 1, 2)[0] == "max_daily_loss"
+    taken(desk, "sell", 1, 2)
+    assert refused(desk, "sell", 1, 2)[0] == "max_daily_loss"
+
+
+def test_open_orders_of_a_strategy_are_its_own_too(desk: Desk) -> None:
+    desk.oms.set_limits(1, {"max_position_qty": "2"}, strategy_id=2)
+    taken(desk, "buy", 1, 1, 90)
+    first = taken(desk, "buy", 1, 2, 90)
+    assert refused(desk, "buy", "1.1", 2, 90) == ("max_position_qty", "2.1")
+    detail = desk.refuse("risk_blocked", "change_order", order_id=first["id"], new_qty="2.5")
+    assert detail["details"]["value"] == "2.5"
+    taken(desk, "buy", 1, 2)
+    taken(desk, "sell", 1, 2, 120)
+    assert refused(desk, "sell", "2.5", 2, 120)[1] == "3.5"  # the one before gives what there is
+
+
+@pytest.mark.parametrize(
+    "limit, value",
+    [({"max_position_notional": "150"}, "201"), ({"max_exposure": "150"}, "201.5")],
+)
+def test_what_its_own_is_worth(desk: Desk, limit: dict[str, str], value: str) -> None:
+    desk.oms.set_limits(1, limit, strategy_id=2)
+    taken(desk, "buy", 5, 1)
+    taken(desk, "buy", 1, 2)
+    assert refused(desk, "buy", 1, 2, 101)[1] == value
+
+
+def test_a_loss_is_of_the_strategy_that_made_it(desk: Desk) -> None:
+    for strategy in (1, 2):
+        desk.oms.set_limits(1, {"max_daily_loss": "50"}, strategy_id=strategy)
+    desk.send("buy", "0.1", symbol=SWAP, strategy_id=1)
+    taken(desk, "buy", 10, 2)
+    desk.price(SWAP, "95", "96", "95")
+    assert refused(desk, "buy", 1, 2) == ("max_daily_loss", "60.505")  # 6 each, and a fee of 0.505
+    taken(desk, "buy", 1, 1)
+    taken(desk, "sell", 10, 2)
+    assert refused(desk, "buy", 1, 2) == ("max_daily_loss", "60.98")
+    taken(desk, "buy", 1, 1)
+    desk.oms.advance(24 * HOUR)
+    taken(desk, "buy", 1, 2)
+
+
+def test_a_drawdown_is_of_the_strategy_that_made_it(desk: Desk) -> None:
+    desk.oms.set_limits(1, {"max_drawdown": "15"}, strategy_id=2)
+    taken(desk, "sell", 3, 1)
+    taken(desk, "buy", 1, 2)
+    desk.price(SWAP, "121", "122", "121")
+    taken(desk, "sell", 1, 2)  # a profit of about 20
+    taken(desk, "buy", 1, 2)
+    desk.price(SWAP, "108", "109", "108")
+    taken(desk, "buy", 1, 2, 90)
+    desk.price(SWAP, "106", "107", "106")
+    assert refused(desk, "buy", 1, 2, 90)[0] == "max_drawdown"
+    desk.oms.set_limits(1, {"max_drawdown": "20"}, strategy_id=2)
+    taken(desk, "buy", 1, 2, 90)  # this one begins anew: it is 16 that are open
+
+
+@pytest.mark.parametrize("way", ["close_position", "stop", "liquidation"])
+def test_what_closes_the_position_closes_the_parts_of_all(desk: Desk, way: str) -> None:
+    for strategy in (1, 2):
+        desk.oms.set_limits(1, {"max_position_qty": "4"}, strategy_id=strategy)
+    if way == "liquidation":
+        desk.venue("set_margin_mode", "isolated", SWAP)
+    taken(desk, "buy", 1, 1)
+    taken(desk, "buy", 4, 2)
+    taken(desk, "sell", 1, 3)
+    if way == "close_position":
+        desk.run("close_position", position_id=1, qty="2")
+        assert refused(desk, "buy", "2.1", 2) == ("max_position_qty", "4.1")  # it has 2 of the 4
+        assert refused(desk, "buy", "4", 1)[1] == "4.5"
+        desk.run("close_position", position_id=1)
+    elif way == "stop":
+        desk.run("position_change", position_id=1, oms_stop_loss="95")
+    desk.price(SWAP, "80", "81", "80")
+    assert desk.positions() == []
+    for strategy in (1, 2):
+        assert refused(desk, "buy", "4.1", strategy)[1] == "4.1"
+        taken(desk, "buy", 4, strategy)
+
+
+def test_what_has_filled_at_the_same_step_counts(desk: Desk) -> None:
+    taken(desk, "buy", 5, 1)
+    taken(desk, "buy", 1, 2)
+    turned = [taken(desk, side, 2, 2, trigger_price="110") for side in ("sell", "buy")]
+    desk.oms.set_limits(1, {"max_position_qty": "1.5"}, strategy_id=2)
+    desk.price(SWAP, "110", "111")
+    assert [desk.order_row(order["id"])["status"] for order in turned] == ["FILLED", "FILLED"]
+    assert refused(desk, "buy", 1, 2)[1] == "2"
+
+
+def test_orders_that_move_take_their_part_with_them(desk: Desk) -> None:
+    desk.oms.set_limits(1, {"max_position_qty": "1"}, strategy_id=2)
+    order = taken(desk, "buy", 1, 1)
+    taken(desk, "buy", "0.5", 2)
+    desk.call("reassign", {"order_ids": [order["id"]], "strategy_id": 2})
+    assert refused(desk, "buy", 1, 2)[1] == "2.5"

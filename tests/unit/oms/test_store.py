@@ -171,6 +171,13 @@ def test_every_field_of_every_entity_survives(store: Store) -> None:
     assert live.last_seq == {1: 1}
 
 
+def test_orders_that_were_to_close_a_position_are_found(store: Store) -> None:
+    rows = [order(1, closes_position=True), order(2), order(3, reduce_only=True)]
+    rows += [order(4, status=OrderStatus.FILLED, closes_position=True), order(5, 2, closes_position=True)]
+    store.commit(orders(*rows))
+    assert (store.closing_orders(1), store.closing_orders(2), store.closing_orders(3)) == ({1, 4}, {5}, set())
+
+
 def test_a_row_that_exists_is_replaced(store: Store) -> None:
     store.commit(orders(order(1), order(2)))
     store.commit(orders(order(1, status=OrderStatus.FILLED, filled_qty=Decimal("0.1"), updated_at=9)))
