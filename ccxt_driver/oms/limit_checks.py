@@ -73,6 +73,8 @@ def check_limits(
     opening = opening_qty(account, order)
     for scope, kept in scopes:
         own = _own_book(core, account, scope, kept.limits, changes)
+        if own is None and not opening:
+            continue
         for measure in _measures(core, account, order, opening, scope, kept, now, taken, own):
             if measure.too_much:
                 raise _blocked(scope, measure)

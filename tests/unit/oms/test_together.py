@@ -52,6 +52,13 @@ def writes(statements: list[str]) -> list[str]:
     return [text.partition(" (")[0] for text in statements if not text.startswith("SELECT")]
 
 
+def test_what_was_done_in_the_same_group_counts_for_the_limits_of_a_strategy(desk: Any) -> None:
+    desk.oms.set_limits(1, {"max_position_qty": "1"}, strategy_id=2)
+    desk.send("sell", "3", strategy_id=1)
+    orders = [send(desk, "buy", "0.6", strategy_id=2), send(desk, "sell", "0.6", strategy_id=2)]
+    assert statuses(desk.oms.run_together([*orders, *orders[:1] * 2])) == [200, 200, 200, 409]
+
+
 def test_several_requests_share_one_commit(desk: Any) -> None:
     statements: list[str] = []
     desk.oms._core.store._connection.set_trace_callback(statements.append)
