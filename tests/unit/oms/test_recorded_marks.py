@@ -213,18 +213,16 @@ def test_a_price_that_is_set_by_hand_is_the_mark_price(tmp_path: Path) -> None:
 
 def test_what_the_book_has_no_room_for_is_taken_over_on_the_tick(tmp_path: Path) -> None:
     write(tmp_path, "1m", [1000] * 10)
-    write(tmp_path, "1m-mark", [1000] * 5 + [900.123456] + [1000] * 4)
+    write(tmp_path, "1m-mark", [1000] * 6 + [900.123456] + [1000] * 3)
     from ccxt_driver.oms.market.book_sizes import ShareOfPrint
 
     feed = FileFeed(tmp_path, size=ShareOfPrint("1"))
     with EmbeddedOms(feed=feed, accounts=[{"account_id": 1, "balances": {"USDT": "1006"}}]) as oms:
         desk = object.__new__(Desk)
         desk.oms = oms
-        for minute in range(4):
+        for minute in range(1, 6):  # nothing rests as the first one opens
             desk.to(minute)
             desk.buy("2")
-        desk.to(4)
-        desk.buy("2")
         desk.to(9)
         taken_over = [price for _, reason, price in desk.deals() if D(price) < 950]
         assert taken_over == ["900.1"]

@@ -95,7 +95,7 @@ def test_a_feed_of_files(tmp_path: Path) -> None:
     assert (config.speed, config.start) == (60, 1_700_000_050_000)
     feed = config.recording()
     assert feed is not None
-    bids, asks = feed.book("BTC/USDT", 1_700_000_050_000)
+    bids, asks = feed.book("BTC/USDT", 1_700_000_060_000)
     assert (asks[0].price - bids[0].price, bids[0].qty) == (Decimal("0.03"), 1)
 
 
