@@ -46,6 +46,7 @@ from .sandbox import Sandbox
 from .secrecy import Secrecy
 from .server_truth import FARTHEST_ZONE_MS, ServerTruth, has_zone, youngest_age
 from .shared_markets import SharedMarkets
+from .spelling import said
 from .ticker_cache import TickerCache
 from .transport import Transport
 from .unknown_creates import UnknownCreates
@@ -279,7 +280,7 @@ class OmsExchange(
     # -- who asks, and for what ----------------------------------------------------------------
 
     def _account_id(self, params: Mapping[str, Any]) -> int:
-        given = params.get("account_id")
+        given = said(params, "account_id")
         given = self.options.get("account_id") if given is None else given
         if given is None:
             raise ccxt.ArgumentsRequired(
@@ -290,7 +291,7 @@ class OmsExchange(
 
     def _strategy_id(self, params: Mapping[str, Any]) -> int | None:
         # None is what programs pass for what they do not use: it must not lift the strategy's limits.
-        given = params.get("strategy_id")
+        given = said(params, "strategy_id")
         given = self.options.get("strategy_id") if given is None else given
         return None if given is None else identifier("strategy_id", given, or_zero=True)
 

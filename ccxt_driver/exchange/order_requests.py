@@ -26,6 +26,7 @@ from .configuration import identifier
 from .host import Host
 from .list_requests import is_foreign_number
 from .request_parts import json_text
+from .spelling import in_own_spelling, said
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
 """What an order needs to know of the server when it asks for nothing special."""
@@ -35,8 +36,8 @@ _LETTERS: Final = _ALPHABET[10:]
 _TO_ALPHABET: Final = bytes(ord(_ALPHABET[byte % 36]) for byte in range(256))
 _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK", "GTD", "PO"})
 _PER_SERVER: Final = (
-    *("stopLoss", "takeProfit", "stopLossPrice", "cost"),
-    *("expireAt", "expire_at", "displayQty", "display_qty"),
+    *("stopLoss", "takeProfit", "oms_stop_loss", "oms_stop_gain"),
+    *("stopLossPrice", "cost", "expireAt", "displayQty"),
 )
 _STOPS: Final = {"stop": None, "stop_market": "market", "stop_limit": "limit"}
 """Types that programs write, and what the trigger places; None: a limit order when there is a price."""
@@ -45,6 +46,8 @@ _TRIGGERS: Final = (
     *("trailingAmount", "trailingPercent"),
 )
 _ATTACHED_PRICE: Final = ("triggerPrice", "stopPrice")
+_ATTACHED: Final = {"stopLoss": "oms_stop_loss", "takeProfit": "oms_stop_gain"}
+"""Stops of the position that an order opens: ccxt's dict, and the price alone as the contract has it."""
 _EXACT: Final = Context(prec=200)
 """More digits than two numbers of a caller's have together, whatever context the program has set."""
 _REHEARSALS: Final = ("test", "validate")
@@ -52,6 +55,7 @@ _REHEARSALS: Final = ("test", "validate")
 _NOT_EDITED: Final = (
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
     *("stopLoss", "takeProfit", "trailingAmount", "trailingPercent"),
+    *("oms_stop_loss", "oms_stop_gain"),
 )
 
 
@@ -75,13 +79,14 @@ class OrderRequests(Host):
         :param side: buy or sell
         :param amount: in the market's units: float, int, str or Decimal
         :param price: in quote units, for limit orders
-        :param params: as `create_order` takes them
+        :param params: as `create_order` takes them, in either spelling
         :param features: of the server, as far as `needs_features` asked for them
         :returns: a command of the contract
         :raises InvalidOrder, ArgumentsRequired, BadSymbol, NotSupported: before anything is sent
         """
         market = self.market(symbol)
         if params:
+            params = in_own_spelling(params)
             self._refuse_rehearsal(params)
         rest = dict(params)
         payload: dict[str, Any] = {
@@ -174,7 +179,7 @@ class OrderRequests(Host):
         """ccxt's, on a copy: its own leaves the stops of one order in the default of the next."""
         prices = (takeProfit, stopLoss)
         return super().set_take_profit_and_stop_loss_params(
-            symbol, type, side, amount, price, *prices, dict(params)
+            symbol, type, side, amount, price, *prices, dict(in_own_spelling(params))
         )
 
     def trailing_params(
@@ -186,7 +191,7 @@ class OrderRequests(Host):
         """
         if distance is None:
             raise ccxt.ArgumentsRequired(f"{self.id} {name}: a trailing order requires it")
-        own = {**params, name: distance}
+        own = {**in_own_spelling(params), name: distance}
         if trigger_price is not None:
             own["trailingTriggerPrice"] = trigger_price
         return own
@@ -307,8 +312,6 @@ class OrderRequests(Host):
     def _client_order_id(self, params: dict[str, Any]) -> str:
         """The caller's client order id, or a new one; taken out of `params`."""
         given = params.pop("clientOrderId", None)
-        other = params.pop("client_order_id", None)
-        given = other if given is None else given
         if given is None:
             factory: Callable[[], str] | None = self.options.get("client_order_id_factory")
             if factory is None:
@@ -340,10 +343,10 @@ class OrderRequests(Host):
         self, payload: dict[str, Any], params: dict[str, Any], features: frozenset[str]
     ) -> None:
         """The time of a GTD order and the visible part of an iceberg, where the OMS keeps them."""
-        expire_at = _first(params, "expireAt", "expire_at")
+        expire_at = params.pop("expireAt", None)
         if payload.get("time_in_force") == "GTD" and expire_at is None:
             raise ccxt.ArgumentsRequired(f"{self.id} expireAt: a GTD order requires the time when it expires")
-        display_qty = _first(params, "displayQty", "display_qty")
+        display_qty = params.pop("displayQty", None)
         given = {"expireAt": expire_at, "displayQty": display_qty}
         named = [name for name, value in given.items() if value is not None]
         if named and Feature.ORDER_OPTIONS not in features:
@@ -398,7 +401,8 @@ class OrderRequests(Host):
         features: frozenset[str],
     ) -> None:
         """Trigger, stop loss, take profit and trailing prices of the order itself."""
-        trigger = _first(params, "triggerPrice", "stopPrice")
+        trigger, older = params.pop("triggerPrice", None), params.pop("stopPrice", None)
+        trigger = older if trigger is None else trigger
         if trigger is not None:
             payload["trigger_price"] = self._checked_price(market, "triggerPrice", trigger)
         stop_loss = params.pop("stopLossPrice", None)
@@ -424,31 +428,32 @@ class OrderRequests(Host):
         features: frozenset[str],
     ) -> None:
         """`stopLoss` and `takeProfit` dicts: stops of the position that the order opens."""
-        names = ("stopLoss", "takeProfit")
-        attached = {name: params[name] for name in names if params.get(name) is not None}
+        attached = {}
+        for name, key in _ATTACHED.items():
+            given = _attached_of(params.pop(name, None), params.pop(key, None), name, key)
+            if given is not None:  # None: programs pass what they do not use
+                attached[name] = given
         if not attached:
-            for name in names:
-                params.pop(name, None)  # None: programs pass what they do not use
             return
         if Feature.STOPS_ENFORCED not in features:
             if self.options.get("unenforced_stops") == "venue":
-                return  # they stay in params, for the venue
+                params.update(attached)
+                return
             raise ccxt.NotSupported(
                 f"{self.id} {', '.join(attached)}: this server keeps stops but nobody enforces them; set "
                 'options["unenforced_stops"] = "venue" to pass them to the venue, or place a stop order '
                 "(stopLossPrice, takeProfitPrice)"
             )
-        for name, key in (("stopLoss", "oms_stop_loss"), ("takeProfit", "oms_stop_gain")):
-            if name in attached:
-                price = self._attached_price(name, attached[name])
-                payload[key] = self._checked_price(market, f"{name}.triggerPrice", price)
-            params.pop(name, None)
+        for name, given in attached.items():
+            price = self._attached_price(name, given)
+            payload[_ATTACHED[name]] = self._checked_price(market, f"{name}.triggerPrice", price)
 
     def _attached_price(self, name: str, value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ccxt.InvalidOrder(
                 f"{self.id} {name}: expected a dict with triggerPrice, got {value!r}"[:200]
             )
+        value = in_own_spelling(value)
         refused = [
             key
             for key, inner in value.items()
@@ -475,6 +480,7 @@ class OrderRequests(Host):
         :raises ArgumentsRequired: neither was given
         :raises NotSupported: a stop or trigger is to be changed too, which the OMS cannot
         """
+        params = in_own_spelling(params)
         kept = [name for name in _NOT_EDITED if params.get(name) is not None]
         if kept:
             raise ccxt.NotSupported(
@@ -524,9 +530,7 @@ class OrderRequests(Host):
 
         The client order id wins over an id that is empty or equal to it.
         """
-        client_order_id = params.get("clientOrderId")
-        if client_order_id is None:
-            client_order_id = params.get("client_order_id")
+        client_order_id = said(params, "clientOrderId")
         if client_order_id is None:
             return id, None
         text = str(client_order_id)
@@ -599,7 +603,13 @@ def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool:
     return bool(value)
 
 
-def _first(params: dict[str, Any], *names: str) -> Any:
-    """The first that was given; all are taken out."""
-    values = [params.pop(name, None) for name in names]
-    return next((value for value in values if value is not None), None)
+def _attached_of(given: Any, price: Any, name: str, key: str) -> Any:
+    """A stop of the position as ccxt's dict, whichever way it was given.
+
+    :raises BadRequest: both ways
+    """
+    if price is None:
+        return given
+    if given is not None:
+        raise ccxt.BadRequest(f"{name}, {key}: expected one of them, got both")
+    return {"triggerPrice": price}

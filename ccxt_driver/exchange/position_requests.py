@@ -16,6 +16,7 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .order_requests import OrderRequests, sendable
 from .request_parts import text_of
+from .spelling import in_own_spelling
 
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
 _SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
@@ -89,8 +90,9 @@ class PositionRequests(OrderRequests):
         self, row: Mapping[str, Any], part: Decimal | None, params: Mapping[str, Any], alone: bool
     ) -> dict[str, Any]:
         market = self.market(row["symbol"])
-        rest = {key: value for key, value in params.items() if key not in ("amount", "position_id")}
-        if not alone and ("clientOrderId" in rest or "client_order_id" in rest):
+        own = in_own_spelling(params)
+        rest = {key: value for key, value in own.items() if key not in ("amount", "position_id")}
+        if not alone and rest.get("clientOrderId") is not None:
             raise ccxt.BadRequest(
                 f"{self.id} clientOrderId: several positions are closed, each by an order of its own"
             )
@@ -121,7 +123,8 @@ class PositionRequests(OrderRequests):
     def closing_call(self, symbol: Any, side: Any, params: Mapping[str, Any]) -> str:
         """What tells a call to close from another one; identical calls have the same."""
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
-        return text_of([account_id, strategy_id, symbol, self.position_side(side), params])
+        own = in_own_spelling(params)
+        return text_of([account_id, strategy_id, symbol, self.position_side(side), own])
 
     def one_position(self, symbol: str, positions: Sequence[Any]) -> Any:
         """The position of a market, of all that there are."""

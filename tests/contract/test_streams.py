@@ -308,10 +308,12 @@ async def test_bad_arguments_are_named(desk: StreamDesk) -> None:
         (lambda: ex.watch_orders(limit="many"), ccxt.BadRequest, "limit"),
         (lambda: ex.watch_my_trades(since="yesterday"), ccxt.BadRequest, "since"),
         (lambda: ex.watch_orders(params={"after_seq": "first"}), ccxt.BadRequest, "after_seq"),
-        (lambda: ex.watch_orders(params={"after_seq": -1}), ccxt.BadRequest, "after_seq"),
+        (lambda: ex.watch_orders(params={"afterSeq": -1}), ccxt.BadRequest, "after_seq"),
         (lambda: ex.watch_orders(params={"after_seq": 1.5}), ccxt.BadRequest, "after_seq"),
         (lambda: ex.watch_orders(params={"strategy_id": "mine"}), ccxt.BadRequest, "strategy_id"),
         (lambda: ex.watch_orders(params={"account_id": "mine"}), ccxt.BadRequest, "account_id"),
+        (lambda: ex.un_watch_orders(params={"accountId": "mine"}), ccxt.BadRequest, "account_id"),
+        (lambda: ex.watch_ticker(SPOT, {"accountId": "mine"}), ccxt.BadRequest, "account_id"),
         (lambda: ex.watch_orders(params={"watcher": ["mine"]}), ccxt.BadRequest, "watcher"),
         (lambda: ex.un_watch_orders(params={"watcher": ["mine"]}), ccxt.BadRequest, "watcher"),
     ]
@@ -349,10 +351,10 @@ async def test_an_account_that_is_not_there_is_refused_and_the_others_go_on(desk
     assert await first
 
 
-@pytest.mark.parametrize("by", ["options", "params"])
+@pytest.mark.parametrize("by", ["options", "strategy_id", "strategyId"])
 async def test_by_strategy(desk: StreamDesk, by: str) -> None:
     ex = desk.exchange(**({"strategy_id": 2} if by == "options" else {}))
-    params = {} if by == "options" else {"strategy_id": 2}
+    params = {} if by == "options" else {by: 2}
     calls = await desk.waiting(
         ex.watch_orders(params=params), ex.watch_my_trades(params=params), ex.watch_positions(params=params)
     )

@@ -13,6 +13,7 @@ from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Changing, Placing
+from ccxt_driver.exchange.spelling import in_own_spelling, params_of, said
 from ccxt_driver.exchange.unknown_creates import is_unknown
 from ccxt_driver.mappers.values import decimal_of
 
@@ -58,6 +59,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             await self.load_markets()
+            params = in_own_spelling(params)
             features = await self._features() if self.needs_features(params) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
             if "position_id" in command["payload"]:
@@ -79,7 +81,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             await self.load_markets()
-            each_params = [{**params, **(order.get("params") or {})} for order in orders]
+            each_params = [params_of(order, params) for order in orders]
             needed = any(self.needs_features(each) for each in each_params)
             features = await self._features() if needed else frozenset()
             commands = [
@@ -179,7 +181,7 @@ class Orders(Settling):
         for order in orders:
             names = ("id", "symbol", "type", "side", "amount", "price")
             arguments: Any = [order.get(name) for name in names]
-            arguments.append({**params, **(order.get("params") or {})})
+            arguments.append(params_of(order, params))
             try:
                 changed.append(await self.edit_order(*arguments))
             except ccxt.BaseError as error:
@@ -347,7 +349,7 @@ class Orders(Settling):
             await self.load_markets()
             account_id = self._account_id(params)
             order_ids = self.order_ids_of(ids)
-            for client_order_id in params.get("clientOrderIds") or []:
+            for client_order_id in said(params, "clientOrderIds") or []:
                 row = await self._row_by_client_order_id(
                     account_id, client_order_id, self._strategy_id(params)
                 )
@@ -370,12 +372,12 @@ class Orders(Settling):
         :returns: a ccxt order structure each, in the order given
         """
         ids = [order["id"] for order in orders if order.get("id")]
-        by_client = [order.get("clientOrderId") for order in orders if not order.get("id")]
+        by_client = [said(order, "clientOrderId") for order in orders if not order.get("id")]
         if None in by_client:
             raise ccxt.ArgumentsRequired(
                 f"{self.id} cancelOrdersForSymbols() orders: expected id or clientOrderId of each"
             )
-        return await self.cancel_orders(ids, None, {**params, "clientOrderIds": by_client})
+        return await self.cancel_orders(ids, None, {**in_own_spelling(params), "clientOrderIds": by_client})
 
     async def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel all open orders: of the configured strategy when there is one, of a symbol when given.

@@ -13,6 +13,7 @@ from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
 from ccxt_driver.exchange.placing import Changing, Placing
+from ccxt_driver.exchange.spelling import agreed, said
 from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
@@ -202,7 +203,7 @@ class Positions(Settling, Fallback):
         """
         wanted = self._wanted(symbol, None, None, params)
         chosen = self.position_side(side)
-        position_id = params.get("position_id")
+        position_id = said(params, "position_id")
         rows = await self._positions_now(self._account_id(params), wanted, position_id is None)
         if rows is None:
             raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
@@ -268,12 +269,14 @@ class Positions(Settling, Fallback):
                 "source_position_id": identifier("source_position_id", source_position_id),
                 "target_position_id": identifier("target_position_id", target_position_id),
             }
-            if params.get("stop_mode") is not None:
-                payload["stop_mode"] = params["stop_mode"]
-            for name, key in (("stop_loss", "oms_stop_loss"), ("take_profit", "oms_stop_gain")):
-                if params.get(name) is not None:
+            stop_mode = said(params, "stop_mode")
+            if stop_mode is not None:
+                payload["stop_mode"] = stop_mode
+            for name, key in (("stopLoss", "oms_stop_loss"), ("takeProfit", "oms_stop_gain")):
+                price = agreed({name: said(params, name), key: said(params, key)}, name, key)
+                if price is not None:
                     await self._need_enforced_stops(name)
-                    payload[key] = self.exact_text(name, params[name])
+                    payload[key] = self.exact_text(name, price)
             await self.load_markets()
             result = await self._position_command("merge_positions", payload, params)
         return await self._changed_position(result, payload["target_position_id"], params)

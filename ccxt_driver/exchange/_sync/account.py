@@ -10,6 +10,7 @@ import ccxt
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.list_requests import Wanted
+from ccxt_driver.exchange.spelling import for_the_venue
 from ccxt_driver.mappers import market_data
 from ccxt_driver.mappers.account import account_from_row
 from ccxt_driver.mappers.ledger import ledger_entry_from_row
@@ -31,7 +32,7 @@ class AccountReads(Rows):
         """
         self.load_markets()
         request = {"account_id": self._account_id(params), "func": "fetch_balance"}
-        rest = self.omit(params, ["account_id", "strategy_id"])
+        rest = for_the_venue(params)
         if rest:
             request["params"] = rest
         body = self.request(BY_NAME["ccxt_core"].path, "private", "POST", request)

@@ -11,6 +11,7 @@ from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.configuration import identifier
+from ccxt_driver.exchange.spelling import for_the_venue, in_own_spelling
 
 from .rows import Rows
 
@@ -37,7 +38,7 @@ class Powers(Rows):
         if not str(name).strip():
             raise ccxt.BadRequest(f"{self.id} name: expected a text, got {name!r}"[:200])
         body = self.request(
-            BY_NAME["create_strategy"].path, "private", "POST", {"name": name, **params}
+            BY_NAME["create_strategy"].path, "private", "POST", {"name": name, **in_own_spelling(params)}
         )
         strategy_id = body.get("strategy_id") if isinstance(body, dict) else None
         for strategy in self.fetch_strategies():
@@ -77,7 +78,8 @@ class Powers(Rows):
             `symbols_hint`
         :returns: the server's answer
         """
-        request = {**self.omit(params, ["strategy_id"]), "account_id": self._account_id(params)}
+        own = in_own_spelling(for_the_venue(params))
+        request = {**own, "account_id": self._account_id(params)}
         return self.request(BY_NAME["reconcile"].path, "private", "POST", request)
 
     def fetch_reconcile_status(self, params: dict[str, Any] = {}) -> dict[str, Any]:

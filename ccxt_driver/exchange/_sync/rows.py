@@ -18,6 +18,7 @@ from ccxt_driver.exchange.base import LOGGER, OmsExchange
 from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
 from ccxt_driver.exchange.page_search import PageSearch
 from ccxt_driver.exchange.request_parts import COMMANDS
+from ccxt_driver.exchange.spelling import for_the_venue
 
 MOST_CALLS = 20
 """In one request: a gateway may need a quarter of a second for each."""
@@ -54,7 +55,7 @@ class Rows(OmsExchange):
     ) -> Any:
         """What a function of the venue behind the gateway answers."""
         account_id = self._account_id(params)
-        rest = self.omit(params, ["account_id", "strategy_id"])
+        rest = for_the_venue(params)
         request = {
             "account_id": account_id,
             "func": function,

@@ -9,6 +9,7 @@ import ccxt
 
 from ccxt_driver.contract.values import format_time
 from ccxt_driver.exchange.configuration import whole_number
+from ccxt_driver.exchange.spelling import said
 from ccxt_driver.mappers.values import decimal_of
 
 from .account_watcher import AccountWatcher
@@ -172,7 +173,7 @@ class AccountStreams(Streaming):
     ) -> tuple[AccountWatcher, frozenset[str] | None]:
         """The watcher that a call is of; when this returns it misses nothing."""
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
-        after_seq, name = params.get("after_seq"), self._watcher_name(params)
+        after_seq, name = said(params, "after_seq"), self._watcher_name(params)
         if after_seq is not None:
             after_seq = whole_number("after_seq", after_seq)
         desk = self._desk()

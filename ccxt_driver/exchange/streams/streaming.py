@@ -11,6 +11,7 @@ import ccxt
 
 from ccxt_driver.exchange._async.exchange import OmsCcxtExchange as AsyncExchange
 from ccxt_driver.exchange._twins_async import LAZILY
+from ccxt_driver.exchange.spelling import in_own_spelling
 
 from .client import OmsClient
 from .desk import StreamDesk
@@ -114,7 +115,7 @@ class Streaming(AsyncExchange):
 
     def _own_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Parameters for a read, without those of streams."""
-        return self.omit(params, ["watcher", "after_seq"])
+        return self.omit(in_own_spelling(params), ["watcher", "after_seq"])
 
     def _watcher_name(self, params: Mapping[str, Any]) -> str | int | None:
         name = params.get("watcher")
