@@ -78,6 +78,8 @@ def _order(
     trigger_price: Decimal | None,
     stop_price: Decimal | None,
     take_profit: Decimal | None,
+    attached_loss: Decimal | None,
+    attached_gain: Decimal | None,
     status: str,
     side: str,
     created_at: int,
@@ -96,6 +98,10 @@ def _order(
     if not price:
         price = average if order_type == "market" else None
     cost = None if deals else _cost_of_row(filled, average, number, terms)
+    if stop_price is None:
+        stop_price = attached_loss or None
+    if take_profit is None:
+        take_profit = attached_gain or None
     trigger = None if trigger_price is None else number(trigger_price)
     order = {
         "info": row,
@@ -139,7 +145,7 @@ def _order(
 
 _COLUMNS: Final = itemgetter(
     *("qty", "filled_qty", "avg_fill_price", "price", "trigger_price", "stop_price", "take_profit_price"),
-    *("status", "side", "created_at", "updated_at", "closed_at"),
+    *("stop_loss", "stop_gain", "status", "side", "created_at", "updated_at", "closed_at"),
     *("id", "symbol", "order_type", "client_order_id", "time_in_force", "post_only", "reduce_only"),
 )
 
@@ -158,6 +164,8 @@ def _read_at_once(row: dict[str, Any], utc_offset_ms: int) -> tuple[Any, ...] | 
             trigger_price,
             stop_price,
             take_profit,
+            attached_loss,
+            attached_gain,
             status,
             side,
             created_at,
@@ -190,6 +198,8 @@ def _read_at_once(row: dict[str, Any], utc_offset_ms: int) -> tuple[Any, ...] | 
             None if trigger_price is None else parse_decimal_text(trigger_price),
             None if stop_price is None else parse_decimal_text(stop_price),
             None if take_profit is None else parse_decimal_text(take_profit),
+            None if attached_loss is None else parse_decimal_text(attached_loss),
+            None if attached_gain is None else parse_decimal_text(attached_gain),
             STATUSES[status],
             SIDES[side],
             parse_time_text(created_at, utc_offset_ms),
@@ -220,6 +230,8 @@ def _read_one_by_one(row: dict[str, Any], utc_offset_ms: int) -> tuple[Any, ...]
         decimal_of(row, "trigger_price"),
         decimal_of(row, "stop_price"),
         decimal_of(row, "take_profit_price"),
+        decimal_of(row, "stop_loss"),
+        decimal_of(row, "stop_gain"),
         choice_of(row, "status", STATUSES),
         choice_of(row, "side", SIDES),
         needed_time(row, "created_at", utc_offset_ms),

@@ -277,6 +277,12 @@ def o26_attached_stop_dicts(desk: Desk) -> None:
     }
     desk.ex.create_order(SWAP, "limit", "buy", 1, 101, params)
     assert params["stopLoss"] == {"triggerPrice": "90"}  # the caller's own stays as it was
+    resting = desk.ex.create_order(SWAP, "limit", "buy", 1, 95, params)
+    [listed] = desk.ex.fetch_open_orders(SWAP)
+    for order in (resting, listed, desk.ex.fetch_order(resting["id"])):
+        assert (order["stopLossPrice"], order["takeProfitPrice"]) == (90, 120)
+        assert (order["triggerPrice"], order["stopPrice"], order["status"]) == (None, None, "open")
+    desk.ex.cancel_order(resting["id"])
     [position] = desk.ex.fetch_positions([SWAP])
     assert (position["stopLossPrice"], position["takeProfitPrice"]) == (90, 120)
     with desk.unsent(ccxt.NotSupported, "price"):

@@ -123,6 +123,22 @@ def test_stop_prices_have_their_own_names() -> None:
     assert (order["stopLossPrice"], order["takeProfitPrice"]) == (95.5, 120.0)
 
 
+def test_stops_of_the_position_show_and_make_no_trigger_order() -> None:
+    """As at other exchanges of ccxt: the prices are attached to the order, which trades at once."""
+    order = order_from_row(order_row(stop_loss="80", stop_gain="150"), float)
+
+    assert (order["stopLossPrice"], order["takeProfitPrice"]) == (80.0, 150.0)
+    assert (order["triggerPrice"], order["stopPrice"]) == (None, None)
+
+
+def test_an_orders_own_stop_comes_before_that_of_its_position() -> None:
+    row = order_row(stop_price="95", stop_loss="80", stop_gain="0")
+    order = order_from_row(row, float)
+
+    assert (order["stopLossPrice"], order["takeProfitPrice"]) == (95.0, None)
+    assert order_from_row({**row, "created_at": "2026-11-20 02:05:32"}, float)["stopLossPrice"] == 95.0
+
+
 def test_a_fill_without_known_average_is_not_said_to_have_cost_nothing() -> None:
     """Some gateways do not keep the average: nothing is better than a wrong number."""
     order = order_from_row(filled_row(avg_fill_price=None, fee=None, fee_currency=None), float)
