@@ -140,6 +140,9 @@ def _order(
         if cost is not None and currency is not None:
             charged_on = terms.charged_on(order["symbol"], currency, filled, cost)
         _set_fees(order, fee_structure(fee, currency, charged_on, number))
+    elif status != "open":
+        currency = optional_text_of(row, "fee_currency") or terms.charged_in(symbol)
+        _set_fees(order, fee_structure(decimal_of(row, "fee") or ZERO, currency, None, number))
     return order
 
 

@@ -139,6 +139,41 @@ def test_an_orders_own_stop_comes_before_that_of_its_position() -> None:
     assert order_from_row({**row, "created_at": "2026-11-20 02:05:32"}, float)["stopLossPrice"] == 95.0
 
 
+@pytest.mark.parametrize("status", ["CANCELED", "REJECTED"])
+@pytest.mark.parametrize("fee", ["0", None])
+def test_an_order_that_ended_without_a_fill_has_cost_no_fee(status: str, fee: str | None) -> None:
+    """Programs ask for an order again whose fee nobody tells."""
+    order = order_from_row(order_row(status=status, fee=fee), float)
+
+    assert order["fee"] == {"currency": "USDT", "cost": 0.0, "rate": None}
+    assert order["fees"] == [order["fee"]]
+    assert order["fees"][0] is not order["fee"]
+
+
+@pytest.mark.parametrize(
+    "symbol, inverse, currency",
+    [
+        ("BTC/USDT", False, "USDT"),
+        ("BTC/USDT:USDT", False, "USDT"),
+        ("BTC/USD:USDC", False, "USDC"),
+        ("BTC/USD:BTC", True, "BTC"),
+        ("BTC/USD:BTC-261225", True, "BTC"),
+    ],
+)
+def test_no_fee_is_in_what_fees_are_in(symbol: str, inverse: bool, currency: str) -> None:
+    row = order_row(symbol=symbol, status="CANCELED")
+
+    assert order_from_row(row, float, Terms(inverse=inverse))["fee"]["currency"] == currency
+    named = order_from_row({**row, "fee": "0", "fee_currency": "BNB"}, float, Terms(inverse=inverse))
+    assert named["fee"] == {"currency": "BNB", "cost": 0.0, "rate": None}
+
+
+def test_a_fill_whose_fee_nobody_tells_is_not_said_to_be_free() -> None:
+    row = filled_row(status="CANCELED", filled_qty="1", fee=None, fee_currency=None)
+
+    assert order_from_row(row, float)["fee"] is None
+
+
 def test_a_fill_without_known_average_is_not_said_to_have_cost_nothing() -> None:
     """Some gateways do not keep the average: nothing is better than a wrong number."""
     order = order_from_row(filled_row(avg_fill_price=None, fee=None, fee_currency=None), float)
