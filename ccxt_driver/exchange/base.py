@@ -280,7 +280,7 @@ class OmsExchange(
     # -- who asks, and for what ----------------------------------------------------------------
 
     def _account_id(self, params: Mapping[str, Any]) -> int:
-        given = said(params, "account_id")
+        given = said(params, "account_id") if params else None
         given = self.options.get("account_id") if given is None else given
         if given is None:
             raise ccxt.ArgumentsRequired(
@@ -291,7 +291,7 @@ class OmsExchange(
 
     def _strategy_id(self, params: Mapping[str, Any]) -> int | None:
         # None is what programs pass for what they do not use: it must not lift the strategy's limits.
-        given = said(params, "strategy_id")
+        given = said(params, "strategy_id") if params else None
         given = self.options.get("strategy_id") if given is None else given
         return None if given is None else identifier("strategy_id", given, or_zero=True)
 
@@ -383,6 +383,29 @@ class OmsExchange(
         error = ccxt.OrderNotFound(f"{self.id} order {order_id} is not known to {whom}")
         annotate(error, code=ErrorCode.ORDER_NOT_FOUND)
         return error
+
+    def need_symbol(self, order_id: Any, has: Any, symbol: Any) -> None:
+        """See that an order is of the market that the caller names.
+
+        :param has: the order's symbol; None when nobody knows it
+        :param symbol: of the caller; None for any
+        :raises OrderNotFound: it is of another market
+        :raises BadSymbol: the venue has no such market
+        """
+        if symbol is None or has is None or symbol == has:
+            return
+        of_id = (self.markets_by_id or {}).get(symbol)  # a venue may have several markets of one id
+        if of_id is None:
+            of_id = [self.market(symbol)]
+        if all(market["symbol"] != has for market in of_id):
+            error = ccxt.OrderNotFound(f"{self.id} order {order_id} is one of {has}, not of {symbol}")
+            raise annotate(error, code=ErrorCode.ORDER_NOT_FOUND)
+
+    def need_known_symbol(self, order_id: int, symbol: Any) -> None:
+        """As `need_symbol`, of an order whose market is remembered; nothing is read for it."""
+        known = self._known_orders.get(order_id) if symbol is not None else None
+        if known is not None:
+            self.need_symbol(order_id, known[2], symbol)
 
     def results_of_calls(self, body: Any, count: int) -> list[Any]:
         """Results of calls to the venue, or the exceptions of those that failed, in order."""
@@ -537,12 +560,12 @@ class OmsExchange(
         return result
 
     def _remember(self, row: Mapping[str, Any]) -> None:
-        """Type and side of an open order never change: remembered, so that an edit need not read them."""
+        """Type, side and symbol of an open order never change: a command on it need not read them."""
         known = self._known_orders
         if row["status"] not in OPEN_STATUSES:
             known.pop(row["id"], None)
         elif row["id"] not in known:
-            known[row["id"]] = (row["order_type"], row["side"])
+            known[row["id"]] = (row["order_type"], row["side"], row["symbol"])
             if len(known) > _MOST_KNOWN_ORDERS:
                 known.popitem(last=False)  # in one step: other threads do the same
 

@@ -100,7 +100,7 @@ class OrderRequests(Host):
                 raise ccxt.ArgumentsRequired(f"{self.id} createOrder() price: a limit order requires a price")
             if price is not None:
                 payload["price"] = self._checked_price(market, "price", price)
-        self._check_cost(market, payload)
+        self._check_cost(market, payload, no_minimum=rest.get("reduceOnly") is True)
         payload["client_order_id"] = self._client_order_id(rest)
         account_id = self._account_id(rest)
         strategy_id = self._strategy_id(rest)
@@ -157,7 +157,8 @@ class OrderRequests(Host):
                 f"{self.id} cost: this server lacks the feature order_options; give an amount instead"
             )
         exact = self._exact("cost", cost)
-        self._check_limits(market, "cost", "cost", exact)
+        no_minimum = params.get("reduceOnly") is True
+        self._check_limits(market, "cost", "cost", exact, no_minimum)
         payload["cost"] = format_decimal(exact)
 
     @staticmethod
@@ -291,10 +292,12 @@ class OrderRequests(Host):
             return number  # the venue does not say
         return Decimal(rounding(market["symbol"], format_decimal(number)))
 
-    def _check_limits(self, market: dict[str, Any], kind: str, field: str, value: Decimal) -> None:
+    def _check_limits(
+        self, market: dict[str, Any], kind: str, field: str, value: Decimal, no_minimum: bool = False
+    ) -> None:
         limits = market["limits"].get(kind) or _NO_LIMITS
         lowest, highest = limits.get("min"), limits.get("max")
-        if _is_below(value, lowest):
+        if not no_minimum and _is_below(value, lowest):
             self._refuse_limit(market, field, value, f"below its minimum of {lowest}")
         if _is_above(value, highest):
             self._refuse_limit(market, field, value, f"above its maximum of {highest}")
@@ -302,12 +305,15 @@ class OrderRequests(Host):
     def _refuse_limit(self, market: dict[str, Any], field: str, value: Decimal, how: str) -> NoReturn:
         raise ccxt.InvalidOrder(f"{self.id} {field}: {format_decimal(value)} of {market['symbol']} is {how}")
 
-    def _check_cost(self, market: dict[str, Any], payload: Mapping[str, Any]) -> None:
-        """Limits of the cost, where the price is known before the order is placed."""
+    def _check_cost(self, market: dict[str, Any], payload: Mapping[str, Any], no_minimum: bool) -> None:
+        """Limits of the cost, where the price is known before the order is placed.
+
+        :param no_minimum: of an order that only reduces: the rest of a position may be worth less
+        """
         if "price" in payload and "qty" in payload and market["limits"].get("cost"):
             terms = self._terms_of(market["symbol"])
             qty, price = parse_decimal_text(payload["qty"]), parse_decimal_text(payload["price"])
-            self._check_limits(market, "cost", "cost", terms.cost(qty, price))
+            self._check_limits(market, "cost", "cost", terms.cost(qty, price), no_minimum)
 
     def _client_order_id(self, params: dict[str, Any]) -> str:
         """The caller's client order id, or a new one; taken out of `params`."""

@@ -62,7 +62,7 @@ def said(params: Mapping[str, Any], name: str) -> Any:
 
     :raises BadRequest: as of `in_own_spelling`
     """
-    return agreed(params, name, _OTHER[name]) if params else None
+    return agreed(params, name, _OTHER[name])
 
 
 def agreed(params: Mapping[str, Any], name: str, other: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ccxt_driver.contract.values import format_time, parse_decimal_text, parse_time_text
 
-from .trade import PLAIN, Terms, fee_structure, fill_from_row, total_fees
+from .trade import PLAIN, Terms, charged_in, fee_structure, fill_from_row, total_fees
 from .values import (
     BEYOND_IDS,
     SIDES,
@@ -141,8 +141,9 @@ def _order(
             charged_on = terms.charged_on(order["symbol"], currency, filled, cost)
         _set_fees(order, fee_structure(fee, currency, charged_on, number))
     elif status != "open":
-        currency = optional_text_of(row, "fee_currency") or terms.charged_in(symbol)
-        _set_fees(order, fee_structure(decimal_of(row, "fee") or ZERO, currency, None, number))
+        currency = optional_text_of(row, "fee_currency") or charged_in(symbol, terms.inverse)
+        fee = None if row.get("fee") == "0" else decimal_of(row, "fee")
+        _set_fees(order, fee_structure(fee or ZERO, currency, None, number))
     return order
 
 

@@ -49,13 +49,6 @@ class Terms:
         size = quantity if self.contract_size == _ONE else USUAL.multiply(quantity, self.contract_size)
         return USUAL.divide(size, price) if self.inverse and price else USUAL.multiply(size, price)
 
-    def charged_in(self, symbol: str) -> str | None:
-        """The currency that fees are in as a rule: that of settling, on spot the quote.
-
-        :param symbol: unified
-        """
-        return _settled_in(symbol) or _currencies(symbol)[0 if self.inverse else 1] or None
-
     def charged_on(self, symbol: str, currency: str, quantity: Decimal, cost: Decimal) -> Decimal | None:
         """What a fee in a currency is a part of: the cost, or the amount when it is paid in base units.
 
@@ -76,9 +69,14 @@ def _currencies(symbol: str) -> tuple[str, str]:
     return base, rest.partition(":")[0]
 
 
-def _settled_in(symbol: str) -> str:
-    """The currency of settling of a unified symbol; empty on spot."""
-    return symbol.partition(":")[2].partition("-")[0]
+@lru_cache(maxsize=1024)
+def charged_in(symbol: str, inverse: bool) -> str | None:
+    """The currency that fees are in as a rule: that of settling, on spot the quote.
+
+    :param symbol: unified
+    """
+    settled_in = symbol.partition(":")[2].partition("-")[0]
+    return settled_in or _currencies(symbol)[0 if inverse else 1] or None
 
 
 PLAIN: Final = Terms()

@@ -26,13 +26,16 @@ class OrderReads(Fallback):
         """One order, open or not, with its trades.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
-        :param symbol: not needed
+        :param symbol: not needed; when it is given, the order has to be of that market
         :returns: a complete ccxt order structure
-        :raises OrderNotFound: no such order, or of another strategy than the configured one
+        :raises OrderNotFound: no such order, or of another market, or of another strategy than the
+            configured one
         """
         self.load_markets()
-        order_id = self._resolved_order_id(id, params)
-        return self._complete_order(self._account_id(params), order_id, self._strategy_id(params))
+        order_id = self._resolved_order_id(id, params, symbol)
+        order = self._complete_order(self._account_id(params), order_id, self._strategy_id(params))
+        self.need_symbol(order_id, order["symbol"], symbol)
+        return order
 
     def fetch_open_orders(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
@@ -134,8 +137,9 @@ class OrderReads(Fallback):
         """Several orders by one request where the server has by-id reads.
 
         :param ids: OMS order ids: a list, or a text with commas between them
+        :param symbol: not needed; when it is given, all have to be of that market
         :returns: a list of ccxt order structures, in the order of the ids
-        :raises OrderNotFound: one of them does not exist
+        :raises OrderNotFound: one of them does not exist, or is of another market
         """
         self.load_markets()
         order_ids = self.order_ids_of(ids)
@@ -143,6 +147,8 @@ class OrderReads(Fallback):
             return []
         account_id = self._account_id(params)
         rows = self._order_rows(account_id, order_ids, self._strategy_id(params))
+        for row in rows:
+            self.need_symbol(row["id"], row.get("symbol"), symbol)
         return [self._order(row) for row in self._true_rows(account_id, rows)]
 
     def fetch_order_trades(

@@ -156,7 +156,7 @@ class Orders(Settling):
         """Change price, amount, or both of an open order; the id stays.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
-        :param symbol: unified symbol
+        :param symbol: unified symbol; another one than the order's is `OrderNotFound`
         :param type: as the order has it
         :param side: as the order has it
         :param amount: new total amount, filled included; None keeps it
@@ -165,10 +165,10 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             self.load_markets()
-            order_id = self._resolved_order_id(id, params)
+            order_id = self._resolved_order_id(id, params, symbol)
             command = self.edit_order_request(order_id, symbol, amount, price, params)
-            self._check_unchanged(command, order_id, type, side)
-        return self._order_command(command, order_id, params)
+            self._check_unchanged(command, order_id, symbol, type, side)
+        return self._order_command(command, order_id, params, symbol)
 
     def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Change several open orders, one after the other.
@@ -190,14 +190,20 @@ class Orders(Settling):
                 raise
         return changed
 
-    def _check_unchanged(self, command: dict[str, Any], order_id: int, type: Any, side: Any) -> None:
-        """A change of type or side is refused; gateways that lose what is left out get it filled in."""
+    def _check_unchanged(
+        self, command: dict[str, Any], order_id: int, symbol: str, type: Any, side: Any
+    ) -> None:
+        """A change of type or side is refused; gateways that lose what is left out get it filled in.
+
+        :raises OrderNotFound: the order is of another market
+        """
         kept = self._known_orders.get(order_id)
         fill_in = Feature.ROWS_IN_RESULTS not in self._features()
         if kept is None or fill_in:
             row = self._order_row(command["account_id"], order_id, None)
             row = self._true_row(command["account_id"], row)
-            kept = (row.get("order_type"), row.get("side"))
+            kept = (row.get("order_type"), row.get("side"), row.get("symbol"))
+            self.need_symbol(order_id, kept[2], symbol)
             if fill_in:
                 self._fill_in_unchanged(command, row)
                 self._check_not_replaced(command["account_id"], row)
@@ -235,20 +241,20 @@ class Orders(Settling):
         """Cancel an open order.
 
         :param id: OMS order id; may be empty with `params.clientOrderId`
-        :param symbol: not needed
+        :param symbol: not needed; an order that is known to be of another market is not found
         :returns: a complete ccxt order structure
         :raises OrderNotFound: no such order, or of another strategy than the configured one
         :raises InvalidOrder: it is not open any more
         """
         with BEFORE_SENDING:
             self.load_markets()
-            order_id = self._resolved_order_id(id, params)
+            order_id = self._resolved_order_id(id, params, symbol)
             command = {
                 "account_id": self._account_id(params),
                 "command": "cancel_order",
                 "payload": {"order_id": order_id},
             }
-        return self._order_command(command, order_id, params)
+        return self._order_command(command, order_id, params, symbol)
 
     def cancel_unified_order(self, order: Any, params: dict[str, Any] = {}) -> Any:
         """As `cancel_order`, by the order itself; ccxt before 4.5.67 forgets to carry it out.
@@ -257,10 +263,12 @@ class Orders(Settling):
         """
         return self.cancel_order(order["id"], order.get("symbol"), params)
 
-    def _order_command(self, command: dict[str, Any], order_id: int, params: dict[str, Any]) -> Any:
-        """Carry out a command on one order, guarded by strategy, and give the order as it is then."""
+    def _order_command(
+        self, command: dict[str, Any], order_id: int, params: dict[str, Any], symbol: Any
+    ) -> Any:
+        """Carry out a command on one order, guarded by strategy and market; gives the order as it is then."""
         with BEFORE_SENDING:
-            self._guard_strategies(command, [order_id], self._strategy_id(params))
+            self._guard(command, [order_id], self._strategy_id(params), symbol)
         replaces = command["command"] == "change_order" and self._may_replace()
         with Changing(self, command):
             try:
@@ -340,7 +348,7 @@ class Orders(Settling):
         """Cancel several orders by one command.
 
         :param ids: OMS order ids: a list, or a text with commas between them
-        :param symbol: not needed
+        :param symbol: not needed; of orders that are known to be of another market none is cancelled
         :param params: `clientOrderIds` in place of `ids`, `strategy_id`
         :returns: a ccxt order structure each, in the order given, as they are afterwards
         :raises OrderNotFound: one of them does not exist; then none is cancelled
@@ -354,6 +362,7 @@ class Orders(Settling):
                 row = self._row_by_client_order_id(
                     account_id, client_order_id, self._strategy_id(params)
                 )
+                self.need_symbol(row["id"], row.get("symbol"), symbol)
                 order_ids.append(row["id"])
             if not order_ids:
                 raise ccxt.ArgumentsRequired(f"{self.id} cancelOrders() ids: expected at least one order id")
@@ -363,7 +372,7 @@ class Orders(Settling):
                 "payload": {"order_ids": order_ids},
             }
             strategy_id = self._strategy_id(params)
-            self._guard_strategies(command, order_ids, strategy_id)
+            self._guard(command, order_ids, strategy_id, symbol)
         return self._cancel_several(command, order_ids)
 
     def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
@@ -371,7 +380,12 @@ class Orders(Settling):
 
         :param orders: dicts with `id` (or `clientOrderId`) and `symbol`
         :returns: a ccxt order structure each, in the order given
+        :raises OrderNotFound: one is known to be of another market; then none is cancelled
         """
+        with BEFORE_SENDING:
+            for order in orders:
+                if order.get("id"):
+                    self.need_known_symbol(self.order_id_of(order["id"]), order.get("symbol"))
         ids = [order["id"] for order in orders if order.get("id")]
         by_client = [said(order, "clientOrderId") for order in orders if not order.get("id")]
         if None in by_client:

@@ -151,14 +151,21 @@ class Rows(OmsExchange):
         finally:
             self._commands_in_flight -= 1
 
-    def _guard_strategies(self, command: dict[str, Any], ids: list[int], strategy_id: Any) -> None:
-        """No command touches another strategy's order: the server checks, or the rows are read first."""
+    def _guard(self, command: dict[str, Any], ids: list[int], strategy_id: Any, symbol: Any) -> None:
+        """No command touches an order of another strategy or market than is named.
+
+        The server checks the strategy, or the rows are read first. The market is that which the driver
+        remembers: a command on an order whose market it does not know is not held up for it.
+        """
+        for order_id in ids:
+            self.need_known_symbol(order_id, symbol)
         if strategy_id is None:
             return
         if Feature.STRATEGY_GUARD in self._features():
             command["payload"]["strategy_id"] = strategy_id
-        else:
-            self._order_rows(command["account_id"], ids, strategy_id)
+            return
+        for row in self._order_rows(command["account_id"], ids, strategy_id):
+            self.need_symbol(row["id"], row.get("symbol"), symbol)
 
     def _commands(self, commands: list[dict[str, Any]]) -> list[Any]:
         """Send several commands by one request, once.
@@ -393,8 +400,11 @@ class Rows(OmsExchange):
             lambda found: len(found) >= len(venue_ids),
         )
 
-    def _resolved_order_id(self, id: Any, params: dict[str, Any]) -> int:
-        """The OMS id that a by-id method means, by its id, its client order id, or both."""
+    def _resolved_order_id(self, id: Any, params: dict[str, Any], symbol: Any) -> int:
+        """The OMS id that a by-id method means, by its id, its client order id, or both.
+
+        :param symbol: which an order that is read for it has to be of; None for any
+        """
         given, client_order_id = self.client_order_id_of(id, params)
         if client_order_id is None:
             return self.order_id_of(given)
@@ -404,6 +414,7 @@ class Rows(OmsExchange):
             raise ccxt.BadRequest(
                 f"{self.id} id {given} and clientOrderId {client_order_id} name different orders"
             )
+        self.need_symbol(row["id"], row.get("symbol"), symbol)
         return int(row["id"])
 
     def _row_by_client_order_id(

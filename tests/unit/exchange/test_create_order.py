@@ -473,3 +473,15 @@ def test_a_rehearsal_is_never_placed(driver: Driver, name: str) -> None:
 
     assert driver.gateway.sent == []
     assert sent_payload(driver, *LIMIT, {name: False})["qty"] == "2"
+
+
+@pytest.mark.parametrize("name", ["reduceOnly", "reduce_only"])
+def test_the_rest_of_a_position_may_be_worth_less_than_an_order(driver: Driver, name: str) -> None:
+    small = ("BTC/USDT", "limit", "sell", 0.01, 100)  # the least cost is 5
+    assert sent_payload(driver, *small, {name: True})["qty"] == "0.01"
+    assert (
+        sent_payload(driver, "BTC/USDT", "market", "sell", None, None, {name: True, "cost": 1})["cost"] == "1"
+    )
+    for params in ({name: False}, {name: None}, {}):
+        with pytest.raises(ccxt.InvalidOrder, match="cost: 1 of BTC/USDT is below its minimum"):
+            driver.call("create_order", *small, params)

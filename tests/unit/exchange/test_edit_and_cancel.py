@@ -7,7 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.helpers.gateway_stub import NO_FEATURES, Driver
+from tests.helpers.gateway_stub import ALL_FEATURES, NO_FEATURES, Driver
 from tests.helpers.oms_rows import deal_row, filled_row, order_row
 from tests.helpers.row_tables import Tables
 
@@ -204,3 +204,70 @@ def test_an_edit_does_not_lose_a_stop_in_silence(driver: Driver, name: str) -> N
     driver.gateway.on_command(order_id=11, order=order_row())
     driver.call("edit_order", *EDIT, 3, 101, {name: None})
     assert driver.gateway.payload == {"order_id": 11, "new_qty": "3", "new_price": "101"}
+
+
+# -- the symbol that the caller names ---------------------------------------------------------------
+
+OTHER = "ETH/USDT"
+
+
+@pytest.mark.parametrize(
+    "name, args",
+    [
+        ("cancel_order", ("11", OTHER)),
+        ("cancel_orders", (["11"], OTHER)),
+        ("cancel_orders_for_symbols", ([{"id": "11", "symbol": OTHER}],)),
+        ("edit_order", ("11", OTHER, "limit", "buy", 1, 90)),
+        ("edit_orders", ([{"id": "11", "symbol": OTHER, "type": "limit", "side": "buy", "amount": 1}],)),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_nothing_is_done_to_a_known_order_of_another_market(driver: Driver, name: str, args: Any) -> None:
+    with pytest.raises(ccxt.OrderNotFound, match="11 is one of BTC/USDT, not of ETH/USDT") as info:
+        known(driver).call(name, *args)
+    assert driver.gateway.routes == []
+    assert vars(info.value)["outcome"] == "not_sent"
+
+
+@pytest.mark.parametrize("features", [ALL_FEATURES, NO_FEATURES], ids=["rich", "poor"])
+@pytest.mark.parametrize("name", ["edit_order", "cancel_order", "fetch_order"])
+def test_the_market_of_an_order_that_is_read_has_to_be_the_named_one(
+    make_driver: Any, features: tuple[str, ...], name: str
+) -> None:
+    """The row is read to look up the client order id, for the order itself, or for its strategy."""
+    driver = make_driver(features=features).ready()
+    Tables(driver.gateway, orders=[order_row(client_order_id="mine", strategy_id=4)])
+    for order_id, params in (("", {"clientOrderId": "mine"}), ("11", {"strategy_id": 4}), ("11", {})):
+        if name == "cancel_order" and order_id and (features or not params):
+            continue  # it is not read
+        rest = ("limit", "buy", 1, 90) if name == "edit_order" else ()
+        with pytest.raises(ccxt.OrderNotFound, match="one of BTC/USDT, not of ETH/USDT"):
+            driver.call(name, order_id, OTHER, *rest, params)
+        assert "POST /oms/commands" not in driver.gateway.routes
+
+
+def test_a_cancel_of_an_unknown_order_stays_one_request(driver: Driver) -> None:
+    driver.gateway.on_command(order=order_row(status="CANCELED"))
+    driver.call("cancel_order", "11", OTHER)
+    assert driver.gateway.routes == ["POST /oms/commands"]
+
+
+@pytest.mark.parametrize("symbol", [None, "BTC/USDT", "BTCUSDT"])
+def test_an_order_is_found_by_each_name_of_its_market(driver: Driver, symbol: str | None) -> None:
+    driver.gateway.on("GET /oms/orders/11", {"items": [order_row()]})
+    assert known(driver).call("fetch_order", "11", symbol)["id"] == "11"
+    assert driver.call("fetch_orders_by_ids", ["11"], symbol)[0]["id"] == "11"
+    driver.gateway.on_command(order=order_row(status="CANCELED"))
+    assert driver.call("cancel_order", "11", symbol)["status"] == "canceled"
+
+
+def test_a_symbol_that_no_market_has_is_named(driver: Driver) -> None:
+    with pytest.raises(ccxt.BadSymbol, match="AA/BB"):
+        known(driver).call("cancel_order", "11", "AA/BB")
+    assert driver.gateway.routes == []
+
+
+def test_rows_of_several_orders_are_compared_too(driver: Driver) -> None:
+    driver.gateway.on("GET /oms/orders/11,12", {"items": [order_row(), order_row(id=12, symbol=OTHER)]})
+    with pytest.raises(ccxt.OrderNotFound, match="11 is one of BTC/USDT"):
+        driver.call("fetch_orders_by_ids", ["11", "12"], OTHER)
