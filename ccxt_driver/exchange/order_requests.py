@@ -259,7 +259,7 @@ class OrderRequests(Host):
         else:
             rounded = self._rounded_by_ccxt(by_ccxt, market, kind, number)
         if not rounded:
-            raise ccxt.InvalidOrder(
+            raise _outside_limits(
                 f"{self.id} {field}: {format_decimal(number)} of {market['symbol']} must be greater than "
                 f"minimum {kind} precision of {market['precision'][kind]}"
             )
@@ -303,7 +303,7 @@ class OrderRequests(Host):
             self._refuse_limit(market, field, value, f"above its maximum of {highest}")
 
     def _refuse_limit(self, market: dict[str, Any], field: str, value: Decimal, how: str) -> NoReturn:
-        raise ccxt.InvalidOrder(f"{self.id} {field}: {format_decimal(value)} of {market['symbol']} is {how}")
+        raise _outside_limits(f"{self.id} {field}: {format_decimal(value)} of {market['symbol']} is {how}")
 
     def _check_cost(self, market: dict[str, Any], payload: Mapping[str, Any], no_minimum: bool) -> None:
         """Limits of the cost, where the price is known before the order is placed.
@@ -541,6 +541,18 @@ class OrderRequests(Host):
             return id, None
         text = str(client_order_id)
         return (None if id in (None, "") or str(id) == text else id), text
+
+
+def _outside_limits(message: str) -> ccxt.InvalidOrder:
+    """The refusal of a size or price that is a good number, and that the market does not take."""
+    error = ccxt.InvalidOrder(message)
+    error.__dict__["outside_limits"] = True
+    return error
+
+
+def is_outside_limits(refusal: ccxt.BaseError) -> bool:
+    """Whether an order was refused for the market's limits, and not because its arguments are none."""
+    return "outside_limits" in vars(refusal)
 
 
 def sendable(params: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from typing import Any
 
 import ccxt
 
+from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.configuration import identifier
+from ccxt_driver.exchange.order_requests import is_outside_limits
 from ccxt_driver.exchange.spelling import for_the_venue, in_own_spelling
 
 from .rows import Rows
@@ -98,12 +100,13 @@ class Powers(Rows):
         price: Any = None,
         params: dict[str, Any] = {},
     ) -> dict[str, Any]:
-        """Whether an order would be accepted: schema, precision, balance, risk, session. Places nothing.
+        """Whether an order would be accepted: limits, precision, balance, risk, session. Places nothing.
 
         :param symbol: unified symbol; the rest as of `create_order`
         :returns: `ok` (bool), `reason` (None when ok), `required` and `available` in the currency that
             the order would reserve, `info`
         :raises NotSupported: the server has no dry run
+        :raises InvalidOrder: bad input, such as a negative amount
         """
         await self.load_markets()
         features = await self._features()
@@ -112,7 +115,13 @@ class Powers(Rows):
                 f"{self.id} canExecuteOrder(): this server lacks the feature check_order; compare the cost "
                 "with fetchBalance() instead"
             )
-        command = self.create_order_request(symbol, type, side, amount, price, params, features)
+        try:
+            command = self.create_order_request(symbol, type, side, amount, price, params, features)
+        except ccxt.InvalidOrder as refusal:
+            if not is_outside_limits(refusal):
+                raise
+            reason = f"{ErrorCode.VALIDATION_ERROR.value}: {str(refusal).removeprefix(self.id + ' ')}"
+            return self.parse_check({"ok": False, "reason": reason})
         result = await self._command({**command, "command": "check_order"})
         return self.parse_check(result.get("result"))
 

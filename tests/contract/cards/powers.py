@@ -27,6 +27,27 @@ def w01_dry_run(desk: Desk) -> None:
 
 
 @card
+def w01b_dry_run_of_what_the_market_does_not_take(desk: Desk) -> None:
+    """What a market's limits refuse is answered as everything else that is refused; bad input is raised."""
+    for amount, price, says in (
+        (10**9, 90, "amount: 1000000000 of BTC/USDT is above its maximum"),
+        ("0.000000001", 90, "amount: 0.000000001 of BTC/USDT must be greater than minimum amount precision"),
+        (1, "0.000000001", "price: 0.000000001 of BTC/USDT must be greater than minimum price precision"),
+        ("0.01", 90, "cost: 0.9 of BTC/USDT is below its minimum"),
+    ):
+        no = desk.ex.can_execute_order(SPOT, "limit", "buy", amount, price)
+        assert (no["ok"], no["required"], no["available"]) == (False, None, None)
+        assert no["reason"].startswith(f"validation_error: {says}")
+        with desk.unsent(ccxt.InvalidOrder, says):
+            desk.ex.create_order(SPOT, "limit", "buy", amount, price)
+    for arguments in ((SPOT, "limit", "buy", -1, 90), (SPOT, "limit", "buy", 1, "cheap")):
+        with desk.unsent(ccxt.InvalidOrder):
+            desk.ex.can_execute_order(*arguments)
+    with desk.unsent(ccxt.BadSymbol):
+        desk.ex.can_execute_order("AA/BB", "limit", "buy", 1, 90)
+
+
+@card
 def w02_dry_run_agrees_with_the_run(desk: Desk) -> None:
     """What the dry run calls good is taken, and what it calls bad is refused."""
     desk.exchange(role="risk").set_allow_new_positions(False, "stop")
