@@ -33,7 +33,7 @@ pytestmark = pytest.mark.oldest
 REQUESTS, RESPONSES = read("request"), read("response")
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FLAG_OF = {"cancelOrdersWithClientOrderIds": "cancelOrdersWithClientOrderId"}
-"""The one method that is not named as its flag is."""
+"""The one method of ccxt that is not named as its flag is; ours of the flag's name calls it."""
 
 
 def _entries(data: dict[str, Any]) -> list[Any]:
@@ -126,6 +126,7 @@ def test_every_method_that_the_driver_maps_has_a_stored_response() -> None:
     native = {key for key, source in CAPABILITIES.items() if source in (Source.OMS, Source.MARKET)}
     modules = {key: getattr(getattr(OmsCcxtExchange, key, None), "__module__", "") for key in native}
     own = {key for key, module in modules.items() if module.startswith("ccxt_driver.")}
+    own -= set(FLAG_OF.values())
 
     assert {"createOrder", "fetchTicker"} <= own
     assert own - _methods(RESPONSES) == set()

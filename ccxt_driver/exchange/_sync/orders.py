@@ -375,6 +375,16 @@ class Orders(Settling):
             self._guard(command, order_ids, strategy_id, symbol)
         return self._cancel_several(command, order_ids)
 
+    def cancel_orders_with_client_order_id(
+        self, clientOrderIds: Any, symbol: Any = None, params: dict[str, Any] = {}
+    ) -> list[Order]:
+        """ccxt's `cancel_orders_with_client_order_ids` by the name of its key in `has`.
+
+        :param clientOrderIds: a list
+        :returns: as `cancel_orders`
+        """
+        return self.cancel_orders_with_client_order_ids(clientOrderIds, symbol, params)
+
     def cancel_orders_for_symbols(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel orders of several symbols by one command.
 
