@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def close(desk: Desk, symbol: str | None, position_id: str | None, everything: bool, yes: bool) -> None:
     """Close the positions in SYMBOL at the market, one position, or all."""
     from .confirmation import confirm, need_terminal
-    from .tables import ORDERS, print_rows
+    from .tables import ORDERS, for_people, print_rows
 
     if [symbol is not None, position_id is not None, everything].count(True) != 1:
         raise click.UsageError("give one of: SYMBOL, --position-id, --all")
@@ -34,7 +34,7 @@ def close(desk: Desk, symbol: str | None, position_id: str | None, everything: b
     if not meant and everything:
         print_rows(desk, ORDERS, [], "no open positions")
         return
-    confirm(desk, [_in_words(position) for position in meant], yes)
+    confirm(desk, [_in_words(for_people(desk.exchange, position)) for position in meant], yes)
     params = {} if position_id is None else {"position_id": position_id}
     # By market, so that nothing is closed while trades of it are missing at the gateway.
     _close_each(desk, list(dict.fromkeys(position["symbol"] for position in meant)), params)

@@ -80,6 +80,7 @@ def sell(desk: Desk, **asked: Any) -> None:
 
 def _place(desk: Desk, side: str, asked: dict[str, Any]) -> None:
     from .confirmation import confirm, need_terminal
+    from .failures import warn
     from .results import finish
     from .tables import ORDERS, print_json, print_rows, progress
 
@@ -92,10 +93,16 @@ def _place(desk: Desk, side: str, asked: dict[str, Any]) -> None:
     confirm(desk, _in_words(desk, side, order_type, market, asked, params), asked["yes"])
     with progress("Placing the order"):
         order = exchange.create_order(symbol, order_type, side, asked["amount"], asked["price"], params)
+    earlier = order["info"].get("duplicate") is True
     if desk.as_json:
-        print_json(order)
+        print_json({**order, "duplicate": True} if earlier else order)
     else:
         print_rows(desk, ORDERS, [order], "no order")
+    if earlier:
+        client_order_id = params["clientOrderId"]
+        warn(
+            f"order {order['id']} of the client order id {client_order_id} was there; nothing new was placed"
+        )
     finish([order])
 
 

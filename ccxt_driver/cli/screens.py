@@ -37,6 +37,9 @@ _LATEST: Final = 10
 class Screen(AbstractContextManager["Screen"]):
     """What a watch is shown on."""
 
+    exact = False
+    """Whether it wants every digit of a price."""
+
     def __exit__(self, *error: object) -> None:
         """Nothing to put in order."""
 
@@ -64,6 +67,8 @@ class Screen(AbstractContextManager["Screen"]):
 
 class JsonLines(Screen):
     """One JSON object a line."""
+
+    exact = True
 
     def changed(self, kind: str, row: Any) -> None:
         """Print it with what it is."""

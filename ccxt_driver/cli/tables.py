@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -156,6 +157,35 @@ def balance_rows(balance: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+_AVERAGED: Final = ("average", "entryPrice", "liquidationPrice")
+"""Prices that are divided of others, with as many digits as that gives."""
+
+
+def for_people(exchange: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with such prices rounded to as many places as prices of its market have.
+
+    :param exchange: has the markets; of one that it does not know nothing is rounded
+    """
+    from ccxt.base.decimal_to_precision import TICK_SIZE
+
+    market = (exchange.markets or {}).get(row.get("symbol")) or {}
+    step = (market.get("precision") or {}).get("price")
+    if not step or exchange.precisionMode != TICK_SIZE:
+        return dict(row)
+    places = _places(Decimal(str(step)).normalize())
+    prices = {name: row[name] for name in _AVERAGED if row.get(name) is not None}
+    return {**row, **{name: _rounded(price, places) for name, price in prices.items()}}
+
+
+def _places(number: Decimal) -> int:
+    return max(0, -int(number.as_tuple().exponent))
+
+
+def _rounded(price: Any, places: int) -> Any:
+    number = Decimal(str(price))
+    return price if _places(number) <= places else f"{round(number, places):f}"
+
+
 def table(
     columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], width: int | None = None
 ) -> tuple[Table, list[str]]:
@@ -208,7 +238,7 @@ def print_rows(
         print_json(rows)
     elif rows:
         write(printable(str(desk.account)))
-        print_table(columns, rows)
+        print_table(columns, [for_people(desk.exchange, row) for row in rows])
     else:
         write(f"{printable(str(desk.account))}: {nothing}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from .connection import account_in_words, connected
+from .tables import for_people
 
 if TYPE_CHECKING:
     from .connection import Desk
@@ -126,10 +127,14 @@ class _Follower:
             found = await exchange.fetch_open_orders(None if symbols is None else symbols[0])
             for symbol in (symbols or [])[1:]:
                 found += await exchange.fetch_open_orders(symbol)
-            self._screen.snapshot("orders", found)
+            self._screen.snapshot("orders", [self._shown(row) for row in found])
         if "positions" in self._kinds:
             raw = {"positions": "raw"}  # as they are streamed
-            self._screen.snapshot("positions", await exchange.fetch_positions(symbols, raw))
+            found = await exchange.fetch_positions(symbols, raw)
+            self._screen.snapshot("positions", [self._shown(row) for row in found])
+
+    def _shown(self, row: Any) -> Any:
+        return row if self._screen.exact else for_people(self._exchange, row)
 
     async def _show(self) -> None:
         while True:
@@ -137,7 +142,8 @@ class _Follower:
             if change is None:
                 await self._read()
                 continue
-            self._screen.changed(*change)
+            kind, row = change
+            self._screen.changed(kind, self._shown(row))
             if self._left is not None:
                 self._left -= 1
                 if not self._left:

@@ -124,7 +124,9 @@ def test_every_method_of_oms_and_market_has_a_stored_request() -> None:
 def test_every_method_that_the_driver_maps_has_a_stored_response() -> None:
     """What ccxt's base class makes of other methods answers as those do."""
     native = {key for key, source in CAPABILITIES.items() if source in (Source.OMS, Source.MARKET)}
-    modules = {key: getattr(getattr(OmsCcxtExchange, key, None), "__module__", "") for key in native}
+    modules = {
+        key: getattr(getattr(OmsCcxtExchange, snake_case(key), None), "__module__", "") for key in native
+    }
     own = {key for key, module in modules.items() if module.startswith("ccxt_driver.")}
     own -= set(FLAG_OF.values())
 

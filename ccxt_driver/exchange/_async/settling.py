@@ -102,7 +102,9 @@ class Settling(Truth):
         if not await self._promises_to_dedupe():
             return None
         try:
-            return await self._order_of_result(command, await self._command(command))
+            result = await self._command(command)
+            result.pop("duplicate", None)  # of the first sending, as far as anybody can tell
+            return await self._order_of_result(command, result)
         except ccxt.BaseError as error:  # a refusal is of this sending, and says nothing of the first
             LOGGER.debug("%s sending %s again: %s", self.id, client_order_id, error)
             return None

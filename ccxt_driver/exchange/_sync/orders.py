@@ -122,7 +122,16 @@ class Orders(Settling):
             )
 
     def _order_of_result(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
-        """The order that a command has placed: failing here would invite the caller to place it again."""
+        """The order that a command has placed: failing here would invite the caller to place it again.
+
+        `info["duplicate"]` is True of one that was there already, so that nothing was placed.
+        """
+        order = self._order_placed(command, result)
+        if result.get("duplicate") is True:
+            order["info"] = {**order["info"], "duplicate": True}
+        return order
+
+    def _order_placed(self, command: dict[str, Any], result: dict[str, Any]) -> Any:
         row = result.get("order")
         if row is not None:
             try:

@@ -399,6 +399,17 @@ def o41_same_order_twice(desk: Desk) -> None:
 
 
 @card
+def o41b_the_same_order_twice_says_so(desk: Desk) -> None:
+    """The same order under its client order id is the first one: `info` says that nothing was placed."""
+    arguments = (SPOT, "limit", "buy", 1, 90, {"clientOrderId": "once"})
+    first, second = desk.ex.create_order(*arguments), desk.ex.create_order(*arguments)
+    assert second["id"] == first["id"]
+    assert ("duplicate" in first["info"], second["info"]["duplicate"]) == (False, True)
+    assert "duplicate" not in desk.ex.fetch_order(first["id"])["info"]
+    assert len(desk.ex.fetch_orders()) == 1
+
+
+@card
 def o42_duplicate_client_order_id(desk: Desk) -> None:
     """The same client order id with another order is a DuplicateOrderId, also after the first ended."""
     first = desk.ex.create_order(SPOT, "limit", "buy", 1, 90, {"clientOrderId": "once"})

@@ -286,3 +286,34 @@ def test_a_market_that_cannot_be_closed_does_not_keep_the_others_open(
     assert [order["symbol"] for order in json.loads(result.stdout)] == ["ETH/USDT"]
     assert "error: the market is closed: market_closed BTC/USDT is closed for today" in result.stderr
     assert [row["symbol"] for row in positions_of(paper)] == ["BTC/USDT"]
+
+
+# ------------------------------------------------------------------------ what was there already
+
+
+def test_an_order_that_was_there_already_is_said_to_be_none_of_now(run: Run, paper: EmbeddedOms) -> None:
+    args = ("buy", "BTC/USDT", "0.02", "--price", "1001", "--yes", "--client-order-id", "abc")
+    first = run(*args)
+    assert (first.exit_code, "was there" in first.stderr) == (0, False)
+    again = run(*args)
+    assert again.exit_code == 0
+    assert "warning: order 1 of the client order id abc was there; nothing new was placed" in again.stderr
+    assert json.loads(run(*args, "--json").stdout)["duplicate"] is True
+    assert len(orders_of(paper)) == 1
+    other = run("buy", "BTC/USDT", "0.02", "--price", "1001", "--yes", "--json")
+    assert "duplicate" not in json.loads(other.stdout)
+
+
+def test_averages_are_shown_with_the_places_of_their_market(run: Run, paper: EmbeddedOms) -> None:
+    for amount, price in (("0.01", "50001"), ("0.02", "50002"), ("0.04", "50003.33")):
+        paper.set_price("BTC/USDT", bid="50000", ask=price, last="50000")
+        run("buy", "BTC/USDT", amount, "--yes")
+    [position] = positions_of(paper)
+    assert len(position["avg_price"]) > 15
+    shown = f"{round(float(position['avg_price']), 2):.2f}"
+    listed = run("positions")
+    assert shown in listed.stdout.split()
+    assert position["avg_price"] not in listed.stdout
+    assert f"opened at {shown}," in run("close", "BTC/USDT", "--yes").stderr
+    [closed] = json.loads(run("positions", "--history", "--json").stdout)
+    assert closed["entryPrice"] == position["avg_price"]

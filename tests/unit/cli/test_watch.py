@@ -117,6 +117,8 @@ def test_what_cannot_be_watched_is_told(run: Run, args: tuple[str, ...], code: i
 class Recorded(Screen):
     """What was shown."""
 
+    exact = True
+
     def __init__(self) -> None:
         self.changes: list[tuple[str, Any]] = []
         self.notes: list[str] = []
