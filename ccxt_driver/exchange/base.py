@@ -88,6 +88,7 @@ class OmsExchange(
         :raises AuthenticationError: a venue's credentials for the embedded OMS
         """
         self._server_features = None
+        self._features_asked_ms = 0
         self._account_rows = None
         self._terms = {}
         self._embedded_oms = None

@@ -29,6 +29,7 @@ class Host:
         proxies: Any
         _live: Any
         _server_features: frozenset[str] | None
+        _features_asked_ms: int
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]

@@ -9,7 +9,10 @@ from weakref import WeakValueDictionary
 from .host import Host
 
 _SHARED: Final[WeakValueDictionary[Any, Any]] = WeakValueDictionary()
-_LEARNED: Final = ("has", "features", "timeframes", "precisionMode", "fees", "limits", "_server_features")
+_LEARNED: Final = (
+    *("has", "features", "timeframes", "precisionMode", "fees", "limits"),
+    *("_server_features", "_features_asked_ms"),
+)
 
 
 class SharedMarkets(Host):

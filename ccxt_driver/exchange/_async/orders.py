@@ -60,7 +60,7 @@ class Orders(Settling):
         with BEFORE_SENDING:
             await self.load_markets()
             params = in_own_spelling(params)
-            features = await self._features() if self.needs_features(params) else NO_FEATURES
+            features = await self._features_now() if self.needs_features(params) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
             if "position_id" in command["payload"]:
                 await self._guard_position(command)
@@ -83,7 +83,7 @@ class Orders(Settling):
             await self.load_markets()
             each_params = [params_of(order, params) for order in orders]
             needed = any(self.needs_features(each) for each in each_params)
-            features = await self._features() if needed else frozenset()
+            features = await self._features_now() if needed else NO_FEATURES
             commands = [
                 self.create_order_request(
                     order.get("symbol"),

@@ -315,7 +315,7 @@ class Positions(Settling, Fallback):
         return await self._changed_position(result, number, params)
 
     async def _need_enforced_stops(self, what: str) -> None:
-        if Feature.STOPS_ENFORCED not in await self._features():
+        if Feature.STOPS_ENFORCED not in await self._features_now():
             raise ccxt.NotSupported(
                 f"{self.id} {what}: this server keeps stops of positions but nobody enforces them; place a "
                 "stop order (stopLossPrice, takeProfitPrice) instead"

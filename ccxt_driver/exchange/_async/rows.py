@@ -26,6 +26,8 @@ _CANNOT_TELL = ErrorCode.DISPATCHER_ERROR
 """What older gateways answer when the venue's object has no such coroutine: `describe` is none."""
 
 
+_FEATURES_HOLD_MS = 300_000
+"""For how long a server is believed to offer what it said."""
 _BEYOND_ALL = 1_000_000
 """A page that no list has: servers answer it with no rows, and the right total."""
 
@@ -40,14 +42,35 @@ class Rows(OmsExchange):
 
     async def _features(self) -> frozenset[str]:
         """What the server offers beyond the plain contract; asked once."""
-        if self._server_features is None:
-            try:
-                health = await self.request(BY_NAME["health"].path)
-            except ccxt.NotSupported:  # a server without the route has none of them
-                health = {}
-            listed = health.get("features") if isinstance(health, dict) else None
-            self._server_features = frozenset(listed if isinstance(listed, list) else ())
-        return self._server_features
+        known = self._server_features
+        return await self._asked_features() if known is None else known
+
+    async def _asked_features(self) -> frozenset[str]:
+        asked_ms = self.milliseconds()
+        try:
+            health = await self.request(BY_NAME["health"].path)
+        except ccxt.NotSupported:  # a server without the route has none of them
+            health = {}
+        listed = health.get("features") if isinstance(health, dict) else None
+        features = frozenset(listed if isinstance(listed, list) else ())
+        self._server_features, self._features_asked_ms = features, asked_ms
+        return features
+
+    async def _features_now(self) -> frozenset[str]:
+        """As `_features`, asked again after some minutes: another server may stand there by now.
+
+        For what would be dangerous if the server did not keep its word, such as an order with a stop.
+
+        :raises NetworkError: it cannot be asked; what it offered before is not relied on
+        """
+        known = self._server_features
+        age_ms = self.milliseconds() - self._features_asked_ms
+        if known is None or self._is_embedded or 0 <= age_ms < _FEATURES_HOLD_MS:
+            return await self._features()
+        features = await self._asked_features()
+        if features != known:
+            self.apply_description(None, features)
+        return features
 
     async def _venue(
         self, function: str, args: list[Any], params: dict[str, Any], api: str = "market"
