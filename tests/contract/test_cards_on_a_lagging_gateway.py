@@ -31,11 +31,11 @@ _LACKS: Final = {
     "nobody enforces the stops that it keeps": ("O25", "O26", "O27", "P33", "P35", "P36", "S14"),
     "it takes no order by cost": ("O30",),
     "nothing closes a position of a netting account": ("P08", "P20", "P21", "P22", "P25", "P27", "S13"),
-    "it has no dry run": ("W01", "W02"),
+    "it has no dry run": ("W01", "W01B", "W02"),
 }
 """Cards by the feature that is missing: the driver says so before anything is sent, or as the answer."""
 _IS_OTHERWISE: Final = {
-    "a client order id names as many orders as it is sent with": ("O41", "O42", "S07"),
+    "a client order id names as many orders as it is sent with": ("O41", "O41B", "O42", "S07"),
     "every trade is a position of its own": ("P10",),
     "positions have no profit and are not marked": ("A09", "A10", "A11", "P05", "P07"),
     "commands answer no rows": ("P30",),
