@@ -114,6 +114,7 @@ class PositionRequests(OrderRequests):
             payload["strategy_id"] = strategy_id
         self._add_identity(payload, rest)
         self._add_execution(payload, rest, frozenset())
+        self._add_triggers(payload, rest, market, frozenset())
         for name in ("account_id", "strategy_id"):
             rest.pop(name, None)
         if rest:

@@ -123,6 +123,27 @@ def test_closing_reads_both_spellings(driver: Driver, name: str) -> None:
     assert "params" not in driver.gateway.payload
 
 
+@pytest.mark.parametrize(
+    "params, expected",
+    [
+        ({"triggerPrice": 90}, {"trigger_price": "90"}),
+        ({"type": "stop", "trigger_price": 90}, {"trigger_price": "90"}),
+        ({"take_profit_price": 120}, {"take_profit_price": "120"}),
+        ({"trailingAmount": 5}, {"trailing_amount": "5"}),
+    ],
+    ids=str,
+)
+def test_a_close_waits_for_its_trigger(
+    driver: Driver, params: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """It was passed on to the venue, and the position was closed at once."""
+    Tables(driver.gateway, positions=[position_row(id=3)])
+    driver.gateway.on_command(order=order_row(), deals=[], positions=[])
+    driver.call("close_position", position_row()["symbol"], None, params)
+    sent = {key: value for key, value in driver.gateway.payload.items() if key != "client_order_id"}
+    assert sent == {"position_id": 3, "order_type": "market", **expected}
+
+
 @pytest.mark.parametrize("name", ["triggerPrice", "trigger_price", "oms_stop_loss", "omsStopLoss"])
 def test_an_edit_refuses_a_stop_in_both_spellings(driver: Driver, name: str) -> None:
     with pytest.raises(ccxt.NotSupported):
