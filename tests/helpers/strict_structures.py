@@ -207,7 +207,8 @@ def check_order(order: Mapping[str, Any], kind: type, with_trades: bool) -> None
     amount, filled, cost = (exact(order[key]) for key in ("amount", "filled", "cost"))
     assert exact(order["remaining"]) == amount - filled
     assert order["stopPrice"] == order["triggerPrice"]
-    assert (order["average"] is None) == (not filled) == (order["fee"] is None) == (not cost)
+    assert (order["average"] is None) == (not filled) == (not cost)
+    assert (order["fee"] is None) == (not filled and order["status"] == "open")
     if order["type"] == "market":
         assert order["price"] == order["average"]
     else:
