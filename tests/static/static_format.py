@@ -68,6 +68,7 @@ def prepare(exchange: Any, data: Mapping[str, Any], entry: Entry) -> None:
     exchange.apiKey = entry.get("apiKey", data.get("apiKey", exchange.apiKey))
     features = frozenset(entry.get("features", _ALL_FEATURES))
     exchange._server_features = features
+    exchange._features_asked_ms = exchange.milliseconds()
     exchange.apply_description(None, features)
 
 
