@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccxt_driver.contract.rows import LedgerKind
-from ccxt_driver.contract.values import parse_time
+from ccxt_driver.contract.values import format_time, parse_time
 from ccxt_driver.oms.service import History
 
 from .clock import NS_PER_MS
@@ -125,5 +125,20 @@ def _assumptions(stage: Stage) -> dict[str, str]:
         "latency": _latency(settings),
         "fees": f"maker {settings.maker or 'of the market'}, taker {settings.taker or 'of the market'}",
         "position mode": settings.position_mode,
+        **_late_symbols(stage),
         **{word: text for word, (_, text) in stage.moved.items()},
+    }
+
+
+def _late_symbols(stage: Stage) -> dict[str, str]:
+    """Which symbols have no price as the run begins, and from when on they have one."""
+    start_ms, end_ms = stage.clock.start_ns // NS_PER_MS, stage.clock.now_ms()
+    return {
+        f"begins {symbol}": (
+            f"at {format_time(begins_ms)}; what was held of it before is valued at its first price"
+            if begins_ms <= end_ms
+            else "after the run: it had no price"
+        )
+        for symbol, begins_ms in stage.feed.begins_ms.items()
+        if begins_ms > start_ms
     }

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ccxt_driver.oms.market.feed import TIMEFRAMES, NoPrice, candle_open, next_open
+from ccxt_driver.oms.market.feed import TIMEFRAMES, candle_open, next_open
 from ccxt_driver.oms.market.files import FileFeed
 
 from .longer_candles import LongerCandles
@@ -28,7 +28,7 @@ class RecordedMarket:
 
     def __init__(self, feed: FileFeed) -> None:
         self._feed = feed
-        self._symbols = frozenset(market.symbol for market in feed.markets)
+        self._begins_ms = feed.begins_ms
         self._candles: dict[tuple[str, str], OpenCandles | LongerCandles | None] = {}
 
     def next_news(self, after_ms: int) -> int | None:
@@ -62,7 +62,7 @@ class RecordedMarket:
 
     def ticks(self, symbol: str) -> TickReader | None:
         """Reads the trades of a symbol from the first on; None where its price comes from candles."""
-        if symbol not in self._symbols or self._timeframe(symbol) is not None:
+        if symbol not in self._begins_ms or self._timeframe(symbol) is not None:
             return None
         return TickReader(self._feed.ticks(symbol), symbol)
 
@@ -90,39 +90,33 @@ class RecordedMarket:
     def is_in_gap(self, symbol: str, at_ms: int) -> bool:
         """Whether nothing was recorded of the candle of a moment: the price is that of an earlier one."""
         timeframe = self._timeframe(symbol)
-        if timeframe is None:
+        if timeframe is None or at_ms < self._begins_ms[symbol]:
             return False
         return self._feed.quote(symbol, at_ms).time_ms < candle_open(timeframe, at_ms)
 
     def prices(self, symbol: str, start_ms: int, end_ms: int) -> Prices:
         """Last traded prices of a symbol within a time: of each candle the close, of each minute the last.
 
-        The first and the last are those of its two ends, where the symbol had a price by then.
+        The first and the last are those of its two ends; of a symbol that begins later, its first one.
         """
+        start_ms = max(start_ms, self._begins_ms[symbol])
         times, values = array("q"), array("d")
 
         def add(time_ms: int, price: float) -> None:
             times.append(time_ms)
             values.append(price)
 
-        first, last = self._last_by(symbol, start_ms), self._last_by(symbol, end_ms)
-        if first is not None:
-            add(start_ms, first)
+        if start_ms > end_ms:
+            return Prices(times, values)
+        add(start_ms, float(self._feed.quote(symbol, start_ms).last))
         for time_ms, price in self._closes(symbol):
             if time_ms >= end_ms:
                 break
             if time_ms > start_ms:
                 add(time_ms, price)
-        if last is not None and end_ms > start_ms:
-            add(end_ms, last)
+        if end_ms > start_ms:
+            add(end_ms, float(self._feed.quote(symbol, end_ms).last))
         return Prices(times, values)
-
-    def _last_by(self, symbol: str, at_ms: int) -> float | None:
-        """The last price of a moment; None where the symbol had none yet."""
-        try:
-            return float(self._feed.quote(symbol, at_ms).last)
-        except NoPrice:
-            return None
 
     def _closes(self, symbol: str) -> Iterator[tuple[int, float]]:
         timeframe = self._timeframe(symbol)
@@ -148,4 +142,4 @@ class RecordedMarket:
             yield before
 
     def _timeframe(self, symbol: str) -> str | None:
-        return self._feed.timeframe(symbol) if symbol in self._symbols else None
+        return self._feed.timeframe(symbol) if symbol in self._begins_ms else None

@@ -49,7 +49,9 @@ def position_prices(
     def at(time_ms: int) -> _Point:
         return time_ms, float(known.mark_price(market.symbol, time_ms))
 
-    exact = map(at, sorted({*span, *moments}))
+    # Before the first price there is no position.
+    span = max(span[0], feed.begins_ms[market.symbol]), span[1]
+    exact = map(at, sorted({*span, *(each for each in moments if each >= span[0])}))
     return _steps(merge(exact, _between(marks, last_prices, at, span), key=itemgetter(0)))
 
 

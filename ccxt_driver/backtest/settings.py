@@ -31,6 +31,7 @@ _MODES: Final = tuple(mode.value for mode in PositionMode)
 _HIDDEN: Final = "***"
 _QUEUES: Final = ("front", "behind")
 _LATER: Final = ("acknowledge_ms", "fill_ms")
+_BEGINNINGS: Final = ("first", "all")
 
 
 class Settings(BaseModel):
@@ -42,6 +43,7 @@ class Settings(BaseModel):
     :param data: files and folders of market data
     :param start_ms: where virtual time begins, milliseconds since the Unix epoch; None: with the data
     :param end_ms: where it ends, None: with the data
+    :param begin: when the data begins: with the `first` symbol that has a price, or when `all` have one
     :param balances: what the account has, by currency, exact
     :param account_id: its number in the OMS
     :param position_mode: netting, hedge or strategy_netting
@@ -71,6 +73,7 @@ class Settings(BaseModel):
     data: tuple[str, ...] = Field(min_length=1)
     start_ms: int | None = Field(None, ge=0)
     end_ms: int | None = Field(None, ge=0)
+    begin: str = _BEGINNINGS[0]
     balances: dict[str, Decimal] = Field({"USDT": Decimal(10_000)}, min_length=1)
     account_id: int = Field(1, gt=0)
     position_mode: str = "netting"
@@ -105,6 +108,11 @@ class Settings(BaseModel):
     @classmethod
     def _known_mode(cls, value: str) -> str:
         return _one_of("position_mode", value, _MODES)
+
+    @field_validator("begin")
+    @classmethod
+    def _known_beginning(cls, value: str) -> str:
+        return _one_of("begin", value, _BEGINNINGS)
 
     @field_validator("queue")
     @classmethod

@@ -68,7 +68,9 @@ class Stage:
 
     def _span(self) -> tuple[int, int]:
         """When the run begins and ends: not before nor after the data."""
-        first_ms, last_ms = self.feed.start_ms, self.feed.end_ms
+        begins_ms = self.feed.begins_ms.values()
+        first_ms = max(begins_ms) if self.settings.begin == "all" else min(begins_ms)
+        last_ms = self.feed.end_ms
         wanted_ms, until_ms = self.settings.start_ms, self.settings.end_ms
         start_ms = first_ms if wanted_ms is None else max(wanted_ms, first_ms)
         end_ms = last_ms if until_ms is None else min(until_ms, last_ms)

@@ -108,7 +108,8 @@ def settings_of(
     try:
         if again is not None:
             _refuse_beside_again(script, given)
-            known = json.loads((Path(again) / SETTINGS).read_text(encoding="utf-8"))
+            # Runs from before there was a choice began when all symbols had a price.
+            known = {"begin": "all"} | json.loads((Path(again) / SETTINGS).read_text(encoding="utf-8"))
             return Settings(**{**known, "out": given["out"], "data": given["data"] or known["data"]})
         if not given["data"]:
             raise click.UsageError("expected --data: a file or folder of market data")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT
-from .histories import walk, write_candles
+from .histories import MINUTE_MS, START_MS, walk, write_candles
 
 _SCRIPT = """
 import sys, time, uuid
@@ -72,6 +72,26 @@ def test_a_run_and_its_commands_again(folder: Path) -> None:
     assert {path.name for path in (folder / "again").iterdir()} - files == {"comparison.html"}
     for name in files:
         assert (folder / "first" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
+
+
+def test_runs_from_before_symbols_could_begin_late_begin_again_as_they_did(folder: Path) -> None:
+    write_candles(folder / "late", walk(31, 60))
+    write_candles(folder / "late", walk(32, 40, start_ms=START_MS + 20 * MINUTE_MS), "ETH_USDT")
+    now = _typed(folder, "script.py", "--data", "late", "--out", "now", "--", "2")
+    settings = folder / "now" / "settings.json"
+    known = json.loads(settings.read_text(encoding="utf-8"))
+    del known["begin"]
+    settings.write_text(json.dumps(known), encoding="utf-8")
+    commands = folder / "now" / "commands.jsonl"
+    lines = [json.loads(line) for line in commands.read_text(encoding="utf-8").splitlines()]
+    moved = [json.dumps([at_ms + 20 * MINUTE_MS, *rest]) for at_ms, *rest in lines]
+    commands.write_text("\n".join(moved) + "\n", encoding="utf-8")
+    again = _typed(folder, "--again", "now", "--out", "now_again")
+
+    assert (now.returncode, again.returncode) == (0, 0), again.stderr
+    summary = json.loads((folder / "now_again" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["run"]["start_ms"] == START_MS + 20 * MINUTE_MS
+    assert summary["total"]["deals"] == 2
 
 
 def test_earlier_runs_side_by_side(folder: Path) -> None:

@@ -103,7 +103,7 @@ class MarketHub:
         return await self._tickers.get(account_id, symbol)
 
     async def best(self, account_id: int, symbol: str) -> Any:
-        """The best prices of a symbol, asked for together with others."""
+        """The best prices of a symbol, asked for together with others; None while it has none."""
         return await self._best.get(account_id, symbol)
 
     def subscribe_again(self, topic: Topic) -> None:
@@ -308,5 +308,7 @@ class Together:
         found = await getattr(self._hub.exchange, self._many)(symbols, params)
         missing = [symbol for symbol in symbols if symbol not in found]
         if missing and self._one is None:
+            if self._hub.in_process:  # the OMS leaves out what has no price yet
+                return {**dict.fromkeys(missing), **found}
             raise ccxt.BadResponse(f"{self._hub.id} {self._many} {missing}: the venue gives nothing")
         return {**found, **{symbol: await self._one(symbol, params) for symbol in missing if self._one}}

@@ -191,8 +191,8 @@ class Topic(ABC):
         self._news.clear()  # before it is read: what comes during that counts
         pushes, was_pushed = self._pushes, self.is_pushed
         try:
-            data = await self._fetch()
-            if pushes == self._pushes or self.is_sequence:
+            data = await self._fetched()
+            if data is not None and (pushes == self._pushes or self.is_sequence):
                 changed = await self._absorb(data)
                 if changed and was_pushed and pushes == self._pushes:
                     hub.subscribe_again(self)  # it should have been pushed
@@ -201,6 +201,15 @@ class Topic(ABC):
             raise
         self._failures, self._down_since = 0, None
         self._read_at = hub.loop.time()
+
+    async def _fetched(self) -> Any:
+        """What the server has; None while the market has no price yet: its first one will be news."""
+        try:
+            return await self._fetch()
+        except ccxt.MarketClosed as error:
+            if _has_no_price_yet(error):
+                return None
+            raise
 
     def _failed(self) -> None:
         now = self._hub.loop.time()
@@ -337,7 +346,8 @@ class BidsAsksTopic(TickerTopic):
             return await super()._fetch()
         if self.symbol is None:
             return await exchange.fetch_bids_asks(None, self._params)
-        return {self.symbol: await self._hub.best(self.account_id, self.symbol)}
+        best = await self._hub.best(self.account_id, self.symbol)
+        return None if best is None else {self.symbol: best}
 
     def _push(self, payload: Mapping[str, Any]) -> bool:
         data = payload.get("data")
@@ -401,9 +411,10 @@ class BookTopic(Topic):
             watch.latest.put(self.symbol, self._state.copy)
 
     def attach(self, watch: MarketWatch, history: list[Any] | None = None) -> None:
-        """Beginning with the book of now."""
+        """Beginning with the book of now, if there is one."""
         self.watches.append(watch)
-        watch.latest.put(self.symbol, self._state.copy)
+        if self._is_known:
+            watch.latest.put(self.symbol, self._state.copy)
 
     def forget(self) -> None:
         """As ccxt does."""
@@ -640,6 +651,14 @@ class StatusTopic(Topic):
 
     def forget(self) -> None:
         """ccxt has no cache of it."""
+
+
+def _has_no_price_yet(error: ccxt.MarketClosed) -> bool:
+    """Whether a market has had no price so far; others are closed for a reason that must be told."""
+    found = getattr(error, "details", None)
+    for name in ("detail", "details"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return isinstance(found, Mapping) and found.get("reason") == "no_price_yet"
 
 
 def _content(ticker: Mapping[str, Any]) -> dict[str, Any]:

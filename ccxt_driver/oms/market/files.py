@@ -124,7 +124,15 @@ class FileFeed:
 
         :raises BadFile: a symbol whose files are all empty
         """
-        return max(tape.first_ms() for tape in self._tapes.values())
+        return max(self.begins_ms.values())
+
+    @property
+    def begins_ms(self) -> dict[str, int]:
+        """By symbol, the first moment at which it has a price.
+
+        :raises BadFile: a symbol whose files are all empty
+        """
+        return {symbol: tape.first_ms() for symbol, tape in self._tapes.items()}
 
     @property
     def end_ms(self) -> int:
