@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (out / SUMMARY).unlink(missing_ok=True)
         if not given.brief:
             _write_settings(settings, out)
+            stage.names.on_change = partial(_write_settings, out=out)
     except (ValueError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # it has no other way to say so
         return UNUSABLE

@@ -22,7 +22,7 @@ from .swap_assumptions import swap_assumptions
 def collect(stage: Stage, ending: Ending) -> Run:
     """The finished run of a stage."""
     settings = stage.settings
-    history = stage.oms.history_of(settings.account_id)
+    history = stage.oms.history_of(stage.names.account_id)
     start_ms, end_ms = stage.clock.start_ns // NS_PER_MS, stage.clock.now_ms()
     prices = {m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets}
     return Run(
@@ -35,7 +35,7 @@ def collect(stage: Stage, ending: Ending) -> Run:
         seed=settings.seed,
         assumptions=swap_assumptions(stage.feed, stage.markets, start_ms, end_ms) | _assumptions(stage),
         markets={market.symbol: market for market in stage.markets},
-        account_id=settings.account_id,
+        account_id=stage.names.account_id,
         orders=history.orders,
         deals=history.deals,
         positions=history.positions,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ccxt.base.types import Balances, Trade
 
     from .market import RecordedMarket
+    from .own_names import OwnNames
     from .replay import Replay
 
 _Key = tuple[str, str]
@@ -35,17 +36,18 @@ _CREDENTIALS: Final = frozenset({"apiKey", "secret", "password", "privateKey", "
 
 
 class Replayed:
-    """What both classes have in common; these three are set before a script begins."""
+    """What both classes have in common; these four are set before a script begins."""
 
     replay: Replay
     recorded: RecordedMarket
+    names: OwnNames
     trips: Trips
 
     if TYPE_CHECKING:
         markets: Any
         verbose: Any
-
-        def _account_id(self, params: Mapping[str, Any]) -> int: ...
+        id: str
+        options: dict[str, Any]
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
         self._balances: dict[int, tuple[int, dict[str, Any]]] = {}
@@ -53,6 +55,22 @@ class Replayed:
         # What an object of ours gives another is of a class of its own, and right as it is.
         own = _on_replay(config, self.replay) if type(config) is dict else config
         super().__init__(own)  # type: ignore[call-arg]
+        given = config.get("options") if type(config) is dict else None
+        self._unnamed = None if given and given.get("account_id") else self.options["account_id"]
+        """The number that it has because it was given none; None where it was."""
+
+    def _account_id(self, params: Mapping[str, Any]) -> int:
+        found: int = super()._account_id(params)  # type: ignore[misc]
+        if found == self._unnamed and not params.get("account_id"):
+            return self.names.account_id
+        self.names.use_account(found, self.id)
+        return found
+
+    def _strategy_id(self, params: Mapping[str, Any]) -> int | None:
+        found: int | None = super()._strategy_id(params)  # type: ignore[misc]
+        if found is not None:
+            self.names.use_strategy(found)
+        return found
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
         replay = self.replay
@@ -321,9 +339,9 @@ def _on_replay(config: Mapping[str, Any], replay: Replay) -> dict[str, Any]:
     return {**kept, "options": options}
 
 
-def take_part(replay: Replay, recorded: RecordedMarket, trips: Trips) -> None:
+def take_part(replay: Replay, recorded: RecordedMarket, names: OwnNames, trips: Trips) -> None:
     """Have objects of the classes stand on a replay, those of all scripts of this process."""
-    Replayed.replay, Replayed.recorded, Replayed.trips = replay, recorded, trips
+    Replayed.replay, Replayed.recorded, Replayed.names, Replayed.trips = replay, recorded, names, trips
 
 
 def refuse_venues() -> None:

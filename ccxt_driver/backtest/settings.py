@@ -45,9 +45,9 @@ class Settings(BaseModel):
     :param end_ms: where it ends, None: with the data
     :param begin: when the data begins: with the `first` symbol that has a price, or when `all` have one
     :param balances: what the account has, by currency, exact
-    :param account_id: its number in the OMS
+    :param account_id: its number in the OMS; None: the one that the script names, or else 1
     :param position_mode: netting, hedge or strategy_netting
-    :param strategies: numbers of the strategies that the script may name
+    :param strategies: numbers of the strategies that the script may name; None: any, beside 1 to 3
     :param maker: fee of resting orders as a fraction, exact; None: that of each market
     :param taker: fee of others
     :param seed: of all chance: of the models, and of Python's `random` and hashes in the script
@@ -75,9 +75,9 @@ class Settings(BaseModel):
     end_ms: int | None = Field(None, ge=0)
     begin: str = _BEGINNINGS[0]
     balances: dict[str, Decimal] = Field({"USDT": Decimal(10_000)}, min_length=1)
-    account_id: int = Field(1, gt=0)
+    account_id: int | None = Field(None, gt=0)
     position_mode: str = "netting"
-    strategies: tuple[int, ...] = (1, 2, 3)
+    strategies: tuple[int, ...] | None = None
     maker: Decimal | None = Field(None, gt=-1, lt=1)
     taker: Decimal | None = Field(None, gt=-1, lt=1)
     seed: int = 0

@@ -18,6 +18,7 @@ from ccxt_driver.oms.service import EmbeddedOms
 
 from .clock import VirtualClock
 from .market import RecordedMarket
+from .own_names import USUAL_ACCOUNT, USUAL_STRATEGIES, OwnNames
 from .replay import Replay
 from .report.valuation import chains_to
 from .settings import Settings
@@ -49,21 +50,21 @@ class Stage:
         self.clock = VirtualClock(start_ms, end_ms)
         self.markets = _markets(self.feed.markets, settings.maker, settings.taker)
         _check_currency(self.markets, settings)
+        account = {
+            "account_id": settings.account_id or USUAL_ACCOUNT,
+            "position_mode": settings.position_mode,
+            "balances": {**dict.fromkeys(_currencies(self.markets), Decimal(0)), **settings.balances},
+        }
         self.oms = EmbeddedOms(
-            accounts=[
-                {
-                    "account_id": settings.account_id,
-                    "position_mode": settings.position_mode,
-                    "balances": {**dict.fromkeys(_currencies(self.markets), Decimal(0)), **settings.balances},
-                }
-            ],
+            accounts=[account],
             seed=settings.seed,
             clock=self.clock,
             markets=self.markets,
-            strategies=settings.strategies,
+            strategies=USUAL_STRATEGIES if settings.strategies is None else settings.strategies,
             feed=self.feed,
             models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
         )
+        self.names = OwnNames(self.oms, settings, account)
         self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed, settings.request_ms)
 
     def _span(self) -> tuple[int, int]:
@@ -101,13 +102,13 @@ class Stage:
         refuse_venues()
         settings = self.settings
         trips = Trips(settings.latency_ms, settings.acknowledge_ms, settings.fill_ms)
-        take_part(self.replay, self.recorded, trips)
+        take_part(self.replay, self.recorded, self.names, trips)
         stand_on(self.oms)
         for name in [name for name in os.environ if name.startswith(_ENVIRONMENT)]:
             if name != "CCXT_OMS_STRATEGY_ID":
                 del os.environ[name]
         os.environ["CCXT_OMS_BASE_URL"] = "embedded:"
-        os.environ["CCXT_OMS_ACCOUNT_ID"] = str(self.settings.account_id)
+        os.environ["CCXT_OMS_ACCOUNT_ID"] = str(self.names.account_id)
         registering.serve_with(ReplayExchange, ReplayProExchange)
         others = [name for name in ccxt.exchanges if name != "oms"]
         registering.at_import("oms", others)

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 @click.option("--queue", type=click.Choice(["front", "behind"]), help="Fill what rests at its price, too.")
 @click.option("--spread-ticks", type=click.IntRange(1), help="Between bid and ask where no book is recorded.")
 @click.option("--position-mode", type=click.Choice(["netting", "hedge", "strategy_netting"]))
-@click.option("--account", "account_id", type=click.IntRange(1), help="Its number in the OMS.")
-@click.option("--strategies", metavar="IDS", help="Numbers that the script may name, such as 1001,1002.")
+@click.option("--account", "account_id", type=click.IntRange(1), help="Its number; else the script's.")
+@click.option("--strategies", metavar="IDS", help="All that the script may name, such as 1001,1002.")
 @click.option("--currency", help="What equity is counted in; by default the first of the balance.")
 @click.option(
     "--out",

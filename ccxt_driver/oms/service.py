@@ -532,6 +532,23 @@ class EmbeddedOms:
         with self._lock:
             return limit_rows(self._core.state.limits, account_id)
 
+    def add(
+        self,
+        accounts: Iterable[Mapping[str, Any]] = (),
+        strategies: Iterable[int | Mapping[str, Any]] = (),
+    ) -> None:
+        """Add accounts and strategies; those that are there stay as they are.
+
+        :param accounts: as of this class
+        :param strategies: as of this class
+        :raises ValueError: something that makes no sense, naming the field
+        :raises RuntimeError: the OMS is closed
+        """
+        with self._settled() as (core, now):
+            listed = [*accounts]
+            given = read_accounts(core, listed) if listed else []
+            populate(core, given, read_strategies(strategies), now)
+
     def configure(
         self,
         limits: Sequence[Mapping[str, Any]] = (),
@@ -608,6 +625,11 @@ class EmbeddedOms:
     def is_followed(self) -> bool:
         """Whether anybody is told of events or of market data."""
         return bool(self._subscribers or self._price_subscribers)
+
+    @property
+    def events_followed(self) -> bool:
+        """Whether anybody is told of events."""
+        return bool(self._subscribers)
 
     @property
     def prices_followed(self) -> bool:

@@ -41,7 +41,7 @@ def _with_gaps(seed: int, minutes: int) -> list[Candle]:
 def _stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     made = Settings(script="", data=(str(folder),), balances={"USDT": 1_000_000}, out="", **settings)
     stage = Stage(made)
-    take_part(stage.replay, stage.recorded, Trips())
+    take_part(stage.replay, stage.recorded, stage.names, Trips())
     yield stage
     stage.oms.close()
 
