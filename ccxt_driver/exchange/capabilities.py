@@ -82,20 +82,21 @@ CAPABILITIES: Final = _table(
         cancelAllOrdersWs cancelOrderWs cancelOrdersWs createLimitBuyOrderWs createLimitOrderWs
         createLimitSellOrderWs createMarketBuyOrderWithCostWs createMarketBuyOrderWs createMarketOrderWs
         createMarketOrderWithCostWs createMarketSellOrderWithCostWs createMarketSellOrderWs
-        createOrderWithTakeProfitAndStopLossWs createOrderWs createPostOnlyOrderWs
+        createOrderWithTakeProfitAndStopLossWs createOrderWs createOrdersWs createPostOnlyOrderWs
         createReduceOnlyOrderWs createStopLimitOrderWs createStopLossOrderWs createStopMarketOrderWs
         createStopOrderWs createTakeProfitOrderWs createTrailingAmountOrderWs
         createTrailingPercentOrderWs createTriggerOrderWs editOrderWs fetchBalanceWs fetchClosedOrdersWs
         fetchCurrenciesWs fetchDepositsWs fetchMarketsWs fetchMyTradesWs fetchOHLCVWs fetchOpenOrdersWs
         fetchOrderBookWs fetchOrderWs fetchOrdersWs fetchPositionWs fetchPositionsForSymbolWs
         fetchPositionsWs fetchTickerWs fetchTickersWs fetchTradesWs fetchTradingFeesWs
-        fetchWithdrawalsWs unWatchMyTrades unWatchOHLCV unWatchOHLCVForSymbols unWatchOrderBook
-        unWatchOrderBookForSymbols unWatchOrders unWatchPositions unWatchTicker unWatchTickers
+        fetchWithdrawalsWs unWatchBalance unWatchBidsAsks unWatchMyTrades unWatchMyTradesForSymbols
+        unWatchOHLCV unWatchOHLCVForSymbols unWatchOrderBook unWatchOrderBookForSymbols unWatchOrders
+        unWatchOrdersForSymbols unWatchPosition unWatchPositions unWatchTicker unWatchTickers
         unWatchTrades unWatchTradesForSymbols watchBalance watchBidsAsks watchLiquidations
         watchLiquidationsForSymbols watchMyLiquidations watchMyLiquidationsForSymbols watchMyTrades
-        watchOHLCV watchOHLCVForSymbols watchOrderBook watchOrderBookForSymbols watchOrders
-        watchOrdersForSymbols watchPosition watchPositions watchStatus watchTicker watchTickers
-        watchTrades watchTradesForSymbols
+        watchMyTradesForSymbols watchOHLCV watchOHLCVForSymbols watchOrderBook watchOrderBookForSymbols
+        watchOrders watchOrdersForSymbols watchPosition watchPositions watchStatus watchTicker
+        watchTickers watchTrades watchTradesForSymbols
         """,
     never="""
         deposit fetchBorrowRateHistories fetchBorrowRateHistory fetchBorrowRates
@@ -104,7 +105,10 @@ CAPABILITIES: Final = _table(
         fetchVolatilityHistory fetchWithdrawAddresses fetchWithdrawal fetchWithdrawalWhitelist signIn
         """,
 )
-"""Every key of ccxt's `has`, and who answers it; a test compares it with ccxt's own list."""
+"""Every key of ccxt's `has`, and who answers it; a test compares it with ccxt's own list.
+
+Of streams those that ccxt's list leaves out are here too.
+"""
 
 STREAMED: Final = frozenset(
     key for key, source in CAPABILITIES.items() if source is Source.STREAM and "iquidations" not in key
