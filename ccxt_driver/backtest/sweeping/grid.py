@@ -19,6 +19,7 @@ _MOST_VALUES: Final = 1_000_000
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 _RANGE: Final = re.compile(f"({_NUMBER}):({_NUMBER}):({_NUMBER})", re.ASCII)
+_NO_RANGE: Final = re.compile(f"{_NUMBER}(?::{_NUMBER})+", re.ASCII)
 _EXPECTED: Final = "expected NAME=FIRST:LAST:STEP or NAME=VALUE,VALUE, such as fast=5:50:5"
 
 Values = str | int | float | Decimal | Iterable[str | int | float | Decimal]
@@ -107,7 +108,7 @@ def parameters_of(texts: Iterable[str]) -> dict[str, Values]:
 def _values(name: str, values: Values) -> tuple[str, ...]:
     if isinstance(values, str):
         match = _RANGE.fullmatch(values.strip())
-        texts = _range(name, *map(parse_decimal, match.groups())) if match else _listed(name, values)
+        texts = _range(name, *map(parse_decimal, match.groups())) if match else _listed(name, values.strip())
     elif isinstance(values, Iterable):
         texts = [_text(name, value) for value in values]
     else:
@@ -121,6 +122,14 @@ def _values(name: str, values: Values) -> tuple[str, ...]:
 
 
 def _listed(name: str, text: str) -> list[str]:
+    """Texts between commas; one in double quotes as it is."""
+    if text[:1] == text[-1:] == '"' and len(text) > 1:
+        return [text[1:-1]]
+    if _NO_RANGE.fullmatch(text):
+        raise ValueError(
+            f"{name}: expected FIRST:LAST:STEP, such as 5:50:5, got {text!r}; a text with colons goes in "
+            f'double quotes: {name}="{text}" (on a command line \'{name}="{text}"\')'
+        )
     texts = [part.strip() for part in text.split(",")]
     if not all(texts):
         raise ValueError(f"{name}: {_EXPECTED}, got {text!r}")
