@@ -117,6 +117,9 @@ def _print(swept: Swept, sort: str, folder: Path) -> None:
     columns = [_column(name, name in parameters or name == first) for name in names]
     if swept.best:
         print_table(columns, [swept.rows[index] for index in swept.best], whole=RESULTS)
+    unknown = sum(row["error"] is None and row[first] is None for row in swept.rows)
+    if unknown:
+        tell(f"{unknown:,} of {len(swept.rows):,} runs have no {first}, and come last; --sort names another")
     failed = [row["error"] for row in swept.rows if row["error"] is not None]
     if failed:
         tell(f"{len(failed):,} of {len(swept.rows):,} runs have failed, such as: {printable(failed[0])}")

@@ -70,10 +70,15 @@ class Table:
         return name, name in self.numbers and name not in _LOW_IS_GOOD
 
     def best(self, rows: Sequence[Row], sort: str, count: int) -> list[int]:
-        """The best of the runs that did not fail, as indexes into the rows; equals as in the grid."""
+        """The best of the runs that did not fail, as indexes into the rows; equals as in the grid.
+
+        Those of which the column has no value, such as the Sharpe ratio of less than a day, come last.
+        """
         name, is_descending = self.order(sort)
-        known = [index for index, row in enumerate(rows) if row["error"] is None and row[name] is not None]
-        return sorted(known, key=lambda index: rows[index][name], reverse=is_descending)[:count]
+        done = [index for index, row in enumerate(rows) if row["error"] is None]
+        known = [index for index in done if rows[index][name] is not None]
+        unknown = [index for index in done if rows[index][name] is None]
+        return (sorted(known, key=lambda index: rows[index][name], reverse=is_descending) + unknown)[:count]
 
     def write(self, rows: Sequence[Row], folder: Path) -> None:
         """Write `results.parquet`; the same rows give the same bytes."""

@@ -74,6 +74,17 @@ def test_the_best_are_shown(sweep: Callable[..., Result], runs: _Runs) -> None:
     assert len(runs.settings) == 6
 
 
+def test_runs_without_a_value_of_the_sorted_column_are_shown(
+    sweep: Callable[..., Result], runs: _Runs
+) -> None:
+    done = sweep("--param", "fast=1:3:1", "--sort", "win_rate")
+
+    assert done.exit_code == 0, done.output
+    rows = [line.split()[:2] for line in done.stdout.splitlines()[1:-1]]
+    assert rows == [["1", "-"], ["2", "-"], ["3", "-"]]
+    assert "3 of 3 runs have no win_rate, and come last" in done.stderr
+
+
 def test_options_of_a_single_run_are_those_of_every_run(sweep: Callable[..., Result], runs: _Runs) -> None:
     options = ["--balance", "5BTC", "--fees", "0.001,0.002", "--seed", "7", "--latency", "30", "--from"]
     done = sweep("--param", "a=1", *options, "1700000050000", "--as", "env", "--", "-x", "=3")

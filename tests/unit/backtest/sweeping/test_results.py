@@ -77,6 +77,15 @@ def test_the_best(sort: str, expected: list[int]) -> None:
     assert table.best(rows, sort, 3) == expected
 
 
+def test_those_without_a_value_come_last() -> None:
+    table = Table(grid_of({"a": range(4)}))
+    some = _rows(table, sharpe=[None, 1.0, None, 9.0], error=[None, None, None, "E"])
+    none = _rows(table, sharpe=[None, None, None, None])
+
+    assert table.best(some, "sharpe", 3) == [1, 0, 2]
+    assert table.best(none, "sharpe:asc", 3) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("sort", ["sharp", "sharpe:up", "error", ""])
 def test_an_unknown_column_is_refused(sort: str) -> None:
     with pytest.raises(ValueError, match="sort: expected one of a, start_equity"):
