@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,8 @@ __all__ = ["BacktestError", "Result", "SweepError", "backtest", "sweep"]
 
 _OWN_INTERRUPT_SECONDS: Final = 2.0
 """After them the process of a run has not been interrupted by whatever has interrupted this one."""
+Moment = str | int | date
+"""A `datetime` is a `date`, too."""
 _EPOCH_TEXTS: Final = "a time such as 2024-01-31, 2024-01-31T12:00 (UTC), or milliseconds"
 
 
@@ -68,8 +71,8 @@ def backtest(
     script: str | os.PathLike[str],
     data: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
-    start: str | int | None = None,
-    end: str | int | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
     balance: Mapping[str, str | int | Decimal] | str = "10000USDT",
     out: str | os.PathLike[str] = "backtest",
     arguments: Iterable[str] = (),
@@ -82,14 +85,15 @@ def backtest(
 
     :param script: path of a Python file, run as the main program
     :param data: files and folders, see `docs/recorded-markets.md`
-    :param start: where virtual time begins, an ISO 8601 time (UTC) or milliseconds; with the data by default
+    :param start: where virtual time begins: an ISO 8601 time, a `datetime` or a `date` (UTC where they say no
+        zone), or milliseconds; with the data by default
     :param end: where it ends
     :param balance: what the account has: `"10000USDT"`, `"10000USDT,1BTC"` or amounts by currency
     :param out: the folder of the report
     :param arguments: what the script finds in `sys.argv`
     :param show: whether what the script prints goes to the terminal
-    :param settings: others of `Settings`: `maker`, `taker`, `seed`, `path`, `volume`, `latency_ms`,
-        `acknowledge_ms`, `fill_ms`, ...
+    :param settings: `fees` as on the command line, such as `"0.001,0.002"`; others of `Settings`: `maker`,
+        `taker`, `seed`, `path`, `volume`, `latency_ms`, `acknowledge_ms`, `fill_ms`, ...
     :raises BacktestError: it could not begin, or the script has failed; then its report is there all the same
     :raises ValueError: a setting that makes no sense, naming it
     """
@@ -103,8 +107,8 @@ def backtest(
 def made_settings(
     script: str | os.PathLike[str],
     data: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    start: str | int | None,
-    end: str | int | None,
+    start: Moment | None,
+    end: Moment | None,
     balance: Mapping[str, str | int | Decimal] | str,
     out: str | os.PathLike[str],
     arguments: Iterable[str],
@@ -125,7 +129,7 @@ def made_settings(
         end_ms=_moment("end", end),
         balances=balances_of(balance) if isinstance(balance, str) else dict(balance),  # type: ignore[arg-type]
         out=os.fspath(out),
-        **others,
+        **_with_fees(others),
     )
 
 
@@ -212,11 +216,35 @@ def balances_of(text: str) -> dict[str, Decimal]:
     return found
 
 
-def _moment(name: str, value: str | int | None) -> int | None:
+def fees_of(text: str) -> tuple[str, str]:
+    """`"0.001,0.002"` as the fees of a maker and a taker; one alone is both."""
+    maker, comma, taker = text.replace(" ", "").partition(",")
+    return maker, taker if comma else maker
+
+
+def _with_fees(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with maker and taker in the place of fees."""
+    made = {**settings}
+    if "fees" not in made:
+        return made
+    fees = made.pop("fees")
+    if isinstance(fees, list | tuple) and len(fees) == 2:  # maker and taker
+        fees = ",".join(map(str, fees))
+    if not isinstance(fees, str | int | float | Decimal) or isinstance(fees, bool):
+        raise ValueError(f"fees: expected fractions such as '0.0002,0.0005', got {fees!r}")
+    if made.keys() & {"maker", "taker"}:
+        raise ValueError("fees: expected them, or maker and taker, not both")
+    made["maker"], made["taker"] = fees_of(str(fees))
+    return made
+
+
+def _moment(name: str, value: Moment | None) -> int | None:
     from ccxt_driver.contract.values import parse_time
 
     if value is None or type(value) is int:
         return value
+    if isinstance(value, date):  # as a datetime is
+        value = value.isoformat()
     try:
         return parse_time(value)
     except (TypeError, ValueError):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from ccxt_driver.contract.values import format_time
 
@@ -24,6 +24,8 @@ from .report.tables import SUMMARY
 from .running import Ending, ending_of, replay_journal, run_script
 from .settings import COMMANDS, FAILED, INTERRUPTED, SETTINGS, UNUSABLE, Settings
 from .stage import Stage
+
+_WIDE: Final = 1_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +137,8 @@ def _show(summary: Summary, out: Path, *, failed: bool) -> None:
 
     from .report import notes, summary_table
 
-    screen = Console(highlight=False)
+    # Where there is no terminal nothing is cut off.
+    screen = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     if not failed:
         screen.print(summary_table(summary))
         for text in notes(summary):

@@ -102,7 +102,7 @@ def settings_of(
     """What a run is made with: of an earlier one, and what the options say."""
     from pydantic import ValidationError
 
-    from ccxt_driver.backtest import balances_of
+    from ccxt_driver.backtest import balances_of, fees_of
     from ccxt_driver.backtest.settings import SETTINGS, Settings
 
     try:
@@ -116,7 +116,7 @@ def settings_of(
         chosen = {name: value for name, value in given.items() if value is not None}
         chosen["balances"] = balances_of(",".join(chosen.pop("balance")))
         if "fees" in chosen:
-            chosen["maker"], chosen["taker"] = _fees(chosen.pop("fees"))
+            chosen["maker"], chosen["taker"] = fees_of(chosen.pop("fees"))
         if "strategies" in chosen:
             chosen["strategies"] = tuple(chosen["strategies"].replace(" ", "").split(","))
         return Settings(script=script or "", arguments=arguments, **chosen)
@@ -146,11 +146,6 @@ def _is_typed(name: str) -> bool:
     return source is not click.core.ParameterSource.DEFAULT
 
 
-def _fees(text: str) -> tuple[str, str]:
-    maker, comma, taker = text.replace(" ", "").partition(",")
-    return maker, taker if comma else maker
-
-
 def _run(settings: Settings, again: Path | None) -> None:
     from ccxt_driver.backtest import run_settings
     from ccxt_driver.backtest.settings import COMMANDS
@@ -171,14 +166,17 @@ def _compare(folders: list[Path], out: Path | None) -> None:
         write_comparison,
     )
 
-    from .tables import terminal
+    from .tables import print_wide, terminal
 
     try:
         runs = read_runs(folders)
     except NotARun as error:
         raise click.UsageError(str(error)) from None
     screen = terminal()
-    screen.print(comparison_table(runs))
+    if sys.stdout.isatty():
+        screen.print(comparison_table(runs))
+    else:
+        print_wide(comparison_table(runs))
     if out is None:
         return
     try:

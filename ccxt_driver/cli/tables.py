@@ -250,13 +250,18 @@ def print_table(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], wh
     """
     width = terminal().width if sys.stdout.isatty() else None
     made, left_out = table(columns, rows, width)
+    print_wide(made)
+    if left_out:
+        tell(f"(no room for: {', '.join(left_out)}; a wider terminal or {whole} shows them)")
+
+
+def print_wide(made: Table) -> None:
+    """Print a table as wide as it is, without blanks at the ends of its lines."""
     screen = Console(file=sys.stdout, width=_WIDE, highlight=False)
     with screen.capture() as captured:
         screen.print(made)
     for line in captured.get().splitlines():
         write(line.rstrip())
-    if left_out:
-        tell(f"(no room for: {', '.join(left_out)}; a wider terminal or {whole} shows them)")
 
 
 def print_json(value: Any) -> None:

@@ -110,6 +110,18 @@ def test_earlier_runs_side_by_side(folder: Path) -> None:
     assert "script.py" in refused.stderr.splitlines()[-1]
 
 
+def test_nothing_of_many_runs_is_cut_off_where_there_is_no_terminal(folder: Path) -> None:
+    _typed(folder, "script.py", "--data", "history", "--out", "a_run_with_a_long_name", "--", "2")
+
+    shown = _typed(folder, *["--compare", "a_run_with_a_long_name"] * 4)
+
+    assert shown.returncode == 0, shown.stderr
+    head, *rows = shown.stdout.splitlines()
+    assert "…" not in shown.stdout
+    assert head.count("a_run_with_a_long_name") == 4
+    assert next(row for row in rows if row.startswith("Start")).count("2024-01-01 00:00:00") == 4
+
+
 def test_requests_that_were_refused_unsent_are_passed_over_again(folder: Path) -> None:
     (folder / "unsent.py").write_text(
         """

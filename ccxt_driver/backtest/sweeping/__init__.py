@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -87,8 +88,8 @@ def sweep(
     retry_failed: bool = False,
     most: int | None = MOST_RUNS,
     on_step: Callable[[Progress], None] | None = None,
-    start: str | int | None = None,
-    end: str | int | None = None,
+    start: str | int | date | None = None,
+    end: str | int | date | None = None,
     balance: Mapping[str, str | int | Decimal] | str = "10000USDT",
     arguments: Iterable[str] = (),
     **settings: Any,
