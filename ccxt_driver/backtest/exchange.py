@@ -47,7 +47,6 @@ class Replayed:
         markets: Any
         verbose: Any
         id: str
-        options: dict[str, Any]
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
         self._balances: dict[int, tuple[int, dict[str, Any]]] = {}
@@ -56,7 +55,7 @@ class Replayed:
         own = _on_replay(config, self.replay) if type(config) is dict else config
         super().__init__(own)  # type: ignore[call-arg]
         given = config.get("options") if type(config) is dict else None
-        self._unnamed = None if given and given.get("account_id") else self.options["account_id"]
+        self._unnamed = None if given and given.get("account_id") else vars(self)["options"]["account_id"]
         """The number that it has because it was given none; None where it was."""
 
     def _account_id(self, params: Mapping[str, Any]) -> int:
