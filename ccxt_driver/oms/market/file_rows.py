@@ -15,7 +15,8 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import UTC, datetime
 from importlib import import_module
 from itertools import islice
 from operator import itemgetter
@@ -119,18 +120,19 @@ class _Bytes:
 
 
 class _Arrangement:
-    """Where the columns of a table are, and those brought into the usual order.
+    """Where the columns of a table are, and those brought into the usual order; capitals do not matter.
 
     A book has columns bids[0].price, bids[0].amount, asks[0].price and so on, best first.
     """
 
     def __init__(self, path: Path, kind: Kind, names: Sequence[str]) -> None:
-        self._at = {name: index for index, name in enumerate(names)}
+        self._names = names
+        self._at = {name.lower(): index for index, name in enumerate(names)}
         for name, others in _OTHER_NAMES.items():
             for other in others:
                 if other in self._at:
-                    self._at.setdefault(name, self._at[other])
-        self._time = self._index(path, "timestamp")
+                    self._at.setdefault(name.lower(), self._at[other])
+        self.time = self._index(path, "timestamp")
         self._sides: list[list[tuple[int, int]]] = []
         self._wanted: list[int | None] = []
         if kind == "book":
@@ -147,12 +149,13 @@ class _Arrangement:
             [*zip(*(zip(columns[price], columns[qty], strict=True) for price, qty in side), strict=True)]
             for side in self._sides
         ]
-        return [columns[self._time], *sides]
+        return [columns[self.time], *sides]
 
     def _index(self, path: Path, name: str) -> Any:
-        if name not in self._at and name not in _OPTIONAL:
-            raise BadFile(f"{path}: expected a column {name}, got {', '.join(self._at)}")
-        return self._at.get(name)
+        index = self._at.get(name.lower())
+        if index is None and name not in _OPTIONAL:
+            raise BadFile(f"{path}: expected a column {name}, got {', '.join(self._names)}")
+        return index
 
     def _levels(self, path: Path, side: str) -> list[tuple[int, int]]:
         levels: list[tuple[int, int]] = []
@@ -163,7 +166,10 @@ class _Arrangement:
 
 
 class CsvFile:
-    """A CSV file with the names of the columns in its first line; candles may go without that line."""
+    """A CSV file with the names of the columns in its first line; candles may go without that line.
+
+    Times are milliseconds, also as floats, or ISO 8601, in UTC where they say no zone.
+    """
 
     def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
@@ -175,7 +181,7 @@ class CsvFile:
             names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
         except ValueError as error:
             raise BadFile(f"{path}: the first line: {error}") from error
-        if kind in ("candles", "mark") and names[0].isdigit():
+        if kind in ("candles", "mark") and names[0].removesuffix(".0").isdigit():
             names, self._begin = [*COLUMNS["candles"]], 0
         self._width = len(names)
         self._arrangement = _Arrangement(path, kind, names)
@@ -190,7 +196,7 @@ class CsvFile:
             columns = self._split(text, len(lines)) or self._parsed(text)
         except (ValueError, csv.Error) as error:
             raise BadFile(f"{self.path}: a row within bytes {at} to {after}: {error}") from error
-        return self._arrangement.arrange(columns), after if len(lines) == count else None
+        return self._arranged(columns), after if len(lines) == count else None
 
     def last(self) -> Columns | None:
         """The last row; see `RowFile.last`."""
@@ -203,9 +209,16 @@ class CsvFile:
         if row is None:
             return None
         try:
-            return self._arrangement.arrange(self._parsed(row.decode()))
+            return self._arranged(self._parsed(row.decode()))
         except (ValueError, csv.Error) as error:
             raise BadFile(f"{self.path}: the last row: {error}") from error
+
+    def _arranged(self, columns: Columns) -> Columns:
+        times = columns[self._arrangement.time]
+        if times and not times[0].isdigit():
+            columns = [*columns]
+            columns[self._arrangement.time] = [*map(_milliseconds, times)]
+        return self._arrangement.arrange(columns)
 
     def _split(self, text: str, lines: int) -> Columns | None:
         """Columns of lines that all have as many values as the first, and no quotes; None of others."""
@@ -227,6 +240,19 @@ class CsvFile:
         if short is not None:
             raise ValueError(f"expected {self._width} values, got {','.join(short)!r}"[:200])
         return [[row[column] for row in rows] for column in range(self._width)]
+
+
+def _milliseconds(text: str) -> int | str:
+    """A time that is no whole number; what is none stays as it is, for a message that names its row."""
+    try:
+        number = float(text)
+    except ValueError:
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(text.strip())
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            return round(moment.timestamp() * 1000)
+        return text
+    return int(number) if number.is_integer() else text
 
 
 class JsonFile:

@@ -387,6 +387,51 @@ def test_quotes_alone_make_prices_without_trades(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "head, times",
+    [
+        ("timestamp,open,high,low,close,volume\n", [f"{T}.0", f"{T + MINUTE}.0"]),
+        ("Timestamp,Open,High,Low,Close,Volume\n", [str(T), str(T + MINUTE)]),
+        ("date,open,high,low,close,volume\n", ["2023-11-15 00:00:00", "2023-11-15 00:01:00"]),
+        ("Date,open,high,low,close,volume\n", ["2023-11-15T00:00:00+00:00", "2023-11-15T00:01:00Z"]),
+        ("timestamp,open,high,low,close,volume\n", ["2023-11-15T01:00:00+01:00", "2023-11-15 00:01"]),
+        ("", [f"{T}.0", f"{T + MINUTE}.0"]),
+    ],
+)
+def test_csv_as_pandas_writes_it(tmp_path: Path, head: str, times: list[str]) -> None:
+    rows = [(time, *row[1:]) for time, row in zip(times, (ONE, TWO), strict=True)]
+    feed = FileFeed(write(tmp_path, "BTC_USDT-1m.csv", rows, head))
+
+    assert (feed.start_ms, feed.end_ms) == (T, T + MINUTE + 59_999)
+    assert [(row.open_ms, row.close) for row in feed.candles(SYMBOL, "1m", None, feed.end_ms, 5)] == [
+        (T, 105),
+        (T + MINUTE, 102),
+    ]
+
+
+def test_times_that_are_none_are_named(tmp_path: Path) -> None:
+    for first in (f"{T}.5", "2023-11-15 00:61:00", "1e400"):
+        with pytest.raises(BadFile, match=rf"row 1 \({first}.*expected a timestamp in milliseconds"):
+            FileFeed(write(tmp_path, "BTC_USDT-1m.csv", [(first, *ONE[1:])])).check()
+
+
+def test_the_noise_of_floats_makes_no_tick(tmp_path: Path) -> None:
+    noisy = [(0, 1.5, 1.6, 1.4, 1.55, 1e6), (1, 1.501, 1.601, 1.4009999999999998, 1.551, 0.1 + 0.2)]
+    feed = FileFeed(candles(tmp_path, noisy, "NEW_USDT-1m.csv"))
+
+    [market] = feed.markets
+    assert (market.tick_size, market.lot_size) == (D("0.001"), D("0.1"))
+    [report] = feed.check()
+    assert (report.noisy, report.off_tick) == (1, 0)
+    assert feed.candles("NEW/USDT", "1m", None, feed.end_ms, 1)[0].low == D("1.401")
+
+
+def test_numbers_that_are_long_on_purpose_make_the_tick(tmp_path: Path) -> None:
+    feed = FileFeed(candles(tmp_path, [(0, *["0.1234567890123456"] * 4, 1)], "NEW_USDT-1m.csv"))
+
+    assert feed.markets[0].tick_size == D("1e-16")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f'{T},100,1,"buy","a, ""b"""\n{T + 1},101,1,sell,2\n',
