@@ -221,5 +221,6 @@ def _columns() -> tuple[Column, ...]:
         Column("duplicates", found("duplicates"), number=True),
         Column("conflicting", lambda row: row["conflicting"] or None, number=True, optional=True),
         Column("off tick", found("off_tick"), number=True),
+        Column("float noise", lambda row: row["noisy"] or None, number=True, optional=True),
         Column("good for", lambda row: row["use"]),
     )

@@ -171,7 +171,7 @@ def _files(run: Run) -> str:
             "" if report.last_ms is None else _moment(report.last_ms),
             f"{report.duplicates:,}",
             f"{report.conflicting:,}",
-            f"{report.off_tick:,}",
+            f"{report.off_tick:,}" + (f", and {report.noisy:,} by float noise" if report.noisy else ""),
             f"{report.missing:,}",
             _gaps(report.gaps),
         )

@@ -34,6 +34,8 @@ _LEAST_MS: Final = 10**11  # 1973: a smaller number is seconds
 _MOST_MS: Final = 10**14  # 5138: a larger one is microseconds
 _NUMBERS: Final = frozenset({str, int, float, Decimal})
 _MOST_TICKS: Final = 2.0**49  # the floats of neighbouring prices on the tick are then far apart
+_NOISE: Final = Decimal("2e-15")
+"""Relative: what a few sums of floats leave beside the number that was meant."""
 _WHOLE: Final = 2.0**52  # to add and subtract it rounds a float to a whole number
 
 
@@ -85,7 +87,10 @@ class RowDecoder:
         if not price:
             raise self.bad(row, report, f"a price of at least {self.tick}, got {value!r}")
         if price != number and float(price) != float(number):
-            report.off_tick += 1
+            if abs(price - number) <= number * _NOISE:
+                report.noisy += 1
+            else:
+                report.off_tick += 1
         return price
 
 
@@ -249,10 +254,10 @@ class CandleDecoder(RowDecoder):
 
     def _duplicate(self, row: Row, kept: Sequence[Any], report: FileReport) -> None:
         """The first of a time counts; whether another one agrees is told."""
-        off_tick = report.off_tick
+        beside = report.off_tick, report.noisy
         values = self._values(row, report)
         taken = (*(on_tick(exact(value), self.tick) for value in kept[:4]), exact(kept[4]))
-        report.off_tick = off_tick  # of rows taken
+        report.off_tick, report.noisy = beside  # of rows taken
         report.duplicates += 1
         report.conflicting += values != taken
 
@@ -351,9 +356,9 @@ class TradeDecoder(RowDecoder):
 
     def _duplicate(self, row: Row, kept: tuple[Decimal, Decimal] | None, report: FileReport) -> None:
         """The first of an id counts; whether another one agrees is told, unless a page ends between them."""
-        off_tick = report.off_tick
+        beside = report.off_tick, report.noisy
         values = self.price(row, row[1], report), self.number(row, row[2], report)
-        report.off_tick = off_tick  # of rows taken
+        report.off_tick, report.noisy = beside  # of rows taken
         report.duplicates += 1
         report.conflicting += kept is not None and values != kept
 

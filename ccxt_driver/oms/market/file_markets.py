@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
 from ccxt_driver.oms.market.feed import EXACT, UNLIMITED
@@ -12,6 +12,11 @@ from ccxt_driver.oms.market.file_rows import BadFile, Row, open_rows
 from ccxt_driver.oms.market.listing import Market
 
 _SAMPLE: Final = 1_000
+_FLOAT_DIGITS: Final = Context(prec=15)
+"""So many digits of a float are right after a sum or a product."""
+_NOISY_DIGITS: Final = 16
+_SHORT_DIGITS: Final = 12
+"""Of a number that somebody has written; one of a thousand with more digits looks so by chance."""
 
 
 def market_of(symbol: str, files: Sequence[DataFile]) -> Market:
@@ -71,9 +76,18 @@ def _sample(file: DataFile, row: Row, prices: list[Decimal], quantities: list[De
 
 
 def _unit(values: Sequence[Decimal]) -> Decimal:
-    """The largest power of ten, to 1, that all numbers are multiples of."""
-    places = [int(value.normalize().as_tuple().exponent) for value in values if value.is_finite()]
+    """The largest power of ten, to 1, that all numbers are multiples of, but for the noise of floats."""
+    meant = [without_noise(value) for value in values if value.is_finite()]
+    places = [int(value.normalize().as_tuple().exponent) for value in meant]
     return Decimal((0, (1,), max(-18, min([0, *places]))))
+
+
+def without_noise(value: Decimal) -> Decimal:
+    """What a float was to be that a sum has left beside it: 1.502 of 1.5019999999999999."""
+    if len(value.normalize().as_tuple().digits) < _NOISY_DIGITS:
+        return value
+    short = _FLOAT_DIGITS.create_decimal(value).normalize()
+    return short if len(short.as_tuple().digits) <= _SHORT_DIGITS else value
 
 
 def book_sides(row: Row) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -31,6 +31,7 @@ class FileReport:
     :param duplicates: rows left out, as one with the same time (of trades: with the same id) was there
     :param conflicting: those of them that say something else than the row that was taken
     :param off_tick: prices that were rounded to the market's tick, by more than floats can tell
+    :param noisy: prices beside the tick by no more than sums of floats leave, such as 1.5019999999999999
     :param missing: candles or funding rates that are not there between the first and the last
     :param gaps: the first of the gaps, as the time of the first missing candle or rate and of the one after
     """
@@ -42,6 +43,7 @@ class FileReport:
     duplicates: int = 0
     conflicting: int = 0
     off_tick: int = 0
+    noisy: int = 0
     missing: int = 0
     gaps: list[tuple[int, int]] = field(default_factory=list)
     complete: bool = False
