@@ -126,6 +126,7 @@ def _assumptions(stage: Stage) -> dict[str, str]:
         "fees": f"maker {settings.maker or 'of the market'}, taker {settings.taker or 'of the market'}",
         "position mode": settings.position_mode,
         **_late_symbols(stage),
+        **stage.replay.finer.assumptions(),
         **{word: text for word, (_, text) in stage.moved.items()},
     }
 

@@ -72,9 +72,7 @@ class Replayed:
         return found
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
-        replay = self.replay
-        if replay.journal is not None:
-            replay.journal.note(replay.clock.now_ms(), method, path, params)
+        self.replay.note(method, path, params)
         return super()._ask_in_process(path, method, params)  # type: ignore[misc]
 
     def _newest_candles(

@@ -42,9 +42,14 @@ class Journal:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
         self._lines: list[Command] = []
 
-    def note(self, at_ms: int, method: str, path: str, params: Any) -> None:
-        """Remember a request, unless it only reads."""
-        if method == "GET" or (path in _CALLS and str(params.get("func")).startswith(_READS)):
+    def note(self, at_ms: int, method: str, path: str, params: Any, *, reads_too: bool = False) -> None:
+        """Remember a request, unless it only reads.
+
+        :param reads_too: also such a one, as the report tells of it
+        """
+        if not reads_too and (
+            method == "GET" or (path in _CALLS and str(params.get("func")).startswith(_READS))
+        ):
             return
         kept = dict(params) if type(params) is dict else params
         self._lines.append(Command(at_ms, method, path, kept))

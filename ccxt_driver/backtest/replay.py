@@ -7,11 +7,12 @@ import heapq
 import signal
 from collections.abc import Callable
 from random import Random
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ccxt_driver.oms.service import EmbeddedOms
 
 from .clock import NS_PER_MS, NS_PER_SECOND, VirtualClock
+from .finer_candles import FinerCandles
 from .journal import Journal
 from .loop import VirtualLoop
 
@@ -56,13 +57,21 @@ class Replay:
     :param clock: what the script sees
     :param market: when there are news of the market
     :param seed: of what a script would draw by chance through the driver
+    :param finer: is told of requests for candles
     :param request_ms: what a request takes
     """
 
     def __init__(
-        self, oms: EmbeddedOms, clock: VirtualClock, market: Moments, seed: int, request_ms: int = 0
+        self,
+        oms: EmbeddedOms,
+        clock: VirtualClock,
+        market: Moments,
+        seed: int,
+        finer: FinerCandles,
+        request_ms: int = 0,
     ) -> None:
         self.oms = oms
+        self.finer = finer
         self.clock = clock
         self.end_ms = clock.end_ms
         self.is_over = False
@@ -72,7 +81,7 @@ class Replay:
         self.on_step: Callable[[], None] | None = None
         """Called now and then while time passes."""
         self.journal: Journal | None = None
-        """Told of every request."""
+        """Told of requests that change something."""
         self.abandon: Callable[[], None] = _nothing
         """Ends the process of a script that goes on whatever happens; does not return."""
         self._random = Random(seed)
@@ -89,6 +98,12 @@ class Replay:
         self._request_ms = request_ms
         self._asked = 0
         self._asked_ns = 0
+
+    def note(self, method: str, path: str, params: Any) -> None:
+        """Take note of a request that is made now."""
+        is_told = self.finer.sees(params)
+        if self.journal is not None:
+            self.journal.note(self.clock.now_ms(), method, path, params, reads_too=is_told)
 
     # -- for the script's clock ------------------------------------------------------------------------
 

@@ -100,8 +100,7 @@ def replay_journal(stage: Stage, path: Path) -> Ending:
             return Ending(command.path, command.params)
         if replay.on_step is not None:
             replay.on_step()
-        if replay.journal is not None:
-            replay.journal.note(*command)
+        replay.note(command.method, command.path, command.params)
         do_again(stage.oms, command)
     # The run was killed before its end.
     replay.clock.move_to(replay.end_ms * NS_PER_MS)

@@ -17,6 +17,7 @@ from ccxt_driver.oms.models import BehindVolume, FixedLatency, FrontOfQueue, Mod
 from ccxt_driver.oms.service import EmbeddedOms
 
 from .clock import VirtualClock
+from .finer_candles import FinerCandles
 from .market import RecordedMarket
 from .own_names import USUAL_ACCOUNT, USUAL_STRATEGIES, OwnNames
 from .replay import Replay
@@ -65,7 +66,8 @@ class Stage:
             models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
         )
         self.names = OwnNames(self.oms, settings, account)
-        self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed, settings.request_ms)
+        finer = FinerCandles(self.feed)
+        self.replay = Replay(self.oms, self.clock, self.recorded, settings.seed, finer, settings.request_ms)
 
     def _span(self) -> tuple[int, int]:
         """When the run begins and ends: not before nor after the data."""
