@@ -60,7 +60,7 @@ class Replayed:
 
     def _account_id(self, params: Mapping[str, Any]) -> int:
         found: int = super()._account_id(params)  # type: ignore[misc]
-        if found == self._unnamed and not params.get("account_id"):
+        if found == self._unnamed:
             return self.names.account_id
         self.names.use_account(found, self.id)
         return found
@@ -73,6 +73,7 @@ class Replayed:
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
         self.replay.note(method, path, params)
+        self.names.see(method, path, params)
         return super()._ask_in_process(path, method, params)  # type: ignore[misc]
 
     def _newest_candles(

@@ -32,6 +32,11 @@ class Command(NamedTuple):
     params: Any
 
 
+def only_reads(method: str, path: str, params: Any) -> bool:
+    """Whether a request changes nothing."""
+    return method == "GET" or (path in _CALLS and str(params.get("func")).startswith(_READS))
+
+
 class Journal:
     """Writes commands to a file, one JSON list a line.
 
@@ -47,9 +52,7 @@ class Journal:
 
         :param reads_too: also such a one, as the report tells of it
         """
-        if not reads_too and (
-            method == "GET" or (path in _CALLS and str(params.get("func")).startswith(_READS))
-        ):
+        if not reads_too and only_reads(method, path, params):
             return
         kept = dict(params) if type(params) is dict else params
         self._lines.append(Command(at_ms, method, path, kept))

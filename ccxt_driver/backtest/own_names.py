@@ -10,6 +10,7 @@ import ccxt
 from ccxt_driver.errors import annotate
 from ccxt_driver.oms.service import EmbeddedOms
 
+from .journal import only_reads
 from .settings import Settings
 
 USUAL_ACCOUNT: Final = 1
@@ -33,10 +34,14 @@ class OwnNames:
         self.on_change: Callable[[Settings], None] = _nothing
         self._oms = oms
         self._account = account
-        self._commits = oms.commits
+        self._has_acted = False
         self._is_named = settings.account_id is not None
         self._takes_strategies = settings.strategies is None
         self._strategies = {*(USUAL_STRATEGIES if settings.strategies is None else settings.strategies)}
+
+    def see(self, method: str, path: str, params: Any) -> None:
+        """Take note of a request: one that changes something is made in the run's account."""
+        self._has_acted = self._has_acted or not only_reads(method, path, params)
 
     def use_account(self, account_id: int, exchange_id: str) -> None:
         """Have a number be that of the run's account.
@@ -46,7 +51,7 @@ class OwnNames:
         :raises AccountNotEnabled: the account has another one
         """
         if account_id != self.account_id:
-            if self._is_named or self._oms.events_followed or self._oms.commits != self._commits:
+            if self._is_named or self._has_acted or self._oms.events_followed:
                 text = (
                     f"{exchange_id} account_id: expected {self.account_id}, the account of this backtest, "
                     f"got {account_id}; --account, or account_id of backtest(), gives it another number"
@@ -54,7 +59,6 @@ class OwnNames:
                 error = ccxt.AccountNotEnabled(text)
                 raise annotate(error, code="account_not_found", outcome="not_sent")
             self._oms.add(accounts=[{**self._account, "account_id": account_id}])
-            self._commits = self._oms.commits
             self.account_id = account_id
             self._change(account_id=account_id)
         self._is_named = True
@@ -62,9 +66,7 @@ class OwnNames:
     def use_strategy(self, strategy_id: int) -> None:
         """Have a strategy be there; 0 is none."""
         if self._takes_strategies and strategy_id and strategy_id not in self._strategies:
-            untouched = self._oms.commits == self._commits
             self._oms.add(strategies=[strategy_id])
-            self._commits = self._oms.commits if untouched else self._commits
             self._strategies.add(strategy_id)
             self._change(strategies=tuple(sorted(self._strategies)))
 

@@ -46,6 +46,36 @@ def test_the_account_and_the_strategies_that_a_script_names_are_those_of_the_run
             assert path.read_bytes() == (again.folder / path.name).read_bytes(), path.name
 
 
+def test_an_account_may_be_named_later_while_others_watch_the_market(run: Runner, hour: Path) -> None:
+    ran = run(
+        """
+        import asyncio, json
+        import ccxt.pro
+
+        async def main():
+            data, exchange = ccxt.pro.binance(), ccxt.pro.binance({"options": {"account_id": 7}})
+            await data.watch_ticker("BTC/USDT")
+            await asyncio.sleep(600)
+            await exchange.fetch_balance()
+            watching = asyncio.create_task(exchange.watch_orders())
+            await asyncio.sleep(1)
+            await exchange.create_order("BTC/USDT", "market", "buy", 0.01)
+            [order] = await watching
+            ticker, balance = await data.watch_ticker("BTC/USDT"), await data.fetch_balance()
+            told = [order["info"]["account_id"], ticker["symbol"], balance["BTC"]["free"]]
+            print("order", json.dumps(told))
+            await data.close()
+            await exchange.close()
+
+        asyncio.run(main())
+        """,
+        hour,
+    )
+
+    assert ran.code == 0, ran.output
+    assert ran.said("order") == [[7, "BTC/USDT", 0.01]]
+
+
 def test_an_account_that_the_settings_name_is_not_given_another_number(run: Runner, hour: Path) -> None:
     ran = run(
         """
