@@ -99,6 +99,9 @@ def test_every_stream_waits_for_the_first_price(run: Runner, late: Path) -> None
     assert ran.code == 0, ran.output
     firsts = dict(ran.said("first"))
     assert len(firsts) == 9
+    # As a candle opens nothing has been traded in it.
+    trades = {firsts.pop("watch_trades"), firsts.pop("watch_trades_for_symbols")}
+    assert trades == {"2024-01-01T00:41:00.000Z"}
     assert set(firsts.values()) == {_LATE}
 
 
