@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         _noted(stage, ending)
     code = _report(stage, ending, given)
-    if has_left_tasks():
+    threads = stage.replay.threads
+    if has_left_tasks() or threads.left_loops or threads.are_stuck:
         _leave(code)
     return code
 

@@ -7,7 +7,7 @@ import heapq
 import itertools
 import selectors
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from unittest.mock import patch
@@ -24,6 +24,18 @@ class Time(Protocol):
 
     def idle(self, until: float | None) -> None:
         """Nothing is to be done before a time of that clock, or ever: go to what comes next."""
+        ...
+
+    def running_loop(self) -> AbstractContextManager[None]:
+        """A loop runs in this thread, in a `with` block."""
+        ...
+
+    def called(self, loop: object) -> None:
+        """Another thread has given a loop something to do."""
+        ...
+
+    def waiting_for_threads(self, loop: object) -> AbstractContextManager[None]:
+        """A loop has nothing to do but to wait for threads that work for it, in a `with` block."""
         ...
 
 
@@ -82,6 +94,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Seconds of the virtual clock."""
         return self._virtual.seconds()
 
+    def run_forever(self) -> None:
+        """As asyncio's."""
+        with self._virtual.running_loop():
+            super().run_forever()
+
+    def _write_to_self(self) -> None:
+        super()._write_to_self()  # type: ignore[misc]
+        self._virtual.called(self)
+
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
@@ -106,6 +127,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def waits_really(self) -> bool:
         """Whether a thread works for the loop: then nothing else is due before it has answered."""
         return self._elsewhere > 0
+
+    @property
+    def is_called(self) -> bool:
+        """Whether there is something to do at once."""
+        return bool(self._ready)
 
     def is_idle_until(self, moment: float) -> bool:
         """Whether nothing runs and no timer is due up to a time of the loop's clock."""
@@ -162,10 +188,18 @@ class _Selector(selectors.BaseSelector):
         if timeout is not None and timeout <= 0:
             # Beside the loop's own pipe, through which threads wake it, there is nothing to look at.
             return self._real.select(0) if len(self._real.get_map()) > 1 else []
-        found = self._real.select(None if loop.waits_really else 0)
-        if not found:
+        found = self._real.select(0)
+        if not found and loop.waits_really:
+            found = self._wait_for_threads(timeout)
+        if not found and not loop.waits_really:
             loop._virtual.idle(None if timeout is None else loop.time() + timeout)
         return found
+
+    def _wait_for_threads(self, timeout: float | None) -> _KeyAndEvents:
+        if timeout is not None:
+            return self._real.select(None)
+        with self._loop._virtual.waiting_for_threads(self._loop):
+            return self._real.select(None)
 
     def _turned(self) -> float:
         """A turn without a pause.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from random import Random
+from threading import get_ident
 from typing import Any, Final, Protocol
 
 from ccxt_driver.oms.service import EmbeddedOms
@@ -15,6 +17,7 @@ from .clock import NS_PER_MS, NS_PER_SECOND, VirtualClock
 from .finer_candles import FinerCandles
 from .journal import Journal
 from .loop import VirtualLoop
+from .threads import Threads, ThreadsThatWait
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
@@ -74,6 +77,8 @@ class Replay:
         self.finer = finer
         self.clock = clock
         self.end_ms = clock.end_ms
+        self.threads = Threads(clock)
+        self.threads.refuse = self.refuse
         self.is_over = False
         """Whether the data has ended."""
         self.failure: BaseException | None = None
@@ -113,6 +118,13 @@ class Replay:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass in a script that blocks: what happens meanwhile is settled when somebody asks."""
+        if not self.threads.loops:
+            self._sleep(seconds)
+            return
+        with self.threads.turn(needs_time=True, is_called=_never):
+            self._sleep(seconds)
+
+    def _sleep(self, seconds: float) -> None:
         if self.on_step is not None:
             self.on_step()
         now_ns = self.clock.ns
@@ -121,6 +133,12 @@ class Replay:
             self._end(until_ns)
         else:
             self.clock.move_to(until_ns)
+
+    def wait_for_ever(self) -> None:
+        """Nothing will happen any more in a script that blocks: the data ends."""
+        self.threads.refuse_loops()
+        self._steps_after_end = _STEPS_AFTER_END
+        self._end(max(self.clock.ns, self.end_ms * NS_PER_MS))
 
     def asks_freely(self) -> bool:
         """Whether a request takes no time; then it has been made."""
@@ -144,6 +162,39 @@ class Replay:
 
     def idle(self, until: float | None) -> None:
         """The event loop has nothing to do; see `loop.Time`."""
+        if not self.threads.loops:
+            self._idle(until)
+            return
+        needs_time = until is not None or self._tells_a_loop()
+        loop: Any = asyncio.get_running_loop()
+        with self.threads.turn(needs_time=needs_time, is_called=lambda: loop.is_called) as may:
+            if may:
+                self._idle(until)
+
+    def running_loop(self) -> AbstractContextManager[None]:
+        """See `loop.Time`."""
+        return self.threads.running_loop()
+
+    def called(self, loop: object) -> None:
+        """See `loop.Time`."""
+        if self.threads.waited_for is loop:
+            self.threads.wake()
+        self.threads.call()
+
+    @contextmanager
+    def waiting_for_threads(self, loop: object) -> Iterator[None]:
+        """See `loop.Time`."""
+        if not self.threads.is_main or self._tells_a_loop():
+            yield
+            return
+        with self.threads.waiting_for(loop):
+            yield
+
+    def _tells_a_loop(self) -> bool:
+        """Whether something in the market or the OMS is waited for in some event loop."""
+        return self.oms.is_followed or self.first_wait_ms() != _NEVER
+
+    def _idle(self, until: float | None) -> None:
         if self.on_step is not None:
             self.on_step()
         clock = self.clock
@@ -186,6 +237,8 @@ class Replay:
 
         :returns: whether the clock is there; else the one who wants to go has to wait for it
         """
+        if self.threads.loops:  # which take their turn in `idle`
+            return False
         if at_ms > self.end_ms or (self._waits and self.first_wait_ms() <= at_ms):
             return False
         clock, loop = self.clock, asyncio.get_running_loop()
@@ -283,6 +336,16 @@ class Replay:
         self._steps_after_end = 0
         self.interrupt()
 
+    def refuse(self, error: ThreadsThatWait) -> None:
+        """Have the script stop, because of a thread that waits."""
+        self.failure = self.failure or error
+        if self.threads.is_over:
+            return
+        if self.threads.is_main:
+            self.interrupt()
+        else:
+            self._interrupt_main()
+
     def interrupt(self) -> None:
         """Have the script stop."""
         self._ends += 1
@@ -290,7 +353,18 @@ class Replay:
             self.abandon()
         if self._ends > _POLITE_ENDS:
             raise ReplayOver
-        signal.raise_signal(signal.SIGINT)
+        if get_ident() in self.threads.loops:
+            # The loop ends first, as `asyncio.run` ends its tasks; then the thread that has waited for it.
+            self.threads.is_main_due = True
+            raise SystemExit
+        self._interrupt_main()
+
+    def _interrupt_main(self) -> None:
+        # One that waits for others hears only what is sent to itself.
+        if self.threads.is_main or not hasattr(signal, "pthread_kill"):
+            signal.raise_signal(signal.SIGINT)
+        else:
+            signal.pthread_kill(self.threads.main, signal.SIGINT)
 
 
 def _whole(ns: int) -> int:
@@ -303,3 +377,7 @@ def _whole(ns: int) -> int:
 
 def _nothing() -> None:
     """Nobody waits for the end."""
+
+
+def _never() -> bool:
+    return False

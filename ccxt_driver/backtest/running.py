@@ -24,10 +24,12 @@ from .clock import NS_PER_MS
 from .journal import END, do_again, read_journal
 from .loop import virtual_asyncio
 from .other_processes import OtherProcesses, other_processes, threads_of_pools
-from .patched_time import ThreadsThatWait, patched_time
+from .patched_time import patched_time
 from .replay import Replay, ReplayOver
 from .stage import Stage
 from .standing_still import told_when_standing_still
+from .standing_threads import ended_when_threads_stand
+from .waiting import Waiting
 
 _OURS: Final = (str(Path(__file__).parent), runpy.__file__, "<frozen runpy>")
 
@@ -51,10 +53,6 @@ def run_script(stage: Stage) -> Ending:
     sys.argv = [settings.script, *settings.arguments]
     sys.path[:1] = [str(path.parent)]
 
-    def refuse(error: ThreadsThatWait) -> None:
-        replay.failure = replay.failure or error
-        replay.interrupt()
-
     def run(others: OtherProcesses) -> None:
         try:
             runpy.run_path(str(path), run_name="__main__")
@@ -62,13 +60,15 @@ def run_script(stage: Stage) -> Ending:
         finally:
             others.leave_one()
             others.end()
+            replay.threads.end()
 
     # What there is before the script begins stays: it need not be looked at again and again.
     gc.collect()
     collect_seldom()
     with ExitStack() as virtual, seeded_chance(settings.seed), other_processes(virtual.close) as others:
         virtual.enter_context(virtual_asyncio(replay))
-        virtual.enter_context(patched_time(stage.clock, replay.sleep, refuse))
+        virtual.enter_context(patched_time(stage.clock, Waiting(replay)))
+        virtual.enter_context(ended_when_threads_stand(stage.clock, replay.threads, replay.wait_for_ever))
         virtual.enter_context(told_when_standing_still(stage.clock))
         return _ended(replay, others, partial(run, others))
 

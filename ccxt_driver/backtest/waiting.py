@@ -1,0 +1,283 @@
+"""What waits: virtually in the script's own thread, not at all in others."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial, wraps
+from threading import get_ident
+from typing import Any, Final, NoReturn, Protocol, TypeVar
+
+from .threads import Threads
+
+_Number = TypeVar("_Number", int, float)
+_DISPLAYS: Final = frozenset({"rich", "tqdm"})
+_REAL_PATIENCE: Final = 10.0
+"""Seconds that other threads are really given for what the script waits for with a time-out."""
+_REAL_SLEEP: Final = time.sleep
+_REAL_LOCK: Final = threading.Lock
+
+
+class Passing(Protocol):
+    """What lets time pass."""
+
+    threads: Threads
+
+    def sleep(self, seconds: float) -> None:
+        """Let seconds pass."""
+        ...
+
+    def wait_for_ever(self) -> None:
+        """Nothing will happen any more: go to the end of the data, and interrupt the script."""
+        ...
+
+    def interrupt(self) -> None:
+        """Have the script stop."""
+        ...
+
+
+class Waiting:
+    """Stands where the standard library waits.
+
+    :param replay: lets time pass
+    """
+
+    def __init__(self, replay: Passing) -> None:
+        self._replay = replay
+        self._threads = replay.threads
+        self._main = replay.threads.main
+        self._is_over = False
+        self._starts_one = False
+        """Whether the main thread only waits until another one has begun."""
+
+    def end(self) -> None:
+        """Wait in real time from now on."""
+        self._is_over = True
+        self._threads.are_stuck = any(
+            thread.ident in self._threads.for_ever and not thread.daemon for thread in threading.enumerate()
+        )
+
+    def clock_of(self, shown: Callable[[], _Number], really: Callable[[], _Number]) -> Callable[[], _Number]:
+        """A clock that shows real time again in a process of the script, which may have it by its name.
+
+        :param shown: it in the run
+        :param really: it otherwise
+        """
+        return lambda: really() if self._is_over else shown()
+
+    def sleep(self, seconds: float) -> None:
+        """`time.sleep`."""
+        if self._is_over:  # a process of the script, which has imported it by its name
+            _REAL_SLEEP(seconds)
+            return
+        if get_ident() != self._main:
+            raise self._threads.refused("sleeps")
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        self._replay.sleep(seconds)
+
+    def wait_of(self, really: Callable[..., bool]) -> Callable[..., bool]:
+        """`Condition.wait`, on which events, queues and futures stand.
+
+        :param really: that of the standard library
+        """
+
+        def wait(condition: Any, timeout: float | None = None) -> bool:
+            if timeout is None:
+                return self._wait_for_ever(condition, really)
+            return self._wait_timed(condition, timeout, really)
+
+        return wait
+
+    def _wait_for_ever(self, condition: Any, really: Callable[..., bool]) -> bool:
+        if get_ident() == self._main and _is_alone():
+            return self._wait_alone(condition)
+        with self._waiting_for(condition):
+            return really(condition)
+
+    def _wait_alone(self, condition: Any) -> bool:
+        """Wait for what nobody but a handler of a signal can do: as the real one, but time goes on."""
+        waiter = _REAL_LOCK()
+        waiter.acquire()
+        condition._waiters.append(waiter)
+        saved = condition._release_save()
+        try:
+            while not waiter.acquire(blocking=False):
+                self._replay.wait_for_ever()
+        finally:
+            condition._acquire_restore(saved)
+            if waiter in condition._waiters:
+                condition._waiters.remove(waiter)
+        return True
+
+    def _wait_timed(self, condition: Any, timeout: float, really: Callable[..., bool]) -> bool:
+        if timeout > 0 and get_ident() == self._main and threading.active_count() == 1:
+            condition.release()  # nobody else is there to take it; a signal handler may
+            try:
+                self._replay.sleep(timeout)
+            finally:
+                condition.acquire()
+            return False
+        return self._wait_for_others(condition, timeout, partial(really, condition))
+
+    def _wait_for_others(self, what: object, timeout: float, really: Callable[[float], bool]) -> bool:
+        """Wait in real time for what another thread does at once.
+
+        :param really: waits so long
+        """
+        if get_ident() != self._main:
+            if timeout > 0 and not _only_displays(threading.current_thread()):
+                raise self._threads.refused("waits with a time-out")
+            return really(timeout)
+        with self._threads.waiting_for(what, timed=True):
+            told = really(min(timeout, _REAL_PATIENCE))
+        if not told and timeout > 0:
+            raise self._threads.refused("is waited for")
+        return told
+
+    def acquire(self, lock: Lock, timeout: float) -> bool:
+        """`Lock.acquire` of one that is held.
+
+        :param timeout: -1 for none
+        """
+        if self._is_over:
+            return lock.really(True, timeout)
+        is_alone = get_ident() == self._main and _is_alone()
+        if timeout >= 0:
+            if is_alone:
+                self._replay.sleep(timeout)
+                return lock.really(False)
+            return self._wait_for_others(lock, timeout, partial(lock.really, True))
+        while is_alone and not lock.really(False):
+            self._replay.wait_for_ever()
+        if is_alone:
+            return True
+        with self._threads.waits_for_ever():  # who lets go of a lock does not tell
+            return lock.really(True)
+
+    @contextmanager
+    def _waiting_for(self, what: object) -> Iterator[None]:
+        """This thread waits without a time-out, in a `with` block."""
+        threads = self._threads
+        with ExitStack() as stack:
+            stack.enter_context(threads.waits_for_ever())
+            if threads.is_main and not self._starts_one:
+                stack.enter_context(threads.waiting_for(what))
+            yield
+        if threads.is_main and threads.is_main_due:
+            threads.is_main_due = False
+            self._replay.interrupt()
+
+    def notify_of(self, really: Callable[..., None]) -> Callable[..., None]:
+        """`Condition.notify`: who is woken runs from now on, not only when it comes to it.
+
+        :param really: that of the standard library
+        """
+        threads = self._threads
+
+        def notify(condition: Any, n: int = 1) -> None:
+            if condition is threads.waited_for:
+                threads.wake()
+            really(condition, n)
+
+        return notify
+
+    def start_of(self, really: Callable[..., None]) -> Callable[..., None]:
+        """`Thread.start`.
+
+        :param really: that of the standard library
+        """
+
+        def start(thread: threading.Thread) -> None:
+            self._threads.give(thread)
+            if get_ident() != self._main:
+                really(thread)
+                return
+            self._starts_one = True
+            try:
+                really(thread)
+            finally:
+                self._starts_one = False
+
+        return start
+
+    def join_of(self, really: Callable[..., None]) -> Callable[..., None]:
+        """`Thread.join`.
+
+        :param really: that of the standard library
+        """
+
+        def join(thread: threading.Thread, timeout: float | None = None) -> None:
+            if timeout is None and not self._is_over:
+                with self._waiting_for(thread):
+                    really(thread)
+            elif get_ident() == self._main:
+                with self._threads.waiting_for(thread, timed=True):
+                    really(thread, timeout)
+            else:
+                really(thread, timeout)
+
+        return join
+
+    def submit_of(self, really: Callable[..., Any]) -> Callable[..., Any]:
+        """`ThreadPoolExecutor.submit`.
+
+        :param really: that of the standard library
+        """
+        threads = self._threads
+
+        def submit(pool: Any, fn: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
+            given_ns = threads.now_ns
+
+            @wraps(fn)
+            def work(*args: Any, **named: Any) -> Any:
+                threads.give(threading.current_thread(), given_ns)
+                return fn(*args, **named)
+
+            return really(pool, work, *args, **named)
+
+        return submit
+
+
+class Lock:
+    """`threading.Lock`, where the one who waits for it waits as for all else.
+
+    :param waiting: of the run
+    """
+
+    __slots__ = ("__weakref__", "_at_fork_reinit", "_waiting", "locked", "really", "release")
+
+    def __init__(self, waiting: Waiting) -> None:
+        lock: Any = _REAL_LOCK()
+        self._waiting = waiting
+        self.really: Callable[..., bool] = lock.acquire
+        self.release: Callable[[], None] = lock.release
+        self.locked: Callable[[], bool] = lock.locked
+        self._at_fork_reinit: Callable[[], None] = lock._at_fork_reinit
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """As that of the standard library."""
+        if not blocking or timeout == 0:
+            return self.really(blocking, timeout)
+        return self.really(False) or self._waiting.acquire(self, timeout)
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle '_thread.lock' object")
+
+
+def _is_alone() -> bool:
+    """Whether there is no other thread, not even one that `threading` does not know."""
+    return threading.active_count() == 1 and len(sys._current_frames()) == 1
+
+
+def _only_displays(thread: threading.Thread) -> bool:
+    """Whether a thread does nothing but refresh a display, in real time: that of a progress bar."""
+    return type(thread).__module__.partition(".")[0] in _DISPLAYS

@@ -1,0 +1,233 @@
+"""Event loops in threads of a script, and threads that wait without a time-out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ran, Runner
+from .histories import MINUTE_MS, START_MS
+
+_HEAD = """
+import asyncio, queue, signal, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import ccxt, ccxt.pro
+
+async def watch():
+    exchange, candles = ccxt.pro.binance(), 0
+    try:
+        while True:
+            await exchange.watch_ohlcv("BTC/USDT", "1m")
+            candles += 1
+            if candles % 10 == 0:
+                await exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+    finally:
+        print("candles", candles, flush=True)
+        await exchange.close()
+
+async def ask():
+    return ccxt.binance().fetch_ticker("BTC/USDT")["last"]
+
+async def stuck():
+    threading.Event().wait()
+
+def trade():
+    exchange = ccxt.binance()
+    while True:
+        exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+        time.sleep(600)
+
+def in_a_thread(main, **named):
+    thread = threading.Thread(target=lambda: asyncio.run(main()), **named)
+    thread.start()
+    return thread
+
+def forever():
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
+""".lstrip()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "in_a_thread(watch).join()",
+        "in_a_thread(watch)",
+        "ThreadPoolExecutor(1).submit(asyncio.run, watch()).result()",
+        "with ThreadPoolExecutor(2) as pool: pool.submit(asyncio.run, watch())",
+        "asyncio.run(asyncio.to_thread(asyncio.run, watch()))",
+        "in_a_thread(watch, daemon=True); threading.Event().wait()",
+    ],
+)
+def test_a_loop_in_a_thread_that_the_main_one_waits_for_is_as_one_in_the_main_thread(
+    run: Runner, hour: Path, code: str
+) -> None:
+    ran = run(f"{_HEAD}\n{code}\n", hour)
+    usual = run(f"{_HEAD}\nasyncio.run(watch())\n", hour)
+
+    assert ran.code == usual.code == 0, ran.output
+    assert ran.said("candles") == usual.said("candles") == [60]
+    assert _deals(ran) == _deals(usual)
+    assert ran.result.summary["run"]["ended"] == "data"
+
+
+def _deals(ran: Ran) -> list[tuple[str, ...]]:
+    return [(each["time"], each["price"]) for each in ran.result.trades()]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "asyncio.run_coroutine_threadsafe(watch(), forever()); trade()",
+        "in_a_thread(watch, daemon=True); trade()",
+        "in_a_thread(watch); time.sleep(60)",
+        "asyncio.run_coroutine_threadsafe(ask(), forever()).result(timeout=5); time.sleep(60)",
+        "asyncio.run_coroutine_threadsafe(watch(), forever()).result(timeout=5)",
+        "asyncio.run(watch()) if in_a_thread(watch) else None",
+        "for each in [in_a_thread(watch) for _ in range(2)]: each.join()",
+        "thread = in_a_thread(watch)\nwhile thread.is_alive(): thread.join(1)",
+        "work = ThreadPoolExecutor(1).submit(asyncio.run, watch()); time.sleep(60); work.result()",
+    ],
+)
+@pytest.mark.parametrize("request_ms", [0, 50])
+def test_a_loop_in_a_thread_beside_a_main_thread_that_goes_on_is_refused(
+    run: Runner, hour: Path, code: str, request_ms: int
+) -> None:
+    ran = run(f"{_HEAD}\n{code}\n", hour, request_ms=request_ms)
+
+    assert ran.code == 1, ran.output
+    assert ran.result.summary["run"]["ended"] == "error"
+    assert "a thread of the script runs an event loop, and " in ran.result.summary["run"]["error"]
+    assert "use asyncio tasks" in ran.result.summary["run"]["error"]
+
+
+@pytest.mark.parametrize("kind", ["queue.Queue", "queue.LifoQueue", "queue.SimpleQueue", "LockedQueue"])
+def test_what_a_loop_hands_to_a_main_thread_that_waits_is_refused(run: Runner, hour: Path, kind: str) -> None:
+    """Nobody could tell whether the main thread trades before or after the loop goes on."""
+    code = f"""
+class LockedQueue:
+    def __init__(self):
+        self.full = threading.Lock()
+        self.full.acquire()
+
+    def put(self, price):
+        self.full.release()
+
+    def get(self):
+        self.full.acquire()
+
+prices = {kind}()
+
+async def feed():
+    exchange = ccxt.pro.binance()
+    while True:
+        prices.put((await exchange.watch_ohlcv("BTC/USDT", "1m"))[-1])
+
+in_a_thread(feed, daemon=True)
+exchange = ccxt.binance()
+while True:
+    prices.get()
+    exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert ran.code == 1, ran.output
+    assert "runs an event loop, and the main thread" in ran.result.summary["run"]["error"]
+    assert len(ran.result.trades()) <= 2
+
+
+def test_a_loop_in_a_thread_may_answer_while_time_stands_still(run: Runner, hour: Path) -> None:
+    code = """
+loop = forever()
+prices = {asyncio.run_coroutine_threadsafe(ask(), loop).result(timeout) for timeout in (5, None) * 20}
+print("prices", len(prices))
+"""
+    ran = run(f"{_HEAD}{code}", hour, end_ms=START_MS + MINUTE_MS)
+
+    assert (ran.code, ran.said("prices")) == (0, [1]), ran.output
+    assert ran.result.summary["run"]["ended"] == "script"
+    assert "Task was destroyed" not in ran.output
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "threading.Event().wait()",
+        "queue.Queue().get()",
+        "threading.Semaphore(0).acquire()",
+        "threading.Barrier(2).wait()",
+        "lock = threading.Lock(); lock.acquire(); lock.acquire()",
+        "lock = threading.Lock()\nwith lock:\n    with lock: pass",
+        "in_a_thread(stuck, daemon=True).join()",
+        "in_a_thread(stuck, daemon=True); threading.Event().wait()",
+        "ThreadPoolExecutor(1).submit(print, 'once'); queue.Queue().get()",
+        "ThreadPoolExecutor(1).submit(threading.Event().wait).result()",
+        "asyncio.run(asyncio.sleep(1)); threading.Event().wait()",
+        "stop = threading.Event(); signal.signal(signal.SIGINT, lambda *_: stop.set()); print(stop.wait())",
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); threading.Event().wait()",
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); in_a_thread(stuck, daemon=True).join()",
+    ],
+)
+def test_who_waits_for_what_never_comes_waits_up_to_the_end_of_the_data(
+    run: Runner, hour: Path, code: str
+) -> None:
+    lines = "".join(f"    {line}\n" for line in code.splitlines())
+    ran = run(f"{_HEAD}try:\n{lines}finally:\n    print('at', time.time())\n", hour)
+
+    assert ran.code == 0, ran.output
+    assert ran.result.summary["run"]["ended"] == "data"
+    assert ran.said("at") == [pytest.approx((START_MS + 60 * MINUTE_MS) / 1e3, abs=1)]
+
+
+def test_a_lock_is_waited_for_with_a_time_out_as_all_else(run: Runner, hour: Path) -> None:
+    code = """
+import copy
+lock = threading.Lock()
+print("got", int(lock.acquire()), int(lock.locked()), int(lock.acquire(False)))
+began = time.time()
+print("waited", int(lock.acquire(timeout=30)), time.time() - began)
+lock.release()
+condition = threading.Condition(threading.Lock())
+with lock, condition:
+    condition.wait(5)
+print("then", int(lock.locked()), time.time() - began)
+for wrong in (lambda: lock.acquire(False, 5), lock.release, lambda: copy.copy(lock)):
+    try:
+        wrong()
+    except (ValueError, RuntimeError, TypeError) as error:
+        print(type(error).__name__)
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert ran.code == 0, ran.output
+    assert ran.output.splitlines() == [
+        "got 1 1 0",
+        "waited 0 30.0",
+        "then 0 35.0",
+        "ValueError",
+        "RuntimeError",
+        "TypeError",
+    ]
+
+
+def test_a_timer_of_the_script_is_its_own(run: Runner, hour: Path) -> None:
+    code = """
+def late(*_):
+    raise TimeoutError
+
+signal.signal(signal.SIGALRM, late)
+end = time.process_time() + 1
+while time.process_time() < end:
+    time.sleep(1e-6)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try:
+    while True:
+        time.sleep(1e-6)
+except TimeoutError:
+    print("late", 1)
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert (ran.code, ran.said("late")) == (0, [1]), ran.output
