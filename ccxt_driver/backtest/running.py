@@ -21,6 +21,7 @@ from unittest.mock import patch
 from ccxt_driver.oms.garbage import collect_seldom
 
 from .clock import NS_PER_MS
+from .exits import Exits, delete_left, own_exits
 from .journal import END, do_again, read_journal
 from .loop import virtual_asyncio
 from .other_processes import OtherProcesses, other_processes, threads_of_pools
@@ -53,14 +54,14 @@ def run_script(stage: Stage) -> Ending:
     sys.argv = [settings.script, *settings.arguments]
     sys.path[:1] = [str(path.parent)]
 
-    def run(others: OtherProcesses) -> None:
+    def run(others: OtherProcesses, exits: Exits) -> None:
         try:
             runpy.run_path(str(path), run_name="__main__")
             _join_threads()
         finally:
             others.leave_one()
+            exits.run(lambda: replay.is_over)
             others.end()
-            replay.threads.end()
 
     # What there is before the script begins stays: it need not be looked at again and again.
     gc.collect()
@@ -70,7 +71,12 @@ def run_script(stage: Stage) -> Ending:
         virtual.enter_context(patched_time(stage.clock, Waiting(replay)))
         virtual.enter_context(ended_when_threads_stand(stage.clock, replay.threads, replay.wait_for_ever))
         virtual.enter_context(told_when_standing_still(stage.clock))
-        return _ended(replay, others, partial(run, others))
+        exits = virtual.enter_context(own_exits())
+        try:
+            return _ended(replay, others, partial(run, others, exits))
+        finally:
+            delete_left()
+            replay.threads.end()
 
 
 def _join_threads() -> None:

@@ -1,0 +1,101 @@
+"""What a script leaves to be done at its end is part of its run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ran, Runner
+from .histories import HOUR_MS, START_MS
+
+_HEAD = """
+import atexit, os, sys, time
+import ccxt
+exchange = ccxt.binance()
+exchange.create_order("BTC/USDT", "market", "buy", 0.1)
+def flat():
+    exchange.create_order("BTC/USDT", "market", "sell", 0.1)
+    print("sold at", time.time(), flush=True)
+def say(*words):
+    print(*words, flush=True)
+"""
+
+
+def _check_sold(ran: Ran, at_ms: int) -> None:
+    assert [each["side"] for each in ran.result.trades()] == ["buy", "sell"], ran.output
+    assert int(ran.result.trades()[1]["time_ms"]) == pytest.approx(at_ms, abs=1)
+    assert len([each for each in ran.commands() if each[1] == "POST"]) == 2
+
+
+@pytest.mark.parametrize(
+    "code,ended,at_ms",
+    [
+        ("time.sleep(60)", "script", START_MS + 60_000),
+        ("while True: time.sleep(60)", "data", START_MS + HOUR_MS),
+        ("time.sleep(60); 1 / 0", "error", START_MS + 60_000),
+        ("time.sleep(60); sys.exit(3)", "error", START_MS + 60_000),
+    ],
+)
+def test_handlers_of_atexit_trade_in_the_run(
+    run: Runner, hour: Path, code: str, ended: str, at_ms: int
+) -> None:
+    ran = run(f"{_HEAD}atexit.register(flat)\n{code}\n", hour)
+    again = run(ran.folder.parent / "script.py", hour, "--again", str(ran.folder / "commands.jsonl"))
+
+    assert ran.result.summary["run"]["ended"] == ended
+    assert ran.output.count("sold at") == 1
+    _check_sold(ran, at_ms)
+    assert (again.folder / "trades.csv").read_bytes() == (ran.folder / "trades.csv").read_bytes()
+
+
+def test_what_is_deleted_at_the_end_is_deleted_in_the_run(run: Runner, hour: Path) -> None:
+    code = "class Bot:\n    def __del__(self): flat()\nbot = Bot()\nwhile True: time.sleep(60)\n"
+
+    _check_sold(run(f"{_HEAD}{code}", hour), START_MS + HOUR_MS)
+
+
+def test_handlers_are_called_as_python_does(run: Runner, hour: Path) -> None:
+    code = """
+from atexit import register, unregister
+@atexit.register
+def first():
+    say("first")
+    atexit.register(say, "late")
+atexit.register(say, "second", 2)
+def fail(): 1 / 0
+atexit.register(fail)
+atexit.register(sys.exit, 3)
+register(flat)
+unregister(flat)
+def nap():
+    time.sleep(30)
+    say("nap", time.time())
+register(nap)
+if not os.fork():
+    os._exit(0)
+os.wait()
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    said = [line for line in ran.output.splitlines() if not line.startswith((" ", "Traceback"))]
+    assert [line.partition(" at 0x")[0] for line in said] == [
+        f"nap {START_MS / 1e3 + 30}",
+        "Exception ignored in atexit callback: <built-in function exit>",
+        "SystemExit: 3",
+        "Exception ignored in atexit callback: <function fail",
+        "ZeroDivisionError: division by zero",
+        "second 2",
+        "first",
+        "late",
+    ]
+    assert (ran.code, ran.result.summary["run"]["ended"]) == (0, "script")
+
+
+def test_a_handler_that_goes_on_ends_with_the_data(run: Runner, hour: Path) -> None:
+    code = "def wait():\n    while True: time.sleep(60)\natexit.register(flat)\natexit.register(wait)\n"
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert ran.code == 0, ran.output
+    assert "Traceback" not in ran.output
+    _check_sold(ran, START_MS + HOUR_MS)
