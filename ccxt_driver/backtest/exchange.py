@@ -44,6 +44,7 @@ class Replayed:
     trips: Trips
 
     if TYPE_CHECKING:
+        options: Any
         markets: Any
         verbose: Any
         id: str
@@ -70,6 +71,21 @@ class Replayed:
         if found is not None:
             self.names.use_strategy(found)
         return found
+
+    def _own_state(self) -> dict[str, Any]:
+        """As live; the run is no part of a copy, which stands on it by itself."""
+        state: dict[str, Any] = super()._own_state()  # type: ignore[misc]
+        own = {**state["options"]}
+        del own["oms"]
+        if own["client_order_id_factory"] == self.replay.client_order_id:
+            del own["client_order_id_factory"]
+        state["options"] = own
+        state.pop("_pulls", None)
+        return state
+
+    def _take_over(self, state: dict[str, Any]) -> None:
+        super()._take_over(state)  # type: ignore[misc]
+        self.options = _on_replay({"options": self.options}, self.replay)["options"]
 
     def _ask_in_process(self, path: str, method: str, params: Any) -> Any:
         self.replay.note(method, path, params)
