@@ -62,7 +62,7 @@ def patched_time(clock: VirtualClock, waiting: Waiting) -> Iterator[None]:
         (time, "sleep", _picklable(waiting.sleep)),
         *((time, name, waiting.clock_of(clock.seconds, getattr(time, name))) for name in _CLOCKS),
         *(
-            (time, f"{name}_ns", waiting.clock_of(clock.elapsed_ns, getattr(time, f"{name}_ns")))
+            (time, f"{name}_ns", waiting.clock_of(clock.monotonic_ns, getattr(time, f"{name}_ns")))
             for name in _CLOCKS
         ),
         (time, "ctime", _ctime),
@@ -110,7 +110,7 @@ def _clocks_by_number(clock: VirtualClock) -> list[tuple[Any, str, Any]]:
     """`time.clock_gettime` and `clock_gettime_ns`, where the system has them."""
     numbers = {getattr(time, name) for name in _MONOTONIC if hasattr(time, name)}
     found: list[tuple[Any, str, Any]] = []
-    for name, shown in (("clock_gettime", clock.seconds), ("clock_gettime_ns", clock.elapsed_ns)):
+    for name, shown in (("clock_gettime", clock.seconds), ("clock_gettime_ns", clock.monotonic_ns)):
         really: Any = getattr(time, name, None)
         if really is not None:
             found.append((time, name, _by_number(numbers, shown, really)))

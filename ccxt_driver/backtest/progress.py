@@ -38,7 +38,7 @@ def shown(clock: VirtualClock) -> Iterator[Steps]:
         began = monotonic()
 
         def show() -> None:
-            passed_ms = clock.elapsed_ns() // NS_PER_MS
+            passed_ms = (clock.ns - clock.start_ns) // NS_PER_MS
             speed = passed_ms / 1000 / max(monotonic() - began, 1e-9)
             now = datetime.fromtimestamp(clock.ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M")
             bar.update(task, completed=min(passed_ms, span_ms), now=now, speed=speed, refresh=True)

@@ -198,7 +198,7 @@ class Replay:
         if self.on_step is not None:
             self.on_step()
         clock = self.clock
-        timer_ns = None if until is None else _whole(clock.start_ns + round(until * NS_PER_SECOND))
+        timer_ns = None if until is None else _whole(clock.zero_ns + round(until * NS_PER_SECOND))
         if self.is_over:
             self._end(clock.ns if timer_ns is None else timer_ns)
             return
@@ -243,7 +243,7 @@ class Replay:
             return False
         clock, loop = self.clock, asyncio.get_running_loop()
         ns = at_ms * NS_PER_MS
-        if type(loop) is not VirtualLoop or not loop.is_idle_until((ns - clock.start_ns) / NS_PER_SECOND):
+        if type(loop) is not VirtualLoop or not loop.is_idle_until((ns - clock.zero_ns) / NS_PER_SECOND):
             return False
         oms = self.oms
         if oms.is_followed and (oms.prices_followed or not self._is_quiet(at_ms)):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ccxt_driver.backtest.clock import UP_SECONDS
 from ccxt_driver.backtest.settings import INTERRUPTED, Settings
 
 from .conftest import ROOT, Runner
@@ -109,9 +110,27 @@ def test_all_clocks_go_together(run: Runner, hour: Path) -> None:
     assert len(said) == 14
     for number, (word, clocks, *monotonic) in enumerate(said):
         assert clocks == pytest.approx([START_MS / 1e3 + 10 * number] * len(clocks), abs=1e-5), word
-        assert monotonic == pytest.approx([10 * number] * 2, abs=1e-5), word
+        assert monotonic == pytest.approx([UP_SECONDS + 10 * number] * 2, abs=1e-6), word
     assert ran.said("loop") == pytest.approx([80], abs=1e-5)
     assert ran.result.summary["run"]["ended"] == "script"
+
+
+def test_what_was_not_done_yet_is_due_at_the_beginning(run: Runner, hour: Path) -> None:
+    """Of a host that is up for long, the monotonic clock is far from 0."""
+    ran = run(
+        """
+        import asyncio, time
+
+        clocks = time.monotonic, time.perf_counter, asyncio.new_event_loop().time
+        for clock in (*clocks, lambda: time.monotonic_ns() / 1e9, lambda: time.perf_counter_ns() / 1e9):
+            last = 0
+            if clock() - last >= 365 * 86_400:
+                print("due", time.time())
+        """,
+        hour,
+    )
+
+    assert ran.said("due") == [START_MS / 1e3] * 5, ran.output
 
 
 def test_whoever_sleeps_to_the_whole_minute_finds_the_new_candle(run: Runner, tmp_path: Path) -> None:
@@ -226,7 +245,7 @@ def test_threads_that_only_work_are_welcome(run: Runner, hour: Path) -> None:
     assert ran.code == 0, ran.output
     assert ran.said("same") == [1]
     assert ran.said("results") == [[49_995_000, 4_999_950_000, 499_500]], ran.output
-    assert ran.said("now") == [5.0]
+    assert ran.said("now") == [UP_SECONDS + 5.0]
     assert ran.said("late") == [1]
 
 
