@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,11 +153,24 @@ def run_settings(
         arguments += ["--again", str(again)] if again is not None else []
         command, environment = starting.command(arguments), starting.environment(settings.seed)
         if show:
-            return _waited(subprocess.Popen(command, env=environment)), ""
+            code = _waited(subprocess.Popen(command, env=environment))
+            if code < 0:
+                print(_killed(code), file=sys.stderr)  # noqa: T201  # where the script has printed
+            return code, ""
         done = subprocess.run(
             command, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        return done.returncode, done.stdout
+        code = done.returncode
+        return code, done.stdout + (f"{_killed(code)}\n" if code < 0 else "")
+
+
+def _killed(code: int) -> str:
+    """What is said of a run that was ended by a signal.
+
+    :param code: of its process
+    """
+    names = {each.value: each.name for each in signal.Signals}
+    return f"Ended by {names.get(-code, f'signal {-code}')}: no report was written"
 
 
 def _waited(process: subprocess.Popen[bytes]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -15,6 +14,7 @@ from typing import Final, NoReturn
 from ccxt_driver.contract.values import format_time
 
 from .collecting import collect
+from .exits import exit_at_once
 from .journal import Journal
 from .loop import has_left_tasks
 from .other_processes import end_at_once
@@ -112,7 +112,7 @@ def _leave(code: int) -> NoReturn:
     end_at_once()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    exit_at_once(code)
 
 
 def _report(stage: Stage, ending: Ending, given: Namespace) -> int:

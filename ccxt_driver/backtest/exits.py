@@ -1,20 +1,24 @@
-"""What a script leaves to be done at the end of its program: handlers of `atexit`, and `__del__`."""
+"""How a script ends, and what it leaves to be done then: handlers of `atexit`, `__del__`, `os._exit`."""
 
 from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from unittest.mock import patch
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 _REGISTER: Final = atexit.register
 _UNREGISTER: Final = atexit.unregister
 _CLEAR: Final = atexit._clear
+exit_at_once: Final = os._exit
+"""That of the standard library."""
+_FAILED: Final = 1
 
 
 class Exits:
@@ -23,6 +27,7 @@ class Exits:
     def __init__(self) -> None:
         self._handlers: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
         self._is_over = False
+        self._run = os.getpid()
 
     def register(self, func: _Handler, /, *args: Any, **kwargs: Any) -> _Handler:
         """As `atexit.register`."""
@@ -58,6 +63,14 @@ class Exits:
                     sys.stderr.write(f"Exception ignored in atexit callback: {func!r}\n")
                     traceback.print_exception(error)
 
+    def exit_at_once(self, status: int) -> NoReturn:
+        """As `os._exit`; says that there is no report, and is no success."""
+        if self._is_over or os.getpid() != self._run:
+            exit_at_once(status)
+        text = f"The script has ended by os._exit({status}): no report was written"
+        print(text, file=sys.stderr, flush=True)  # noqa: T201  # it has no other way to say so
+        exit_at_once(status or _FAILED)
+
     def end(self) -> None:
         """Leave what is registered from now on to Python."""
         self._is_over = True
@@ -72,6 +85,7 @@ def own_exits() -> Iterator[Exits]:
         for name, value in (("register", exits.register), ("unregister", exits.unregister)):
             stack.enter_context(patch.object(atexit, name, value))
         stack.enter_context(patch.object(atexit, "_clear", exits.clear))
+        stack.enter_context(patch.object(os, "_exit", exits.exit_at_once))
         yield exits
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ccxt_driver.backtest import BacktestError, backtest
 
 from .conftest import ROOT
 from .histories import MINUTE_MS, START_MS, walk, write_candles
@@ -285,6 +288,28 @@ while True:
 
     assert process.returncode == 1
     assert said.startswith("told\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
+@pytest.mark.parametrize(
+    "code,said",
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(1e9)", "Ended by SIGTERM: no report was written"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "Ended by SIGKILL: no report was written"),
+        ("os._exit(0)", "The script has ended by os._exit(0): no report was written"),
+        ("from os import _exit; _exit(7)", "The script has ended by os._exit(7): no report was written"),
+    ],
+)
+def test_a_run_without_a_report_says_so(folder: Path, code: str, said: str) -> None:
+    (folder / "sudden.py").write_text(f"import os, signal, time\n{code}\n", encoding="utf-8")
+
+    done = _typed(folder, "sudden.py", "--data", "history", "--out", "sudden")
+
+    assert done.returncode not in {0, 2}
+    assert done.stderr.endswith(f"{said}\n")
+    assert not (folder / "sudden" / "summary.json").exists()
+    with pytest.raises(BacktestError, match=re.escape(said)):
+        backtest(folder / "sudden.py", folder / "history", out=folder / "sudden")
 
 
 def test_keys_on_the_command_line_are_not_kept(folder: Path) -> None:
