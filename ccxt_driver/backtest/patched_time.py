@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial, wraps
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
 from .clock import NS_PER_SECOND, VirtualClock
-from .waiting import Lock, Waiting
+from .waiting import Waiting
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,7 +74,7 @@ def patched_time(clock: VirtualClock, waiting: Waiting) -> Iterator[None]:
         (threading.Condition, "notify", waiting.notify_of(threading.Condition.notify)),
         (threading.Thread, "start", waiting.start_of(threading.Thread.start)),
         (threading.Thread, "join", waiting.join_of(threading.Thread.join)),
-        (threading, "Lock", partial(Lock, waiting)),
+        (threading, "Lock", waiting.lock_kind()),
         (ThreadPoolExecutor, "submit", waiting.submit_of(ThreadPoolExecutor.submit)),
         *((module, "time", _REAL_TIME) for module in _OF_PROCESSES),
     ]

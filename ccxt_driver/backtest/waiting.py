@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from threading import get_ident
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeVar
 
 from .threads import Threads
 
@@ -138,6 +138,10 @@ class Waiting:
             raise self._threads.refused("is waited for")
         return told
 
+    def lock_kind(self) -> type[Lock]:
+        """`threading.Lock`: a class, as it is from Python 3.13 on."""
+        return type("lock", (Lock,), {"__slots__": (), "waiting": self})
+
     def acquire(self, lock: Lock, timeout: float) -> bool:
         """`Lock.acquire` of one that is held.
 
@@ -243,16 +247,13 @@ class Waiting:
 
 
 class Lock:
-    """`threading.Lock`, where the one who waits for it waits as for all else.
+    """`threading.Lock`, where the one who waits for it waits as for all else."""
 
-    :param waiting: of the run
-    """
+    __slots__ = ("__weakref__", "_at_fork_reinit", "locked", "really", "release")
+    waiting: ClassVar[Waiting]
 
-    __slots__ = ("__weakref__", "_at_fork_reinit", "_waiting", "locked", "really", "release")
-
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self) -> None:
         lock: Any = _REAL_LOCK()
-        self._waiting = waiting
         self.really: Callable[..., bool] = lock.acquire
         self.release: Callable[[], None] = lock.release
         self.locked: Callable[[], bool] = lock.locked
@@ -262,7 +263,7 @@ class Lock:
         """As that of the standard library."""
         if not blocking or timeout == 0:
             return self.really(blocking, timeout)
-        return self.really(False) or self._waiting.acquire(self, timeout)
+        return self.really(False) or self.waiting.acquire(self, timeout)
 
     __enter__ = acquire
 
