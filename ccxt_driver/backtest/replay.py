@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from random import Random
@@ -338,13 +337,13 @@ class Replay:
 
     def refuse(self, error: ThreadsThatWait) -> None:
         """Have the script stop, because of a thread that waits."""
+        is_first = self.failure is None
         self.failure = self.failure or error
-        if self.threads.is_over:
-            return
         if self.threads.is_main:
-            self.interrupt()
-        else:
-            self._interrupt_main()
+            if not self.threads.is_over:
+                self.interrupt()
+        elif is_first:  # a second one could come when the script has stopped
+            self.threads.interrupt_main()
 
     def interrupt(self) -> None:
         """Have the script stop."""
@@ -357,14 +356,7 @@ class Replay:
             # The loop ends first, as `asyncio.run` ends its tasks; then the thread that has waited for it.
             self.threads.is_main_due = True
             raise SystemExit
-        self._interrupt_main()
-
-    def _interrupt_main(self) -> None:
-        # One that waits for others hears only what is sent to itself.
-        if self.threads.is_main or not hasattr(signal, "pthread_kill"):
-            signal.raise_signal(signal.SIGINT)
-        else:
-            signal.pthread_kill(self.threads.main, signal.SIGINT)
+        self.threads.interrupt_main()
 
 
 def _whole(ns: int) -> int:

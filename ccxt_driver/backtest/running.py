@@ -62,6 +62,7 @@ def run_script(stage: Stage) -> Ending:
             others.leave_one()
             exits.run(lambda: replay.is_over)
             others.end()
+            replay.threads.end()
 
     # What there is before the script begins stays: it need not be looked at again and again.
     gc.collect()
@@ -76,7 +77,6 @@ def run_script(stage: Stage) -> Ending:
             return _ended(replay, others, partial(run, others, exits))
         finally:
             delete_left()
-            replay.threads.end()
 
 
 def _join_threads() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +78,17 @@ class Threads:
         with self._changed:
             self.is_over, self.left_loops = True, bool(self.loops)
             self._changed.notify_all()
+
+    def interrupt_main(self) -> None:
+        """Interrupt the main thread as by Ctrl-C, unless the script has ended."""
+        with self._changed:
+            if self.is_over:
+                return
+            # One that waits for others hears only what is sent to itself.
+            if not self.is_main and hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(self.main, signal.SIGINT)
+                return
+        signal.raise_signal(signal.SIGINT)
 
     # -- for the main thread ---------------------------------------------------------------------------
 
