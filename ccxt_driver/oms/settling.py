@@ -6,9 +6,10 @@ all the time would have given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from ccxt_driver.contract.commands import Side
@@ -39,6 +40,7 @@ class _Move(NamedTuple):
 
 
 _NEVER: Final = 2**63
+_STEPS: Final = 100
 _row_id: Final = attrgetter("id")
 
 
@@ -81,7 +83,11 @@ def _walk(core: Core, since: int, now: int) -> None:
     following = _following(core, moves, cursor, now)
     while following is not None:
         with core.transaction(following.at_ms) as tx:
+            has_passed = False
             while following is not None and following.at_ms == tx.now:
+                if following.symbol and not has_passed:
+                    _pass_all(core, tx)
+                    has_passed = True
                 before, cursor = cursor, tx.now
                 moves = _take(core, tx, moves, following.symbol, funded=cursor == before)
                 if tx.swaps_changed or tx.stops_set:
@@ -108,7 +114,7 @@ def _take(
         return _of_this_moment(moves, tx.now)
     quote = moves.pop(name)
     if quote is not None:
-        _settle_move(core, tx, core.state.symbols[name], quote)
+        _settle_at(core, tx, core.state.symbols[name], quote)
     # A trade of one symbol frees funds, not prices: only the symbol itself has to be looked at again.
     # Not so with margin, which all of them share.
     if any(symbol.margined for symbol in core.state.symbols.values()):
@@ -195,66 +201,162 @@ def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
     return (loss, gain) if position.side is Side.BUY else (gain, loss)
 
 
-def _settle_move(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
-    """A move of the price: what is due at a price on its way sees that very price."""
-    if _sees_the_way(symbol, tx.now):
-        end = quote.last
-        try:
-            price = core.market.came_from(symbol.market.symbol, tx.now)
-            while price is not None:
-                price = _next_on_the_way(core, symbol, price, end, tx.now)
-                if price is not None:
-                    _settle_at(core, tx, symbol, core.pass_through(symbol, price, tx.now))
-        finally:
-            core.have_moved(symbol, tx.now)
-    _settle_at(core, tx, symbol, quote)
+@dataclass(slots=True)
+class _Way:
+    """A price that moves through all between two prices, in one moment.
+
+    :param spread: between the best bid and ask
+    :param at: where it is
+    :param seen: up to where what is due of its own symbol was looked at
+    :param step: to the next look, where liquidation is near
+    """
+
+    symbol: SymbolState
+    start: Decimal
+    end: Decimal
+    spread: Decimal
+    at: Decimal
+    seen: Decimal
+    step: Decimal
+
+    @property
+    def rises(self) -> bool:
+        return self.end > self.start
+
+    def share(self, price: Decimal) -> Decimal:
+        """How much of it lies before a price."""
+        return (price - self.start) / (self.end - self.start)
+
+    def farther(self, one: Decimal, other: Decimal) -> Decimal:
+        """The one of two prices that comes later."""
+        return max(one, other) if self.rises else min(one, other)
+
+    def go_to(self, share: Decimal) -> None:
+        """Be at the last tick before a share of it, unless it is farther already."""
+        price = self.start + (self.end - self.start) * share
+        tick = self.symbol.market.tick_size
+        self.at = self.farther(self.at, _whole_ticks(price, tick, up=not self.rises))
 
 
-def _sees_the_way(symbol: SymbolState, now: int) -> bool:
-    """Whether something may be due on the way to the price of now; what has just begun has not seen it."""
-    if not symbol.is_open or not (symbol.triggers or symbol.stops or symbol.margined):
-        return False
-    waiting: tuple[Iterable[Order | Position], ...] = symbol.triggers.values(), symbol.stops.values()
-    return all(each.updated_at < now for rows in waiting for each in rows)
+def _pass_all(core: Core, tx: Transaction) -> None:
+    """Settle what is due at prices on the way to those of now, all prices moving side by side.
+
+    One that was let run ahead of the others would value an account at a moment that never was. What has just
+    begun has seen nothing of the way.
+    """
+    ways = [*_ways(core, tx.now)]
+    fresh = {id(row) for way in ways for row in _waiting(way.symbol) if row.updated_at >= tx.now}
+    try:
+        _show(core, ways, tx.now)
+        due = _next_due(core, ways, tx.now, fresh)
+        count = 0
+        while due is not None:
+            way, price = due
+            count += 1
+            if count % _STEPS == 0:  # an account near its end may stay there all the way
+                for each in ways:
+                    each.step *= 2
+            way.seen, way.at = price, way.farther(way.at, price)
+            for other in ways:
+                if other is not way:
+                    other.go_to(way.share(way.at))
+            _show(core, ways, tx.now)
+            _settle_at(core, tx, way.symbol, core.quote(way.symbol.market.symbol, tx.now), fresh)
+            if tx.swaps_changed or tx.stops_set:
+                core.settle_effects(core, tx)
+            due = _next_due(core, ways, tx.now, fresh)
+    finally:
+        for way in ways:
+            core.have_moved(way.symbol, tx.now)
 
 
-def _next_on_the_way(
-    core: Core, symbol: SymbolState, price: Decimal, end: Decimal, now: int
-) -> Decimal | None:
-    """The next price on the way to another at which a trigger, a stop or a liquidation may be due."""
-    rises = end > price
-    tick = symbol.market.tick_size
-    ranges = [*map(thresholds, symbol.triggers.values()), *map(_between_stops, symbol.stops.values())]
-    ahead = [each[rises] for each in ranges]
-    due = [_whole_ticks(each, tick, up=rises) for each in ahead if each is not None]
+def _waiting(symbol: SymbolState) -> Iterator[Order | Position]:
+    yield from symbol.triggers.values()
+    yield from symbol.stops.values()
+
+
+def _ways(core: Core, now: int) -> Iterator[_Way]:
+    for name, symbol in core.state.symbols.items():
+        start = core.market.came_from(name, now) if symbol.watched else None
+        if start is None:
+            continue
+        end = core.quote(name, now).last
+        if start != end:
+            tick = symbol.market.tick_size
+            bids, asks = core.market.book_on_the_way(name, now, start)
+            yield _Way(symbol, start, end, asks[0].price - bids[0].price, start, start, tick)
+
+
+def _show(core: Core, ways: list[_Way], now: int) -> None:
+    for way in ways:
+        core.pass_through(way.symbol, way.at, now)
+
+
+def _next_due(core: Core, ways: list[_Way], now: int, fresh: Container[int]) -> tuple[_Way, Decimal] | None:
+    """The first of all ways on which something may be due, and the price there; None up to their ends."""
+    found = []
+    for way in ways:
+        ahead = (price for price in _due(core, way, now, fresh) if way.farther(price, way.seen) != way.seen)
+        nearest = min(ahead, default=None) if way.rises else max(ahead, default=None)
+        if nearest is not None and way.farther(nearest, way.end) != nearest:
+            found.append((way.share(nearest), way.symbol.market.symbol, way, nearest))
+    if not found:
+        return None
+    _, _, way, price = min(found, key=itemgetter(0, 1))
+    return way, price
+
+
+def _due(core: Core, way: _Way, now: int, fresh: Container[int]) -> Iterator[Decimal]:
+    """Prices at which a trigger, a stop, an entry or a liquidation of one symbol may be due."""
+    symbol, rises, tick = way.symbol, way.rises, way.symbol.market.tick_size
+    if not symbol.is_open:
+        return
+    ranges = [thresholds(order) for order in symbol.triggers.values() if id(order) not in fresh]
+    ranges += [_between_stops(each) for each in symbol.stops.values() if id(each) not in fresh]
+    for each in ranges:
+        price = each[rises]
+        if price is not None:
+            yield _whole_ticks(price, tick, up=rises)
+    for order in symbol.resting.orders(Side.SELL if rises else Side.BUY):
+        if order.price is not None and (symbol.market.settle is not None or _has_stops(order)):
+            # What it opens may end on the same way. It fills when the other side of the book has come to it.
+            yield order.price + way.spread if rises else order.price - way.spread
     safe = _safe_prices(core, symbol, now)[rises]
     if safe is not None:  # it may be too near, never too far: where it is reached, the next tick is looked at
-        safe = _whole_ticks(safe, tick, up=rises)
-        due.append(max(safe, price + tick) if rises else min(safe, price - tick))
-    if rises:
-        return min((each for each in due if price < each < end), default=None)
-    return max((each for each in due if price > each > end), default=None)
+        following = way.at + way.step if rises else way.at - way.step
+        yield way.farther(_whole_ticks(safe, tick, up=rises), following)
+
+
+def _has_stops(order: Order) -> bool:
+    return order.stop_loss is not None or order.stop_gain is not None
 
 
 def _whole_ticks(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
     """The price, or the next one that there is."""
-    excess = price % tick
-    if not excess:
-        return price
-    return price - excess + tick if up else price - excess
+    ticks = price // tick
+    return (ticks + 1) * tick if up and ticks * tick < price else ticks * tick
 
 
-def _settle_at(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
-    """Liquidations first, then makers, then triggers and stops by id; what these do is watched, too."""
+def _settle_at(
+    core: Core,
+    tx: Transaction,
+    symbol: SymbolState,
+    quote: Quote,
+    fresh: Container[int] | None = None,
+) -> None:
+    """Liquidations first, then makers, then triggers and stops by id; what these do is watched, too.
+
+    :param fresh: on the way of a move the triggers and positions that it is not for, else None
+    """
     guard_all(core, tx)
     if not symbol.is_open:
         return
     core.show_book(symbol, tx.now)
     _makers(core, tx, symbol, quote)
-    if core.models.queue is not None:
+    if core.models.queue is not None and fresh is None:  # what is printed belongs to the end of a move
         settle_prints(core, tx, core.models.queue, symbol, quote)
-    _triggers(core, tx, symbol, quote.last)
-    _stops(core, tx, symbol, quote.last)
+    _triggers(core, tx, symbol, quote.last, fresh or ())
+    _stops(core, tx, symbol, quote.last, fresh or ())
 
 
 def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> None:
@@ -273,9 +375,9 @@ def _makers(core: Core, tx: Transaction, symbol: SymbolState, quote: Quote) -> N
                 break
 
 
-def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
+def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal, fresh: Container[int]) -> None:
     for order in sorted(symbol.triggers.values(), key=_row_id):
-        if order.id not in symbol.triggers:
+        if order.id not in symbol.triggers or id(order) in fresh:
             continue
         if fires(order, last):
             fire(core, tx, core.state.accounts[order.account_id], order)
@@ -298,10 +400,11 @@ def _would_trail(order: Order, last: Decimal) -> bool:
     return last > extreme if order.side.value == "sell" else last < extreme
 
 
-def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal) -> None:
+def _stops(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal, fresh: Container[int]) -> None:
     # Not in the order in which they were set: a restart would forget that one.
     for position in sorted(symbol.stops.values(), key=_row_id):
-        reason = stop_reached(position, last) if position.is_open else None
+        ends = position.is_open and id(position) not in fresh
+        reason = stop_reached(position, last) if ends else None
         if reason is not None:
             close_by_stop(core, tx, position, reason)
 

@@ -453,7 +453,10 @@ class Tape:
         """See `Moving.came_from`: candles have a way inside, and nothing is known of any between two."""
         if self._books is not None:
             return None
-        page, index = self._last_print(at_ms)
+        found = self._prints.last_by(at_ms)
+        if found is None:
+            return None
+        _, page, index = found
         return page.before(index) if page.time(index) == at_ms else None
 
     def book_on_the_way(self, at_ms: int, last: Decimal) -> tuple[Sequence[Level], Sequence[Level]]:
