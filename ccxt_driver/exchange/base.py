@@ -389,11 +389,11 @@ class OmsExchange(
         """See that an order is of the market that the caller names.
 
         :param has: the order's symbol; None when nobody knows it
-        :param symbol: of the caller; None for any
+        :param symbol: of the caller; None or empty for any
         :raises OrderNotFound: it is of another market
         :raises BadSymbol: the venue has no such market
         """
-        if symbol is None or has is None or symbol == has:
+        if not symbol or has is None or symbol == has:  # programs that need none pass an empty one
             return
         of_id = (self.markets_by_id or {}).get(symbol)  # a venue may have several markets of one id
         if of_id is None:

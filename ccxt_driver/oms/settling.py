@@ -7,9 +7,8 @@ all the time would have given.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from ccxt_driver.contract.commands import Side
@@ -24,6 +23,7 @@ from .market.feed import Quote
 from .matching.order_types import fires, thresholds, trail
 from .placing import arrive, fire
 from .position_stops import close_by_stop, stop_reached
+from .price_ways import between_stops, next_due, safe_prices, show, ways_of
 from .queueing import settle_prints
 from .reserving import reserve
 from .sessions import change_session, follow_halts, pass_halts, pass_hours
@@ -41,6 +41,7 @@ class _Move(NamedTuple):
 
 _NEVER: Final = 2**63
 _STEPS: Final = 100
+"""So many looks in a moment go from tick to tick where liquidation is near, the next ones twice as far."""
 _row_id: Final = attrgetter("id")
 
 
@@ -160,7 +161,7 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
 
     A resting buy fills when the ask has come to its price; the bid is then at least a tick lower.
     """
-    safe = _safe_prices(core, symbol, at)
+    safe = safe_prices(core, symbol, at)
     if not symbol.is_open:
         return safe
     lows: list[Decimal] = []
@@ -183,59 +184,10 @@ def _bounds(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, D
             lows.append(low)
         if high is not None:
             highs.append(high)
-    ranges = [safe, *(_between_stops(position) for position in symbol.stops.values())]
+    ranges = [safe, *(between_stops(position) for position in symbol.stops.values())]
     lows += [low for low, _ in ranges if low is not None]
     highs += [high for _, high in ranges if high is not None]
     return max(lows, default=None), min(highs, default=None)
-
-
-def _safe_prices(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None, Decimal | None]:
-    """Between which last prices nobody is liquidated: all of them, while the mark price is another one."""
-    if not symbol.margined or core.market.is_marked(symbol.market.symbol, at):
-        return None, None
-    return safe_range(core, symbol, at)
-
-
-def _between_stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
-    loss, gain = position.stop_loss, position.stop_gain
-    return (loss, gain) if position.side is Side.BUY else (gain, loss)
-
-
-@dataclass(slots=True)
-class _Way:
-    """A price that moves through all between two prices, in one moment.
-
-    :param spread: between the best bid and ask
-    :param at: where it is
-    :param seen: up to where what is due of its own symbol was looked at
-    :param step: to the next look, where liquidation is near
-    """
-
-    symbol: SymbolState
-    start: Decimal
-    end: Decimal
-    spread: Decimal
-    at: Decimal
-    seen: Decimal
-    step: Decimal
-
-    @property
-    def rises(self) -> bool:
-        return self.end > self.start
-
-    def share(self, price: Decimal) -> Decimal:
-        """How much of it lies before a price."""
-        return (price - self.start) / (self.end - self.start)
-
-    def farther(self, one: Decimal, other: Decimal) -> Decimal:
-        """The one of two prices that comes later."""
-        return max(one, other) if self.rises else min(one, other)
-
-    def go_to(self, share: Decimal) -> None:
-        """Be at the last tick before a share of it, unless it is farther already."""
-        price = self.start + (self.end - self.start) * share
-        tick = self.symbol.market.tick_size
-        self.at = self.farther(self.at, _whole_ticks(price, tick, up=not self.rises))
 
 
 def _pass_all(core: Core, tx: Transaction) -> None:
@@ -244,11 +196,12 @@ def _pass_all(core: Core, tx: Transaction) -> None:
     One that was let run ahead of the others would value an account at a moment that never was. What has just
     begun has seen nothing of the way.
     """
-    ways = [*_ways(core, tx.now)]
-    fresh = {id(row) for way in ways for row in _waiting(way.symbol) if row.updated_at >= tx.now}
+    ways = [*ways_of(core, tx.now)]
+    # With the rows themselves, so that no other one gets the id of one that is gone.
+    fresh = {id(row): row for way in ways for row in _waiting(way.symbol) if row.updated_at >= tx.now}
     try:
-        _show(core, ways, tx.now)
-        due = _next_due(core, ways, tx.now, fresh)
+        show(core, ways, tx.now)
+        due = next_due(core, ways, tx.now, fresh)
         count = 0
         while due is not None:
             way, price = due
@@ -260,11 +213,11 @@ def _pass_all(core: Core, tx: Transaction) -> None:
             for other in ways:
                 if other is not way:
                     other.go_to(way.share(way.at))
-            _show(core, ways, tx.now)
+            show(core, ways, tx.now)
             _settle_at(core, tx, way.symbol, core.quote(way.symbol.market.symbol, tx.now), fresh)
             if tx.swaps_changed or tx.stops_set:
                 core.settle_effects(core, tx)
-            due = _next_due(core, ways, tx.now, fresh)
+            due = next_due(core, ways, tx.now, fresh)
     finally:
         for way in ways:
             core.have_moved(way.symbol, tx.now)
@@ -273,68 +226,6 @@ def _pass_all(core: Core, tx: Transaction) -> None:
 def _waiting(symbol: SymbolState) -> Iterator[Order | Position]:
     yield from symbol.triggers.values()
     yield from symbol.stops.values()
-
-
-def _ways(core: Core, now: int) -> Iterator[_Way]:
-    for name, symbol in core.state.symbols.items():
-        start = core.market.came_from(name, now) if symbol.watched else None
-        if start is None:
-            continue
-        end = core.quote(name, now).last
-        if start != end:
-            tick = symbol.market.tick_size
-            bids, asks = core.market.book_on_the_way(name, now, start)
-            yield _Way(symbol, start, end, asks[0].price - bids[0].price, start, start, tick)
-
-
-def _show(core: Core, ways: list[_Way], now: int) -> None:
-    for way in ways:
-        core.pass_through(way.symbol, way.at, now)
-
-
-def _next_due(core: Core, ways: list[_Way], now: int, fresh: Container[int]) -> tuple[_Way, Decimal] | None:
-    """The first of all ways on which something may be due, and the price there; None up to their ends."""
-    found = []
-    for way in ways:
-        ahead = (price for price in _due(core, way, now, fresh) if way.farther(price, way.seen) != way.seen)
-        nearest = min(ahead, default=None) if way.rises else max(ahead, default=None)
-        if nearest is not None and way.farther(nearest, way.end) != nearest:
-            found.append((way.share(nearest), way.symbol.market.symbol, way, nearest))
-    if not found:
-        return None
-    _, _, way, price = min(found, key=itemgetter(0, 1))
-    return way, price
-
-
-def _due(core: Core, way: _Way, now: int, fresh: Container[int]) -> Iterator[Decimal]:
-    """Prices at which a trigger, a stop, an entry or a liquidation of one symbol may be due."""
-    symbol, rises, tick = way.symbol, way.rises, way.symbol.market.tick_size
-    if not symbol.is_open:
-        return
-    ranges = [thresholds(order) for order in symbol.triggers.values() if id(order) not in fresh]
-    ranges += [_between_stops(each) for each in symbol.stops.values() if id(each) not in fresh]
-    for each in ranges:
-        price = each[rises]
-        if price is not None:
-            yield _whole_ticks(price, tick, up=rises)
-    for order in symbol.resting.orders(Side.SELL if rises else Side.BUY):
-        if order.price is not None and (symbol.market.settle is not None or _has_stops(order)):
-            # What it opens may end on the same way. It fills when the other side of the book has come to it.
-            yield order.price + way.spread if rises else order.price - way.spread
-    safe = _safe_prices(core, symbol, now)[rises]
-    if safe is not None:  # it may be too near, never too far: where it is reached, the next tick is looked at
-        following = way.at + way.step if rises else way.at - way.step
-        yield way.farther(_whole_ticks(safe, tick, up=rises), following)
-
-
-def _has_stops(order: Order) -> bool:
-    return order.stop_loss is not None or order.stop_gain is not None
-
-
-def _whole_ticks(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
-    """The price, or the next one that there is."""
-    ticks = price // tick
-    return (ticks + 1) * tick if up and ticks * tick < price else ticks * tick
 
 
 def _settle_at(

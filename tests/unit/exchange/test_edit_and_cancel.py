@@ -252,7 +252,7 @@ def test_a_cancel_of_an_unknown_order_stays_one_request(driver: Driver) -> None:
     assert driver.gateway.routes == ["POST /oms/commands"]
 
 
-@pytest.mark.parametrize("symbol", [None, "BTC/USDT", "BTCUSDT"])
+@pytest.mark.parametrize("symbol", [None, "", "BTC/USDT", "BTCUSDT"])
 def test_an_order_is_found_by_each_name_of_its_market(driver: Driver, symbol: str | None) -> None:
     driver.gateway.on("GET /oms/orders/11", {"items": [order_row()]})
     assert known(driver).call("fetch_order", "11", symbol)["id"] == "11"
