@@ -147,7 +147,7 @@ def test_stops_and_liquidations_happen_while_a_script_sleeps(run: Runner, steep:
         exchange = ccxt.binance()
         exchange.set_leverage(10, "BTC/USDT:USDT")
         exchange.create_order("BTC/USDT:USDT", "market", "buy", 9)
-        params = {"stopLoss": {"triggerPrice": 95}, "takeProfit": {"triggerPrice": 125}}
+        params = {"stopLoss": {"triggerPrice": 85}, "takeProfit": {"triggerPrice": 125}}
         exchange.create_order("BTC/USDT", "market", "buy", 1, None, params)
         time.sleep(8 * 60)
         trades = exchange.fetch_my_trades("BTC/USDT:USDT") + exchange.fetch_my_trades("BTC/USDT")
