@@ -93,6 +93,8 @@ class Replay:
         self._market_ms = 0
         self._waits: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = 0
+        self._main_follows = False
+        """Whether the OMS was followed as the first loop began in another thread."""
         self._quiet_ms = 0
         """Up to when the OMS does nothing by itself, as of `_quiet_commits`."""
         self._quiet_commits = -1
@@ -172,6 +174,8 @@ class Replay:
 
     def running_loop(self) -> AbstractContextManager[None]:
         """See `loop.Time`."""
+        if not self.threads.is_main and not self.threads.loops:
+            self._main_follows = self.oms.is_followed
         return self.threads.running_loop()
 
     def called(self, loop: object) -> None:
@@ -183,11 +187,22 @@ class Replay:
     @contextmanager
     def waiting_for_threads(self, loop: object) -> Iterator[None]:
         """See `loop.Time`."""
-        if not self.threads.is_main or self._tells_a_loop():
+        if not self.threads.is_main or self._tells(loop):
             yield
             return
         with self.threads.waiting_for(loop):
             yield
+
+    def _tells(self, loop: object) -> bool:
+        """Whether something in the market or the OMS is waited for in the main thread's loop.
+
+        A loop in another thread may have begun to wait before this one does.
+        """
+        follows = self.oms.is_followed
+        if self.threads.loops:
+            follows = self._main_follows
+        waits = [future for _, _, future in [*self._waits] if not future.done()]
+        return follows or any(future.get_loop() is loop for future in waits)
 
     def _tells_a_loop(self) -> bool:
         """Whether something in the market or the OMS is waited for in some event loop."""
