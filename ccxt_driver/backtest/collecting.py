@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.contract.values import format_time, parse_time
 from ccxt_driver.oms.service import History
 
 from .clock import NS_PER_MS
 from .position_prices import position_prices
+from .report.valuation import chains_to
 from .run import Prices, Run
 from .running import Ending
 from .settings import Settings
 from .stage import Stage
 from .swap_assumptions import swap_assumptions
+from .thinning import cuts_at
 
 
 def collect(stage: Stage, ending: Ending) -> Run:
@@ -24,7 +25,12 @@ def collect(stage: Stage, ending: Ending) -> Run:
     settings = stage.settings
     history = stage.oms.history_of(stage.names.account_id)
     start_ms, end_ms = stage.clock.start_ns // NS_PER_MS, stage.clock.now_ms()
-    prices = {m.symbol: stage.recorded.prices(m.symbol, start_ms, end_ms) for m in stage.markets}
+    bad = stage.feed.reach(end_ms)
+    moments = _moments(history)
+    cuts = cuts_at(moments)
+    prices = {
+        symbol: stage.recorded.prices(symbol, start_ms, end_ms, cuts) for symbol in _telling(stage, history)
+    }
     return Run(
         name=Path(settings.script).name,
         start_ms=start_ms,
@@ -33,7 +39,9 @@ def collect(stage: Stage, ending: Ending) -> Run:
         error=ending.error,
         currency=settings.equity_currency(),
         seed=settings.seed,
-        assumptions=swap_assumptions(stage.feed, stage.markets, start_ms, end_ms) | _assumptions(stage),
+        assumptions=swap_assumptions(stage.feed, stage.markets, start_ms, end_ms)
+        | _assumptions(stage)
+        | _bad(bad),
         markets={market.symbol: market for market in stage.markets},
         account_id=stage.names.account_id,
         orders=history.orders,
@@ -41,30 +49,45 @@ def collect(stage: Stage, ending: Ending) -> Run:
         positions=history.positions,
         ledger=history.ledger,
         prices=prices,
-        position_prices=_position_prices(stage, history, prices, (start_ms, end_ms)),
+        position_prices=_position_prices(stage, history, prices, moments, (start_ms, end_ms)),
         path_deals=_path_deals(stage, history.deals),
         gap_deals=_gap_deals(stage, history, start_ms),
         data=stage.feed.report(),
     )
 
 
+def _moments(history: History) -> list[int]:
+    """When the account has changed, ascending."""
+    found = {parse_time(deal["executed_at"]) for deal in history.deals}
+    return sorted(found.union(entry.created_at for entry in history.ledger))
+
+
+def _telling(stage: Stage, history: History) -> list[str]:
+    """The symbols whose prices a report needs: there were orders on them, or money is valued by them."""
+    now_ms, begins_ms = stage.clock.now_ms(), stage.feed.begins_ms
+    priced = [market for market in stage.markets if begins_ms[market.symbol] <= now_ms]
+    chains = chains_to(stage.settings.equity_currency(), priced)
+    found = {order["symbol"] for order in history.orders}
+    codes = {entry.currency for entry in history.ledger}
+    for market in priced:
+        if market.symbol in found:
+            codes |= {market.base, market.quote, market.settle or market.quote}
+    return sorted(found.union(link.symbol for code in codes for link in chains.get(code, ())))
+
+
 def _position_prices(
-    stage: Stage, history: History, prices: Mapping[str, Prices], span: tuple[int, int]
+    stage: Stage,
+    history: History,
+    prices: Mapping[str, Prices],
+    moments: Sequence[int],
+    span: tuple[int, int],
 ) -> dict[str, Prices]:
     """What positions were valued at, of the swaps that were traded and have mark prices; see `Run`."""
-    marked = [market for market in stage.markets if stage.feed.marks(market.symbol) is not None]
-    if not marked:
-        return {}
-    traded: set[str] = set()
-    moments: set[int] = set()
-    for deal in history.deals:
-        traded.add(deal["symbol"])
-        moments.add(parse_time(deal["executed_at"]))
-    moments.update(entry.created_at for entry in history.ledger if entry.kind is LedgerKind.FUNDING)
+    traded = {deal["symbol"] for deal in history.deals}
     found = {
         market.symbol: position_prices(stage.feed, market, prices[market.symbol], moments, span)
-        for market in marked
-        if market.symbol in traded
+        for market in stage.markets
+        if market.symbol in traded and stage.feed.marks(market.symbol) is not None
     }
     return {symbol: each for symbol, each in found.items() if each is not None}
 
@@ -102,6 +125,11 @@ def _gap_deals(stage: Stage, history: History, start_ms: int) -> dict[int, str]:
         sent_ms = {order["id"]: parse_time(order["created_at"]) for order in history.orders}
         found |= {deal: "after" for deal, order, at_ms in jumped if sent_ms[order] < at_ms}
     return found
+
+
+def _bad(paths: Iterable[str]) -> dict[str, str]:
+    said = "up to one that makes no sense; none after it was looked at"
+    return {f"rows of {Path(path).name}": said for path in paths}
 
 
 def _latency(settings: Settings) -> str:

@@ -185,6 +185,9 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
         self._news_seconds = self.trips.fill_ms / 1000
         super().__init__(config)
 
+    async def give_way(self) -> None:
+        """Time does not pass by that: others have their turn while a request takes some."""
+
     async def request(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = {}, *args: Any, **named: Any
     ) -> Any:

@@ -85,14 +85,13 @@ class LongerCandles:
 
     def _open(self, candle: list[Any]) -> None:
         """A shorter candle has just opened; it may still become anything."""
-        at_ms, first, high, low, close, volume = candle
+        at_ms, first, high, low, close, _ = candle  # it has traded nothing yet
         self._turn(at_ms)
         if type(candle) is Flat:
             self._stay(close)
             return
         part = self._part or [first, high, low, close]
-        whole = EXACT.add(self._volume, Decimal(repr(volume)))
-        self.rows[-1][1:] = [part[0], max(part[1], high), min(part[2], low), close, float(whole)]
+        self.rows[-1][1:] = [part[0], max(part[1], high), min(part[2], low), close, float(self._volume)]
 
     def _stay(self, price: float) -> None:
         """Nothing was recorded: what was before is all there is, or else the price stays where it was."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ccxt_driver.oms.market.feed import TIMEFRAMES, candle_open, next_open
 from ccxt_driver.oms.market.files import FileFeed
+from ccxt_driver.oms.market.prints import Moves
 
 from .longer_candles import LongerCandles
 from .open_candles import OpenCandles
 from .run import Prices
+from .thinning import thinned
 from .tick_reader import TickReader
 
 _POINTS: Final = 4
@@ -94,52 +96,38 @@ class RecordedMarket:
             return False
         return self._feed.quote(symbol, at_ms).time_ms < candle_open(timeframe, at_ms)
 
-    def prices(self, symbol: str, start_ms: int, end_ms: int) -> Prices:
-        """Last traded prices of a symbol within a time: of each candle the close, of each minute the last.
+    def prices(self, symbol: str, start_ms: int, end_ms: int, cuts: Sequence[int]) -> Prices:
+        """Last prices of a symbol within a time: all that a candle is assumed to pass; else see `thinned`.
 
         The first and the last are those of its two ends; of a symbol that begins later, its first one.
+
+        :param cuts: see `thinned`
         """
         start_ms = max(start_ms, self._begins_ms[symbol])
         times, values = array("q"), array("d")
-
-        def add(time_ms: int, price: float) -> None:
-            times.append(time_ms)
-            values.append(price)
-
         if start_ms > end_ms:
             return Prices(times, values)
-        add(start_ms, float(self._feed.quote(symbol, start_ms).last))
-        for time_ms, price in self._closes(symbol):
-            if time_ms >= end_ms:
+        times.append(start_ms)
+        values.append(float(self._feed.quote(symbol, start_ms).last))
+        for page in self._moves(symbol, cuts):
+            if len(times) > 1 and times[-1] == page.times_ms[0]:  # a page that ends within a millisecond
+                del times[-1], values[-1]
+            first, end = bisect_right(page.times_ms, start_ms), bisect_left(page.times_ms, end_ms)
+            times.extend(page.times_ms[first:end])
+            values.extend(page.price[first:end])
+            if end < len(page.times_ms):
                 break
-            if time_ms > start_ms:
-                add(time_ms, price)
         if end_ms > start_ms:
-            add(end_ms, float(self._feed.quote(symbol, end_ms).last))
+            times.append(end_ms)
+            values.append(float(self._feed.quote(symbol, end_ms).last))
         return Prices(times, values)
 
-    def _closes(self, symbol: str) -> Iterator[tuple[int, float]]:
+    def _moves(self, symbol: str, cuts: Sequence[int]) -> Iterator[Moves]:
         timeframe = self._timeframe(symbol)
-        if timeframe is None:
-            yield from self._last_of_each_minute(symbol)
-            return
-        for page in self._feed.bars(symbol):
-            for open_ms, close in zip(page.opens_ms, page.close, strict=True):
-                yield next_open(timeframe, open_ms) - 1, close
-
-    def _last_of_each_minute(self, symbol: str) -> Iterator[tuple[int, float]]:
-        before: tuple[int, float] | None = None
-        for page in self._feed.ticks(symbol):
-            times, prices = page.ticks.times_ms, page.ticks.price
-            end = 0
-            while end < len(times):
-                minute = times[end] // _MINUTE_MS
-                if before is not None and before[0] // _MINUTE_MS != minute:
-                    yield before
-                end = bisect_left(times, (minute + 1) * _MINUTE_MS, end)
-                before = times[end - 1], prices[end - 1]
-        if before is not None:
-            yield before
+        pages = self._feed.moves(symbol)
+        if timeframe is None or TIMEFRAMES[timeframe] < _MINUTE_MS:
+            return (thinned(page, cuts) for page in pages)
+        return pages
 
     def _timeframe(self, symbol: str) -> str | None:
         return self._feed.timeframe(symbol) if symbol in self._begins_ms else None

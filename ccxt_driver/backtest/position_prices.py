@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from operator import itemgetter
-from typing import Final, NamedTuple
 
-from ccxt_driver.oms.market.feed import next_open
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.market.market_data import MarketData
 from ccxt_driver.oms.market.marks import RecordedMarks
 
 from .run import Prices
+from .thinning import cuts_at, thinned
 
-_MINUTE_MS: Final = 60_000
 _Point = tuple[int, float]
 
 
-class _Stretch(NamedTuple):
-    """A candle of a mark price; one that is shorter than a minute with those that follow in its minute."""
-
-    open_ms: int
-    end_ms: int
-    open: float
-    close: float
-
-
 def position_prices(
-    feed: FileFeed, market: Market, last_prices: Prices, moments: Iterable[int], span: tuple[int, int]
+    feed: FileFeed, market: Market, last_prices: Prices, moments: Sequence[int], span: tuple[int, int]
 ) -> Prices | None:
     """Mark prices within a time, and last prices where none is known; None where there are no mark prices.
 
-    Of each candle of the mark price they are the open and the close, which are facts; at the moments and
-    at both ends the very price that the OMS had then, also inside a candle.
+    They are all that each candle of the mark price is assumed to pass, where several are of a minute see
+    `thinned`; at the moments and at both ends the very price that the OMS had then.
 
     :param last_prices: of the symbol, within the same time
     :param moments: at which the account has changed, milliseconds since the Unix epoch, within the same time
@@ -45,14 +35,46 @@ def position_prices(
     marks = feed.marks(market.symbol)
     if marks is None or market.symbol not in known.marked:
         return None
-
-    def at(time_ms: int) -> _Point:
-        return time_ms, float(known.mark_price(market.symbol, time_ms))
-
     # Before the first price there is no position.
-    span = max(span[0], feed.begins_ms[market.symbol]), span[1]
-    exact = map(at, sorted({*span, *(each for each in moments if each >= span[0])}))
-    return _steps(merge(exact, _between(marks, last_prices, at, span), key=itemgetter(0)))
+    start_ms, end_ms = max(span[0], feed.begins_ms[market.symbol]), span[1]
+    ends = [each for each in marks.ends(end_ms) if each > start_ms]
+    moved = _moved(marks, cuts_at((*moments, *ends)), start_ms, end_ms)
+    gaps = ends if marks.price(start_ms) is not None else [start_ms, *ends]
+    exact = sorted({start_ms, end_ms, *ends, *(each for each in moments if each >= start_ms)})
+    points = merge(
+        ((each, float(known.mark_price(market.symbol, each))) for each in exact),
+        zip(*moved, strict=True),
+        _unmarked(gaps, moved.times, last_prices),
+        key=itemgetter(0),
+    )
+    return _steps(each for each in points if each[0] <= end_ms)
+
+
+def _moved(marks: RecordedMarks, cuts: Sequence[int], start_ms: int, end_ms: int) -> Prices:
+    """The mark prices after a moment and before another one."""
+    times, values = array("q"), array("d")
+    for page in marks.moves():
+        kept = thinned(page, cuts)
+        first, end = bisect_right(kept.times_ms, start_ms), bisect_left(kept.times_ms, end_ms)
+        times.extend(kept.times_ms[first:end])
+        values.extend(kept.price[first:end])
+        if end < len(kept.times_ms):
+            break
+    return Prices(times, values)
+
+
+def _unmarked(gaps: Iterable[int], marked: Sequence[int], last_prices: Prices) -> Iterator[_Point]:
+    """The last prices of the time in which there are no mark prices.
+
+    :param gaps: where such a time begins
+    :param marked: when there are some
+    """
+    times, values = last_prices
+    for begin in gaps:
+        again = bisect_right(marked, begin - 1)
+        until = marked[again] if again < len(marked) else times[-1] + 1
+        for index in range(bisect_right(times, begin), bisect_left(times, until)):
+            yield times[index], values[index]
 
 
 def _steps(points: Iterable[_Point]) -> Prices:
@@ -65,51 +87,3 @@ def _steps(points: Iterable[_Point]) -> Prices:
             values.append(value)
         seen_ms = time_ms
     return Prices(times, values)
-
-
-def _between(
-    marks: RecordedMarks, last_prices: Prices, at: Callable[[int], _Point], span: tuple[int, int]
-) -> Iterator[_Point]:
-    """What is known of the time between two moments, ascending."""
-    start_ms, end_ms = span
-    unmarked = _within(zip(*last_prices, strict=True), start_ms, end_ms)
-    waiting = next(unmarked, None)
-    marked_until = start_ms
-    for each in _stretches(marks):
-        if each.end_ms <= start_ms:
-            continue
-        if each.open_ms > marked_until > start_ms:
-            yield at(marked_until)
-        while waiting is not None and waiting[0] < each.end_ms:
-            if marked_until <= waiting[0] < each.open_ms:
-                yield waiting
-            waiting = next(unmarked, None)
-        yield from _within(((each.open_ms, each.open), (each.end_ms - 1, each.close)), start_ms, end_ms)
-        marked_until = each.end_ms
-        if marked_until >= end_ms:
-            return
-    if marked_until > start_ms:
-        yield at(marked_until)
-    while waiting is not None:
-        yield waiting
-        waiting = next(unmarked, None)
-
-
-def _within(points: Iterable[_Point], start_ms: int, end_ms: int) -> Iterator[_Point]:
-    return ((time_ms, value) for time_ms, value in points if start_ms < time_ms < end_ms)
-
-
-def _stretches(marks: RecordedMarks) -> Iterator[_Stretch]:
-    """The candles, ascending; nobody can see all of the last ones yet."""
-    before: _Stretch | None = None
-    for page in marks.bars():
-        for open_ms, open_, close in zip(page.opens_ms, page.open, page.close, strict=True):
-            end_ms = next_open(marks.timeframe, open_ms)
-            if before is not None and before.end_ms == open_ms and open_ms % _MINUTE_MS:
-                before = before._replace(end_ms=end_ms, close=close)
-                continue
-            if before is not None:
-                yield before
-            before = _Stretch(open_ms, end_ms, open_, close)
-    if before is not None:
-        yield before

@@ -38,7 +38,7 @@ class Run:
     :param deals: contract rows, ascending by id and in time
     :param positions: contract rows, closed ones too, ascending by id
     :param ledger: every change of a balance, ascending as the deals; the first are the deposits
-    :param prices: last traded ones by symbol, one or more values a minute where there was trading
+    :param prices: last ones by symbol, of those that matter: all that candles pass; else see `thinned`
     :param position_prices: by symbol, what positions were valued at where that was not the last price alone
     :param path_deals: ids of the deals whose price or time depended on how a candle was assumed to move
     :param gap_deals: by id: `inside` of deals that were made in a gap of the data, at the price before it,

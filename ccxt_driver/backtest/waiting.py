@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import thread as futures_of_threads
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from threading import get_ident
@@ -17,6 +19,11 @@ _Number = TypeVar("_Number", int, float)
 _DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_PATIENCE: Final = 10.0
 """Seconds that other threads are really given for what the script waits for with a time-out."""
+_FIRST_LOOK: Final = 0.0005
+_LONGEST_LOOK: Final = 0.05
+"""Seconds after which it is looked whether they have anything left to do; each look twice the one before."""
+_IDLE: Final = futures_of_threads._worker.__code__
+"""Where threads of pools wait for work."""
 _REAL_SLEEP: Final = time.sleep
 _REAL_LOCK: Final = threading.Lock
 
@@ -52,6 +59,8 @@ class Waiting:
         self._is_over = False
         self._starts_one = False
         """Whether the main thread only waits until another one has begun."""
+        self._given: set[Future[Any]] = set()
+        """Work of pools that is not done."""
 
     def end(self) -> None:
         """Wait in real time from now on."""
@@ -100,43 +109,55 @@ class Waiting:
 
     def _wait_alone(self, condition: Any) -> bool:
         """Wait for what nobody but a handler of a signal can do: as the real one, but time goes on."""
-        waiter = _REAL_LOCK()
-        waiter.acquire()
-        condition._waiters.append(waiter)
-        saved = condition._release_save()
-        try:
-            while not waiter.acquire(blocking=False):
+        with _told_of(condition) as is_told:
+            while not is_told(0):
                 self._replay.wait_for_ever()
-        finally:
-            condition._acquire_restore(saved)
-            if waiter in condition._waiters:
-                condition._waiters.remove(waiter)
         return True
 
     def _wait_timed(self, condition: Any, timeout: float, really: Callable[..., bool]) -> bool:
-        if timeout > 0 and get_ident() == self._main and threading.active_count() == 1:
-            condition.release()  # nobody else is there to take it; a signal handler may
-            try:
+        if timeout <= 0 or get_ident() != self._main:
+            return bool(self._wait_for_others(condition, timeout, partial(really, condition)))
+        with _told_of(condition) as is_told:
+            is_alone = threading.active_count() == 1
+            told = None if is_alone else self._wait_for_others(condition, timeout, is_told)
+            if told is None:
                 self._replay.sleep(timeout)
-            finally:
-                condition.acquire()
-            return False
-        return self._wait_for_others(condition, timeout, partial(really, condition))
+                return is_told(0)
+        return told
 
-    def _wait_for_others(self, what: object, timeout: float, really: Callable[[float], bool]) -> bool:
+    def _wait_for_others(self, what: object, timeout: float, really: Callable[[float], bool]) -> bool | None:
         """Wait in real time for what another thread does at once.
 
         :param really: waits so long
+        :returns: whether it has done it; None where none will, and time is to pass
         """
         if get_ident() != self._main:
             if timeout > 0 and not _only_displays(threading.current_thread()):
                 raise self._threads.refused("waits with a time-out")
             return really(timeout)
+        if timeout <= 0:
+            return really(timeout)
+        waited, look = 0.0, _FIRST_LOOK
         with self._threads.waiting_for(what, timed=True):
-            told = really(min(timeout, _REAL_PATIENCE))
-        if not told and timeout > 0:
-            raise self._threads.refused("is waited for")
-        return told
+            while not self._are_idle():
+                if really(min(timeout, look)):
+                    return True
+                waited, look = waited + look, min(2 * look, _LONGEST_LOOK)
+                if waited > min(timeout, _REAL_PATIENCE):
+                    raise self._threads.refused("is waited for")
+        return None
+
+    def _are_idle(self) -> bool:
+        """Whether all other threads are those of pools that have nothing to do."""
+        if self._given:
+            return False
+        frames = sys._current_frames()
+        try:
+            return all(frame.f_code is _IDLE for each, frame in frames.items() if each != self._main)
+        finally:
+            # This very frame is among them: a ring would keep what the threads were at for the collector,
+            # which crashes on the buffers of a process pool.
+            frames.clear()
 
     def lock_kind(self) -> type[Lock]:
         """`threading.Lock`: a class, as it is from Python 3.13 on."""
@@ -151,10 +172,11 @@ class Waiting:
             return lock.really(True, timeout)
         is_alone = get_ident() == self._main and _is_alone()
         if timeout >= 0:
-            if is_alone:
+            told = None if is_alone else self._wait_for_others(lock, timeout, partial(lock.really, True))
+            if told is None:
                 self._replay.sleep(timeout)
                 return lock.really(False)
-            return self._wait_for_others(lock, timeout, partial(lock.really, True))
+            return told
         while is_alone and not lock.really(False):
             self._replay.wait_for_ever()
         if is_alone:
@@ -241,7 +263,10 @@ class Waiting:
                 threads.give(threading.current_thread(), given_ns)
                 return fn(*args, **named)
 
-            return really(pool, work, *args, **named)
+            future = really(pool, work, *args, **named)
+            self._given.add(future)
+            future.add_done_callback(self._given.discard)
+            return future
 
         return submit
 
@@ -272,6 +297,24 @@ class Lock:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle '_thread.lock' object")
+
+
+@contextmanager
+def _told_of(condition: Any) -> Iterator[Callable[[float], bool]]:
+    """Wait for a condition in a `with` block, as `Condition.wait` does.
+
+    :returns: waits so many seconds for a notification, and says whether it has come
+    """
+    waiter = _REAL_LOCK()
+    waiter.acquire()
+    condition._waiters.append(waiter)
+    saved = condition._release_save()
+    try:
+        yield lambda seconds: waiter.acquire(seconds > 0, seconds or -1)
+    finally:
+        condition._acquire_restore(saved)
+        if waiter in condition._waiters:
+            condition._waiters.remove(waiter)
 
 
 def _is_alone() -> bool:

@@ -79,4 +79,7 @@ def _read_dotenv(path: Path) -> None:
     if path.is_file():
         from dotenv import load_dotenv
 
-        load_dotenv(path)
+        try:
+            load_dotenv(path)
+        except (OSError, ValueError) as error:
+            raise click.UsageError(f"{path} cannot be read: {error}") from None

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     "--to", "end_ms", metavar="TIME", callback=moment, help="Where it ends; by default with the data."
 )
 @click.option(
+    "--begin",
+    type=click.Choice(["first", "all"]),
+    help="When the data begin: with the first symbol that has some, or when all have; by default first.",
+)
+@click.option(
     "--balance", multiple=True, default=["10000USDT"], show_default=True, help="Such as 10000USDT,1BTC."
 )
 @click.option(
@@ -55,7 +60,11 @@ if TYPE_CHECKING:
 )
 @click.option("--queue", type=click.Choice(["front", "behind"]), help="Fill what rests at its price, too.")
 @click.option("--spread-ticks", type=click.IntRange(1), help="Between bid and ask where no book is recorded.")
-@click.option("--position-mode", type=click.Choice(["netting", "hedge", "strategy_netting"]))
+@click.option(
+    "--position-mode",
+    type=click.Choice(["netting", "hedge", "strategy_netting"]),
+    help="How orders become positions; by default netting.",
+)
 @click.option("--account", "account_id", type=click.IntRange(1), help="Its number; else the script's.")
 @click.option("--strategies", metavar="IDS", help="All that the script may name, such as 1001,1002.")
 @click.option("--currency", help="What equity is counted in; by default the first of the balance.")

@@ -21,8 +21,8 @@ def explain(base_url: str, error: BaseException) -> tuple[str, str]:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
                 f"the certificate of {base_url} is not accepted: {cause}",
-                "Use the name that it was issued for, and a certificate of an authority that this machine "
-                "trusts. Does its clock go right?",
+                "Use the name that it was issued for. If no public authority has signed it, name the PEM "
+                "file of its own one in CCXT_OMS_CAFILE. Does the clock of this machine go right?",
             )
         if isinstance(cause, ssl.SSLError):
             return (

@@ -56,7 +56,14 @@ def _symbols(ctx: click.Context, param: click.Parameter, value: str) -> list[str
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the files; it is made when it is not there.",
 )
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Of the files; parquet needs pyarrow.",
+)
 @click.option(
     "--kind",
     type=click.Choice(["candles", "trades", "funding", "mark"]),

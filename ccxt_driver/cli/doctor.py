@@ -168,6 +168,8 @@ def _remedy(error: Exception) -> str:
         return "The gateway or its venue does not offer this."
     if isinstance(error, ccxt.InsufficientFunds):
         return "Fund the account, or choose another market with --symbol."
+    if isinstance(error, ccxt.MarketClosed):
+        return "Try again when the market is open, or choose another one with --symbol."
     if isinstance(error, ccxt.RequestTimeout):
         return "It may be overloaded or far away; CCXT_OMS_TIMEOUT=30 waits longer (seconds)."
     if isinstance(error, ccxt.NetworkError):
@@ -315,7 +317,9 @@ def _usable_strategy(patient: _Patient, strategy: dict[str, Any]) -> str:
 
 def _without_strategy(patient: _Patient) -> str:
     """Nothing says that a key is limited to some strategies, but a dry run of an order without one does."""
-    if Feature.CHECK_ORDER in patient.features and patient.account.get("can_trade") and patient.bid:
+    if patient.account.get("can_trade"):
+        if Feature.CHECK_ORDER not in patient.features or not patient.bid:
+            return "none is chosen; whether the key needs one could not be tried"
         size, price = _far_off(patient, patient.bid)
         check = patient.exchange.can_execute_order(patient.symbol, "limit", "buy", size, price)
         if (check["reason"] or "").startswith(ErrorCode.STRATEGY_PERMISSION_DENIED):

@@ -42,7 +42,11 @@ def orders(
     from .tables import ORDERS, print_rows, progress
 
     if order_id is not None or client_order_id is not None:
-        _one(desk, order_id, client_order_id)
+        if None not in (order_id, client_order_id):
+            raise click.UsageError("give --id or --client-order-id, not both")
+        if since is not None or limit is not None:
+            raise click.UsageError("--since and --limit go without --id and --client-order-id")
+        _one(desk, order_id, client_order_id, symbol)
         return
     most = limit if which == "open" else limit_of(limit, since)
     with progress(f"Reading {which} orders"):
@@ -50,11 +54,11 @@ def orders(
     print_rows(desk, ORDERS, found, "no open orders" if which == "open" else "no such orders")
 
 
-def _one(desk: Desk, order_id: str | None, client_order_id: str | None) -> None:
+def _one(desk: Desk, order_id: str | None, client_order_id: str | None, symbol: str | None) -> None:
     from .tables import ORDERS, TRADES, print_rows, print_table, write
 
     params: dict[str, Any] = {} if client_order_id is None else {"clientOrderId": client_order_id}
-    order = desk.exchange.fetch_order(order_id or "", None, params)
+    order = desk.exchange.fetch_order(order_id or "", symbol, params)
     print_rows(desk, ORDERS, [order], "no such order")
     if order["trades"] and not desk.as_json:
         write("its trades")

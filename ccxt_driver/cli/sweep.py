@@ -93,7 +93,7 @@ def sweep(
             swept = sweep_settings(settings, grid, plan, on_step)
     except ValueError as error:
         raise click.UsageError(printable(str(error))) from None
-    except (SweepError, ImportError) as error:
+    except (SweepError, ImportError, OSError) as error:
         tell(f"error: {printable(str(error))}", "red")
         raise click.exceptions.Exit(click.UsageError.exit_code) from None
     _print(swept, plan.sort, Path(out))

@@ -83,6 +83,10 @@ class Exchange(ShortWay, CcxtExchange):
             response_class=_Response,
         )
 
+    async def give_way(self) -> None:
+        """Let other tasks run: a loop of requests that wait for nothing would hold up all of them."""
+        await asyncio.sleep(0)
+
     @staticmethod
     def current_task() -> asyncio.Task[Any] | None:
         """The task that runs now: another may cancel it."""

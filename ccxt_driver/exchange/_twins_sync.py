@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -45,12 +46,21 @@ _SESSION_PATCHES: Final = frozenset({"request", "send", "get_adapter"})
 _CLOSES: Final = hasattr(CcxtExchange, "close")  # an older ccxt leaves that to the collector
 
 
+_NO_POOL: Final[tuple[int, Any]] = (0, None)
+
+
 class Exchange(ShortWay, CcxtExchange):
     """ccxt's synchronous Exchange with a shorter way to the socket."""
+
+    cafile: str | None = None
+    """PEM file of the authorities that are trusted, as of ccxt's other class; None for certifi's."""
 
     def __init__(self, config: dict[str, Any] = {}) -> None:
         self._ticker_flights = Flights()
         super().__init__(config)
+
+    def give_way(self) -> None:
+        """Other threads run by themselves."""
 
     @staticmethod
     def current_task() -> None:
@@ -117,20 +127,23 @@ class Exchange(ShortWay, CcxtExchange):
             raise ccxt.NetworkError(self._failure(method, url, error)) from error
 
     def _connections(self) -> urllib3.PoolManager:
-        """The pool of this object, made at the first request; it is safe to share between threads."""
-        pool: urllib3.PoolManager | None = self.__dict__.get("_pool")
-        if pool is None:
+        """The pool of this object, made at the first request; it is safe to share between threads.
+
+        A process that was forked makes its own: on a connection of both, each may read the other's answers.
+        """
+        pid, pool = self.__dict__.get("_pool", _NO_POOL)
+        if pid != os.getpid():
             with _POOL_LOCK:
-                pool = self.__dict__.get("_pool")
-                if pool is None:
+                pid, pool = self.__dict__.get("_pool", _NO_POOL)
+                if pid != os.getpid():
                     verified = self.verify and self.validateServerSsl
                     pool = urllib3.PoolManager(
                         maxsize=16,
                         cert_reqs="CERT_REQUIRED" if verified else "CERT_NONE",
-                        ca_certs=certifi.where() if verified else None,
+                        ca_certs=(self.cafile or certifi.where()) if verified else None,
                     )
                     pool.pool_classes_by_scheme = _pools(self.idle_seconds())
-                    self._pool = pool
+                    self._pool = os.getpid(), pool
         return pool
 
     def __enter__(self) -> Self:
@@ -141,8 +154,8 @@ class Exchange(ShortWay, CcxtExchange):
 
     def close(self, clean_instance_data: bool = False) -> Any:
         """Close the connections; a later request opens new ones."""
-        pool = self.__dict__.pop("_pool", None)
-        if pool is not None:
+        pid, pool = self.__dict__.pop("_pool", _NO_POOL)
+        if pid == os.getpid():
             pool.clear()
         if not _CLOSES:
             session: Any = self.session

@@ -203,7 +203,7 @@ class OmsExchange(
         if key is None or self.has.get(key) is not False:
             return
         advice = "the venue behind the gateway does not have it"
-        if CAPABILITIES[key] is Source.MONEY and not self.options.get("allow_money_movement"):
+        if CAPABILITIES[key] is Source.MONEY and self.options.get("allow_money_movement") is not True:
             advice = "it moves money; set options['allow_money_movement'] = True to allow it"
         raise ccxt.NotSupported(f"{self.id} {key}() is not supported: {advice}")
 
@@ -477,6 +477,8 @@ class OmsExchange(
 
     def _terms_of(self, symbol: Any) -> Terms:
         """What the mappers must know of a market; unknown markets count in base units."""
+        if not isinstance(symbol, str):
+            return PLAIN  # of a row that is none: the mapper names the field
         known: Terms | None = self._terms.get(symbol)
         if known is not None:
             return known

@@ -168,7 +168,7 @@ def learned_has(
     learned: dict[str, bool | None] = {}
     for key, source in CAPABILITIES.items():
         if source in (Source.VENUE, Source.MONEY) and venue is not None:
-            allowed = source is Source.VENUE or bool(options.get("allow_money_movement"))
+            allowed = source is Source.VENUE or options.get("allow_money_movement") is True
             learned[key] = allowed and bool(venue.get(key))
         elif source is Source.MARKET and venue is not None and key not in _MADE_BY_THE_DRIVER:
             learned[key] = bool(venue.get(key, True))

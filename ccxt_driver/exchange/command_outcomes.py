@@ -31,6 +31,7 @@ _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
     | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
     | {"SSLCertVerificationError", "ClientConnectorCertificateError", "ClientConnectorSSLError"}
+    | {"StoreError", "StoreInUse", "StoreUnusable"}  # of a file behind `embedded:` that could not be opened
 )
 _ABSENT: Final = dict.fromkeys(("code", "http_status", "details", "retry_after", "client_order_id"))
 """Every exception of a request has these."""
@@ -176,14 +177,17 @@ class CommandOutcomes(Host):
             raise ccxt.BadRequest(f"{self.id} {option}: expected milliseconds from 0, got {value!r}"[:200])
         return int(value)
 
-    def is_of_command(self, row: Mapping[str, Any], command: Mapping[str, Any], since_ms: int) -> bool:
+    def is_of_command(self, row: Mapping[str, Any], pending: Pending) -> bool:
         """Whether a row found by its client order id is the order that a command has made.
 
-        Where the id is not unique an older order may have it too.
+        Where the id is not unique an older order may have it too; not an id that we have made up, so
+        that the clocks of both sides need not agree on how old its order is.
         """
-        payload = command["payload"]
+        payload = pending.command["payload"]
         same = all(row.get(key) == payload[key] for key in ("symbol", "side") if key in payload)
-        return same and self._age_ms(row, "created_at") <= self.milliseconds() - since_ms + _CLOCKS_APART_MS
+        if not same or (pending.held_back and self.options.get("client_order_id_factory") is None):
+            return same
+        return self._age_ms(row, "created_at") <= self.milliseconds() - pending.sent_ms + _CLOCKS_APART_MS
 
     def refusal_of(self, order: Any) -> ccxt.BaseError | None:
         """The refusal that an order which was found is, as if told at once: the venue rejected it."""
@@ -230,7 +234,7 @@ class CommandOutcomes(Host):
         if not isinstance(results, list) or len(results) != len(commands):
             raise garbage(self.id, f"expected {len(commands)} results, got {str(body)[:200]}", "batch", body)
         outcomes: list[Any] = []
-        for result, command in zip(results, commands, strict=True):
+        for result, command in zip(_as_asked(results), commands, strict=True):
             try:
                 outcomes.append(self._result_of({"results": [result]}, command))
             except ccxt.BaseError as error:
@@ -264,11 +268,17 @@ class CommandOutcomes(Host):
             failed.__dict__["client_order_ids"] = [vars(each).get("client_order_id") for each in unknown]
         raise failed
 
-    def _raise_batch_outcome(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> NoReturn:
-        """As `_raise_outcome`; an answer that refuses all carries what became of each."""
+    def _failed_batch(self, error: ccxt.BaseError, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """For each command of a failed request its result, or the exception of its refusal.
+
+        An error may carry what became of each: its status is the first refusal's, and says nothing of the
+        others.
+
+        :raises BaseError: all were refused, or as `_raise_outcome`
+        """
         results = _results_in(getattr(error, "details", None))
         if results is not None and len(results) == len(commands):
-            self._unless_all_refused(self._results_of({"results": results}, commands))
+            return self._unless_all_refused(self._results_of({"results": results}, commands))
         payload = {"client_order_id": None}
         try:
             self._raise_outcome(error, {"command": "batch", "payload": payload})
@@ -276,6 +286,17 @@ class CommandOutcomes(Host):
             ids = [command["payload"].get("client_order_id") for command in commands]
             raised.__dict__["client_order_ids"] = ids
             raise
+
+
+def _as_asked(results: list[Any]) -> list[Any]:
+    """Results in the order of the commands, also where a server gives them as they were done."""
+    named = {
+        result["index"]: result
+        for result in results
+        if isinstance(result, Mapping) and type(result.get("index")) is int
+    }
+    wanted = range(len(results))
+    return [named[index] for index in wanted] if named.keys() == {*wanted} else results
 
 
 def _results_in(body: Any) -> list[Any] | None:

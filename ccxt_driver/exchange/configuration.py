@@ -1,12 +1,14 @@
 """What a constructor's configuration means, with the environment and the chosen profile as fallback.
 
-No I/O, but for one small file: the profiles are read when nothing else gives the base URL.
+No I/O, but for one small file: the profiles are read when nothing else gives the base URL. And whether a
+file of authorities is there is looked up where one is given.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import ccxt
@@ -34,6 +36,7 @@ TRANSPORT: Final = {
 }
 """Options of the transport: numbers from 0, times in milliseconds."""
 _TOO_MUCH: Final = 1e12
+_SWITCHES: Final = ("guard_unknown", "allow_money_movement", "allow_venue_orders", "share_markets")
 OPTIONS: Final = {
     "account_id": None,
     "strategy_id": None,
@@ -87,19 +90,20 @@ def resolve(
 
     :param config: what the caller gave the constructor
     :param environment: `CCXT_OMS_BASE_URL`, `CCXT_OMS_API_KEY`, `CCXT_OMS_ACCOUNT_ID`,
-        `CCXT_OMS_STRATEGY_ID`, `CCXT_OMS_TIMEOUT` (seconds). The key is used only with the
+        `CCXT_OMS_STRATEGY_ID`, `CCXT_OMS_TIMEOUT` (seconds), `CCXT_OMS_CAFILE`. The key is used only with the
         environment's base URL, so that it is never sent anywhere else. `CCXT_OMS_PROFILE` chooses a
         profile.
     :param served_id: of another exchange, in whose place the OMS is
     :returns: a new configuration; `urls["api"]` is the base URL without a trailing slash
-    :raises BadRequest: an id, the timeout, the base URL or the profile is not what it should be
-    :raises AuthenticationError: a venue's credentials were given to the embedded OMS; or others can
-        read the file of the profiles
+    :raises BadRequest: an option, an id, the timeout, the base URL or the profile is not what it should be
+    :raises AuthenticationError: the key is no text; a venue's credentials were given to the embedded OMS;
+        or others can read the file of the profiles
     :raises ArgumentsRequired: nothing says which OMS stands in another exchange's place
     """
     for name in _OPTIONS:
         if name in config:
             raise ccxt.BadRequest(f'{name}: goes under "options" of the configuration')
+    _check_given(config)
     options = _checked_options(config.get("options") or {})
     if served_id is None:  # else they are another exchange's options
         _warn_of_slips(options)
@@ -116,8 +120,7 @@ def resolve(
     resolved["urls"] = urls
     if key and config.get("apiKey") is None:  # as of a program whose own variable is not set
         resolved["apiKey"] = key
-    if "timeout" not in config and environment.get("CCXT_OMS_TIMEOUT"):
-        resolved["timeout"] = _timeout(environment["CCXT_OMS_TIMEOUT"])
+    _fill_in_connection(resolved, environment)
     _fill_in_ids(options, environment, profile)
     if is_embedded(base_url):
         refuse_credentials(config)
@@ -136,13 +139,38 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("unenforced_stops") not in (None, "venue"):
         stops = options["unenforced_stops"]
         raise ccxt.BadRequest(f'unenforced_stops: expected None or "venue", got {stops!r}'[:200])
+    for name in _SWITCHES:
+        if not isinstance(options.get(name), bool | None):
+            raise ccxt.BadRequest(f"{name}: expected True or False, got {options[name]!r}"[:200])
     for name, default in TRANSPORT.items():
         whole_number(name, options.get(name), default)
     stream_settings(options)
+    _check_objects(options)
     sandbox = options.get("sandbox")
     if isinstance(sandbox, Mapping) and isinstance(sandbox.get("apiKey"), str):
         options["sandbox"] = {**sandbox, "apiKey": Secret(sandbox["apiKey"])}
     return options
+
+
+def _check_objects(options: Mapping[str, Any]) -> None:
+    oms, factory = options.get("oms"), options.get("client_order_id_factory")
+    if oms is not None and (isinstance(oms, type) or not callable(getattr(oms, "handle", None))):
+        raise ccxt.BadRequest(f"oms: expected an EmbeddedOms, got {oms!r}"[:200])
+    if factory is not None and not callable(factory):
+        raise ccxt.BadRequest(f"client_order_id_factory: expected a function, got {factory!r}"[:200])
+
+
+def _check_given(config: Mapping[str, Any]) -> None:
+    """What ccxt's own constructor would take as it is, and nothing could use."""
+    timeout, key = config.get("timeout"), config.get("apiKey")
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout < _TOO_MUCH):
+        raise ccxt.BadRequest(f"timeout: expected milliseconds above 0, got {timeout!r}"[:200])
+    if key is not None and not isinstance(key, str):
+        raise ccxt.AuthenticationError(f"apiKey: expected a text, got {type(key).__name__}")
+    number = config.get("number")
+    if number is not None and not callable(number):
+        raise ccxt.BadRequest(f"number: expected a function such as float or str, got {number!r}"[:200])
 
 
 def _warn_of_slips(options: Mapping[str, Any]) -> None:
@@ -237,6 +265,17 @@ def _target(
     if profile is None:
         return None, None, {}
     return _checked_url(profile["base_url"]), profile["api_key"], profile
+
+
+def _fill_in_connection(resolved: dict[str, Any], environment: Mapping[str, str]) -> None:
+    if resolved.get("timeout") is None:
+        resolved.pop("timeout", None)
+        if environment.get("CCXT_OMS_TIMEOUT"):
+            resolved["timeout"] = _timeout(environment["CCXT_OMS_TIMEOUT"])
+    if resolved.get("cafile") is None and environment.get("CCXT_OMS_CAFILE"):
+        resolved["cafile"] = environment["CCXT_OMS_CAFILE"]
+    if resolved.get("cafile") is not None and not Path(resolved["cafile"]).is_file():
+        raise ccxt.BadRequest(f"cafile: there is no file {resolved['cafile']!r}"[:200])
 
 
 def _fill_in_ids(options: dict[str, Any], environment: Mapping[str, str], profile: Mapping[str, Any]) -> None:

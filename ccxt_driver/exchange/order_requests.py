@@ -50,6 +50,16 @@ _ATTACHED: Final = {"stopLoss": "oms_stop_loss", "takeProfit": "oms_stop_gain"}
 """Stops of the position that an order opens: ccxt's dict, and the price alone as the contract has it."""
 _EXACT: Final = Context(prec=200)
 """More digits than two numbers of a caller's have together, whatever context the program has set."""
+_NEEDS_PRICE: Final = "createMarketBuyOrderRequiresPrice"
+"""ccxt's option: False says that `amount` of a market order to buy is what to spend, where it counts."""
+SPENDING: Final = frozenset(
+    (
+        *("bigone", "bitget", "bithumb", "bitrue", "bittrade", "btse", "coinbase", "coinsph", "cryptocom"),
+        *("cryptomus", "digifinex", "gate", "gateeu", "gateio", "htx", "huobi", "lbank", "poloniex"),
+        *("tokocrypto", "upbit", "woo", "xt"),
+    )
+)
+"""Exchanges where it counts: they take the cost, which ccxt reckons from the price unless told so."""
 _REHEARSALS: Final = ("test", "validate")
 """Of `params`, as ccxt has them for binance, kucoin and others, and for kraken."""
 _NOT_EDITED: Final = (
@@ -94,6 +104,8 @@ class OrderRequests(Host):
             "side": self._checked_side(side),
             "order_type": self._checked_type(type, price, params),
         }
+        if self.served_id in SPENDING:
+            amount = self._amount_unless_cost(payload, rest, market, amount)
         self._add_size(payload, rest, market, amount, features)
         if payload["order_type"] != "market":
             if price is None and payload["order_type"] == "limit":
@@ -161,10 +173,33 @@ class OrderRequests(Host):
         self._check_limits(market, "cost", "cost", exact, no_minimum)
         payload["cost"] = format_decimal(exact)
 
-    @staticmethod
-    def needs_features(params: Mapping[str, Any]) -> bool:
+    def _amount_unless_cost(
+        self, payload: dict[str, Any], params: dict[str, Any], market: dict[str, Any], amount: Any
+    ) -> Any:
+        """The amount; None where a program means what to spend by it, which is `cost` then."""
+        spends = self._spends_amounts(params)
+        params.pop(_NEEDS_PRICE, None)
+        buys = (payload["order_type"], payload["side"]) == ("market", "buy") and market["spot"]
+        if not (spends and buys):
+            return amount
+        params.setdefault("cost", amount)
+        return None
+
+    def _spends_amounts(self, params: Mapping[str, Any]) -> bool:
+        if self.served_id not in SPENDING:
+            return False
+        of_orders = self.options.get("createOrder")
+        for given in (params, of_orders, self.options):
+            needs_price = given.get(_NEEDS_PRICE) if isinstance(given, Mapping) else None
+            if needs_price is not None:
+                return not needs_price
+        return False
+
+    def needs_features(self, params: Mapping[str, Any]) -> bool:
         """Whether `create_order_request` must know what the server offers."""
-        return bool(params) and any(params.get(name) is not None for name in _PER_SERVER)
+        if params and any(params.get(name) is not None for name in _PER_SERVER):
+            return True
+        return self._spends_amounts(params)
 
     def set_take_profit_and_stop_loss_params(
         self,

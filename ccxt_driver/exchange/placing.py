@@ -100,7 +100,7 @@ class Placing:
         """Hold what is unknown, and what else is not done of the same call."""
         exchange = self._exchange
         unknown = [pending for pending in (*self._own, *self._others) if pending.is_unknown]
-        if not unknown or not exchange.options.get("guard_unknown", True):
+        if not unknown or exchange.options.get("guard_unknown") is False:
             return
         try:
             hold_ms = exchange.unknown_hold_ms()

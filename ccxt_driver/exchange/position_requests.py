@@ -14,7 +14,7 @@ from ccxt_driver.mappers.position import net_rows
 from ccxt_driver.mappers.trade import PLAIN
 from ccxt_driver.mappers.values import needed_decimal
 
-from .order_requests import OrderRequests, sendable
+from .order_requests import NO_FEATURES, OrderRequests, sendable
 from .request_parts import text_of
 from .spelling import in_own_spelling
 
@@ -47,12 +47,17 @@ class PositionRequests(OrderRequests):
         return None if removed else self._checked_price(market, field, value)
 
     def close_position_requests(
-        self, rows: Sequence[Mapping[str, Any]], params: Mapping[str, Any], by_orders: bool = False
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        params: Mapping[str, Any],
+        by_orders: bool = False,
+        features: frozenset[str] = NO_FEATURES,
     ) -> list[dict[str, Any]]:
         """A `close_position` command for each position, oldest first.
 
         :param rows: open position rows
         :param params: `amount` closes no more than that in all; see `close_position`
+        :param features: of the server, as far as `needs_features` asked for them
         :param by_orders: an opposite order that may only reduce in place of each command
         """
         left = None if params.get("amount") is None else self._exact("amount", params["amount"])
@@ -64,7 +69,7 @@ class PositionRequests(OrderRequests):
             if left is not None:
                 part = min(left, needed_decimal(row, "qty"))
                 left -= part
-            command = self._close_request(row, part, params, alone=len(rows) == 1)
+            command = self._close_request(row, part, params, features, alone=len(rows) == 1)
             commands.append(_opposite_order(command, row) if by_orders else command)
         return commands
 
@@ -87,7 +92,12 @@ class PositionRequests(OrderRequests):
         return kind
 
     def _close_request(
-        self, row: Mapping[str, Any], part: Decimal | None, params: Mapping[str, Any], alone: bool
+        self,
+        row: Mapping[str, Any],
+        part: Decimal | None,
+        params: Mapping[str, Any],
+        features: frozenset[str],
+        alone: bool,
     ) -> dict[str, Any]:
         market = self.market(row["symbol"])
         own = in_own_spelling(params)
@@ -113,8 +123,8 @@ class PositionRequests(OrderRequests):
         if strategy_id is not None:
             payload["strategy_id"] = strategy_id
         self._add_identity(payload, rest)
-        self._add_execution(payload, rest, frozenset())
-        self._add_triggers(payload, rest, market, frozenset())
+        self._add_execution(payload, rest, features)
+        self._add_triggers(payload, rest, market, features)
         for name in ("account_id", "strategy_id"):
             rest.pop(name, None)
         if rest:

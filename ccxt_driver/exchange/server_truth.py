@@ -61,7 +61,10 @@ class ServerTruth:
         self.refused = Kept(_MOST_MARKS)
         """Client order ids of commands whose refusal we saw, and when: milliseconds."""
         self.doubtful = Kept(_MOST_MARKS)
-        """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs."""
+        """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs.
+
+        And when that was, milliseconds.
+        """
         self.unsure = Kept(_MOST_MARKS)
         """Commands on orders of which nobody knows what they did: asked again, they may be done."""
         self.rejected = Kept(_MOST_MARKS)
@@ -134,7 +137,7 @@ class ServerTruth:
         if client_order_id is None:
             return
         if outcome == "unknown":
-            self.doubtful.keep(client_order_id)
+            self.doubtful.keep(client_order_id, now_ms)
             self.refused.pop(client_order_id, None)
         elif outcome == "refused" and client_order_id not in self.doubtful:
             self.refused.keep(client_order_id, now_ms)

@@ -29,7 +29,7 @@ class SharedMarkets(Host):
             self.id,
             gateway,
             self.options.get("account_id"),
-            bool(self.options.get("allow_money_movement")),
+            self.options.get("allow_money_movement") is True,
             self.options.get("unenforced_stops"),
         )
 

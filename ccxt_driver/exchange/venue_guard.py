@@ -71,7 +71,7 @@ def is_read(function: Any) -> bool:
 
 
 def _need(option: str, why: str, options: Mapping[str, Any], what: str) -> None:
-    if not options.get(option):
+    if options.get(option) is not True:  # "false", as an environment variable has it, is no yes
         raise ccxt.PermissionDenied(f"{what}: {why}; set options['{option}'] = True to allow it")
 
 

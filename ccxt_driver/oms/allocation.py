@@ -40,6 +40,17 @@ def can_reduce(account: AccountState, order: Order) -> bool:
     return bool(opposing(account, order))
 
 
+def closes_by_name(account: AccountState, order: Order) -> bool:
+    """Whether an order is for an open position that it names, of the other side, and ends with it.
+
+    An order that nets is bound to a position by its first fill, and is for whatever it meets.
+    """
+    if not order.position_id or not (account.hedges or order.external is not None):
+        return False
+    named = account.positions.get(order.position_id)
+    return named is not None and named.side is not order.side
+
+
 def growing(account: AccountState, order: Order) -> Position | None:
     """The open position that a trade of this order adds to."""
     if not account.hedges and order.external is None:

@@ -26,23 +26,34 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The computer's clock; when that is set back, time stands still until it has caught up."""
+    """The computer's clock; when that is set back, time goes on at half its speed until it has caught up.
+
+    It must not stand still for so long: orders would not expire, dead man's switches not go off, and what
+    comes from a live feed would not count.
+    """
 
     manual = False
 
     def __init__(self) -> None:
         self._last = 0
+        self._since_ns = time.monotonic_ns()
+        """When it was `_last`."""
 
     def now_ms(self) -> int:
         """The time, never less than before."""
         now = time.time_ns() // 1_000_000
-        if now > self._last:
-            self._last = now
+        if now >= self._last:
+            self.not_before(now)
+        else:
+            passed = (time.monotonic_ns() - self._since_ns) // 2_000_000
+            self._last += passed
+            self._since_ns += 2_000_000 * passed
         return self._last
 
     def not_before(self, milliseconds: int) -> None:
         """As the protocol says."""
-        self._last = max(self._last, milliseconds)
+        if milliseconds >= self._last:
+            self._last, self._since_ns = milliseconds, time.monotonic_ns()
 
 
 class ReplayClock:

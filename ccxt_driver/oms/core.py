@@ -11,7 +11,7 @@ from typing import Any, Final
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import Side
 
-from .allocation import opposing
+from .allocation import closes_by_name, opposing
 from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
 from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
 from .ledger.positions import unrealized
@@ -82,7 +82,7 @@ class Core:
         self._quotes: dict[str, tuple[int, Quote]] = {}
         self._liquidation_prices: dict[tuple[int, str], tuple[object, Decimal | None]] = {}
         """Of crossed positions by account and symbol, with what they were found from."""
-        self._printed: dict[str, tuple[int, int]] = {}
+        self._printed: dict[str, tuple[int, int]] = self.state.printed
         """Up to when, and how many of then, prints were given to the queue of each market."""
         self._shown: dict[str, int] = {}
         """For when each book was last brought up."""
@@ -115,8 +115,10 @@ class Core:
             if tx.swaps_changed or tx.stops_set:
                 self.settle_effects(self, tx)
             changes = tx.finish()
+            self.state.checkpoints.write(changes)
             if self.store.durable:
                 tx.keep_taken()
+                tx.keep_printed()
             self.store.commit(changes)
         except Exception as error:
             LOG.exception("a transaction could not be written; it is rolled back")
@@ -252,17 +254,15 @@ class Core:
             symbol.liquidity.show(version, *self.market.book(name, now))
         self._shown[name] = now
 
-    def pass_through(self, symbol: SymbolState, price: Decimal, now: int) -> Quote:
+    def pass_through(self, symbol: SymbolState, price: Decimal, now: int) -> None:
         """Be at a price that a move passes, until `have_moved`; what was taken on its way stays taken."""
         name, liquidity = symbol.market.symbol, symbol.liquidity
         taken = _best_taken(liquidity)
         bids, asks = self.market.book_on_the_way(name, now, price)
         liquidity.show(_ON_THE_WAY, bids, asks)
         _take_best(liquidity, taken)
-        quote = Quote(now, bids[0].price, asks[0].price, price)
-        self._quotes[name] = now, quote
+        self._quotes[name] = now, Quote(now, bids[0].price, asks[0].price, price)
         self._shown[name] = now
-        return quote
 
     def have_moved(self, symbol: SymbolState, now: int) -> None:
         """Be where a move has ended."""
@@ -279,9 +279,11 @@ class Core:
 
         :param ahead: fills of other orders that come before, and may leave less to reduce
         """
-        if not order.reduce_only:
+        if not (order.reduce_only or order.position_id):
             return order.remaining
         account = self.state.accounts[order.account_id]
+        if not (order.reduce_only or closes_by_name(account, order)):
+            return order.remaining
         taken: dict[int, Decimal] = {}
         for _, qty, other in ahead:
             if other is None or other.account_id != order.account_id:
@@ -293,7 +295,9 @@ class Core:
         left = ZERO
         for position in opposing(account, order):
             left += position.qty - taken.get(position.id, ZERO)
-        return min(order.remaining, left)
+        if order.reduce_only:
+            return min(order.remaining, left)
+        return order.remaining if left else ZERO  # it ends with the position
 
     def book(self, symbol: str, now: int) -> tuple[list[Level], list[Level]]:
         """What anybody may see of a market: the feed's levels that are left, and our resting orders.
@@ -422,7 +426,8 @@ class Core:
         market = self.state.symbols[position.symbol].market
         mark = self.mark_price(position.symbol, now)
         if isolated:
-            return liquidation_price(account.margin_of[position.id], [position], mark, market.tiers)
+            margin = account.margin_of[position.id]
+            return liquidation_price(margin, [position], mark, market.tiers, market.tick_size)
         currency = market.settle or market.quote
         # A list of many positions would else sum all of them up for each.
         found_from = self.state.margin_version, now, mark, account.totals.get(currency)
@@ -432,7 +437,7 @@ class Core:
             return known[1]
         beside, crossed = self.crossed_slack(account, currency, now, position.symbol)
         own = [each for each in crossed if each.symbol == position.symbol]
-        price = liquidation_price(beside, own, mark, market.tiers)
+        price = liquidation_price(beside, own, mark, market.tiers, market.tick_size)
         self._liquidation_prices[key] = found_from, price
         return price
 

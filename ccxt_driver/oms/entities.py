@@ -302,7 +302,7 @@ class Position:
     closed_at: int | None = None
     realized_pnl: Decimal = ZERO
     margin_added: Decimal = ZERO
-    """Of isolated margin, what funding has added to the initial margin or, below 0, taken from it."""
+    """Of isolated margin, what its owner and funding have added to the initial one or, below 0, taken."""
     external: External | None = None
     """Of a position that is not None, no order nets with it that does not name it."""
 

@@ -11,7 +11,7 @@ from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
 from ccxt_driver.contract.values import format_decimal
 
-from .allocation import can_reduce, growing, opposing
+from .allocation import can_reduce, closes_by_name, growing, opposing
 from .core import Core
 from .entities import ZERO, Deal, Order, Position
 from .ledger.positions import increase, reduce
@@ -24,6 +24,7 @@ from .state import AccountState
 from .transaction import Transaction
 
 NOTHING_TO_REDUCE: Final = "nothing_to_reduce"
+INSUFFICIENT_FUNDS: Final = "insufficient_funds"
 
 # ------------------------------------------------------------------ fills
 
@@ -38,7 +39,9 @@ def execute(core: Core, tx: Transaction, account: AccountState, order: Order, fi
             liquidity.take(price, qty)
             fill_order(core, tx, account, order, qty, price, False)
             continue
-        # An earlier fill may have left a maker that only reduces less to reduce.
+        if not maker.is_open:
+            continue  # an earlier fill has closed the position that it was for
+        # Or has left a maker that only reduces less to reduce.
         part = min(qty, core.fillable(maker))
         if part > ZERO:
             fill_order(core, tx, core.state.accounts[maker.account_id], maker, part, price, True)
@@ -72,8 +75,8 @@ def fill_order(
     for position in opposing(account, order):
         reduced = position
         part = min(left, position.qty)
-        _reduce(core, tx, account, order, market, position, part, price, maker)
         left -= part
+        _reduce(core, tx, account, order, market, position, part, price, maker, order.remaining + left)
         if not left:
             break
     if left:
@@ -121,14 +124,16 @@ def _open(
         tx.touch_position(position)
     increase(position, qty, price, now)
     if order.stop_loss is not None or order.stop_gain is not None:
-        position.stop_loss = order.stop_loss if order.stop_loss is not None else position.stop_loss
-        position.stop_gain = order.stop_gain if order.stop_gain is not None else position.stop_gain
-        core.state.stops_changed(position)
+        # Once for each position, at the first fill: they may have been changed there since then.
+        if order.position_id != position.id or order.filled_qty == qty:
+            position.stop_loss = order.stop_loss if order.stop_loss is not None else position.stop_loss
+            position.stop_gain = order.stop_gain if order.stop_gain is not None else position.stop_gain
+            core.state.stops_changed(position)
         tx.stops_put(position)
     if order.position_id != position.id:
         order.previous_position_id = order.position_id
         order.position_id = position.id
-    _book(core, tx, account, order, market, position, qty, price, ZERO, maker)
+    _book(core, tx, account, order, market, position, qty, price, ZERO, maker, order.remaining)
 
 
 def _reduce(
@@ -141,13 +146,14 @@ def _reduce(
     qty: Decimal,
     price: Decimal,
     maker: bool,
+    rest: Decimal,
 ) -> None:
     tx.touch_position(position)
     # Hedged and for no position by name it goes on to the next one: it is bound to none before its end.
     if not order.position_id and not account.hedges:
         order.position_id = position.id
     pnl = reduce(position, qty, price, tx.now)
-    _book(core, tx, account, order, market, position, qty, price, pnl, maker)
+    _book(core, tx, account, order, market, position, qty, price, pnl, maker, rest)
     if not position.is_open:
         end_position(core, tx, account, position, order)
 
@@ -163,10 +169,14 @@ def _book(
     price: Decimal,
     pnl: Decimal,
     maker: bool,
+    rest: Decimal,
 ) -> None:
-    """The deal of one fill in one position, and what it does to the balances."""
+    """The deal of one fill in one position, and what it does to the balances.
+
+    :param rest: what the order has still to trade after it, in base units
+    """
     cost = qty * price
-    fee, code = core.fees.fee(_Traded(core, account, tx.now, market, order.side, qty, cost, maker))
+    fee, code = core.fees.fee(_Traded(core, account, tx.now, market, order, qty, cost, maker, rest))
     currency = fee_currency(market)
     deal_id = core.state.next_id("deal")
     tx.add_deal(
@@ -209,7 +219,7 @@ def _book(
 class _Traded:
     """One fill, with what a fee model may ask about."""
 
-    __slots__ = ("_account", "_core", "_now", "cost", "maker", "market", "qty", "side")
+    __slots__ = ("_account", "_core", "_now", "_order", "_rest", "cost", "maker", "market", "qty")
 
     def __init__(
         self,
@@ -217,22 +227,35 @@ class _Traded:
         account: AccountState,
         now: int,
         market: Market,
-        side: Side,
+        order: Order,
         qty: Decimal,
         cost: Decimal,
         maker: bool,
+        rest: Decimal,
     ) -> None:
         self._core = core
         self._account = account
         self._now = now
+        self._order = order
+        self._rest = rest
         self.market = market
-        self.side = side
         self.qty = qty
         self.cost = cost
         self.maker = maker
 
+    @property
+    def side(self) -> Side:
+        return self._order.side
+
     def balance(self, code: str) -> Decimal:
-        return self._core.free(self._account, code, self._now)
+        return self._core.free(self._account, code, self._now) - self._still_to_give(code)
+
+    def _still_to_give(self, code: str) -> Decimal:
+        """What the order takes of a coin from now on beyond what it holds back."""
+        order, market = self._order, self.market
+        if order.side is Side.BUY or market.settle is not None or market.base != code:
+            return ZERO
+        return self.qty + self._rest - order.reserved
 
     def price(self, base: str, quote: str) -> Decimal | None:
         symbol, market = f"{base}/{quote}", self._core.market
@@ -251,10 +274,16 @@ def end_position(
 
     :param by: the order that closed it, which ends by itself
     """
+    orders = [
+        order
+        for order in account.orders_on.get(position.symbol, {}).values()
+        if order is not by
+        and order.position_id == position.id
+        and (order.reduce_only or closes_by_name(account, order))
+    ]
     core.state.drop_position(position)
-    for order in [*account.orders_on.get(position.symbol, {}).values()]:
-        if order is not by and order.position_id == position.id and order.reduce_only:
-            cancel(core, tx, account, order, "position_closed")
+    for order in orders:
+        cancel(core, tx, account, order, "position_closed")
     cancel_idle(core, tx, account, position.symbol, by)
 
 
@@ -270,6 +299,25 @@ def cancel_idle(
     for order in [*account.orders_on.get(symbol, {}).values()]:
         if order.reduce_only and order is not by and not can_reduce(account, order):
             cancel(core, tx, account, order, NOTHING_TO_REDUCE)
+
+
+def hold_fees_of_now(core: Core, tx: Transaction, account: AccountState) -> None:
+    """Let the spot orders of a file hold back the fees of now, not those that they were placed with.
+
+    Orders that cannot be paid any more are cancelled, the newest first: their fills would spend money that
+    nobody has.
+    """
+    dearer: list[Order] = []
+    for order in account.orders.values():
+        before = order.reserved
+        if core.state.symbols[order.symbol].market.settle is None:
+            reserve(core.state, tx, account, order)
+        if order.reserved > before:
+            dearer.append(order)
+    for order in reversed(dearer):
+        currency = order.reserved_currency
+        if currency is not None and core.free(account, currency, tx.now) < ZERO:
+            cancel(core, tx, account, order, INSUFFICIENT_FUNDS)
 
 
 def end_order(

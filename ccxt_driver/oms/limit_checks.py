@@ -72,10 +72,10 @@ def check_limits(
         return
     opening = opening_qty(account, order)
     for scope, kept in scopes:
-        own = _own_book(core, account, scope, kept.limits, changes)
+        own = _own_book(core, account, scope, kept.limits, now, changes)
         if own is None and not opening:
             continue
-        for measure in _measures(core, account, order, opening, scope, kept, now, taken, own):
+        for measure in _measures(core, account, order, opening, scope, kept, now, taken, own, changes):
             if measure.too_much:
                 raise _blocked(scope, measure)
 
@@ -90,13 +90,22 @@ def exceeds_limits(core: Core, account: AccountState, order: Order, tx: Transact
 
 
 def _own_book(
-    core: Core, account: AccountState, scope: Scope, limits: Limits, changes: Changes | None
+    core: Core, account: AccountState, scope: Scope, limits: Limits, now: int, changes: Changes | None
 ) -> OwnBook | None:
     """What the strategy of a scope holds by itself; None where its positions say that."""
     shared = account.account.position_mode is PositionMode.NETTING and scope.strategy_id is not None
     if not shared or not (limits.of_positions or limits.of_profit):
         return None
-    return core.profits.own.of(core.store, core.market.markets, scope.account_id, core.state.limits, changes)
+    state = core.state
+    return core.profits.own.of(
+        core.store,
+        core.market.markets,
+        scope.account_id,
+        state.limits,
+        changes,
+        state.checkpoints,
+        now,
+    )
 
 
 def _measures(
@@ -109,6 +118,7 @@ def _measures(
     now: int,
     taken: bool,
     own: OwnBook | None,
+    changes: Changes | None,
 ) -> Iterator[_Measure]:
     limits = kept.limits
     last = core.quote(order.symbol, now).last
@@ -121,7 +131,7 @@ def _measures(
         opening = _own_opening(account, order, own.net(order.strategy_id, order.symbol))
     if opening:
         yield from _of_position(core, account, order, opening, scope, limits, last, now, own)
-        yield from _of_profit(core, account, scope, kept, now, own)
+        yield from _of_profit(core, account, scope, kept, now, own, changes)
 
 
 def _own_opening(account: AccountState, order: Order, net: Decimal) -> Decimal:
@@ -236,7 +246,13 @@ def _quoted_in(core: Core, symbol: str, currency: str) -> bool:
 
 
 def _of_profit(
-    core: Core, account: AccountState, scope: Scope, kept: Kept, now: int, own: OwnBook | None
+    core: Core,
+    account: AccountState,
+    scope: Scope,
+    kept: Kept,
+    now: int,
+    own: OwnBook | None,
+    changes: Changes | None,
 ) -> Iterator[_Measure]:
     limits = kept.limits
     if not limits.of_profit:
@@ -245,27 +261,28 @@ def _of_profit(
     for held in _held(account, scope, own):
         if _quoted_in(core, held.symbol, limits.currency):
             unrealized += held.profit(core.mark_price(held.symbol, now))
+
+    def made(name: str, since_ms: int) -> Profit:
+        return core.profits.of(
+            core.store,
+            core.market.markets,
+            scope,
+            name,
+            limits.currency,
+            since_ms,
+            changes,
+            core.state.checkpoints,
+        )
+
     # The limit itself is reached, not only passed, when that much is lost.
     if limits.max_daily_loss is not None:
-        today = _made_today(core, scope, limits.currency, now) if own is None else own.made[scope].today(now)
+        today = made("day", now - now % _DAY_MS).total if own is None else own.made[scope].today(now)
         yield _Measure("max_daily_loss", -(today + unrealized), limits.max_daily_loss, reached=True)
     if limits.max_drawdown is not None:
-        ever = (
-            own.made[scope]
-            if own is not None
-            else _made(core, scope, "drawdown", limits.currency, kept.since_ms)
-        )
+        ever = made("drawdown", kept.since_ms) if own is None else own.made[scope]
         yield _Measure(
             "max_drawdown", ever.highest - ever.total - unrealized, limits.max_drawdown, reached=True
         )
-
-
-def _made(core: Core, scope: Scope, name: str, currency: str, since_ms: int) -> Profit:
-    return core.profits.of(core.store, core.market.markets, scope, name, currency, since_ms)
-
-
-def _made_today(core: Core, scope: Scope, currency: str, now: int) -> Decimal:
-    return _made(core, scope, "day", currency, now - now % _DAY_MS).total
 
 
 def _blocked(scope: Scope, measure: _Measure) -> Refusal:

@@ -6,12 +6,12 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 from .json_text import loads
-from .sqlite_file import APPLICATION_ID
+from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
 from .store import StoreError, StoreUnusable
 
 
@@ -93,6 +93,9 @@ def _events(connection: sqlite3.Connection) -> Iterator[str]:
 def backup(path: Path, target: Path) -> None:
     """Copy a file as it is at one moment, also while a server writes to it. Keys are part of it.
 
+    Events of the copy are of another history: from here on the two may go different ways, and a client
+    that has seen events of the one must not go on with those of the other.
+
     :param target: must not exist; it appears when the copy is whole
     :raises StoreError: it exists, or cannot be written; nothing is left behind
     :raises StoreUnusable: `path` is not a file of an OMS
@@ -102,17 +105,26 @@ def backup(path: Path, target: Path) -> None:
     part = target.with_name(f"{target.name}.part")
     try:
         with _reading(path) as source:
-            part.touch(mode=0o600, exist_ok=False)  # it holds the digests of keys
-            with closing(sqlite3.connect(part)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+            _copy(source, part, target)
+    finally:
+        with suppress(OSError):  # where nothing can be written, nothing was left
+            part.unlink(missing_ok=True)
+
+
+def _copy(source: sqlite3.Connection, part: Path, target: Path) -> None:
+    try:
+        part.touch(mode=0o600, exist_ok=False)  # it holds the digests of keys
+        with closing(sqlite3.connect(part)) as copy:
+            source.backup(copy)
+            with copy:
+                copy.execute("DELETE FROM settings WHERE name = 'history'")
+                copy.execute(f"PRAGMA application_id = {BACKUP_ID}")
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
         with part.open("rb") as written:
             os.fsync(written.fileno())
         os.link(part, target)  # unlike a rename it never takes the place of a file that came meanwhile
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{target} was not written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -124,11 +136,14 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         raise StoreUnusable(f"{path} does not exist")
     try:
+        refuse_foreign_log(path)
         # Not mode=ro: a reader of a write-ahead log has to be able to make the index of it.
         with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
             connection.execute("PRAGMA query_only = ON")
-            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            if not is_of_an_oms(connection):
                 raise StoreUnusable(f"{path} is a database of another program")
             yield connection
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StoreUnusable(f"{path} cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:
         raise StoreUnusable(f"{path} is not a database of ccxt-driver, or damaged: {error}") from error

@@ -27,7 +27,15 @@ from .core import Core
 from .entities import ZERO, Order, Position, Principal
 from .limit_checks import check_limits
 from .matching.lifecycle import transition
-from .matching.order_types import Options, check_cost, check_options, check_price, check_qty, is_plain
+from .matching.order_types import (
+    Options,
+    as_meant,
+    check_cost,
+    check_options,
+    check_price,
+    check_qty,
+    is_plain,
+)
 from .matching.self_trade import SelfTrade
 from .outcome import Outcome, changed
 from .placing import (
@@ -56,7 +64,7 @@ def send_order(
 ) -> Outcome:
     """Place an order."""
     account = require(core.state, principal, command.account_id, "trade")
-    payload = command.payload
+    payload = as_meant(command.payload)
     first = repeated(core, principal, command.account_id, payload, now)
     if first is not None:
         return first
@@ -67,7 +75,7 @@ def send_order(
 def check_order(core: Core, principal: Principal, command: CheckOrderCommand, now: int) -> Outcome:
     """Say whether an order would be taken, and write nothing."""
     account = require(core.state, principal, command.account_id, "trade")
-    payload = command.payload
+    payload = as_meant(command.payload)
     try:
         repeated(core, principal, command.account_id, payload, now)
         order = _drafted(core, principal, account, payload, now)

@@ -5,7 +5,8 @@ reckoned from its own deals: their sum, and what they have made against their ow
 that closes the position itself (`close_position`, a stop, a liquidation) acts for all of them: each strategy
 is brought as much nearer to nothing as the position is.
 
-Nothing is kept but in memory. A book is made when a limit first asks, and brought up by the deals since.
+A book is made when a limit first asks, from a checkpoint where there is one, and brought up by the deals
+since.
 """
 
 from __future__ import annotations
@@ -13,17 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any
 
 from ccxt_driver.contract.commands import Side
 
+from .deal_reading import DAY_MS, Checkpoints, Reading, Row
 from .entities import ZERO, Deal, average
 from .limits import Kept, Scope
 from .market.listing import Market
-from .store import Changes, RowFilter, Store
-
-_DAY_MS: Final = 86_400_000
-_PAGE: Final = 20_000
+from .store import Changes, Store
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class Made:
 
     def add(self, at_ms: int, amount: Decimal) -> None:
         """What a deal has made."""
-        day = at_ms // _DAY_MS
+        day = at_ms // DAY_MS
         if day != self.day:
             self.day, self.of_day = day, ZERO
         self.of_day += amount
@@ -81,7 +80,16 @@ class Made:
 
     def today(self, now: int) -> Decimal:
         """What was made since midnight UTC."""
-        return self.of_day if self.day == now // _DAY_MS else ZERO
+        return self.of_day if self.day == now // DAY_MS else ZERO
+
+    def dump(self) -> list[Any]:
+        """Ready for JSON."""
+        return [self.currency, self.since_ms, self.day, *map(str, (self.of_day, self.total, self.highest))]
+
+    @classmethod
+    def load(cls, row: list[Any]) -> Made:
+        """What `dump` gave."""
+        return cls(*row[:3], *map(Decimal, row[3:]))
 
 
 _Parts = dict[int, Part]
@@ -113,20 +121,16 @@ class _Closing:
 class OwnBook:
     """The parts of the strategies of one account.
 
-    :param account_id: whose deals are read
+    :param reading: how far its deals were read
     :param made: by the limits that ask
     """
 
-    account_id: int
+    reading: Reading
     made: dict[Scope, Made]
     _together: dict[str, _Parts] = field(default_factory=dict)
     """Of the one position, by symbol."""
     _apart: dict[str, _Parts] = field(default_factory=dict)
     """Of positions of orders that were placed past the OMS, which nothing nets with."""
-    _seen_ms: int = 0
-    _seen_then: int = 0
-    """How many deals of that moment were read."""
-    _seen_id: int = 0
 
     def net(self, strategy_id: int, symbol: str) -> Decimal:
         """What a strategy's orders on a market net with, in base units: below 0 when it has sold."""
@@ -141,36 +145,61 @@ class OwnBook:
                 if part is not None and part.qty:
                     yield part
 
-    def bring_up(self, store: Store, markets: Mapping[str, Market], changes: Changes | None) -> None:
+    def bring_up(
+        self, store: Store, markets: Mapping[str, Market], changes: Changes | None, checkpoints: Checkpoints
+    ) -> None:
         """Read the deals since the last time.
 
         :param markets: by symbol
         :param changes: of a transaction that is not committed yet
+        :param checkpoints: gets another one when many were read
         """
-        new = not self._seen_id
-        closing = _Closing(store, changes, store.closing_orders(self.account_id) if new else None)
-        while True:
-            wanted = RowFilter(
-                (self.account_id,), since_ms=self._seen_ms, offset=self._seen_then, limit=_PAGE
-            )
-            deals, _ = store.deals(wanted)
+        account_id = self.reading.account_id
+        # Of all of them it is cheaper to ask at once.
+        known = None if self.reading.seen_id else store.closing_orders(account_id)
+        closing = _Closing(store, changes, known)
+        for deals in self.reading.pages(store, markets):
             self._read(deals, markets, closing)
-            if len(deals) < _PAGE:
-                break
-        if changes is not None:
-            own = [row for row in changes.deals if row.account_id == self.account_id and row.is_known]
-            self._read(own, markets, closing)
+            if self.reading.is_far():
+                checkpoints.put(_name(account_id), account_id, self.dump())
+        self._read(self.reading.uncommitted(changes, markets), markets, closing)
+
+    def dump(self) -> dict[str, Any]:
+        """A checkpoint, ready for JSON."""
+        return self.reading.dump() | {
+            "together": _dump_parts(self._together),
+            "apart": _dump_parts(self._apart),
+            "made": [[scope.strategy_id, scope.symbol, made.dump()] for scope, made in self.made.items()],
+        }
+
+    @classmethod
+    def load(cls, account_id: int, row: Row, asked: Mapping[Scope, Made], today_ms: int) -> OwnBook | None:
+        """Go on from a checkpoint.
+
+        :param asked: what limits ask for, as it is before the first deal
+        :param today_ms: the last midnight
+        :returns: None where it has left behind what a limit asks for that it did not know
+        """
+        known = {
+            Scope(account_id, strategy, symbol): Made.load(made) for strategy, symbol, made in row["made"]
+        }
+        made: dict[Scope, Made] = {}
+        for scope, new in asked.items():
+            kept = known.get(scope)
+            if kept is not None and (kept.currency, kept.since_ms) == (new.currency, new.since_ms):
+                made[scope] = kept
+            elif row["seen"][0] < (min(new.since_ms, today_ms) if new.since_ms else today_ms):
+                made[scope] = new
+            else:
+                return None
+        parts = _load_parts(row["together"]), _load_parts(row["apart"])
+        return cls(Reading.load(account_id, row), made, *parts)
 
     def _read(self, deals: Iterable[Deal], markets: Mapping[str, Market], closing: _Closing) -> None:
         for deal in deals:
-            if deal.id <= self._seen_id:
-                continue
-            self._seen_then = self._seen_then + 1 if deal.executed_at == self._seen_ms else 1
-            self._seen_ms, self._seen_id = deal.executed_at, deal.id
-            market = markets.get(deal.symbol)  # it may have been listed once
             # Two positions that were closed by each other: each deal has one of the other side.
-            if market is not None and deal.order_id:
-                self._add(deal, market, closing)
+            if deal.order_id:
+                self._add(deal, markets[deal.symbol], closing)
 
     def _add(self, deal: Deal, market: Market, closing: _Closing) -> None:
         parts = (self._together if deal.external is None else self._apart).setdefault(deal.symbol, {})
@@ -218,6 +247,27 @@ def _shared(parts: _Parts, qty: Decimal) -> dict[int, Decimal]:
     return shares
 
 
+def _name(account_id: int) -> str:
+    """Of the checkpoints of a book."""
+    return f"{account_id} strategies"
+
+
+def _dump_parts(book: Mapping[str, _Parts]) -> list[list[Any]]:
+    return [
+        [symbol, strategy_id, str(part.qty), str(part.cost)]
+        for symbol, parts in book.items()
+        for strategy_id, part in parts.items()
+        if part.qty
+    ]
+
+
+def _load_parts(rows: Iterable[list[Any]]) -> dict[str, _Parts]:
+    book: dict[str, _Parts] = {}
+    for symbol, strategy_id, qty, cost in rows:
+        book.setdefault(symbol, {})[strategy_id] = Part(symbol, Decimal(qty), Decimal(cost))
+    return book
+
+
 class OwnBooks:
     """The books that limits have asked for, by account."""
 
@@ -235,21 +285,34 @@ class OwnBooks:
         account_id: int,
         limits: Mapping[Scope, Kept],
         changes: Changes | None,
+        checkpoints: Checkpoints,
+        now: int,
     ) -> OwnBook:
         """The book of an account as of now.
 
         :param markets: by symbol
         :param limits: all that are set
         :param changes: of a transaction that is not committed yet
+        :param checkpoints: to begin from, and to add to
         """
         asked = {
-            scope: (kept.limits.currency, 0 if kept.limits.max_drawdown is None else kept.since_ms)
+            scope: Made(kept.limits.currency, 0 if kept.limits.max_drawdown is None else kept.since_ms)
             for scope, kept in limits.items()
             if scope.account_id == account_id and scope.strategy_id is not None and kept.limits.of_profit
         }
         book = self._known.pop(account_id, None)  # one that was read by half is not kept
-        if book is None or asked != {key: (made.currency, made.since_ms) for key, made in book.made.items()}:
-            book = OwnBook(account_id, {scope: Made(*asked[scope]) for scope in asked})
-        book.bring_up(store, markets, changes)
+        if book is None or not _same(asked, book.made):
+            today_ms = now - now % DAY_MS
+            rows = checkpoints.of(_name(account_id), markets)
+            found = (OwnBook.load(account_id, row, asked, today_ms) for row in rows)
+            book = next(filter(None, found), None) or OwnBook(Reading(account_id), asked)
+        book.bring_up(store, markets, changes, checkpoints)
         self._known[account_id] = book
         return book
+
+
+def _same(asked: Mapping[Scope, Made], made: Mapping[Scope, Made]) -> bool:
+    return asked.keys() == made.keys() and all(
+        (each.currency, each.since_ms) == (made[scope].currency, made[scope].since_ms)
+        for scope, each in asked.items()
+    )

@@ -11,10 +11,11 @@ from ccxt_driver.contract.events import EventName
 from ccxt_driver.contract.rows import OrderStatus
 
 from . import risk
-from .allocation import opposing, reducible
+from .allocation import can_reduce, opposing, reducible
 from .core import Core
 from .entities import ZERO, Order
 from .execution import (
+    INSUFFICIENT_FUNDS,
     NOTHING_TO_REDUCE,
     cancel,
     end_order,
@@ -44,7 +45,6 @@ from .state import AccountState, SymbolState, is_waiting
 from .transaction import Transaction
 
 WOULD_FILL: Final = "would_fill_immediately"
-INSUFFICIENT_FUNDS: Final = "insufficient_funds"
 RISK_BLOCKED: Final = "risk_blocked"
 
 REJECTIONS: Final[dict[str, tuple[str, str]]] = {
@@ -338,7 +338,7 @@ def fire(core: Core, tx: Transaction, account: AccountState, order: Order) -> No
     if has_trigger(order):
         order.triggered_at = tx.now
     order.updated_at = tx.now
-    if order.reduce_only and not reducible(account, order):
+    if order.reduce_only and not can_reduce(account, order):
         cancel(core, tx, account, order, NOTHING_TO_REDUCE)
         return
     if order.reduce_only and order.time_in_force is TimeInForce.FOK:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ccxt_driver.contract.commands import Side
-from ccxt_driver.contract.rows import PositionState
+from ccxt_driver.contract.rows import PositionMode, PositionState
 
 from .core import Core
 from .entities import ZERO, Order, Position, opposite
@@ -93,9 +93,12 @@ def closing_order(core: Core, position: Position, qty: Decimal, reason: str, now
 def _make_room(core: Core, tx: Transaction, account: AccountState, position: Position, reason: str) -> None:
     """Cancel what would close the position too: its coins and its lock are needed now."""
     spot = core.state.symbols[position.symbol].market.settle is None
+    netting = account.account.position_mode is PositionMode.NETTING  # there the position is of all strategies
     for order in [*account.orders_on.get(position.symbol, {}).values()]:
-        if not order.is_open or order.side is position.side or order.strategy_id != position.strategy_id:
+        if not order.is_open or order.side is position.side:
             continue
+        if not netting and order.strategy_id != position.strategy_id:
+            continue  # it sells its own
         if order.external is not None and order.position_id != position.id:
             continue  # it is kept apart from this position
         names_it = order.position_id == position.id and order.reduce_only

@@ -91,7 +91,7 @@ def _move_all(
         positions = _positions(core, tx, deals)
         reason = _obstacle(core, account, order, positions, strategy_id, position_id, named)
         if reason is None and position_id:
-            reason = _into(core, principal, tx, account, positions, position_id)
+            reason = _into(core, principal, tx, account, order, positions, position_id)
         if reason is not None:
             answer["refused"].append({"order_id": order.id, "reason": reason})
             continue
@@ -167,11 +167,14 @@ def _into(
     principal: Principal,
     tx: Transaction,
     account: AccountState,
+    order: Order,
     positions: list[Position],
     target_id: int,
 ) -> str | None:
     """Merge an order's open positions into another; why not, if it cannot be."""
     target = open_position(core, principal, account, target_id, None)
+    if target.symbol != order.symbol:
+        return f"position {target.id} is of {target.symbol}, the order of {order.symbol}"
     sources = [position for position in positions if position.is_open and position is not target]
     try:
         for source in sources:

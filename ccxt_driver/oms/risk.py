@@ -25,9 +25,11 @@ def check_account(account: AccountState) -> None:
 
 
 def only_closes(account: AccountState, strategy: Strategy | None) -> bool:
-    """Whether no order may open anything."""
-    return not account.account.allow_new_positions or (
-        strategy is not None and account.account.id in strategy.blocked_accounts
+    """Whether no order may open anything, one that was there before either."""
+    return (
+        account.account.status != ACTIVE
+        or not account.account.allow_new_positions
+        or (strategy is not None and account.account.id in strategy.blocked_accounts)
     )
 
 

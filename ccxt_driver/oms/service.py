@@ -24,7 +24,8 @@ from .configuring import configure, is_id_of
 from .core import LOG, Core, unreadable, unwritable
 from .effects import settle_effects
 from .entities import OWNER, Event, LedgerEntry, Principal
-from .execution import cancel_idle
+from .execution import cancel_idle, hold_fees_of_now
+from .forks import FORKED, keep_to_this_process
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
 from .keys import KeyRing
 from .limit_commands import check_currency, set_killed, set_limits
@@ -108,7 +109,7 @@ class EmbeddedOms:
         synthetic: Synthetic | None = None,
     ) -> None:
         self._lock = RLock()
-        self._closed = False
+        self._closed, self._closed_by = False, "the OMS is closed"
         self._subscribers: list[_Subscriber] = []
         self._price_subscribers: list[_PriceSubscriber] = []
         self._closers: list[Callable[[], None]] = []
@@ -185,12 +186,15 @@ class EmbeddedOms:
                 for account in core.state.accounts.values():
                     for symbol in account.orders_on:
                         cancel_idle(core, tx, account, symbol)
+                    hold_fees_of_now(core, tx, account)
             # A file keeps it; nothing that happens in the OMS depends on it.
             self.history: str = settings.get("history") or uuid.uuid4().hex
             """Whose events these are: another OMS, or one in memory that was started anew, has another."""
             if "history" not in settings and store.durable:
                 with core.transaction(core.settled_at) as tx:
                     tx.changes.settings["history"] = self.history
+        if store.durable:
+            keep_to_this_process(self)
 
     # the door
 
@@ -260,10 +264,11 @@ class EmbeddedOms:
                 LOG.exception("%d requests could not be written; they are rolled back", len(requests))
                 self._news.clear()
                 refusal = unwritable(error)
-                return [
-                    unwritten(reply, refusal, request.request_id)
-                    for request, reply in zip(requests, replies, strict=True)
-                ]
+                # Fewer than there are requests: the disk has refused before they were run.
+                done = zip(requests, replies, strict=False)
+                answers = [unwritten(reply, refusal, request.request_id) for request, reply in done]
+                not_run = requests[len(replies) :]
+                return answers + [refused(refusal, request.request_id) for request in not_run]
             except BaseException:
                 self._news.clear()
                 raise
@@ -665,9 +670,14 @@ class EmbeddedOms:
 
     # inside
 
+    def leave_to_the_parent(self) -> None:
+        """In a process that was forked: refuse everything, and touch nothing of the file."""
+        self._lock = RLock()  # another thread of the parent may have had it
+        self._closed, self._closed_by = True, FORKED
+
     def _enter(self) -> int:
         if self._closed:
-            raise Refusal(ErrorCode.ENGINE_UNAVAILABLE, "the OMS is closed")
+            raise Refusal(ErrorCode.ENGINE_UNAVAILABLE, self._closed_by)
         core = self._core
         core.ensure_whole()
         now = self._clock.now_ms()
@@ -683,7 +693,7 @@ class EmbeddedOms:
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise RuntimeError("the OMS is closed")
+            raise RuntimeError(self._closed_by)
 
     def _publish(self, events: list[Event]) -> None:
         self._told_commits += 1

@@ -46,9 +46,8 @@ def change_session(core: Core, tx: Transaction, symbol: SymbolState, session: Ma
         core.state.sessions.pop(name, None)
     else:
         core.state.sessions[name] = session
-    tx.changes.settings["sessions"] = {
-        symbol: kept.dump() for symbol, kept in sorted(core.state.sessions.items())
-    }
+    listed = {symbol: kept.dump() for symbol, kept in sorted(core.state.sessions.items())}
+    tx.changes.settings["sessions"] = core.state.unlisted_sessions | listed
     if session.now is not Session.OPEN and session.now is not before:
         _end(core, tx, symbol)
     return symbol.is_open and before is not Session.OPEN

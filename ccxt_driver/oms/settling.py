@@ -91,8 +91,7 @@ def _walk(core: Core, since: int, now: int) -> None:
                     has_passed = True
                 before, cursor = cursor, tx.now
                 moves = _take(core, tx, moves, following.symbol, funded=cursor == before)
-                if tx.swaps_changed or tx.stops_set:
-                    core.settle_effects(core, tx)
+                core.settle_effects(core, tx)
                 following = _following(core, moves, cursor, now)
 
 
@@ -215,8 +214,7 @@ def _pass_all(core: Core, tx: Transaction) -> None:
                     other.go_to(way.share(way.at))
             show(core, ways, tx.now)
             _settle_at(core, tx, way.symbol, core.quote(way.symbol.market.symbol, tx.now), fresh)
-            if tx.swaps_changed or tx.stops_set:
-                core.settle_effects(core, tx)
+            core.settle_effects(core, tx)
             due = next_due(core, ways, tx.now, fresh)
     finally:
         for way in ways:
@@ -278,10 +276,6 @@ def _triggers(core: Core, tx: Transaction, symbol: SymbolState, last: Decimal, f
             reserve(core.state, tx, core.state.accounts[order.account_id], order)
             if symbol.market.settle is not None:
                 tx.swap_changed(order.account_id, order.symbol)
-
-
-def _by_id(row: Order | Position) -> int:
-    return row.id
 
 
 def _would_trail(order: Order, last: Decimal) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,9 @@ from .store import StoreUnusable
 
 APPLICATION_ID: Final = 0x4F4D5331
 """Marks the file as ours ("OMS1"), so that another program's database is never written to."""
+
+BACKUP_ID: Final = 0x4F4D5342
+"""Takes its place in a backup ("OMSB"), until that is opened: such a file has no log yet."""
 
 _BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process, which only ever writes one key."""
@@ -119,6 +122,7 @@ def connect(path: Path) -> sqlite3.Connection:
     if not path.parent.is_dir():
         raise StoreUnusable(f"{path} cannot be opened: there is no directory {path.parent}")
     try:
+        refuse_foreign_log(path)
         # It holds the digests of keys, so that nobody else has to read it.
         path.touch(mode=0o600)
         connection = sqlite3.connect(
@@ -128,6 +132,8 @@ def connect(path: Path) -> sqlite3.Connection:
         raise StoreUnusable(f"{path} cannot be opened: {error}") from error
     try:
         _recognise(connection, path)
+        if _pragma(connection, "application_id") == BACKUP_ID:  # while it has no log
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -136,11 +142,36 @@ def connect(path: Path) -> sqlite3.Connection:
         _migrate(connection, path)
     except sqlite3.Error as error:
         connection.close()
+        if isinstance(error, sqlite3.OperationalError):  # a lock, a disk that is full or read-only
+            raise StoreUnusable(f"{path} cannot be opened: {error}") from error
         raise StoreUnusable(f"{path} is not a database of ccxt-driver, or damaged: {error}") from error
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def refuse_foreign_log(path: Path) -> None:
+    """Refuse a backup that was copied over the file of a process that was killed.
+
+    That process has left its write-ahead log. SQLite cannot tell that it is not the log of the file
+    beside it, and would write pages of the one into the other.
+
+    :raises StoreUnusable: saying what to remove
+    :raises sqlite3.Error: the file cannot be read
+    """
+    real = path.resolve()
+    log = real.with_name(f"{real.name}-wal")
+    if not real.is_file() or not log.is_file() or not log.stat().st_size:
+        return
+    # Immutable: the log is not read. By SQLite: to open and close the file in any other way would take
+    # away the locks of other connections of this process.
+    with closing(sqlite3.connect(f"{real.as_uri()}?immutable=1", uri=True)) as connection:
+        if _pragma(connection, "application_id") == BACKUP_ID:
+            raise StoreUnusable(
+                f"{path} is a backup, and {log.name} beside it is the log of another file and would damage "
+                f"it: remove {log.name} first, and {real.name}-shm where it is there"
+            )
 
 
 def lengthen_log(connection: sqlite3.Connection) -> None:
@@ -169,9 +200,14 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return value
 
 
+def is_of_an_oms(connection: sqlite3.Connection) -> bool:
+    """Whether it is a file of an OMS, or a backup of one."""
+    return _pragma(connection, "application_id") in (APPLICATION_ID, BACKUP_ID)
+
+
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if tables and _pragma(connection, "application_id") != APPLICATION_ID:
+    if tables and not is_of_an_oms(connection):
         raise StoreUnusable(f"{path} is a database of another program")
     version = _pragma(connection, "user_version")
     if version > len(MIGRATIONS):

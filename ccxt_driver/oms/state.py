@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ccxt_driver.contract.rows import PositionMode
 
+from .deal_reading import Checkpoints
 from .entities import ZERO, Account, Order, Position, Strategy
 from .ledger.margin import initial_margin, leverage_of
 from .limits import Kept, Scope
@@ -149,6 +150,12 @@ class State:
             int(order_id): Decimal(ahead) for order_id, ahead in snapshot.settings.get("queues", {}).items()
         }
         """What is ahead of resting orders at their price, where that is modelled, in base units."""
+        self.printed: dict[str, tuple[int, int]] = {
+            symbol: tuple(snapshot.settings[name])
+            for symbol in markets
+            if (name := f"printed {symbol}") in snapshot.settings
+        }
+        """Up to when prints had been given to the queue, and how many of then, when this was loaded."""
         self.deadlines: dict[int, dict[str, int]] = {
             int(account_id): value for account_id, value in snapshot.settings.get("deadlines", {}).items()
         }
@@ -170,14 +177,20 @@ class State:
         """Rises with every change of a swap position."""
         self.sessions: dict[str, MarketSession] = {}
         """Sessions of the markets that are not simply open, by symbol."""
+        self.unlisted_sessions: dict[str, Any] = {}
+        """Those of markets that are not listed now, as they are kept: they may be listed again."""
         for symbol, row in snapshot.settings.get("sessions", {}).items():
             if symbol in self.symbols:
                 self.sessions[symbol] = self.symbols[symbol].session = MarketSession.load(row)
                 self.symbols[symbol].session_changed()
+            else:
+                self.unlisted_sessions[symbol] = row
         self.halts: dict[str, int] = {}
         """When a halt by the feed begins or ends next, by symbol; not kept, the feed knows it again."""
         self.limits: dict[Scope, Kept] = load_limits(snapshot.settings.get("limits", ()))
         """Risk limits, by whom they are for."""
+        self.checkpoints = Checkpoints(snapshot.settings.get(Checkpoints.NAME, {}))
+        """What limits have reckoned from deals."""
         self.configured: dict[str, Any] = snapshot.settings.get("configured", {})
         """What a configuration file said last of limits and sessions."""
         self._load(snapshot)

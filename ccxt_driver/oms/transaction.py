@@ -320,6 +320,11 @@ class Transaction:
         """The prints of a market are about to be given to the queue."""
         self._printed.append((printed, symbol, printed.get(symbol)))
 
+    def keep_printed(self) -> None:
+        """Write down which prints were given: a restart at that moment does not give them again."""
+        for printed, symbol, _ in self._printed:
+            self.changes.settings[f"printed {symbol}"] = [*printed[symbol]]
+
     def undo(self) -> None:
         """Give every changed row its old values back; the live state is then loaded anew."""
         for entity, values in self._saved:

@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from ccxt_driver.contract.endpoints import CORE_FUNCTIONS, MARKET_FUNCTIONS, snake_case
 from ccxt_driver.contract.events import CcxtCall
 
-from . import venue_margin, venue_private, venue_public, venue_trading
+from . import venue_isolated, venue_margin, venue_private, venue_public, venue_trading
 from .access import ANONYMOUS, Right, require
 from .core import Core
 from .entities import Principal
@@ -72,9 +72,11 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "fetch_trading_fee": Function(venue_private.fetch_trading_fee, ("symbol", _P), "read"),
     "fetch_trading_fees": Function(venue_private.fetch_trading_fees, (_P,), "read"),
     "fetch_leverage": Function(venue_margin.fetch_leverage, ("symbol", _P), "read"),
+    "fetch_leverages": Function(venue_margin.fetch_leverages, ("symbols", _P), "read"),
     "fetch_leverage_tiers": Function(venue_margin.fetch_leverage_tiers, ("symbols", _P), "read"),
     "fetch_market_leverage_tiers": Function(venue_margin.fetch_market_leverage_tiers, ("symbol", _P), "read"),
     "fetch_margin_mode": Function(venue_margin.fetch_margin_mode, ("symbol", _P), "read"),
+    "fetch_margin_modes": Function(venue_margin.fetch_margin_modes, ("symbols", _P), "read"),
     "fetch_funding_history": Function(
         venue_margin.fetch_funding_history, ("symbol", "since", "limit", _P), "read"
     ),
@@ -91,6 +93,9 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "cancel_all_orders": Function(venue_trading.cancel_all_orders, ("symbol", _P), "trade"),
     "set_leverage": Function(venue_margin.set_leverage, ("leverage", "symbol", _P), "trade"),
     "set_margin_mode": Function(venue_margin.set_margin_mode, ("margin_mode", "symbol", _P), "trade"),
+    "add_margin": Function(venue_isolated.add_margin, ("symbol", "amount", _P), "trade"),
+    "reduce_margin": Function(venue_isolated.reduce_margin, ("symbol", "amount", _P), "trade"),
+    "set_margin": Function(venue_isolated.set_margin, ("symbol", "amount", _P), "trade"),
     "set_position_mode": Function(venue_margin.set_position_mode, ("hedged", "symbol", _P), "trade"),
 }
 """What the venue answers, by snake_case name."""

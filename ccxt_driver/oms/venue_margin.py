@@ -20,12 +20,20 @@ from .venue_arguments import Call, listed
 
 def fetch_leverage(call: Call) -> dict[str, Any]:
     """The leverage of the account on a swap."""
-    market = _swap(call, call.market())
+    return _leverage(call, swap(call, call.market()))
+
+
+def fetch_leverages(call: Call) -> dict[str, dict[str, Any]]:
+    """The leverage of the account on each swap, by symbol."""
+    return {market.symbol: _leverage(call, market) for market in _swaps(call)}
+
+
+def _leverage(call: Call, market: Market) -> dict[str, Any]:
     leverage = float(leverage_of(call.owner.account, market))
     return {
         "info": {},
         "symbol": market.symbol,
-        "marginMode": _mode(call, market),
+        "marginMode": margin_mode(call, market),
         "longLeverage": leverage,
         "shortLeverage": leverage,
     }
@@ -33,22 +41,31 @@ def fetch_leverage(call: Call) -> dict[str, Any]:
 
 def fetch_margin_mode(call: Call) -> dict[str, Any]:
     """Whether the margin of the account on a swap is cross or isolated."""
-    market = _swap(call, call.market())
-    return {"info": {}, "symbol": market.symbol, "marginMode": _mode(call, market)}
+    return _margin_mode(call, swap(call, call.market()))
 
 
-def _mode(call: Call, market: Market) -> str:
+def fetch_margin_modes(call: Call) -> dict[str, dict[str, Any]]:
+    """Whether the margin of the account is cross or isolated on each swap, by symbol."""
+    return {market.symbol: _margin_mode(call, market) for market in _swaps(call)}
+
+
+def _margin_mode(call: Call, market: Market) -> dict[str, Any]:
+    return {"info": {}, "symbol": market.symbol, "marginMode": margin_mode(call, market)}
+
+
+def margin_mode(call: Call, market: Market) -> str:
+    """The account's margin on a swap, in ccxt's word."""
     return "isolated" if market.symbol in call.owner.account.isolated else "cross"
 
 
 def fetch_leverage_tiers(call: Call) -> dict[str, list[dict[str, Any]]]:
     """What positions of each size need, by symbol; spot markets have none."""
-    return {market.symbol: _tiers(market) for market in call.markets() if market.settle is not None}
+    return {market.symbol: _tiers(market) for market in _swaps(call)}
 
 
 def fetch_market_leverage_tiers(call: Call) -> list[dict[str, Any]]:
     """The tiers of one swap."""
-    return _tiers(_swap(call, call.market()))
+    return _tiers(swap(call, call.market()))
 
 
 def _tiers(market: Market) -> list[dict[str, Any]]:
@@ -73,7 +90,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
     :raises Refusal: `risk_blocked` when what is open is too large for it, InsufficientFunds when its margin
         would not be covered, OperationRejected when an isolated position would be liquidated by it
     """
-    market = _swap(call, call.market())
+    market = swap(call, call.market())
     leverage = call.decimal("leverage")
     most = market.max_leverage
     if leverage < 1 or (most is not None and leverage > most):
@@ -104,7 +121,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
             raise venue_refusal(
                 "InsufficientFunds", "set_leverage: the margin of what is open would not be covered"
             )
-        if _mode(call, market) == "isolated":
+        if margin_mode(call, market) == "isolated":
             _check_isolated(call, market)
     return answer
 
@@ -133,9 +150,9 @@ def set_margin_mode(call: Call) -> dict[str, Any]:
     answer: dict[str, Any] = {"marginMode": mode, "symbol": symbol, "info": {}}
     if symbol is None and mode == "cross" and not account.account.isolated:
         return answer
-    market = _swap(call, listed(call.core, call.required("symbol")))
+    market = swap(call, listed(call.core, call.required("symbol")))
     check_account(account)
-    if _mode(call, market) == mode:
+    if margin_mode(call, market) == mode:
         return answer
     if account.positions_on.get(market.symbol) or account.orders_on.get(market.symbol):
         raise Refusal(
@@ -169,7 +186,7 @@ def fetch_funding_history(call: Call) -> list[dict[str, Any]]:
     """
     symbol = call.given.get("symbol")
     if symbol is not None:
-        _swap(call, listed(call.core, symbol))
+        swap(call, listed(call.core, symbol))
     since = call.whole("since", None, 0, 2**53)
     limit = call.whole("limit", 100, 1, 1000) or 100
     wanted = RowFilter((call.owner.account.id,), kind=LedgerKind.FUNDING.value, since_ms=since)
@@ -197,7 +214,16 @@ def fetch_funding_history(call: Call) -> list[dict[str, Any]]:
     return rows[:limit] if since is not None else rows[-limit:]
 
 
-def _swap(call: Call, market: Market) -> Market:
+def _swaps(call: Call) -> list[Market]:
+    """Those that `symbols` names, all when it is left out."""
+    return [market for market in call.markets() if market.settle is not None]
+
+
+def swap(call: Call, market: Market) -> Market:
+    """A market that has margin.
+
+    :raises Refusal: BadSymbol
+    """
     if market.settle is None:
         raise venue_refusal("BadSymbol", f"{call.name}: {market.symbol} is not a swap")
     return market

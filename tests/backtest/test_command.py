@@ -125,6 +125,36 @@ def test_nothing_of_many_runs_is_cut_off_where_there_is_no_terminal(folder: Path
     assert next(row for row in rows if row.startswith("Start")).count("2024-01-01 00:00:00") == 4
 
 
+@pytest.mark.parametrize("begin, start_ms", [("first", START_MS), ("all", START_MS + 20 * MINUTE_MS)])
+def test_a_run_may_begin_when_all_symbols_have_a_price(folder: Path, begin: str, start_ms: int) -> None:
+    write_candles(folder / "late", walk(31, 60))
+    write_candles(folder / "late", walk(32, 40, start_ms=START_MS + 20 * MINUTE_MS), "ETH_USDT")
+    done = _typed(
+        folder, "script.py", "--data", "late", "--begin", begin, "--out", f"begin_{begin}", "--", "2"
+    )
+
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((folder / f"begin_{begin}" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["run"]["start_ms"] == start_ms
+
+
+def test_a_bad_row_that_nobody_has_looked_at_costs_no_report(folder: Path) -> None:
+    write_candles(folder / "flawed", walk(31, 60))
+    before = [
+        row._replace(open_ms=START_MS - (3_000 - number) * 60 * MINUTE_MS)
+        for number, row in enumerate(walk(5, 3_000))
+    ]
+    hours = write_candles(folder / "flawed", before, timeframe="1h")
+    text = hours.read_text(encoding="utf-8")
+    hours.write_text(text.removesuffix("\n") + "0\nnonsense\n", encoding="utf-8")
+    done = _typed(folder, "script.py", "--data", "flawed", "--out", "flawed_out", "--", "2")
+
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((folder / "flawed_out" / "summary.json").read_text(encoding="utf-8"))
+    assert "makes no sense" in summary["assumptions"]["rows of BTC_USDT-1h.csv"]
+    assert str(folder) not in json.dumps(summary)
+
+
 def test_requests_that_were_refused_unsent_are_passed_over_again(folder: Path) -> None:
     (folder / "unsent.py").write_text(
         """
@@ -384,3 +414,39 @@ def test_without_the_extra_it_says_what_to_install(folder: Path) -> None:
     assert done.returncode == 2
     assert 'pip install "ccxt-driver[backtest]"' in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_script_has_read_changes_nothing_that_a_report_says_of_files(folder: Path) -> None:
+    """Its commands again read less: of longer candles, of mark prices."""
+    long_before = [
+        row._replace(open_ms=START_MS - (3_000 - number) * 60 * MINUTE_MS)
+        for number, row in enumerate(walk(5, 3_000))
+    ]
+    swap = "BTC_USDT_USDT"
+    for name, rows, timeframe in (
+        ("BTC_USDT", long_before, "1h"),
+        ("BTC_USDT", walk(31, 60), "1m"),
+        (swap, walk(32, 60), "1m"),
+        (swap, walk(33, 3_000), "1m-mark"),
+    ):
+        write_candles(folder / "several", rows, name, timeframe)
+    (folder / "reads.py").write_text(
+        """
+import ccxt, time
+exchange = ccxt.binance()
+exchange.create_order("BTC/USDT", "market", "buy", 0.01)
+time.sleep(1800)
+hours = exchange.fetch_ohlcv("BTC/USDT", "1h", limit=1000)
+print(len(hours), len(exchange.fetch_mark_ohlcv("BTC/USDT:USDT")))
+while True:
+    time.sleep(60)
+""",
+        encoding="utf-8",
+    )
+    first = _typed(folder, "reads.py", "--data", "several", "--out", "reads")
+    again = _typed(folder, "--again", "reads", "--out", "reads_again")
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert first.stdout.startswith("1000 31\n")
+    for name in ("summary.json", "report.html", "equity.csv"):
+        assert (folder / "reads" / name).read_bytes() == (folder / "reads_again" / name).read_bytes(), name

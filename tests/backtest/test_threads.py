@@ -81,7 +81,7 @@ def _deals(ran: Ran) -> list[tuple[str, ...]]:
     "code",
     [
         "asyncio.run_coroutine_threadsafe(watch(), forever()); trade()",
-        "in_a_thread(watch, daemon=True); trade()",
+        "in_a_thread(watch, daemon=True); time.sleep(60); trade()",
         "in_a_thread(watch); time.sleep(60)",
         "asyncio.run_coroutine_threadsafe(ask(), forever()).result(timeout=5); time.sleep(60)",
         "asyncio.run_coroutine_threadsafe(watch(), forever()).result(timeout=5)",
@@ -231,3 +231,48 @@ except TimeoutError:
     ran = run(f"{_HEAD}{code}", hour)
 
     assert (ran.code, ran.said("late")) == (0, [1]), ran.output
+
+
+@pytest.mark.parametrize(
+    "wait",
+    ["woken.wait(left)", "todo_late(left)", "held.acquire(timeout=left)"],
+    ids=["event", "queue", "lock"],
+)
+def test_time_passes_while_pools_have_nothing_to_do(run: Runner, hour: Path, wait: str) -> None:
+    """As schedulers wait, in the main thread, that have a pool do their jobs: APScheduler for one."""
+    ran = run(
+        _HEAD
+        + f"""
+pool, woken, todo, held = ThreadPoolExecutor(4), threading.Event(), queue.Queue(), threading.Lock()
+held.acquire()
+exchange = ccxt.binance()
+
+def todo_late(seconds):
+    try:
+        todo.get(timeout=seconds)
+    except queue.Empty:
+        pass
+
+def job(number):
+    sum(range(100_000))
+    exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+    return number
+
+began, done = time.time(), []
+for number in range(20):
+    pool.submit(job, number).add_done_callback(lambda future: done.append(future.result()))
+    left = 150.0
+    {wait}
+    assert done == [*range(number + 1)], done
+pool.submit(int).cancel()
+print("passed", time.time() - began, flush=True)
+while True:
+    woken.wait(3600)
+""",
+        hour,
+    )
+
+    assert ran.code == 0, ran.output
+    assert ran.said("passed") == [20 * 150]
+    times = [command[0] for command in ran.commands()]
+    assert times == [START_MS + number * 150_000 for number in range(20)]

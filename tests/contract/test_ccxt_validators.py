@@ -61,6 +61,7 @@ METHODS: dict[str, str] = {
 
 UNFIT = {
     "create_order": "cannot run in Python (text plus number, no await); see test_orders_of_every_method",
+    "fetch_margin_modes": "asserts a list where every exchange of ccxt gives a dict by symbol",
     "fetch_markets": "asserts a dict where ccxt's own method gives a list; load_markets looks at each market",
     "proxies": "talks to a proxy of ccxt's on the internet",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import signal
@@ -13,8 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import pytest
 
+from ccxt_driver import OmsCcxtExchange
+from ccxt_driver.pro import OmsCcxtExchange as ProOmsCcxtExchange
 from tests.helpers.serve_process import ServeProcess
 
 pytestmark = pytest.mark.sockets
@@ -131,6 +135,31 @@ def test_tls(serve: Any, tmp_path: Path) -> None:
     status, errors = served.stop()
     assert status == 0
     assert "there is no TLS" not in errors
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+async def test_clients_accept_a_certificate_of_ones_own_where_it_is_named(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = _certificate(tmp_path)
+    served = serve("--tls-cert", certificate, "--tls-key", key)
+    config = {
+        "apiKey": served.all("api_key")[0],
+        "options": {"base_url": served.all("base_url")[0], "account_id": 1, "retries": 0},
+    }
+    with OmsCcxtExchange(config) as exchange, pytest.raises(ccxt.ExchangeError, match="CERTIFICATE_VERIFY"):
+        await asyncio.to_thread(exchange.fetch_balance)
+    for way in ("option", "environment"):
+        more = {"cafile": str(certificate)} if way == "option" else {}
+        if way == "environment":
+            monkeypatch.setenv("CCXT_OMS_CAFILE", str(certificate))
+        with OmsCcxtExchange({**config, **more}) as exchange:
+            assert (await asyncio.to_thread(exchange.fetch_balance))["USDT"]["total"] == 10_000
+        async with ProOmsCcxtExchange({**config, **more}) as streaming:
+            assert (await streaming.fetch_balance())["USDT"]["total"] == 10_000
+            assert (await streaming.fetch_open_orders_ws()) == []  # over the WebSocket
+            assert all(client.isConnected for client in streaming.clients.values())
+    served.stop()
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")

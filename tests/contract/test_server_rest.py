@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ccxt_driver.contract.endpoints import ENDPOINTS, Access
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.entities import Principal
 from ccxt_driver.oms.server import create_app
 from ccxt_driver.oms.server.limits import LARGEST_BODY
 
@@ -99,6 +101,34 @@ async def test_a_wrong_or_disabled_key_is_refused_at_once(oms: EmbeddedOms, clie
             detail = (await response.json())["detail"]
             assert detail["code"] == "invalid_api_key"
             assert wrong not in json.dumps(detail, ensure_ascii=False)
+
+
+async def test_a_key_that_is_disabled_while_the_body_comes_places_nothing(
+    oms: EmbeddedOms, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, secret = oms.keys.create()
+    found = asyncio.Event()
+    authenticate = oms.keys.authenticate
+
+    def noted(given: str) -> Principal | None:
+        found.set()
+        return authenticate(given)
+
+    monkeypatch.setattr(oms.keys, "authenticate", noted)
+    text, before = json.dumps(market_buy()).encode(), oms.last_seq(1)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield text[:-1]
+        async with asyncio.timeout(5):
+            await found.wait()
+        oms.keys.disable(made.id)
+        yield text[-1:]
+
+    headers = {"x-api-key": secret, "content-type": "application/json"}
+    async with client.post("/oms/commands", data=body(), headers=headers) as response:
+        assert response.status == 401
+        assert (await response.json())["detail"]["code"] == "invalid_api_key"
+    assert oms.last_seq(1) == before
 
 
 async def test_a_key_of_one_account_knows_no_other(oms: EmbeddedOms, client: Client) -> None:

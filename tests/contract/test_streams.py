@@ -182,6 +182,33 @@ async def test_half_a_trade_is_never_shown() -> None:
             assert count * 101 <= 100_000 - exact(row["total"]["USDT"]) < count * 102
 
 
+async def test_a_balance_is_the_newest_also_for_a_task_that_comes_late_to_it() -> None:
+    """The first of two trades as soon as it is told, so that there is news before the other has run."""
+    async with stream_desk(False) as desk:
+        ex, told = desk.exchange(), []
+
+        async def watch(trades: int) -> None:
+            while True:
+                balance = await ex.watch_balance()
+                told.append(balance["USDT"]["total"])
+                if trades:
+                    trades -= 1
+                    desk.order("buy", 1)
+
+        tasks = await desk.waiting(watch(1), watch(0))
+        desk.order("buy", 1)
+        await until(lambda: len(told) == 3)
+        read = await ex.fetch_balance()
+        assert told[1:] == [read["USDT"]["total"]] * 2
+        [waiting] = await desk.waiting(ex.watch_balance())
+        desk.oms.handle("deposit", {"account_id": str(NETTING)}, {}, {"currency": "ETH", "amount": "1"})
+        seen = await waiting
+        assert (seen["USDT"], seen["ETH"]) == (read["USDT"], (await ex.fetch_balance())["ETH"])
+        assert ex.balance["USDT"] == read["USDT"]
+        for task in tasks:
+            task.cancel()
+
+
 async def test_a_snapshot_first_where_that_is_wanted(desk: StreamDesk) -> None:
     desk.order("buy", 1)
     ex = desk.exchange(
@@ -544,6 +571,23 @@ async def test_one_that_is_too_slow_is_told_and_goes_on_without_a_gap(desk: Stre
     assert told > 1
 
 
+async def test_a_loop_that_gives_the_same_beginning_each_time_goes_on_when_it_was_too_slow(
+    desk: StreamDesk,
+) -> None:
+    before = desk.oms.last_seq(NETTING)
+    for _ in range(20):
+        desk.order("buy", 1)
+    committed = [event.payload["id"] for event in desk.events("deal_created", after=before)]
+    ex, got, told = desk.exchange(streams={"buffer": 5}), [], []
+    while len(got) < len(committed):
+        try:
+            got += [int(deal["id"]) for deal in await ex.watch_my_trades(params={"after_seq": before})]
+        except ccxt.ExchangeError as error:
+            told.append(vars(error)["code"])
+    assert got == committed
+    assert set(told) == {"slow_consumer"}
+
+
 # -- caches --------------------------------------------------------------------------------------------
 
 
@@ -715,6 +759,15 @@ async def _disable_a_key(served: StreamDesk) -> None:
             await _for_ever(lambda params=params: ex.watch_orders(params=params))
 
 
+async def until_told(call: Callable[[], Any], told: list[Any], **wanted: Any) -> None:
+    """Until something of these values was told.
+
+    :param told: what was told before
+    """
+    while not any(all(each[key] == value for key, value in wanted.items()) for each in told):
+        told = await call()
+
+
 async def _for_ever(call: Callable[[], Any]) -> None:
     """Until it raises: what is undelivered comes first."""
     while True:
@@ -743,6 +796,23 @@ async def test_sandbox_mode_ends_what_watches_the_other_side(desk: StreamDesk) -
 
 
 # -- objects and loops ---------------------------------------------------------------------------------
+
+
+async def test_a_loop_of_requests_lets_other_tasks_run(desk: StreamDesk) -> None:
+    ex = desk.exchange()
+    order = await ex.create_order(SPOT, "limit", "buy", 1, 90)
+
+    async def until_it_is_filled() -> int:
+        for count in range(100_000):
+            if (await ex.fetch_order(order["id"], SPOT))["status"] == "closed":
+                return count
+        raise AssertionError("the price has not moved")
+
+    async def move_the_price() -> None:
+        desk.oms.set_price(SPOT, bid=80, ask=81)
+
+    count, _ = await asyncio.gather(until_it_is_filled(), move_the_price())
+    assert count < 100
 
 
 def test_two_loops_one_after_the_other() -> None:
@@ -934,6 +1004,70 @@ async def test_a_server_that_is_started_anew_is_resumed_without_loss_or_doubling
         got += await collected(ex.watch_orders, len(committed) - len(got))
         assert [order["info"] for order in got] == committed
         await desk.close()
+
+
+def forget_events(desk: StreamDesk, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """Let the server keep the last few events only."""
+    oms = desk.oms
+    events = oms.events
+
+    def newest(account_id: int, after_seq: int, limit: int) -> Any:
+        if after_seq < oms.last_seq(account_id) - kept:
+            return None
+        return events(account_id, after_seq, limit)
+
+    monkeypatch.setattr(oms, "events", newest)
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+async def test_what_the_server_keeps_no_events_of_is_read(
+    served: StreamDesk, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    """Exactly what has changed, and then the events go on."""
+    served.order("buy", 1, 80)  # nothing becomes of it
+    served.oms.advance(1_000)
+    ex = served.exchange(streams=QUICK)
+    calls = (ex.watch_orders, ex.watch_my_trades, ex.watch_positions)
+    waiting = await served.waiting(*(call() for call in calls))
+    gone = served.order("buy", 1, 91)
+    bought = served.order("buy", 1)
+    begun = [await each for each in waiting]
+    await until_told(ex.watch_orders, begun[0], id=str(bought), status="closed")
+
+    for number in range(1, rounds + 1):
+        await until(lambda: ex._stream_desk.socket().is_up)
+        ex._stream_desk.socket().drop("cut by the test")
+        with monkeypatch.context() as patch:
+            forget_events(served, patch, 2)
+            served.command("cancel_order", order_id=gone)
+            bought, cancelled = served.order("buy", 2), gone
+            gone = served.order("buy", 3, 92)
+            orders, trades, positions = [await call() for call in calls]
+        states = sorted((int(order["id"]), order["status"]) for order in orders)
+        assert states == sorted([(cancelled, "canceled"), (bought, "closed"), (gone, "open")])
+        assert [trade["order"] for trade in trades] == [str(bought)]
+        [filled] = [order for order in orders if order["status"] == "closed"]
+        assert [trade["id"] for trade in filled["trades"]] == [trades[0]["id"]]
+        assert [position["contracts"] for position in positions] == [1 + 2 * number]
+
+    resting = served.order("sell", "0.5", 200)
+    assert [order["id"] for order in await ex.watch_orders()] == [str(resting)]
+
+
+async def test_what_came_while_nothing_was_known_cannot_be_read(
+    served: StreamDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ex = served.exchange(streams=QUICK)
+    served.order("buy", 1, 90)
+    [waiting] = await served.waiting(ex.watch_orders())
+    ex._stream_desk.socket().drop("cut by the test")
+    forget_events(served, monkeypatch, 1)
+    served.order("buy", 1)
+    with pytest.raises(ccxt.ExchangeError, match="cursor_expired"):
+        await waiting
+    [waiting] = await served.waiting(ex.watch_orders())
+    number = served.order("buy", 1, 90)
+    assert [order["id"] for order in await waiting] == [str(number)]
 
 
 @pytest.mark.sockets

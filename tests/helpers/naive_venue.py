@@ -420,8 +420,9 @@ class NaiveVenue:
         position.qty += qty
         position.cost += qty * price
         position.average = divided(position.cost, position.qty)
-        position.stop_loss = order.given.get("oms_stop_loss") or position.stop_loss
-        position.stop_gain = order.given.get("oms_stop_gain") or position.stop_gain
+        if order.position_id != position.id or order.filled == qty:
+            position.stop_loss = order.given.get("oms_stop_loss") or position.stop_loss
+            position.stop_gain = order.given.get("oms_stop_gain") or position.stop_gain
         if "oms_stop_loss" in order.given or "oms_stop_gain" in order.given:
             self.stopped.add(position.id)
         if order.position_id != position.id:
@@ -441,8 +442,10 @@ class NaiveVenue:
         if whole:
             position.state = "closed"
             for waiting in self.open_orders(order.account, order.symbol):
-                if waiting is not order and waiting.reduce_only and not self.reducible(waiting):
-                    named = waiting.position_id == position.id
+                named = waiting.position_id == position.id
+                to_close = named and waiting.side != position.side and self.modes[order.account] == "hedge"
+                idle = waiting.reduce_only and not self.reducible(waiting)
+                if waiting is not order and (to_close or idle):
                     self.end(waiting, "CANCELED", "position_closed" if named else "nothing_to_reduce")
 
     def fee(self, order: Order, qty: Decimal, price: Decimal, maker: bool) -> tuple[Decimal, str]:

@@ -78,6 +78,11 @@ margins = st.one_of(
     st.tuples(st.just("set_leverage"), accounts, st.sampled_from([1, 5, 20, 50, 100, 125])),
     st.tuples(st.just("set_leverage"), accounts, st.sampled_from([50, 100])),
     st.tuples(st.just("set_margin_mode"), accounts, st.sampled_from(["cross", "isolated"])),
+    st.tuples(
+        st.sampled_from(["add_margin", "reduce_margin", "set_margin"]),
+        accounts,
+        st.tuples(st.sampled_from(["1", "30.5", "400"]), st.sampled_from(["long", "short"])),
+    ),
     st.tuples(st.just("rate"), st.none(), st.sampled_from(["0.0001", "-0.002", "0.01", "0"])),
     st.tuples(st.just("session"), symbols, st.sampled_from(["open", "open", "halted"])),
 )
@@ -164,6 +169,12 @@ def perform(oms: EmbeddedOms, step: Any, world: World) -> None:
         assert reply.status < 500 or reply.body["detail"]["code"] == "exchange_error", reply.body
         if payload == "isolated" and reply.status == 200:
             world.isolated_once.add(target)
+        return
+    if name.endswith("_margin"):
+        amount, side = payload
+        path, body = {"account_id": str(target), "func": name}, {"args": [SWAP, amount, {"side": side}]}
+        reply = oms.handle("ccxt_call", path, {}, body)
+        assert reply.status == 200 or reply.body["detail"]["code"] == "exchange_error", reply.body
         return
     payload = meant(oms, target, payload)
     reply = oms.handle("commands", {}, {}, {"account_id": target, "command": name, "payload": payload})

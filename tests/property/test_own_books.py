@@ -11,11 +11,16 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccxt_driver.oms import EmbeddedOms, own_books
+from ccxt_driver.oms import EmbeddedOms, deal_reading
+from ccxt_driver.oms.deal_reading import Checkpoints
 from ccxt_driver.oms.limits import Scope
+from ccxt_driver.oms.own_books import OwnBooks
+from ccxt_driver.oms.profits import Profits
 
 SYMBOLS = ("BTC/USDT", "BTC/USDT:USDT")
 MARK = Decimal(100)
+START = 1_767_225_600_000
+DAY = 86_400_000
 EVERYTHING = {"account_ids": "1", "since_ms": "0", "page_size": "500"}
 FEW = Decimal("1E-12")
 """Averages are rounded to 18 decimals."""
@@ -28,6 +33,8 @@ trades = st.tuples(
     st.integers(90, 110),
 )
 steps = st.lists(st.one_of(trades, st.sampled_from(["restart", "fail", "move"])), max_size=14)
+others = st.sampled_from(["restart", "fail", "move", "newest", "day", "limit"])
+days = st.lists(st.one_of(trades, trades, others), max_size=14)
 
 
 class Naive:
@@ -71,7 +78,8 @@ def trade(oms: EmbeddedOms, side: str, symbol: str, strategy: int, qty: int, pri
 def book_of(oms: EmbeddedOms) -> Any:
     """As a limit sees it."""
     core = oms._core
-    return core.profits.own.of(core.store, core.market.markets, 1, core.state.limits, None)
+    state, now = core.state, oms.now_ms()
+    return core.profits.own.of(core.store, core.market.markets, 1, state.limits, None, state.checkpoints, now)
 
 
 def hold(oms: EmbeddedOms) -> None:
@@ -88,7 +96,7 @@ def hold(oms: EmbeddedOms) -> None:
 
 def start(db: Path) -> EmbeddedOms:
     account = {"account_id": 1, "position_mode": "netting", "balances": {"USDT": "1000000", "BTC": "1000"}}
-    oms = EmbeddedOms([account], clock="manual", db=db)
+    oms = EmbeddedOms([account], clock="manual", db=db, start_ms=START)
     for symbol in SYMBOLS:
         oms.set_price(symbol, bid=99, ask=100, last=MARK)
     return oms
@@ -105,11 +113,16 @@ def take(oms: EmbeddedOms, step: Any) -> None:
             assert oms.handle("commands", {}, {}, body).status == 503
         finally:
             store.commit = done  # type: ignore[method-assign]
-    elif step == "move":
+    elif step in ("move", "newest"):
         orders = oms.handle("orders_history", {}, EVERYTHING, None).body["items"]
         if orders:
-            moved = {"order_ids": [orders[0]["id"]], "strategy_id": 3}
+            order = min(orders, key=lambda row: row["id"]) if step == "move" else orders[-1]
+            moved = {"order_ids": [order["id"]], "strategy_id": 3}
             assert oms.handle("reassign", {}, {}, moved).status == 200
+    elif step == "day":
+        oms.advance(DAY // 2)
+    elif step == "limit":
+        oms.set_limits(1, {"max_drawdown": str(10_000 + oms._core.commits), "max_daily_loss": "10000"}, 1)
     elif step != "restart":
         trade(oms, *step)
 
@@ -117,7 +130,7 @@ def take(oms: EmbeddedOms, step: Any) -> None:
 @settings(max_examples=40, deadline=None)
 @given(steps, st.sampled_from([2, 1_000]))
 def test_own_books_are_the_sums_of_deals(given_steps: list[Any], page: int) -> None:
-    with patch.object(own_books, "_PAGE", page), tempfile.TemporaryDirectory() as folder:
+    with patch.object(deal_reading, "_PAGE", page), tempfile.TemporaryDirectory() as folder:
         oms = start(Path(folder) / "oms.sqlite")
         try:
             for strategy in (1, 2, 3):
@@ -128,6 +141,61 @@ def test_own_books_are_the_sums_of_deals(given_steps: list[Any], page: int) -> N
                     oms = start(Path(folder) / "oms.sqlite")
                 take(oms, step)
                 hold(oms)
+        finally:
+            oms.close()
+
+
+def from_scratch(oms: EmbeddedOms) -> list[Any]:
+    """What books, profits of the account and those of today are without any checkpoint."""
+    core, none = oms._core, Checkpoints({})
+    now, markets, store, limits = oms.now_ms(), core.market.markets, core.store, core.state.limits
+    book = OwnBooks().of(store, markets, 1, limits, None, none, now)
+    since = {"day": now - now % DAY, "drawdown": START}
+    account = Scope(1, None, None)
+    made = [Profits().of(store, markets, account, *each, None, none).dump() for each in profits(since)]
+    return [without_place(row) for row in (book.dump(), *made)]
+
+
+def profits(since: dict[str, int]) -> list[tuple[str, str, int]]:
+    return [(name, "USDT", at) for name, at in since.items()]
+
+
+def as_known(oms: EmbeddedOms) -> list[Any]:
+    """The same as limits see it."""
+    core, now = oms._core, oms.now_ms()
+    markets, store, kept = core.market.markets, core.store, core.state.checkpoints
+    since = {"day": now - now % DAY, "drawdown": START}
+    account = Scope(1, None, None)
+    made = [core.profits.of(store, markets, account, *each, None, kept).dump() for each in profits(since)]
+    return [without_place(row) for row in (book_of(oms).dump(), *made)]
+
+
+def without_place(row: dict[str, Any]) -> dict[str, Any]:
+    """The figures alone, in one order."""
+    return {
+        name: sorted(map(str, value)) for name, value in row.items() if name in ("together", "apart", "made")
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(days, st.sampled_from([1, 2, 4]), st.booleans())
+def test_a_checkpoint_is_as_good_as_all_deals(given_steps: list[Any], every: int, looks: bool) -> None:
+    with (
+        patch.object(deal_reading, "KEEP_EVERY", every),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        oms = start(Path(folder) / "oms.sqlite")
+        try:
+            for strategy in (1, 2):
+                oms.set_limits(1, {"max_drawdown": "1000000"}, strategy)
+            for step in given_steps:
+                if step == "restart":
+                    oms.close()
+                    oms = start(Path(folder) / "oms.sqlite")
+                take(oms, step)
+                if looks:
+                    assert as_known(oms) == from_scratch(oms)
+            assert as_known(oms) == from_scratch(oms)
         finally:
             oms.close()
 

@@ -54,6 +54,10 @@ class _Cursor(sqlite3.Cursor):
 class _Connection(sqlite3.Connection):
     file: FaultyFile
 
+    def close(self) -> None:
+        self.file.closed(self)
+        super().close()
+
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
 
@@ -124,9 +128,14 @@ class FaultyFile:
         self._connections.append(connection)
         return connection
 
+    def closed(self, connection: _Connection) -> None:
+        """One that only looked at the file, or is closed at the end."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+
     def bury(self) -> None:
         """Release what the killed one held; go on with the copies that were taken when it was killed."""
-        for connection in self._connections:
+        for connection in [*self._connections]:
             connection.close()
         if self.oms is not None:
             self.oms._core.store.close()

@@ -346,8 +346,15 @@ class Traffic:
     def _margin(self, client: int, account: int) -> Request:
         if self._maybe(0.7):
             return self.leverage(account, self._chance.choice([1, 5, 20, 50, 100, 125]))
-        path = {"account_id": str(account), "func": "set_margin_mode"}
-        body = {"args": [self._chance.choice(["cross", "isolated"]), SWAP], "kwargs": {}}
+        func, args = "set_margin_mode", [self._chance.choice(["cross", "isolated"]), SWAP]
+        if self._maybe(0.5):
+            func = self._chance.choice(["add_margin", "reduce_margin", "set_margin"])
+            args = [
+                SWAP,
+                self._chance.choice(["1", "40.5"]),
+                {"side": self._chance.choice(["long", "short"])},
+            ]
+        path, body = {"account_id": str(account), "func": func}, {"args": args, "kwargs": {}}
         return Request(self._number(), client, "ccxt_call", body, path)
 
     def _reassign(self, client: int, account: int) -> Request:

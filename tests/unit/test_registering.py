@@ -230,11 +230,12 @@ found, barrier = [], threading.Barrier(4)
 
 def look(name):
     barrier.wait()
-    try:
-        module = __import__(name, fromlist=["binance"])
-    except RuntimeError as error:  # Python 3.11 may see a deadlock between threads that import where none is
-        assert "deadlock" in str(error), error
-        module = __import__(name, fromlist=["binance"])
+    module = None
+    while module is None:
+        try:
+            module = __import__(name, fromlist=["binance"])
+        except RuntimeError as error:  # Python may see a deadlock between threads that import where none is
+            assert "deadlock" in str(error), error
     found.append(module.binance)
 
 names = ["ccxt.async_support", "ccxt.pro"] * 2

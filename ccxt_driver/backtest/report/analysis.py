@@ -20,7 +20,7 @@ from ccxt_driver.backtest.run import Run
 from ccxt_driver.contract.rows import LedgerKind
 from ccxt_driver.oms.entities import LedgerEntry
 
-from .equity import Book, Change, Curve, Walk
+from .equity import Book, Curve, Walk
 from .records import ZERO, Deal, Records
 from .round_trips import Booked, Holdings, RoundTrip
 from .valuation import EXACT, Valuation
@@ -282,8 +282,7 @@ class _Analyst:
             account.walk.pay(time_ms, currency, amount)
 
     def _book(self, account: _Track, booked: Booked) -> None:
-        time_ms, _, swap, held = booked.change
-        account.walk.add(Change(time_ms, (), swap, held))  # of its money the ledger tells
+        account.walk.add(booked.change._replace(cash=()))  # of its money the ledger tells
         account.tally.add(booked)
         self._costs.add(booked)
 

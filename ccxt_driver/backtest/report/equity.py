@@ -7,7 +7,7 @@ is there, so neither a peak nor a trough is missed that those of the `Run` show;
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from ccxt_driver.backtest.run import Prices
 from ccxt_driver.oms.market.listing import Market
 
 from .records import ZERO
-from .valuation import EXACT, Chain, Valuation
+from .valuation import EXACT, Chain, Valuation, price_on_the_way
 
 _MINUTE: Final = 60_000
 _STEPS: Final = tuple(_MINUTE * minutes for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 720, 1440))
@@ -48,12 +48,14 @@ class Change(NamedTuple):
     :param swap: symbol, base units and their value at entry in quote units, both below 0 of a sale
     :param held: symbol, by how much its position changes in base units, and by how much the sum of its
         positions without their signs
+    :param deal: symbol and price of a fill, in quote units
     """
 
     time_ms: int
     cash: tuple[tuple[str, Decimal], ...]
     swap: tuple[str, Decimal, Decimal] | None = None
     held: tuple[str, Decimal, Decimal] | None = None
+    deal: tuple[str, Decimal] | None = None
 
 
 @dataclass(slots=True)
@@ -250,7 +252,7 @@ class Walk:
     def add(self, change: Change) -> None:
         """Go on to a change, and book it; all come ascending in time."""
         if not self._changing or change.time_ms > self._now:
-            self._go_to(change.time_ms)
+            self._go_to(change.time_ms, change.deal)
         self._book.apply(change)
 
     def pay(self, time_ms: int, currency: str, amount: Decimal) -> None:
@@ -264,12 +266,15 @@ class Walk:
         self.pay(time_ms, currency, amount)
         self._flow += float(self._valuation.value(amount, currency, self._now))
 
-    def _go_to(self, time_ms: int) -> None:
-        """Go on to a moment at which the book changes."""
+    def _go_to(self, time_ms: int, deal: tuple[str, Decimal] | None = None) -> None:
+        """Go on to a moment at which the book changes.
+
+        :param deal: that changes it: what was held before has seen prices no further than up to there
+        """
         at_ms = max(time_ms, self._start_ms)
         self._change()
         self._pass_steps(at_ms)
-        self._passed = self._pass(at_ms)
+        self._passed = self._pass(at_ms, 1.0 if deal is None else self._valuation.share(*deal, at_ms))
         self._changing = True
 
     def finish(self) -> Curve:
@@ -287,8 +292,11 @@ class Walk:
         for at_ms in range((self._now // step + 1) * step, until_ms, step):
             self._sample(*self._pass(at_ms))
 
-    def _pass(self, until_ms: int) -> tuple[float, float]:
-        """The lowest and the highest equity at all prices up to a moment, and at the moment itself."""
+    def _pass(self, until_ms: int, share: float = 1.0) -> tuple[float, float]:
+        """The lowest and the highest equity at all prices up to a moment, and at the moment itself.
+
+        :param share: how much counts of what prices move at the moment itself
+        """
         before = self._now
         self._now = until_ms
         if until_ms < self._prices.next_ms:  # no price has changed, and so has nothing else
@@ -296,19 +304,21 @@ class Walk:
             self._peaks.see_one(until_ms, self._equity * self._factor, self._factor)
             return self._equity, self._equity
         self._prices.move_to(until_ms)
-        times, columns = self._columns(before, until_ms)
+        times, columns = self._columns(before, until_ms, share)
         values = _sum_terms(self._constant, self._terms, columns, len(times))
         factor = self._factor
         self._peaks.see(times, values if factor == 1 else [value * factor for value in values], factor)
         self._equity = self._prices.sum_of(self._constant, self._terms)  # which looks the new prices up
         return min(values), max(values)
 
-    def _columns(self, after_ms: int, until_ms: int) -> tuple[list[int], dict[str, list[float]]]:
+    def _columns(
+        self, after_ms: int, until_ms: int, share: float
+    ) -> tuple[list[int], dict[str, list[float]]]:
         """The prices that matter: of each symbol at every time at which one of them had a price."""
         symbols, prices = self._symbols, self._valuation.prices
         if not symbols:
             return [until_ms], {}
-        found = {symbol: _window(prices[symbol], after_ms, until_ms) for symbol in symbols}
+        found = {symbol: _window(prices[symbol], after_ms, until_ms, share) for symbol in symbols}
         first = found[symbols[0]][0]
         if all(times == first for times, _ in found.values()):
             return first, {symbol: values for symbol, (_, values) in found.items()}
@@ -350,11 +360,11 @@ class Walk:
         curve.net.append(prices.sum_of(0.0, self._net))
 
 
-def _window(prices: Prices, after_ms: int, until_ms: int) -> tuple[list[int], list[float]]:
-    """Prices in (after, until], and at the end the last one once more."""
+def _window(prices: Prices, after_ms: int, until_ms: int, share: float) -> tuple[list[int], list[float]]:
+    """Prices in (after, until), and the one of the end, as far as a share of its move."""
     first = bisect_right(prices.times, after_ms)
-    end = bisect_right(prices.times, until_ms, first)
-    last = prices.values[max(0, end - 1)]
+    end = bisect_left(prices.times, until_ms, first)
+    last = price_on_the_way(prices, until_ms, share)
     return [*prices.times[first:end], until_ms], [*prices.values[first:end], last]
 
 

@@ -154,6 +154,7 @@ class Holdings:
                 ((settle, deal.pnl), (deal.fee_currency, -deal.fee)),
                 (deal.market.symbol, deal.qty, entry_value),
                 _held(deal.market.symbol, before, trip.held),
+                (deal.market.symbol, deal.price),
             ),
         )
 
@@ -186,6 +187,7 @@ class Holdings:
                 ((deal.market.base, deal.qty), (deal.market.quote, -cost), (deal.fee_currency, -deal.fee)),
                 None,
                 _held(deal.market.symbol, before, trip.held),
+                (deal.market.symbol, deal.price),
             ),
         )
 

@@ -78,6 +78,17 @@ class Valuation:
         times, values = self.prices[symbol]
         return values[max(0, bisect_right(times, at_ms) - 1)]
 
+    def share(self, symbol: str, price: Decimal, at_ms: int) -> float:
+        """How much of its move at a moment a price had made when there was a deal; 1 where it stands still.
+
+        :param price: of the deal, in quote units
+        """
+        prices = self.prices.get(symbol)
+        if prices is None:
+            return 1.0
+        before, after = (price_on_the_way(prices, at_ms, share) for share in (0.0, 1.0))
+        return 1.0 if before == after else min(1.0, max(0.0, (float(price) - before) / (after - before)))
+
     def rate(self, chain: Chain, at_ms: int) -> Decimal:
         """What one unit at the beginning of a chain is worth at a moment."""
         rate = Decimal(1)
@@ -92,6 +103,19 @@ class Valuation:
         if chain is None or not amount:
             return Decimal(0)
         return amount if not chain else EXACT.multiply(amount, self.rate(chain, at_ms))
+
+
+def price_on_the_way(prices: Prices, at_ms: int, share: float) -> float:
+    """The price of a moment, or one on its way there from the one before.
+
+    :param share: how much of that way
+    """
+    times, values = prices
+    index = bisect_right(times, at_ms) - 1
+    if share == 1 or index < 1 or times[index] != at_ms:
+        return values[max(0, index)]
+    before = values[index - 1]
+    return before + (values[index] - before) * share
 
 
 def _of_positions(symbol: str) -> str:

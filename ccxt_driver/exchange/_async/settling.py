@@ -89,7 +89,7 @@ class Settling(Truth):
         try:
             row = await self._row_by_client_order_id(account_id, client_order_id, None, since_ms)
             await self._know_zone(account_id, [row])
-            if not self.is_of_command(row, command, since_ms) and not await self._promises_to_dedupe():
+            if not self.is_of_command(row, pending) and not await self._promises_to_dedupe():
                 return None
             if await self._is_loose_end(account_id, row):
                 return None

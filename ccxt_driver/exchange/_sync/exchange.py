@@ -88,6 +88,7 @@ class OmsCcxtExchange(
         elif method == "GET":
             params, retries = taken_from(params)
         if self._is_embedded:
+            self.give_way()
             return self._ask_in_process(path, method, params)
         older = speaks_older_names(self.options)
         sent = older_request(method, path, params) if older else (path, params)

@@ -226,10 +226,13 @@ class Orders(Settling):
     def _check_not_replaced(self, account_id: int, row: dict[str, Any]) -> None:
         """No order that filled in part is replaced by one of the whole amount: it would fill more than that.
 
+        :raises InvalidOrder: it is not open any more
         :raises NotSupported: the venue is not known to change an order in place, as one order
         """
         if not self._mapped(decimal_of, row, "filled_qty"):
             return
+        if row.get("status") not in OPEN_STATUSES:
+            raise ccxt.InvalidOrder(f"{self.id} editOrder(): order {row['id']} is {row.get('status')}")
         exchange_id = str((self._account(account_id)).get("exchange_id")).rpartition(".")[2]
         market = (self.markets or {}).get(row.get("symbol")) or {}
         if exchange_id in _AMENDS or (exchange_id in _AMENDS_CONTRACTS and market.get("contract")):
@@ -399,19 +402,30 @@ class Orders(Settling):
 
         :param orders: dicts with `id` (or `clientOrderId`) and `symbol`
         :returns: a ccxt order structure each, in the order given
-        :raises OrderNotFound: one is known to be of another market; then none is cancelled
+        :raises OrderNotFound: one is of another market, as far as that is known; then none is cancelled
         """
         with BEFORE_SENDING:
-            for order in orders:
-                if order.get("id"):
-                    self.need_known_symbol(self.order_id_of(order["id"]), order.get("symbol"))
-        ids = [order["id"] for order in orders if order.get("id")]
-        by_client = [said(order, "clientOrderId") for order in orders if not order.get("id")]
-        if None in by_client:
+            self.load_markets()
+            own = in_own_spelling(params)
+            ids = [self._id_of_entry(order, own) for order in orders]
+        return self.cancel_orders(ids, None, params)
+
+    def _id_of_entry(self, order: Any, params: dict[str, Any]) -> int:
+        """The id of an entry of `cancel_orders_for_symbols`, of the market that it names.
+
+        :raises ArgumentsRequired: it has neither id nor client order id
+        :raises OrderNotFound: there is none of this client order id, or it is of another market
+        """
+        symbol, client_order_id = order.get("symbol"), said(order, "clientOrderId")
+        if order.get("id"):
+            order_id = self.order_id_of(order["id"])
+            self.need_known_symbol(order_id, symbol)
+            return order_id
+        if client_order_id is None:
             raise ccxt.ArgumentsRequired(
                 f"{self.id} cancelOrdersForSymbols() orders: expected id or clientOrderId of each"
             )
-        return self.cancel_orders(ids, None, {**in_own_spelling(params), "clientOrderIds": by_client})
+        return self._resolved_order_id("", {**params, "clientOrderId": client_order_id}, symbol)
 
     def cancel_all_orders(self, symbol: Any = None, params: dict[str, Any] = {}) -> list[Order]:
         """Cancel all open orders: of the configured strategy when there is one, of a symbol when given.

@@ -13,8 +13,9 @@ from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.configuration import identifier
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, RouteMissing, Wanted
+from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Changing, Placing
-from ccxt_driver.exchange.spelling import agreed, said
+from ccxt_driver.exchange.spelling import agreed, in_own_spelling, said
 from ccxt_driver.exchange.unknown_creates import Pending
 from ccxt_driver.mappers.position import net_rows
 
@@ -156,7 +157,8 @@ class Positions(Settling, Fallback):
         by_orders = False
         if rows and self._composes():
             by_orders = (self._account(self._account_id(params))).get("position_mode") == "hedge"
-        return self.close_position_requests(rows, params, by_orders)
+        features = self._features_now() if self.needs_features(in_own_spelling(params)) else NO_FEATURES
+        return self.close_position_requests(rows, params, by_orders, features)
 
     def _closed(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[Any]:
         """Close what is meant.

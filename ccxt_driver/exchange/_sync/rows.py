@@ -202,7 +202,7 @@ class Rows(OmsExchange):
             body = self.request(COMMANDS, "private", "POST", commands)
             return self._results_of(body, commands)
         except ccxt.BaseError as error:
-            self._raise_batch_outcome(error, commands)
+            return self._failed_batch(error, commands)
         finally:
             self._commands_in_flight -= 1
 

@@ -90,7 +90,7 @@ class Settling(Truth):
         try:
             row = self._row_by_client_order_id(account_id, client_order_id, None, since_ms)
             self._know_zone(account_id, [row])
-            if not self.is_of_command(row, command, since_ms) and not self._promises_to_dedupe():
+            if not self.is_of_command(row, pending) and not self._promises_to_dedupe():
                 return None
             if self._is_loose_end(account_id, row):
                 return None

@@ -255,8 +255,9 @@ class AccountStream:
         self._position = seq
         self._deals.clear()
         for watcher in self._watchers.values():
-            if watcher.seq is not None:
-                watcher.fail(cursor_expired(watcher.name, watcher.seq), end=True)
+            last = watcher.seq if watcher.resume_after is None else watcher.resume_after
+            if last is not None:
+                watcher.lose_track(cursor_expired(watcher.name, last))
 
     def resume_after(self) -> int | None:
         """The last event that all watchers have."""
@@ -268,11 +269,12 @@ class AccountStream:
 
         :param before: the event before it, of those that can be seen here
         """
-        if change is not None:
+        is_row = change is not None and _has_names(change.row)
+        if change is not None and is_row:
             change = self._completed(change)
         if self._position is None or seq > self._position:
             self._position = seq
-            if change is not None and change.kind in self._kinds:
+            if change is not None and is_row and change.kind in self._kinds:
                 self._remember(change)
         for watcher in self._watchers.values():
             last = watcher.seq
@@ -290,6 +292,19 @@ class AccountStream:
                 self._remember(completed)
             for watcher in tuple(self._watchers.values()):
                 watcher.take(completed)
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What is watched."""
+        return self._kinds
+
+    def repaired(self, seq: int, changes: Iterable[Change]) -> None:
+        """Give what has changed up to an event to everyone who has not got it: its numbers are not kept."""
+        self.take_all(changes)
+        self._position = seq
+        for watcher in self._watchers.values():
+            if watcher.seq is None or watcher.seq < seq:
+                watcher.seq = seq
 
     def expired(self, after_seq: int) -> None:
         """Those who wanted to go on there are told so; they cannot be given what they miss."""
@@ -335,10 +350,19 @@ class AccountStream:
 
 def _making_up(deals: Iterable[dict[str, Any]], filled: Any) -> tuple[dict[str, Any], ...] | None:
     """The first deals that make up what was filled; None when some are missing."""
-    missing, chosen = Decimal(str(filled or 0)), []
-    for deal in deals:
-        if missing <= 0:
-            break
-        chosen.append(deal)
-        missing -= Decimal(str(deal["qty"]))
+    chosen = []
+    try:
+        missing = Decimal(str(filled or 0))
+        for deal in deals:
+            if missing <= 0:
+                break
+            chosen.append(deal)
+            missing -= Decimal(str(deal["qty"]))
+    except (ArithmeticError, KeyError):  # a row that is none: who is given it is told
+        return None
     return tuple(chosen) if not missing else None
+
+
+def _has_names(row: dict[str, Any]) -> bool:
+    """Whether a row can be kept: what a server sends that is no row must not end everybody's stream."""
+    return isinstance(row.get("id"), int | str | None) and isinstance(row.get("order_id"), int | str | None)

@@ -108,10 +108,14 @@ class AccountStreams(Streaming):
             asked = self._own_params(params)
             snapshot: Any = await self.fetch_balance(self.omit(asked, ["strategy_id"]))
             if watcher.balance is None:
-                watcher.balance = {code: snapshot[code] for code in snapshot["total"]}
+                watcher.balance = {code: {**snapshot[code]} for code in snapshot["total"]}
                 if self.handle_option("watchBalance", "fetchBalanceSnapshot", False):
                     return snapshot
-        balance: Any = await watcher.next(lambda changes: self._delivered_balance(watcher, changes))
+        known = watcher.balance
+        balance: Any = await watcher.next(
+            lambda changes: self._delivered_balance(known, changes),
+            again=lambda changes: self._balance_again(known, changes),
+        )
         if isinstance(balance, ccxt.BaseError):
             raise balance
         self.balance = self.deep_extend(balance)  # the caller may do with its own what it likes
@@ -189,8 +193,9 @@ class AccountStreams(Streaming):
             key = (method, wanted, strategy_id, name)
 
             def make(resume_after: int | None) -> AccountWatcher:
-                begin = position if resume_after is None else resume_after
-                begin = begin if after_seq is None else after_seq
+                # A loop gives the same `after_seq` with each call; what came before this was delivered.
+                given = [seq for seq in (after_seq, resume_after) if seq is not None]
+                begin = max(given, default=position)
                 most, of_kind = desk.settings.buffer, None if kind is Kind.BALANCE else strategy_id
                 return AccountWatcher(f"{self.id} {method}", most, kind, wanted, of_kind, begin)
 
@@ -275,16 +280,21 @@ class AccountStreams(Streaming):
         ]
         return self.filter_by_since_limit(found, since, limit, "timestamp", True)
 
-    def _delivered_balance(self, watcher: AccountWatcher, changes: Sequence[Change]) -> tuple[Any, int]:
-        """The whole balance after some changes, up to the first row that is none."""
-        known = watcher.balance
-        assert known is not None, "read when the watcher began"
+    def _delivered_balance(
+        self, known: dict[str, dict[str, Any]], changes: Sequence[Change]
+    ) -> tuple[Any, int]:
+        """The whole balance after some changes, up to the first row that is none; `known` is it then."""
         for index, change in enumerate(changes):
             try:
                 known[str(change.row.get("currency"))] = self._amounts(change.row)
             except ccxt.BadResponse as error:
                 return (self._balance(known, changes[:index]), index) if index else (error, 1)
         return self._balance(known, changes), len(changes)
+
+    def _balance_again(self, known: Mapping[str, dict[str, Any]], changes: Sequence[Change]) -> Any:
+        """The whole balance of now for one of several who waited: what has changed since stays changed."""
+        balance, _ = self._delivered_balance({**known}, changes)  # says of a bad row what the first was told
+        return balance if isinstance(balance, ccxt.BaseError) else self._balance(known, changes)
 
     def _amounts(self, row: Mapping[str, Any]) -> dict[str, Any]:
         number = self._number()

@@ -55,6 +55,14 @@ class AccountWatcher(Watcher[Change]):
             return
         self.offer(change)
 
+    def lose_track(self, error: BaseException) -> None:
+        """Nobody can tell any more what comes next: a call is told so, and the one after it begins anew."""
+        if self.resume_after is None:
+            self.fail(error, end=True)
+        else:  # it was too slow: the next one of its name would go on in another history
+            self.resume_after = None
+            self._failure = self._end = error
+
     def too_slow(self, first: Change) -> BaseException:
         """Where the stream can be resumed, if the server numbers its events."""
         if first.seq is None:

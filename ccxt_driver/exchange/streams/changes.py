@@ -58,4 +58,6 @@ def change_of(
         return None
     if kind is Kind.BALANCE:
         return Change(kind, account_id, None, None, seq, ts_ms, row)
-    return Change(kind, account_id, row.get("strategy_id") or 0, row.get("symbol"), seq, ts_ms, row)
+    symbol = row.get("symbol")
+    named = symbol if isinstance(symbol, str) else None  # a row that is none: who is given it is told
+    return Change(kind, account_id, row.get("strategy_id") or 0, named, seq, ts_ms, row)

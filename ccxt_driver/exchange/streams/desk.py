@@ -13,6 +13,7 @@ from ccxt_driver.exchange.stream_settings import StreamSettings, stream_settings
 from .account_stream import AccountStream
 from .changes import Change
 from .event_feed import EventFeed
+from .gap import HandedOn
 from .reading_source import ReadingSource, tell_of_polling
 from .socket import GatewaySocket, SocketClosed
 from .sources import CursorSource, InProcessSource, Source
@@ -104,7 +105,8 @@ class StreamDesk:
             except SocketClosed as error:
                 tell_of_polling(self._exchange.id, stream.account_id, error)
                 return ReadingSource(stream, self._exchange, self.settings, stream.known)
-            return CursorSource(stream, socket, feed)
+            handed_on = HandedOn(self._exchange, stream.account_id)
+            return CursorSource(stream, socket, feed, handed_on)
         return ReadingSource(stream, self._exchange, self.settings, stream.known, socket, feed)
 
     def _remember(self, change: Change) -> None:

@@ -19,17 +19,11 @@ from ccxt_driver.exchange.stream_settings import StreamSettings
 from .account_reader import AccountReader
 from .changes import Change, Kind
 from .differences import KnownState, differences
+from .gap import NEEDS
 
 if TYPE_CHECKING:
     from ccxt_driver.exchange._async.exchange import OmsCcxtExchange
 
-_NEEDS: Final = {
-    Kind.ORDER: frozenset({Kind.ORDER, Kind.TRADE}),
-    Kind.TRADE: frozenset({Kind.TRADE}),
-    Kind.POSITION: frozenset({Kind.POSITION, Kind.TRADE}),
-    Kind.BALANCE: frozenset({Kind.BALANCE}),
-}
-"""What is read with a kind: deals tell of fills that orders and positions are read too early for."""
 _AGAIN_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 """After a read that did not find what an event has named: events may come before it is readable."""
 _LEAST_GAP: Final = 0.05
@@ -135,7 +129,7 @@ class RereadingSource:
         :raises BaseError: the first read has failed; it may be started again
         :raises ExchangeClosedByUser: it was ended meanwhile
         """
-        wanted = frozenset().union(*(_NEEDS[kind] for kind in kinds))
+        wanted = frozenset().union(*(NEEDS[kind] for kind in kinds))
         if wanted - self.known.kinds:
             async with self._turn:
                 await self._add(wanted - self.known.kinds)

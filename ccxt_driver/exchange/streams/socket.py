@@ -416,7 +416,11 @@ class GatewaySocket:
         if client is None:
             return
         self._exchange.forget_client(self.url, client)
-        await client.close()
+        try:
+            await client.close()
+        except asyncio.CancelledError:
+            self._client = client  # who cancels closes it
+            raise
 
     async def _fail(self, error: ccxt.BaseError) -> None:
         self._failure = error

@@ -15,6 +15,7 @@ from ccxt_driver.errors import annotate
 
 from .changes import Change, Kind, change_of
 from .event_feed import EventFeed
+from .gap import HandedOn
 from .socket import Frame, GatewaySocket
 
 LOG: Final = logging.getLogger("ccxt_driver")
@@ -55,6 +56,13 @@ class Sink(Protocol):
 
     def expired(self, after_seq: int) -> None:
         """Nobody can tell any more what came directly after that event."""
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What is watched."""
+
+    def repaired(self, seq: int, changes: Iterable[Change]) -> None:
+        """The events up to this one are not kept; what they have changed was read."""
 
     def outage(self, error: ccxt.NetworkError) -> None:
         """There has been no connection for a long time."""
@@ -225,11 +233,14 @@ class CursorSource:
     :param sink: gets the changes
     :param socket: to the server
     :param feed: of that socket
+    :param handed_on: finds what came while the server kept no events for us; without it that is told only
     """
 
     wants_snapshot = True
 
-    def __init__(self, sink: Sink, socket: GatewaySocket, feed: EventFeed) -> None:
+    def __init__(
+        self, sink: Sink, socket: GatewaySocket, feed: EventFeed, handed_on: HandedOn | None = None
+    ) -> None:
         self._sink = sink
         self.account_id = sink.account_id
         self._socket = socket
@@ -240,11 +251,15 @@ class CursorSource:
         self._has_expired = False
         self._is_of_another = False
         self._is_on = False
+        self._handed_on = handed_on
+        self._repair: asyncio.Task[None] | None = None
+        self._held: list[tuple[int, int, Any, Change | None]] = []
+        """Events that came while what was missed is read: the one before, number, time, change."""
 
     @property
     def cursor(self) -> int | None:
         """The last event of this subscription, or that before its first."""
-        return self._sent
+        return self._sent if self._repair is None else self._asked_after
 
     async def start(self) -> None:
         """Connect and subscribe."""
@@ -272,6 +287,9 @@ class CursorSource:
     async def close(self) -> None:
         """Follow the account no more."""
         self._feed.remove(self)
+        repair = self._stop_repair()
+        if repair is not None:
+            await asyncio.wait({repair})
 
     # -- as a subscriber ---------------------------------------------------------------------------
 
@@ -281,6 +299,7 @@ class CursorSource:
 
     def on_subscribing(self, after_seq: int | None, history: Any) -> None:
         """What comes now continues after that event, unless the server says that it cannot."""
+        self._stop_repair()
         self._sent = self._asked_after = after_seq
         self._has_expired = False
         self._is_of_another = not self._sink.is_of_history(history)
@@ -302,9 +321,26 @@ class CursorSource:
         :returns: whether to subscribe again: others go on where the server can
         """
         if self._is_of_another:
+            if self._handed_on is not None:
+                self._handed_on.forget()
             self._sink.begin_anew(self._sent if self._has_expired else None)
             return True
-        self._sink.begin(self._sent, is_last=self._has_expired or self._asked_after is None)
+        gap = self._gap_to_read() if self._has_expired else None
+        if gap is not None:
+            self._repair = asyncio.get_running_loop().create_task(self._read_what_was_missed(*gap))
+            return False
+        return self._begin_at(self._sent)
+
+    def _begin_at(self, seq: int | None) -> bool:
+        """Nothing is missed from here on by those whom the server could serve; the others are told.
+
+        :param seq: where its events begin
+        :returns: as `on_subscribed`
+        """
+        is_last = self._has_expired or self._asked_after is None
+        if is_last and self._handed_on is not None:
+            self._handed_on.begin(seq)
+        self._sink.begin(seq, is_last=is_last)
         if not self._has_expired or self._asked_after is None:
             return False
         self._has_expired = False
@@ -330,11 +366,79 @@ class CursorSource:
         row = frame.get("payload")
         name, ts_ms = str(frame.get("event")), frame.get("ts_ms")
         change = change_of(self.account_id, name, seq, ts_ms, row) if isinstance(row, dict) else None
+        if self._repair is not None:
+            self._held.append((sent, seq, ts_ms, change))
+            return
+        if self._handed_on is not None:
+            self._handed_on.note(seq, ts_ms, change)
         self._sink.take(sent, seq, change)
+
+    # -- what the server does not keep -------------------------------------------------------------
+
+    def _gap_to_read(self) -> tuple[HandedOn, int, int] | None:
+        """What was handed on, its last event, and the one after which the server's go on.
+
+        :returns: None where what was missed cannot be found: what came before it has to be known
+        """
+        known, after, seq = self._handed_on, self._asked_after, self._sent
+        if known is None or after is None or seq is None:
+            return None
+        return (known, after, seq) if known.seq == after < seq else None
+
+    async def _read_what_was_missed(self, handed_on: HandedOn, after: int, seq: int) -> None:
+        """Hand on what has changed since the last event, and then the events that came meanwhile.
+
+        :param after: the last event
+        :param seq: the one after which the server's events go on
+        """
+        LOG.warning(
+            "account %s: the server keeps no events after %s; what changed is read", self.account_id, after
+        )
+        try:
+            fresh = await handed_on.look(self._sink.kinds)
+            # Everything that was committed before the read has come before the answer.
+            await self._socket.ask(Namespace.SYSTEM, Action.PING, {})
+            changes = handed_on.news(fresh)
+        except ccxt.NetworkError as error:
+            self._sink.outage(error)
+            self._socket.drop(f"what came after event {after} could not be read: {error}")
+            return  # the next connection tries again
+        except Exception:  # whatever it is, those who watch have to know
+            LOG.exception("account %s: what came after event %s cannot be read", self.account_id, after)
+            handed_on.forget()
+            self._repair = None
+            self._begin_at(seq)
+        else:
+            self._repair = None
+            self._sink.repaired(seq, changes)
+            handed_on.note(seq, handed_on.reached_ms, None)
+        self._release()
+
+    def _release(self) -> None:
+        """Hand on the events that came meanwhile, without what was read."""
+        held, self._held = self._held, []
+        for before, seq, ts_ms, change in held:
+            told = change
+            if self._handed_on is not None:
+                if change is not None and self._handed_on.seq and not self._handed_on.tells_news(change):
+                    told = None
+                self._handed_on.note(seq, ts_ms, told)
+            self._sink.take(before, seq, told)
+
+    def _stop_repair(self) -> asyncio.Task[None] | None:
+        """Give up reading what was missed: the next subscription does it."""
+        repair, self._repair = self._repair, None
+        if repair is None:
+            return None
+        self._held.clear()
+        self._sent = self._asked_after
+        repair.cancel()
+        return repair
 
     def on_down(self, error: ccxt.NetworkError) -> None:
         """Wait: the next connection continues where this one ended."""
         self._is_on = False
+        self._stop_repair()
 
     def on_outage(self, error: ccxt.NetworkError) -> None:
         """Tell those who wait."""
@@ -343,6 +447,7 @@ class CursorSource:
     def on_failed(self, error: ccxt.BaseError) -> None:
         """Tell everyone."""
         self._is_on = False
+        self._stop_repair()
         self._sink.fail(error)
 
 

@@ -119,12 +119,20 @@ class Watcher(Generic[T]):
         self._is_dropped = True
         self.fail(error, end=True)
 
-    async def next(self, deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None = None) -> R:
+    async def next(
+        self,
+        deliver: Callable[[Sequence[T]], tuple[R, int]],
+        limit: int | None = None,
+        *,
+        again: Callable[[Sequence[T]], R] | None = None,
+    ) -> R:
         """The next items, at once if there are any.
 
         :param deliver: makes the caller's own copies of items, and says of how many of them, one at
             least; when it raises, nothing counts as delivered
         :param limit: at most so many; the others are given to the next calls
+        :param again: makes the copies of items that another call has taken, after which others may have
+            taken newer ones; `deliver` when left out
         :raises BaseError: the watcher has failed
         """
         while True:
@@ -141,7 +149,7 @@ class Watcher(Generic[T]):
             if self._is_dropped and self._end is not None:
                 self._say(self._end)
             if turn.taken is not None:
-                return deliver(turn.taken)[0]
+                return deliver(turn.taken)[0] if again is None else again(turn.taken)
             if turn.failure is not None:
                 self._say(turn.failure)
 

@@ -74,7 +74,11 @@ def cushion(position: Position, mark_price: Decimal, tiers: Sequence[LeverageTie
 
 
 def liquidation_price(
-    balance: Decimal, positions: Sequence[Position], mark_price: Decimal, tiers: Sequence[LeverageTier]
+    balance: Decimal,
+    positions: Sequence[Position],
+    mark_price: Decimal,
+    tiers: Sequence[LeverageTier],
+    tick_size: Decimal,
 ) -> Decimal | None:
     """The price at which a balance and the profit of positions are no more than the maintenance margin.
 
@@ -87,7 +91,9 @@ def liquidation_price(
     :param balance: what stands for the positions beside their own profit, in quote units
     :param positions: open, of one symbol
     :param mark_price: of now, where the search begins
-    :returns: quote units, rounded to 8 decimals; None when no price above zero does it
+    :param tick_size: of the market
+    :returns: quote units, rounded to 8 decimals, or to two more than the tick has where that is finer; None
+        when no price above zero does it
     """
     price = mark_price
     for _ in range(_MOST_TURNS):
@@ -116,5 +122,5 @@ def liquidation_price(
         price = root
         if settled:
             break
-    rounded = price.quantize(_UNIT)
+    rounded = price.quantize(min(_UNIT, tick_size / 100))
     return rounded if rounded > ZERO else None

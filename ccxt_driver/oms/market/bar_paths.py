@@ -82,11 +82,12 @@ class AsThePrice:
     def __init__(self, path: BarPath, price: Callable[[int], Candle | None]) -> None:
         self._path = path
         self._price = price
+        self.order = order_of(path)
 
     def points(self, candle: Candle) -> Sequence[Decimal]:
         """As the path has them, the two extremes in the order of those of the price."""
         way = self._path.points(candle)
-        if type(self._path) in _ONE_WAY or len(way) != 4:
+        if self.order is not None or len(way) != 4:
             return way
         price = self._price(candle.open_ms)
         if price is None:
@@ -99,6 +100,17 @@ class AsThePrice:
 
 _ONE_WAY: Final = (OpenHighLowClose, OpenLowHighClose, WorstFirst)
 """These go to the same side first in every candle."""
+_ANY: Final = Candle(0, *map(Decimal, (2, 4, 1, 3, 0)))
+
+
+def order_of(path: BarPath) -> tuple[int, ...] | None:
+    """Which of open, high, low and close (0 to 3) follow each other; None where candles differ in it."""
+    if isinstance(path, AsThePrice):
+        return path.order
+    if type(path) not in _ONE_WAY:
+        return None
+    return tuple(_ANY[1:5].index(price) for price in path.points(_ANY))
+
 
 BAR_PATHS: Final[Mapping[str, BarPath]] = MappingProxyType(
     {

@@ -38,7 +38,7 @@ from ccxt_driver.oms.market.funding_rates import FundingRates, read_funding_rate
 from ccxt_driver.oms.market.history import Histories, History
 from ccxt_driver.oms.market.listing import DEFAULT_MARKETS, Market, UnknownSymbol
 from ccxt_driver.oms.market.marks import RecordedMarks
-from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Prints, TradePrints, joined
+from ccxt_driver.oms.market.prints import ZERO, BarPrints, Bars, Books, Moves, Prints, TradePrints, joined
 from ccxt_driver.oms.market.tape import Decoder, FileReport, Pages, PrintPages, stretch
 
 _KEPT_CANDLES: Final = 20_000
@@ -157,9 +157,22 @@ class FileFeed:
 
         :raises BadFile: a row that makes no sense, or out of order
         """
-        for tape in (*self._tapes.values(), *(marks.tape for marks in self._marks.values())):
+        for tape in self._all_tapes():
             tape.read_all()
         return self.report()
+
+    def reach(self, at_ms: int) -> list[str]:
+        """Read every file up to a moment, so that `report` says the same whoever has looked at which of them.
+
+        :returns: names of those that end before in a row that makes no sense, or out of order
+        """
+        bad = []
+        for pages in (pages for tape in self._all_tapes() for pages in tape.all_pages()):
+            try:
+                pages.reach(at_ms)
+            except BadFile:
+                bad.append(pages.report.path)
+        return bad
 
     def report(self) -> list[FileReport]:
         """What was found so far, by file; at the end files that are of no use.
@@ -247,6 +260,10 @@ class FileFeed:
                 raise ValueError(f"{symbol}: expected a price that comes from trades, quotes or books")
             yield page
 
+    def moves(self, symbol: str) -> Iterator[Moves]:
+        """Pages of all that a symbol's price does, also on the assumed way through candles; see `bars`."""
+        return self._tape(symbol).moves()
+
     def _best(self, files: Iterable[DataFile], kind: Kind) -> Iterator[DataFile]:
         """Of each symbol that has a price the best file of a kind; the others are of no use."""
         by_symbol: dict[str, list[DataFile]] = {}
@@ -288,6 +305,12 @@ class FileFeed:
             return self._tapes[symbol]
         except KeyError:
             raise UnknownSymbol(symbol) from None
+
+    def _all_tapes(self) -> Iterator[Tape]:
+        """Those of prices and of mark prices."""
+        yield from self._tapes.values()
+        for marks in self._marks.values():
+            yield marks.tape
 
     def _pages(self) -> Iterator[Pages[Any]]:
         """Of the prices and books of all symbols."""
@@ -349,7 +372,7 @@ class Tape:
 
     def read_all(self) -> None:
         """Read every file to its end."""
-        for pages in (*self.pages, *(each.pages for each in self._coarser)):
+        for pages in self.all_pages():
             pages.read_all()
 
     def reports(self) -> list[FileReport]:
@@ -357,7 +380,13 @@ class Tape:
         for each in self._coarser:
             each.pages.report.use = self._histories().use_of(each)
         unused = [_report_of(file, "nothing: there are order books") for file in self._unused]
-        return [pages.report for pages in (*self.pages, *(each.pages for each in self._coarser))] + unused
+        return [pages.report for pages in self.all_pages()] + unused
+
+    def all_pages(self) -> Iterator[Pages[Any]]:
+        """Those of every file that is of use."""
+        yield from self.pages
+        for each in self._coarser:
+            yield each.pages
 
     def _histories(self) -> Histories:
         if self._known_histories is None:
@@ -395,6 +424,10 @@ class Tape:
             if not isinstance(page, BarPrints):
                 raise ValueError(f"{self.market.symbol}: expected a price that comes from candles")
             yield page.bars
+
+    def moves(self) -> Iterator[Moves]:
+        """Pages of all that the price does; see `FileFeed.moves`."""
+        return (page.moves() for page in self.prints())
 
     def version(self, at_ms: int) -> int:
         """How many prints and books there were by a moment."""
@@ -445,9 +478,7 @@ class Tape:
             last = min(max(price, bids[0].price), asks[0].price)
             if last == price or time_ms <= book_ms:
                 return _Top(max(time_ms, book_ms), bids, asks, last)
-        bid, ask = self._around(price, page.buys(index))
-        qty = self._resting(page, index)
-        return _Top(time_ms, (Level(bid, qty),), (Level(ask, qty),), price)
+        return _Top(time_ms, *self._levels(page, index, price), price)
 
     def came_from(self, at_ms: int) -> Decimal | None:
         """See `Moving.came_from`: candles have a way inside, and nothing is known of any between two."""
@@ -461,8 +492,11 @@ class Tape:
 
     def book_on_the_way(self, at_ms: int, last: Decimal) -> tuple[Sequence[Level], Sequence[Level]]:
         """See `Moving.book_on_the_way`."""
-        page, index = self._last_print(at_ms)
-        bid, ask = self._around(last, page.buys(index))
+        return self._levels(*self._last_print(at_ms), last)
+
+    def _levels(self, page: Prints, index: int, price: Decimal) -> tuple[Sequence[Level], Sequence[Level]]:
+        """The book around a price, as large as a print shows."""
+        bid, ask = self._around(price, page.buys(index))
         qty = self._resting(page, index)
         return (Level(bid, qty),), (Level(ask, qty),)
 

@@ -52,7 +52,7 @@ class Market:
 
     :param symbol: unified symbol, "BTC/USDT" or "BTC/USDT:USDT"
     :param id: the market's own id, unique within a list of markets
-    :param settle: currency that a swap settles in, None for spot
+    :param settle: currency that a swap settles in, its quote currency; None for spot
     :param tick_size: prices are multiples of it, in quote currency
     :param lot_size: quantities are multiples of it, in base currency
     :param min_qty: smallest quantity of an order, in base currency
@@ -64,7 +64,7 @@ class Market:
     :param daily_volatility: typical daily move as a fraction of the price
     :param daily_volume: typical daily volume, in base currency
     :param max_leverage: for swaps
-    :param contract_size: base currency per contract; quantities are always in base currency
+    :param contract_size: base currency per contract; 1, as quantities are always in base currency
     :param tiers: of a swap; by default one, for any size
     :param funding_rate: of a swap, what long pays short each time as a fraction, below 0 short pays long
     :param funding_hours: of a swap, a divisor of 24: funding is charged each time so many hours of UTC end
@@ -96,10 +96,7 @@ class Market:
     def __post_init__(self) -> None:
         if self.kind not in ("spot", "swap"):
             raise ValueError(f"kind: expected spot or swap, got {self.kind!r}")
-        if (self.settle is None) != (self.kind == "spot"):
-            raise ValueError(
-                f"settle: expected a currency for a swap only, got {self.settle!r} for {self.kind}"
-            )
+        self._check_units()
         for name in ("tick_size", "lot_size", "min_qty", "max_qty", "reference_price", "daily_volatility"):
             value: Decimal = getattr(self, name)
             if not (value.is_finite() and value > 0):
@@ -129,6 +126,21 @@ class Market:
                 f"got {self.max_leverage}"
             )
 
+    def _check_units(self) -> None:
+        if (self.settle is None) != (self.kind == "spot"):
+            raise ValueError(
+                f"settle: expected a currency for a swap only, got {self.settle!r} for {self.kind}"
+            )
+        if self.settle not in (None, self.quote):
+            raise ValueError(
+                f"settle: expected {self.quote}, as only linear swaps are traded here, got {self.settle!r}"
+            )
+        if self.contract_size != 1:
+            raise ValueError(
+                f"contract_size: expected 1, as quantities are in base currency, got {self.contract_size}; "
+                "multiply lot_size, min_qty and max_qty by it"
+            )
+
     def unified(self) -> dict[str, Any]:
         """The ccxt market structure, with every key. Floats, because ccxt's users expect them."""
         swap = self.kind == "swap"
@@ -151,9 +163,9 @@ class Market:
             "index": False,
             "active": True,
             "contract": swap,
-            "linear": self.settle == self.quote if swap else None,
-            "inverse": self.settle == self.base if swap else None,
-            "subType": ("linear" if self.settle == self.quote else "inverse") if swap else None,
+            "linear": True if swap else None,
+            "inverse": False if swap else None,
+            "subType": "linear" if swap else None,
             "taker": float(self.taker),
             "maker": float(self.maker),
             "contractSize": float(self.contract_size) if swap else None,

@@ -12,7 +12,7 @@ from ccxt_driver.oms.market.feed import Candle, candle_open, next_open
 
 if TYPE_CHECKING:
     from ccxt_driver.oms.market.files import Tape
-    from ccxt_driver.oms.market.prints import Bars
+    from ccxt_driver.oms.market.prints import Moves
 
 _NEAR_MS: Final = 30_000
 """How long after the opening of a candle its price is taken for that of the opening."""
@@ -66,9 +66,9 @@ class RecordedMarks:
         """Candles of it; see `Feed.candles`."""
         return self.tape.candles(timeframe, since_ms, until_ms, limit)
 
-    def bars(self) -> Iterator[Bars]:
-        """Pages of the candles, as `FileFeed.bars` gives those of a price."""
-        return self.tape.bars()
+    def moves(self) -> Iterator[Moves]:
+        """Pages of all that it does, as `FileFeed.moves` gives it of a price."""
+        return self.tape.moves()
 
     def span(self, at_ms: int) -> tuple[int, int] | None:
         """From when on and up to when there are candles that begin by a moment; None where there is none."""
@@ -77,6 +77,12 @@ class RecordedMarks:
             return None
         _, page, index = found
         return self.tape.first_ms(), next_open(self.timeframe, candle_open(self.timeframe, page.time(index)))
+
+    def ends(self, until_ms: int) -> list[int]:
+        """The moments up to one from which no price is known, ascending."""
+        while self._look_through(until_ms):
+            pass
+        return self._ends[: bisect_right(self._ends, until_ms)]
 
     def _next_end(self, after_ms: int, until_ms: int) -> int | None:
         """The first moment in (after_ms, until_ms] from which no price is known."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any, Final, NamedTuple, Protocol
 
-from ccxt_driver.oms.market.bar_paths import BarPath
+from ccxt_driver.oms.market.bar_paths import BarPath, order_of
 from ccxt_driver.oms.market.feed import EXACT, Candle, Level, next_open
 
 ZERO: Final = Decimal(0)
@@ -51,6 +51,13 @@ class Ticks(NamedTuple):
     buys: list[bool]
     """Whether the taker bought."""
     ids: list[str | None]
+
+
+class Moves(NamedTuple):
+    """What a page of prints did to the price, as ccxt's numbers; ascending in time, both as long."""
+
+    times_ms: list[int]
+    price: list[float]
 
 
 class Page(Protocol):
@@ -113,6 +120,10 @@ class Prints(Page, Protocol):
 
     def summary(self, start: int, end: int) -> Summary:
         """What the prints from one up to another make; there is at least one."""
+        ...
+
+    def moves(self) -> Moves:
+        """All prints."""
         ...
 
 
@@ -247,6 +258,10 @@ class TradePrints:
         return Summary(
             self.price(start), self.price(at_high), self.price(at_low), self.price(end - 1), volume
         )
+
+    def moves(self) -> Moves:
+        """See `Prints.moves`."""
+        return Moves(self.ticks.times_ms, self.ticks.price)
 
     def _exact_qtys(self) -> Sequence[Decimal]:
         if self._qtys and type(self._qtys[0]) is not Decimal:
@@ -389,6 +404,16 @@ class BarPrints:
         if last * size < end:
             parts.append(self._within(range(last * size, end)))
         return joined(parts)
+
+    def moves(self) -> Moves:
+        """See `Prints.moves`."""
+        opens_ms, *columns = self.bars
+        times = [open_ms + offset for open_ms in opens_ms for offset in self._offsets(open_ms)]
+        order = order_of(self._path)
+        if order is None:
+            return Moves(times, [float(price) for bar in range(len(opens_ms)) for price in self._way(bar)])
+        ways = zip(*(columns[each] for each in order), strict=True)
+        return Moves(times, [price for way in ways for price in way])
 
     def _within(self, indexes: Sequence[int]) -> Summary:
         prices = [self.price(index) for index in indexes]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from ccxt_driver.oms.market.file_rows import RowFile
+from ccxt_driver.oms.market.file_rows import BadFile, RowFile
 from ccxt_driver.oms.market.prints import Page, Prints, Summary, joined
 
 _KEPT_PAGES: Final = 4
@@ -117,6 +117,8 @@ class Pages(Generic[_Page]):
         """The newest by `_asked_ms`: the same moment is asked about several times."""
         self._next: int | None = 0
         self._prior: Any = None
+        self._bad: str | None = None
+        """Why the file cannot be read any further."""
         self._count = 0
 
     def reach(self, at_ms: int) -> None:
@@ -221,10 +223,17 @@ class Pages(Generic[_Page]):
         return None
 
     def _index(self) -> None:
+        if self._bad is not None:  # whoever has caught it before must not go on behind these rows
+            raise BadFile(self._bad)
         offset, prior = self._next or 0, self._prior
         decoder, report = self._decoder, self.report
-        columns, self._next = decoder.file.read(offset, decoder.rows_a_page)
-        page, self._prior = decoder.page(columns, prior, report)
+        try:
+            columns, following = decoder.file.read(offset, decoder.rows_a_page)
+            page, self._prior = decoder.page(columns, prior, report)
+        except BadFile as error:
+            self._bad = str(error)
+            raise
+        self._next = following
         report.complete = self._next is None
         if not len(page):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -76,6 +76,40 @@ _NOT_HONOURED: Final = (
 )
 """Parameters for a venue that change when an order trades: to ignore one would be to trade at another
 moment than was asked for. Others that the paper venue does not know are ignored, as ccxt's users expect."""
+_IN_QUOTE: Final = {"quoteOrderQty": None, "tgtCcy": "quote_ccy", "marketUnit": "quoteCoin"}
+"""Parameters of Binance, OKX and Bybit by which an amount is money, and the value that says so; None: any. To
+ignore one would be to buy 100 coins for 100 dollars' worth."""
+_HELD_SIDE: Final = ("positionSide", "posSide", "positionIdx", "holdSide")
+"""Parameters of Binance, OKX, Bybit and Bitget that name the side of a position; an order of the other side
+closes it."""
+_CLOSES: Final = {(Side.SELL, "long"), (Side.SELL, "1"), (Side.BUY, "short"), (Side.BUY, "2")}
+"""Sides of orders, and of positions in words or as Bybit counts them."""
+_ONLY_REDUCES: Final = {"offset": "close"}
+"""Parameters, of HTX, that say of an order what `reduceOnly` says."""
+_CLOSES_OTHERWISE: Final = {
+    "closePosition": ("true", "1"),
+    "closeOrder": ("true", "1"),
+    "close": ("true", "1"),
+    "tradeSide": ("close", "close_long", "close_short"),
+    "auto_size": ("close_long", "close_short"),
+}
+"""Parameters of Binance, KuCoin, Gate and Bitget by which an order closes a position, whatever amount or side
+it has, and the values that say so. To ignore one would be to open another position."""
+
+
+def as_meant(payload: SendOrder) -> SendOrder:
+    """A payload that only reduces where its parameters say that it closes a side, and opens none."""
+    if not payload.params or payload.reduce_only:
+        return payload
+    held = {_word(payload.params, name) for name in _HELD_SIDE}
+    closes = any((payload.side, side) in _CLOSES for side in held)
+    if not closes and all(_word(payload.params, name) != value for name, value in _ONLY_REDUCES.items()):
+        return payload
+    return payload.model_copy(update={"reduce_only": True})
+
+
+def _word(params: Mapping[str, Any], name: str) -> str:
+    return str(params.get(name)).lower()
 
 
 def check_options(options: Options, market: Market, now: int) -> None:
@@ -94,9 +128,7 @@ def check_options(options: Options, market: Market, now: int) -> None:
     if not plain:
         check(options)
     if options.params:
-        for name in _NOT_HONOURED:
-            if options.params.get(name) is not None:
-                raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
+        _check_params(options, options.params)
     if options.price is not None:
         check_price("payload.price", options.price, market)
     if plain:
@@ -109,6 +141,33 @@ def check_options(options: Options, market: Market, now: int) -> None:
         raise invalid("payload.expire_at", "expected a time in the future")
     if has_trigger(options):
         _check_trigger(options, market)
+
+
+def _check_params(options: Options, params: Mapping[str, Any]) -> None:
+    for name in _NOT_HONOURED:
+        if params.get(name) is not None:
+            raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
+    _check_unit(params)
+    if isinstance(options, SendOrder) and not options.reduce_only:
+        _check_closing(params)
+
+
+def _check_unit(params: Mapping[str, Any]) -> None:
+    for name, value in _IN_QUOTE.items():
+        given = params.get(name)
+        if given is not None and (value is None or given == value):
+            raise venue_refusal(
+                "NotSupported", f"params.{name}: the paper venue cannot honour it; give params.cost instead"
+            )
+
+
+def _check_closing(params: Mapping[str, Any]) -> None:
+    for name, values in _CLOSES_OTHERWISE.items():
+        if _word(params, name) in values:
+            raise venue_refusal(
+                "NotSupported",
+                f"params.{name}: the paper venue cannot honour it; give params.reduceOnly instead",
+            )
 
 
 def _check_trigger(options: Options, market: Market) -> None:

@@ -99,14 +99,19 @@ def _handler(
     name = endpoint.name
     commands = name == "commands"
     has_body = endpoint.method != "GET"
-    identify = _identifier(keys, endpoint.access)
+    identify = still = _identifier(keys, endpoint.access)
     if limiter is not None and endpoint.access is not Access.PUBLIC:
         identify = _limited(identify, limiter)
 
     async def handle(request: web.Request) -> web.Response:
         principal = identify(request)
         query = _query(request) if request.query_string else {}
-        body = _json(await _read(request)) if has_body else None
+        body = None
+        if has_body:
+            waits = not request.content.is_eof()
+            body = _json(await _read(request))
+            if waits:
+                principal = still(request)  # the key may have been disabled meanwhile
         request_id = _request_id(request)
         if commands:
             reply = await groups.run(CommandRequest(query, body, principal, request_id))

@@ -27,6 +27,14 @@ OPTIONS: Final[Mapping[str, type]] = {
 }
 """What may be said on the command line too, with the same words; there it beats the file."""
 _WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+_KINDS: Final = {
+    "model_type": "a table",
+    "dict_type": "a table",
+    "list_type": "a list",
+    "string_type": "a text",
+    "int_type": "a whole number",
+}
+"""What pydantic says in words of Python, by the type of the error."""
 _EVERY_MARKET: Final = "default"
 
 
@@ -213,10 +221,28 @@ def read(path: Path) -> Config:
     try:
         return Config.model_validate(tables | {"options": options})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"] if not _names_a_class(part))
-        text = ": ".join(part for part in (field, first["msg"].removeprefix("Value error, ")) if part)
-        raise ValueError(f"{path}: {text}") from error
+        raise ValueError(f"{path}: {_in_words(error)}") from error
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first thing that is wrong, with its field, in words of this file."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"] if not _names_a_class(part))
+    text = first["msg"].removeprefix("Value error, ")
+    kind, context = first["type"], first.get("ctx", {})
+    if kind == "extra_forbidden":
+        text = "unknown"
+        if len(first["loc"]) == 1:
+            text += f"; expected one of {', '.join(sorted({*OPTIONS, *Config.model_fields} - {'options'}))}"
+    elif kind == "missing":
+        text = "is missing"
+    elif kind == "union_tag_invalid":
+        text = f"expected one of {context['expected_tags']}, got {context['tag']!r}"
+    elif kind in ("literal_error", "enum"):
+        text = f"expected {context['expected']}, got {first['input']!r}"
+    elif kind in _KINDS:
+        text = f"expected {_KINDS[kind]}, got {first['input']!r}"
+    return text if not field or text.startswith((f"{field}:", f"{field}.")) else f"{field}: {text}"
 
 
 def _fits(kind: type, value: object) -> bool:

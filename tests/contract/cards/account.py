@@ -120,6 +120,8 @@ def a08_leverage_and_modes(desk: Desk) -> None:
     desk.ex.set_leverage(20, SWAP)
     desk.ex.set_leverage(20, SWAP)
     assert desk.ex.fetch_leverage(SWAP)["shortLeverage"] == 20
+    assert desk.ex.fetch_leverages()[SWAP] == desk.ex.fetch_leverage(SWAP)
+    assert desk.ex.fetch_margin_modes([SWAP])[SWAP]["marginMode"] == "cross"
     tiers = desk.ex.fetch_leverage_tiers([SWAP])[SWAP]
     assert (tiers[0]["minNotional"], tiers[0]["maxLeverage"]) == (0, 125)
     assert all(after["minNotional"] == before["maxNotional"] for before, after in itertools.pairwise(tiers))
@@ -155,6 +157,14 @@ def a10_margin_modes(desk: Desk) -> None:
     assert position["maintenanceMargin"] == 0.004 * position["notional"]
     with desk.refused(ccxt.OperationRejected):
         ex.set_margin_mode("cross", SWAP)
+    added = ex.add_margin(SWAP, 30)
+    assert (added["type"], added["amount"], added["total"], added["code"]) == ("add", 30, 535, "USDT")
+    assert ex.fetch_positions([SWAP])[0]["initialMargin"] == 535
+    with desk.refused(ccxt.InsufficientFunds):
+        ex.reduce_margin(SWAP, 31)
+    desk.price(SWAP, 101, 102, last=101)
+    assert ex.set_margin(SWAP, 515)["total"] == 515
+    assert ex.reduce_margin(SWAP, 10)["total"] == 505
     before = desk.money("USDT")[2]
     desk.price(SWAP, 50, 51, last=50)  # far beyond
     assert ex.fetch_positions([SWAP]) == []

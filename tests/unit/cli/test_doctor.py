@@ -245,6 +245,19 @@ def test_without_a_strategy_that_is_said(patient: Callable[..., Result]) -> None
     assert "[ ok ] strategy: none is chosen" in result.stdout
 
 
+def test_what_could_not_be_tried_is_not_called_good(patient: Callable[..., Result]) -> None:
+    limited = Principal(key_id=5, strategies=frozenset((1, 2)), on_all=Permission(read=True, trade=True))
+    result = patient("--api-key", SECRET, "--account-id", 1, "--symbol", "BTC/EUR", principal=limited)
+    assert "strategy: none is chosen; whether the key needs one could not be tried" in result.stdout
+
+
+def test_a_market_that_is_closed_is_told(oms: EmbeddedOms, patient: Callable[..., Result]) -> None:
+    oms.set_session("BTC/USDT", "closed")
+    result = patient("--api-key", SECRET, "--account-id", 1, "--strategy-id", 1, "--order")
+    assert result.exit_code == 1
+    assert "-> Try again when the market is open, or choose another one with --symbol." in result.stdout
+
+
 def test_an_unknown_symbol_is_told_with_near_ones(patient: Callable[..., Result]) -> None:
     result = patient("--api-key", SECRET, "--account-id", 1, "--symbol", "BTC/EUR")
     assert result.exit_code == 1

@@ -87,3 +87,15 @@ def test_dotenv_of_the_working_directory_is_read_and_the_environment_wins(
     assert shown.exit_code == 0, shown.output
     assert "embedded:" in shown.stdout
     assert "account: 2 (hedge mode)" in shown.stdout
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"CCXT_OMS_BASE_URL=\x00"])
+def test_a_dotenv_that_cannot_be_read_is_told(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CCXT_OMS_BASE_URL", raising=False)
+    shown = CliRunner().invoke(main, ["balance", "--base-url", "embedded:"])
+    assert shown.exit_code == 2
+    assert "Error: .env cannot be read: " in shown.stderr

@@ -106,6 +106,14 @@ def test_what_does_not_go_together_is_told(run: Run) -> None:
     assert run("positions", "--limit", 3).exit_code == 2
     assert run("orders", "--since", "yesterday").exit_code == 2
     assert "90m or 7d" in run("orders", "--since", "yesterday").stderr
+    both = run("orders", "--id", 1, "--client-order-id", "a")
+    assert (both.exit_code, "not both" in both.stderr) == (2, True)
+    assert run("orders", "--id", 1, "--limit", 3).exit_code == 2
+
+
+def test_an_order_of_another_market_is_not_that_one(traded: Run) -> None:
+    assert traded("orders", "--id", 1, "--symbol", "BTC/USDT").exit_code == 0
+    assert traded("orders", "--id", 1, "--symbol", "ETH/USDT").exit_code == 1
 
 
 @pytest.mark.parametrize("since, found", [("7d", 0), ("1750000000000", 1), ("2025-06-15", 1)])

@@ -96,6 +96,16 @@ def test_options_of_a_single_run_are_those_of_every_run(sweep: Callable[..., Res
     assert (made["arguments"], made["environment"]) == (["-x", "=3"], {"A": "1"})
 
 
+def test_a_folder_that_cannot_be_made_is_told(
+    sweep: Callable[..., Result], runs: _Runs, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = sweep("--param", "a=1", "--out", "file/sweep")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert "file" in done.stderr
+
+
 def test_it_goes_on_and_restarts(sweep: Callable[..., Result], runs: _Runs) -> None:
     for options, count in (((), 2), ((), 2), (("--restart",), 4)):
         assert sweep("--param", "a=1,2", *options).exit_code == 0

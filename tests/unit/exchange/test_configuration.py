@@ -13,6 +13,8 @@ import pytest
 
 from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
+from ccxt_driver.exchange.venue_guard import check
+from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.gateway_stub import Driver
 
 pytestmark = pytest.mark.oldest
@@ -300,6 +302,63 @@ def test_a_bad_timeout_is_refused(cls: Any, environment: Any, value: str) -> Non
     environment(timeout=value)
     with pytest.raises(ccxt.BadRequest, match="CCXT_OMS_TIMEOUT"):
         cls()
+
+
+@CLASSES
+@pytest.mark.parametrize(
+    "name", ["allow_money_movement", "allow_venue_orders", "guard_unknown", "share_markets"]
+)
+@pytest.mark.parametrize("value", ["false", "True", "", 0, 1, []], ids=repr)
+def test_a_switch_is_true_or_false(cls: Any, name: str, value: Any) -> None:
+    """The text "false" of an environment variable would else let orders and money past the OMS."""
+    with pytest.raises(ccxt.BadRequest, match=f"{name}: expected True or False"):
+        cls({"options": {"base_url": "embedded:", name: value}})
+
+
+@CLASSES
+def test_a_switch_of_none_is_one_that_was_not_given(cls: Any) -> None:
+    exchange = cls({"options": {"base_url": GATEWAY, "guard_unknown": None, "allow_venue_orders": None}})
+    with pytest.raises(ccxt.PermissionDenied):
+        check("create_order", exchange.options, "oms")
+
+
+@pytest.mark.parametrize(
+    "config, error, text",
+    [
+        ({"timeout": "5000"}, ccxt.BadRequest, "timeout: expected milliseconds above 0, got '5000'"),
+        (
+            {"number": "float"},
+            ccxt.BadRequest,
+            "number: expected a function such as float or str, got 'float'",
+        ),
+        ({"timeout": 0}, ccxt.BadRequest, "timeout: "),
+        ({"timeout": -1}, ccxt.BadRequest, "timeout: "),
+        ({"timeout": True}, ccxt.BadRequest, "timeout: "),
+        ({"timeout": float("nan")}, ccxt.BadRequest, "timeout: "),
+        ({"cafile": "nowhere.pem"}, ccxt.BadRequest, "cafile: there is no file 'nowhere.pem'"),
+        ({"apiKey": 12345678}, ccxt.AuthenticationError, "apiKey: expected a text, got int"),
+        ({"options": {"oms": "oms"}}, ccxt.BadRequest, "oms: expected an EmbeddedOms, got 'oms'"),
+        ({"options": {"oms": EmbeddedOms}}, ccxt.BadRequest, "oms: expected an EmbeddedOms"),
+        (
+            {"options": {"client_order_id_factory": "x"}},
+            ccxt.BadRequest,
+            "client_order_id_factory: expected a func",
+        ),
+    ],
+    ids=repr,
+)
+@CLASSES
+def test_what_nothing_could_use_is_refused_by_its_name(cls: Any, config: Any, error: Any, text: str) -> None:
+    with pytest.raises(error, match=text) as caught:
+        cls(config)
+    assert "12345678" not in str(caught.value)
+
+
+@CLASSES
+def test_a_timeout_of_none_is_one_that_was_not_given(cls: Any, environment: Any) -> None:
+    assert cls({"timeout": None}).timeout == 10_000
+    environment(timeout="3")
+    assert cls({"timeout": None}).timeout == 3000
 
 
 @CLASSES

@@ -230,6 +230,25 @@ def test_nothing_is_done_to_a_known_order_of_another_market(driver: Driver, name
 
 
 @pytest.mark.parametrize("features", [ALL_FEATURES, NO_FEATURES], ids=["rich", "poor"])
+def test_orders_for_symbols_by_client_order_ids_have_to_be_of_these(
+    make_driver: Any, features: tuple[str, ...]
+) -> None:
+    driver = make_driver(features=features).ready()
+    rows = [order_row(), order_row(id=12, client_order_id="mine", symbol=OTHER)]
+    Tables(driver.gateway, orders=rows)
+    driver.gateway.on("GET /oms/orders/12,11", {"items": rows[::-1]})
+    driver.gateway.on_command()
+    mine, other = {"clientOrderId": "mine", "symbol": OTHER}, {"id": "11", "symbol": "BTC/USDT"}
+
+    with pytest.raises(ccxt.OrderNotFound, match="12 is one of ETH/USDT, not of BTC/USDT") as info:
+        driver.call("cancel_orders_for_symbols", [other, {**mine, "symbol": "BTC/USDT"}])
+    assert vars(info.value)["outcome"] == "not_sent"
+    canceled = driver.call("cancel_orders_for_symbols", [mine, other])
+    assert driver.gateway.payload["order_ids"] == [12, 11]
+    assert [order["id"] for order in canceled] == ["12", "11"], "in the order given"
+
+
+@pytest.mark.parametrize("features", [ALL_FEATURES, NO_FEATURES], ids=["rich", "poor"])
 @pytest.mark.parametrize("name", ["edit_order", "cancel_order", "fetch_order"])
 def test_the_market_of_an_order_that_is_read_has_to_be_the_named_one(
     make_driver: Any, features: tuple[str, ...], name: str

@@ -10,9 +10,11 @@ import ccxt
 import pytest
 
 from ccxt_driver import OmsCcxtExchange
-from tests.helpers.oms_rows import order_row
+from tests.helpers.oms_rows import deal_row, order_row
 
 pytestmark = pytest.mark.oldest
+
+EXCHANGE = OmsCcxtExchange()
 
 
 class Number64:
@@ -74,3 +76,10 @@ def test_what_json_cannot_hold_is_refused_in_process_too(value: Any) -> None:
     with pytest.raises(ccxt.BadRequest, match="JSON"):
         exchange.create_order("BTC/USDT", "limit", "buy", 1, 100, {"myOwn": value})
     assert exchange.create_order("BTC/USDT", "limit", "buy", 1, 100, {"myOwn": (1, 2)})["id"]
+
+
+@pytest.mark.parametrize("symbol", [["BTC/USDT"], {"no": "symbol"}, 7, None], ids=repr)
+def test_a_row_whose_symbol_is_none_is_named(symbol: Any) -> None:
+    for parse, row in ((EXCHANGE.parse_order, order_row), (EXCHANGE.parse_trade, deal_row)):
+        with pytest.raises(ccxt.BadResponse, match="symbol: expected a text"):
+            parse(row(symbol=symbol))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import ccxt
+import ccxt.async_support
 import pytest
 
 from tests.helpers.gateway_stub import Driver, Gateway
@@ -43,6 +45,23 @@ def test_a_busy_connection_is_kept(connect: Any, server: LoopbackServer) -> None
         driver.call("create_order", *LIMIT)
 
     assert server.connections == 1
+
+
+def test_a_forked_process_has_connections_of_its_own(
+    connect: Any, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one connection of both, one may read the answer to the other's order."""
+    driver = connect(server.gateway, server.url).ready()
+    if isinstance(driver.exchange, ccxt.async_support.Exchange):
+        pytest.skip("an event loop does not survive a fork")
+    driver.call("create_order", *LIMIT)
+    before = server.connections
+    own = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: own + 1)
+    for _ in range(3):
+        driver.call("create_order", *LIMIT)
+
+    assert server.connections == before + 1
 
 
 def test_one_that_was_idle_for_too_long_is_not_used_again(connect: Any, server: LoopbackServer) -> None:

@@ -213,6 +213,23 @@ def test_pending_timeout_says_when_a_leftover_is_dead(desk: LaggingDesk) -> None
     assert patient.fetch_order(order_id)["status"] == "open"
 
 
+def test_what_we_have_sent_is_as_old_as_our_own_clock_says(desk: LaggingDesk) -> None:
+    """A clock that is minutes ahead of the gateway's must not make an order dead that is under way."""
+    ex = desk.exchange(lookup_timeout=0)
+    ex.milliseconds = lambda: desk.oms.now_ms() + 3 * MINUTE_MS
+    ex.load_markets()
+    desk.oms.venue_down = ccxt.RequestTimeout("binance POST https://api.venue.test request timed out")
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        ex.create_order(SPOT, "limit", "buy", 1, 90)
+    desk.oms.venue_down = None
+    name = {"clientOrderId": caught.value.client_order_id}
+
+    assert ex.fetch_order("", SPOT, name)["status"] == "open"
+    assert [order["status"] for order in ex.fetch_open_orders()] == ["open"]
+    desk.advance(MINUTE_MS + 2_000)
+    assert ex.fetch_order("", SPOT, name)["status"] == "rejected"
+
+
 @pytest.mark.parametrize("params", [{"clientOrderId": "mine"}, {}], ids=["by client order id", "by OMS id"])
 def test_after_a_lost_answer_the_venues_order_is_found(desk: LaggingDesk, params: dict[str, Any]) -> None:
     """The gateway never learned the venue's id: its row looks like that of a refused order."""
@@ -457,6 +474,18 @@ def test_no_order_that_filled_in_part_is_replaced_by_one_of_the_whole_amount(
     assert "commands" not in [endpoint for endpoint, _ in desk.oms.requests]
     seen = desk.ex.fetch_order(order["id"])
     assert (seen["status"], seen["amount"], seen["filled"]) == ("open", 3, 1)
+
+
+def test_an_order_that_has_filled_is_not_open_for_an_edit(make_desk: MakeDesk) -> None:
+    desk = make_desk(**REPLACES)
+    order = rest(desk)
+    fill(desk, 3)
+    desk.oms.requests.clear()
+
+    with pytest.raises(ccxt.InvalidOrder, match=f"order {order['id']} is FILLED") as info:
+        desk.ex.edit_order(order["id"], SPOT, "limit", "sell", None, 110)
+    assert info.value.outcome == "not_sent"
+    assert "commands" not in [endpoint for endpoint, _ in desk.oms.requests]
 
 
 @pytest.mark.parametrize(

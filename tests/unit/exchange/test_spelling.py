@@ -130,6 +130,8 @@ def test_closing_reads_both_spellings(driver: Driver, name: str) -> None:
         ({"type": "stop", "trigger_price": 90}, {"trigger_price": "90"}),
         ({"take_profit_price": 120}, {"take_profit_price": "120"}),
         ({"trailingAmount": 5}, {"trailing_amount": "5"}),
+        ({"stopLossPrice": 90}, {"stop_price": "90"}),
+        ({"type": "stop", "stop_loss_price": 90}, {"stop_price": "90"}),
     ],
     ids=str,
 )
@@ -142,6 +144,15 @@ def test_a_close_waits_for_its_trigger(
     driver.call("close_position", position_row()["symbol"], None, params)
     sent = {key: value for key, value in driver.gateway.payload.items() if key != "client_order_id"}
     assert sent == {"position_id": 3, "order_type": "market", **expected}
+
+
+def test_a_stop_of_a_close_is_the_venues_where_the_oms_knows_none(make_driver: Any) -> None:
+    driver = make_driver(features=["rows_in_results"]).ready()
+    Tables(driver.gateway, positions=[position_row(id=3)])
+    driver.gateway.on_command(order=order_row(), deals=[], positions=[])
+    driver.call("close_position", position_row()["symbol"], None, {"stopLossPrice": 90})
+    assert driver.gateway.payload["params"] == {"stopLossPrice": "90"}
+    assert "stop_price" not in driver.gateway.payload
 
 
 @pytest.mark.parametrize("name", ["triggerPrice", "trigger_price", "oms_stop_loss", "omsStopLoss"])

@@ -7,6 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from ccxt_driver.contract.values import format_time
 from tests.helpers.gateway_stub import ALL_FEATURES, Driver, Sent
 from tests.helpers.oms_rows import deal_row, filled_row, order_row, position_row
 from tests.helpers.virtual_time import with_clock
@@ -155,6 +156,26 @@ def test_an_older_order_of_the_callers_id_is_not_taken_for_the_new_one(make: Any
         driver.call("create_order", SYMBOL, "market", "buy", 1, None, {"clientOrderId": "every time"})
 
 
+def test_clocks_need_not_agree_on_how_old_an_order_with_an_id_of_ours_is(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+    behind = format_time(driver.exchange.clock.now_ms - 3 * 3_600_000)
+    finds(driver, after=0, created_at=behind)
+
+    assert driver.call("create_order", SYMBOL, "market", "buy", 1)["id"] == "11"
+    assert driver.call("create_order", SYMBOL, "market", "buy", 1)["id"] == "11"
+    assert posts(driver) == 2, "the first is settled, so that the second is an order of its own"
+
+
+def test_ids_of_a_factory_are_no_more_unique_than_it_makes_them(make: Any) -> None:
+    driver = make(NO_DEDUPE, client_order_id_factory=lambda: "every time")
+    driver.gateway.on(POST, LOST)
+    finds(driver, after=0, created_at="2020-01-01T00:00:00.000Z")
+
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+
+
 def test_a_cancel_is_repeated_and_one_that_had_worked_is_a_success(make: Any) -> None:
     driver = make()
     answers = [LOST, (409, {"detail": {"code": "invalid_order_state", "message": "it is CANCELED"}})]
@@ -238,6 +259,41 @@ def test_of_a_batch_only_what_is_unknown_is_looked_up(make: Any) -> None:
     assert (placed["id"], found["id"]) == ("12", "11")
     assert isinstance(refused, ccxt.InsufficientFunds)
     assert posts(driver) == 1
+
+
+def test_a_refusal_of_a_batch_is_not_that_of_the_orders_it_says_were_placed(make: Any) -> None:
+    driver = make(NO_DEDUPE)
+    refused = {"code": "risk_blocked", "message": "no"}
+    results = [
+        {"index": 0, "ok": True, "command_id": 1, "order_id": 12, "order": order_row(id=12)},
+        {"index": 1, "ok": False, "error": refused},
+    ]
+    driver.gateway.on(POST, (409, {"detail": {**refused, "results": results}}))
+
+    orders = [{"symbol": SYMBOL, "type": "market", "side": "buy", "amount": 1}] * 2
+    placed, other = driver.call("create_orders", orders)
+    assert placed["id"] == "12"
+    assert (type(other), other.outcome) == (ccxt.OperationRejected, "refused")
+
+
+@pytest.mark.parametrize(
+    "indices, ids",
+    [([1, 0], ["13", "12"]), ([0, 0], ["12", "13"]), ([[], 0], ["12", "13"])],
+    ids=["as they were done", "twice the same", "no number"],
+)
+def test_results_belong_to_the_commands_that_their_indices_name(
+    make: Any, indices: list[Any], ids: list[str]
+) -> None:
+    driver = make()
+    rows = [order_row(id=12), order_row(id=13)]
+    results = [
+        {"index": index, "ok": True, "command_id": 1, "order_id": row["id"], "order": row}
+        for index, row in zip(indices, rows, strict=True)
+    ]
+    driver.gateway.on(POST, {"results": results})
+
+    orders = [{"symbol": SYMBOL, "type": "market", "side": "buy", "amount": 1}] * 2
+    assert [order["id"] for order in driver.call("create_orders", orders)] == ids
 
 
 def test_of_several_closing_orders_what_is_unknown_is_looked_up(make: Any) -> None:

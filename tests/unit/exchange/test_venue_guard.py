@@ -15,7 +15,7 @@ pytestmark = pytest.mark.oldest
 BOTH = {"allow_money_movement": True, "allow_venue_orders": True}
 
 
-def refused(function: Any, **options: bool) -> bool:
+def refused(function: Any, **options: Any) -> bool:
     try:
         check(function, options, "oms")
     except (ccxt.PermissionDenied, ccxt.BadRequest):
@@ -39,6 +39,12 @@ def test_no_route_of_any_exchange_that_is_no_get_passes() -> None:
     routes = implicit_routes()
     assert len(routes) > 10_000
     assert [name for name, method in routes if method != "GET" and not refused(name)] == []
+
+
+@pytest.mark.parametrize("value", ["false", "True", 1, None])
+def test_an_option_that_was_set_later_to_no_true_allows_nothing(value: Any) -> None:
+    for function in ("create_order", "withdraw", "private_post_order"):
+        assert refused(function, **dict.fromkeys(BOTH, value))
 
 
 def test_a_get_that_acts_does_not_pass() -> None:

@@ -475,6 +475,19 @@ def test_reassign_into_a_position_of_another_strategy_is_refused(desk: Any) -> N
     assert [(row["strategy_id"], row["qty"]) for row in desk.positions(2)] == [(2, "2")]
 
 
+def test_reassign_into_a_position_of_another_symbol_is_refused(desk: Any) -> None:
+    order = desk.send("buy", "1", "50")["id"]  # which has no deals that would say so
+    position = desk.send("buy", "1", symbol="ETH/USDT")["position_id"]
+    before = desk.order_row(order)
+
+    answer = desk.call("reassign", {"order_ids": [order], "strategy_id": 0, "position_id": position})
+
+    [refused] = answer["refused"]
+    assert refused["order_id"] == order
+    assert refused["reason"] == f"position {position} is of ETH/USDT, the order of BTC/USDT"
+    assert desk.order_row(order) == before
+
+
 def test_reassign_moves_the_deals_by_which_a_position_was_closed(desk: Any) -> None:
     first, second = (desk.send(side, 1, symbol=SWAP, account=2, strategy_id=1) for side in ("buy", "sell"))
     desk.run("close_by", 2, position_id_a=first["position_id"], position_id_b=second["position_id"])

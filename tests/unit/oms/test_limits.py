@@ -219,6 +219,22 @@ def test_a_trigger_is_rejected_when_its_limit_was_reached_meanwhile(desk: Desk) 
     assert (row["status"], row["reject_reason"]) == ("REJECTED", "risk_blocked")
 
 
+@pytest.mark.parametrize("account", [1, 2, 3])
+@pytest.mark.parametrize("limit", ["max_daily_loss", "max_drawdown"])
+def test_a_loss_that_is_made_at_the_same_step_counts(desk: Desk, account: int, limit: str) -> None:
+    desk.oms.set_limits(account, {limit: "50"})
+    desk.send("buy", 10, symbol=SWAP, account=account)
+    stop = desk.send("sell", 10, symbol=SWAP, account=account, stop_price="95", reduce_only=True)
+    order = desk.send("buy", 1, symbol=SWAP, account=account, trigger_price="95")
+    desk.price(SWAP, "95", "96", last="95")
+    assert desk.order_row(stop["id"])["status"] == "FILLED"
+    row = desk.order_row(order["id"])
+    assert (row["status"], row["reject_reason"]) == ("REJECTED", "risk_blocked")
+    desk.price(SWAP, "100", "101")
+    lost = blocked(desk, account, **desk.order("buy", 1, symbol=SWAP))
+    assert (lost["reason"], lost["value"]) == (limit, "60.98")
+
+
 def test_the_kill_switch_cancels_what_opens_and_lets_close(desk: Desk) -> None:
     desk.send("buy", 2, symbol=SWAP)
     opens, reduces = desk.send("buy", 1, 90, SWAP), desk.send("sell", 2, 120, SWAP)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,65 @@ def test_a_backup_is_a_whole_oms_that_goes_on(path: Path, tmp_path: Path) -> Non
         assert [order["id"] for order in orders] == [1, 2, 3]
 
 
+def test_a_backup_has_a_history_of_its_own(path: Path, tmp_path: Path) -> None:
+    """Else a stream would go on after an event of the lost history, and leave out what the new one has."""
+    target = tmp_path / "copy.sqlite"
+    maintenance.backup(path, target)
+    with sqlite3.connect(path) as connection:
+        [[before]] = connection.execute("SELECT value FROM settings WHERE name = 'history'")
+    connection.close()
+    with EmbeddedOms(db=target, clock="manual") as copy:
+        history = copy.history
+    with EmbeddedOms(db=target, clock="manual") as again:
+        assert again.history == history
+    assert history not in before
+
+
+def test_a_backup_is_not_mixed_with_the_log_of_the_file_that_it_replaces(path: Path, tmp_path: Path) -> None:
+    """As after a kill: SQLite would write pages of the one into the other, and damage both."""
+    target, link = tmp_path / "copy.sqlite", tmp_path / "link.sqlite"
+    maintenance.backup(path, target)
+    link.symlink_to(target)
+    log = tmp_path / "copy.sqlite-wal"
+    log.write_bytes((tmp_path / "oms.sqlite-wal").read_bytes())
+    before = target.read_bytes()
+    for name in (target, link):
+        with pytest.raises(StoreUnusable, match=r"remove copy.sqlite-wal first"):
+            EmbeddedOms(db=name, clock="manual")
+        result = run("db", "check", "--db", name)
+        assert (result.exit_code, "copy.sqlite-wal" in result.output) == (1, True)
+    assert target.read_bytes() == before
+
+    log.unlink()
+    assert maintenance.check(target) == []
+    EmbeddedOms(db=target, clock="manual").close()
+    assert maintenance.check(target) == []
+
+
+def test_a_backup_that_was_opened_has_a_log_of_its_own(path: Path, tmp_path: Path) -> None:
+    """Its process may be killed like any other; what it has written is in the log then."""
+    target = tmp_path / "copy.sqlite"
+    maintenance.backup(path, target)
+    with EmbeddedOms(db=target, clock="manual") as oms:
+        oms.set_limits(1, {"max_open_orders": 5})
+        left = {name: (tmp_path / name).read_bytes() for name in ("copy.sqlite", "copy.sqlite-wal")}
+    assert left["copy.sqlite-wal"]
+    for name, content in left.items():
+        (tmp_path / f"killed-{name}").write_bytes(content)
+    with EmbeddedOms(db=tmp_path / "killed-copy.sqlite", clock="manual") as killed:
+        assert killed.limits(1)
+
+
+def test_looking_after_a_file_takes_no_lock_of_its_server_away(path: Path) -> None:
+    """Where another process believes to be the last one it removes the log, with all that is in it."""
+    maintenance.check(path)
+    code = (
+        "import pathlib, sys; from ccxt_driver.oms.maintenance import check; check(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert path.with_name("oms.sqlite-wal").stat().st_size
+
+
 def test_a_backup_never_takes_the_place_of_a_file(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.sqlite"
     target.write_text("mine")
@@ -110,3 +171,45 @@ def test_a_backup_never_takes_the_place_of_a_file(path: Path, tmp_path: Path) ->
     assert target.read_text() == "mine"
     with pytest.raises(StoreError, match="was not written"):
         maintenance.backup(path, tmp_path / "nowhere" / "copy.sqlite")
+
+
+def test_a_disk_that_is_full_is_not_blamed_on_the_file(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlite3.connect
+
+    def connect(name: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = real(name, *arguments, **options)
+        if str(name).endswith(".part"):
+            connection.execute("PRAGMA max_page_count = 3")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    result = run("db", "backup", "--db", path, tmp_path / "copy.sqlite")
+    assert result.exit_code == 1
+    assert result.output == f"Error: {tmp_path}/copy.sqlite was not written: database or disk is full\n"
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_where_nothing_can_be_written_it_says_so(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, *arguments: Any, **options: Any) -> None:
+        raise OSError(30, "Read-only file system", str(self))
+
+    for name in ("touch", "unlink"):
+        monkeypatch.setattr(Path, name, refuse)
+    result = run("db", "backup", "--db", path, tmp_path / "copy.sqlite")
+    assert result.exit_code == 1
+    assert "copy.sqlite was not written: [Errno 30] Read-only file system" in result.output
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    result = run("db", "check", "--db", path)
+    assert result.output == f"Error: {path} cannot be read: unable to open database file\n"

@@ -93,7 +93,8 @@ def test_the_largest_position_of_a_leverage(leverage: str, most: str) -> None:
 def test_liquidation_price(
     balance: str, held: list[tuple[str, str, str]], mark: str, expected: str | None
 ) -> None:
-    found = liquidation_price(Decimal(balance), [position(*each) for each in held], Decimal(mark), TIERS)
+    positions = [position(*each) for each in held]
+    found = liquidation_price(Decimal(balance), positions, Decimal(mark), TIERS, Decimal("0.1"))
     if expected is None:
         assert found is None
     else:
@@ -104,6 +105,22 @@ def test_liquidation_price(
         for side, qty, price in held:
             left += (found - Decimal(price)) * Decimal(qty) * (1 if side == "buy" else -1)
         assert abs(left) < Decimal("0.001")
+
+
+@pytest.mark.parametrize(
+    "side, tick, expected",
+    [
+        # 1000 + 6e10 (p - 2e-8) = 0.004 * 6e10 p, and of a short one 1000 + 6e10 (2e-8 - p)
+        ("buy", "1E-10", "3.347E-9"),
+        ("sell", "1E-10", "3.6521E-8"),
+        ("buy", "2.5E-11", "3.34672E-9"),
+    ],
+)
+def test_the_liquidation_price_of_a_coin_worth_next_to_nothing(side: str, tick: str, expected: str) -> None:
+    held = [position(side, "60000000000", "2E-8")]
+    found = liquidation_price(Decimal(1000), held, Decimal("2E-8"), TIERS, Decimal(tick))
+    assert found is not None
+    assert f"{found.normalize():E}" == expected
 
 
 # ------------------------------------------------------------------ fees, average price, reversal

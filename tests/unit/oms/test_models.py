@@ -80,6 +80,29 @@ def test_a_fee_in_a_coin_of_the_venue_while_there_is_enough_of_it(make_desk: Mak
     assert desk.balance("BNB")[2] == Decimal("0.000098")
 
 
+@pytest.mark.parametrize("held", ["10", "10.005", "10.01", "11"])
+@pytest.mark.parametrize("bought", ["0", "4"])
+@pytest.mark.parametrize("price", [None, "240", "255"])
+def test_a_coin_that_is_sold_itself_pays_no_more_fee_than_is_left(
+    make_desk: Make, held: str, bought: str, price: str | None
+) -> None:
+    accounts = [{"account_id": 1, "balances": {"USDT": "2000", "BNB": held}}]
+    desk = make_desk(accounts=accounts, models=Models(fees=ThirdCurrencyFee("BNB")))
+    desk.price("BNB/USDT", "249", "251", "250")
+    if bought != "0":  # a sell of all closes that position, and opens one below it
+        desk.send("buy", bought, symbol="BNB/USDT")
+        desk.call("withdraw", {"currency": "BNB", "amount": bought}, account_id=1)
+    free = desk.balance("BNB")[0]
+    qty = min(free, Decimal(10)) // Decimal("0.001") * Decimal("0.001")
+    desk.send("sell", qty, price, symbol="BNB/USDT")
+    desk.price("BNB/USDT", "256", "257", "256")
+    left = desk.balance("BNB")[2]
+    sold = [deal for deal in desk.deals() if deal["side"] == "sell" and deal["fee_currency"] == "BNB"]
+    fees_paid = sum(Decimal(deal["fee"]) for deal in sold)
+    assert left == free - qty - fees_paid >= 0
+    assert fees_paid > 0 or held != "11"
+
+
 def test_a_coin_without_a_market_pays_no_fee(make_desk: Make) -> None:
     desk = make_desk(models=Models(fees=ThirdCurrencyFee("ABC")))
 
@@ -268,6 +291,23 @@ def test_a_place_survives_a_restart_and_a_change_of_price_loses_it(tmp_path: Pat
     assert filled(desk, order, 30, 40) == ["2", "6"]
     assert filled(desk, moved, 40) == ["5"]
     desk.oms.close()
+
+
+def test_a_print_is_not_given_again_by_a_restart_within_its_moment(tmp_path: Path, make_desk: Make) -> None:
+    options: dict[str, Any] = {"models": Models(queue=FrontOfQueue()), "db": tmp_path / "oms.sqlite"}
+    desk = make_desk(**options)
+    order = desk.send("buy", 1, 99)
+    desk.price(SPOT, "99", "101", "99")
+    once = desk.order_row(order["id"])["filled_qty"]
+    assert Decimal(once) > 0
+    start_ms = desk.oms.now_ms()
+    desk.oms.close()
+    oms = EmbeddedOms(ACCOUNTS, clock="manual", start_ms=start_ms, **options)
+    oms.set_session(SPOT, "halted")
+    oms.set_session(SPOT, "open")  # everything that waits sees the price of the moment again
+    [row] = oms.handle("orders_by_id", {"ids": str(order["id"])}, {}, None).body["items"]
+    oms.close()
+    assert row["filled_qty"] == once
 
 
 def test_a_print_that_could_not_be_written_down_is_given_again(

@@ -509,3 +509,14 @@ def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: 
     assert detail["details"]["ccxt_error"] == "NotSupported"
     assert name in detail["message"]
     assert desk.send("buy", 1, params={name: None, "recvWindow": 5000})["status"] == "FILLED"
+
+
+@pytest.mark.parametrize(
+    "given", [{"quoteOrderQty": 100}, {"tgtCcy": "quote_ccy"}, {"marketUnit": "quoteCoin"}], ids=str
+)
+def test_an_amount_that_is_money_elsewhere_is_not_taken_for_coins(desk: Any, given: dict[str, Any]) -> None:
+    detail = desk.refuse("exchange_error", "send_order", **desk.order("buy", 1, params=given))
+
+    assert detail["details"]["ccxt_error"] == "NotSupported"
+    assert "params.cost" in detail["message"]
+    assert desk.send("buy", 1, params={"tgtCcy": "base_ccy", "marketUnit": "baseCoin"})["status"] == "FILLED"

@@ -82,3 +82,51 @@ def test_a_new_price_beyond_the_orders_own_stops_is_refused(
     assert desk.order_row(order["id"])["price"] == price
     desk.run("change_order", order_id=order["id"], new_qty="2")
     assert desk.positions() == []
+
+
+def test_an_order_of_another_strategy_gives_its_coins_to_the_stop_of_a_netted_position(desk: Any) -> None:
+    desk.send("buy", 1, strategy_id=1, oms_stop_loss="90")
+    resting = desk.send("sell", 11, "120", strategy_id=2)
+    desk.price(SPOT, "89", "90")
+    assert closed_by(desk) == [("buy", "101", "api"), ("sell", "89", "stop_loss")]
+    row = desk.order_row(resting["id"])
+    assert (row["status"], row["reject_reason"]) == ("CANCELED", "stop_loss")
+
+
+@pytest.mark.parametrize("account", [2, 3])
+def test_the_stop_of_a_strategys_own_position_takes_no_order_of_another(desk: Any, account: int) -> None:
+    desk.send("buy", 1, account=account, strategy_id=1, oms_stop_loss="90")
+    resting = desk.send("sell", 11, "120", account=account, strategy_id=2)
+    desk.price(SPOT, "89", "90")
+    assert desk.order_row(resting["id"])["status"] == "SUBMITTED"
+    desk.run("cancel_order", account, order_id=resting["id"])
+    desk.price(SPOT, "88", "89")
+    assert closed_by(desk, account) == [("buy", "101", "api"), ("sell", "88", "stop_loss")]
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("account", [1, 2, 3])
+@pytest.mark.parametrize("stop", ["98", None])
+def test_what_an_order_fills_later_leaves_the_stops_as_they_were_set_meanwhile(
+    desk: Any, account: int, named: bool, stop: str | None
+) -> None:
+    naming = {}
+    if named:
+        desk.send("buy", 1, symbol=SWAP, account=account)
+        naming = {"position_id": 1}
+    desk.send("buy", 3, "100", symbol=SWAP, account=account, oms_stop_loss="90", **naming)
+    desk.price(SWAP, "99", "100", last="99.5", size="1")
+    assert desk.positions(account)[0]["stop_loss"] == "90"
+    desk.run("position_change", account, position_id=1, oms_stop_loss=stop)
+    desk.price(SWAP, "99", "100", last="99.5", size="1")
+    [row] = desk.positions(account)
+    assert (row["qty"], row["stop_loss"]) == ("3" if named else "2", stop)
+
+
+def test_an_order_puts_its_stops_on_the_next_position_that_it_opens(desk: Any) -> None:
+    desk.send("buy", 3, "100", symbol=SWAP, account=2, oms_stop_loss="90")
+    desk.price(SWAP, "99", "100", last="99.5", size="1")
+    desk.run("close_position", 2, position_id=1, order_type="limit", price="110")
+    desk.price(SWAP, "111", "112")
+    desk.price(SWAP, "99", "100", last="99.5", size="1")
+    assert [(row["id"], row["stop_loss"]) for row in desk.positions(2)] == [(2, "90")]

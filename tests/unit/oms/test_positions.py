@@ -48,6 +48,72 @@ def test_netting_is_one_position_for_all_strategies_and_keeps_its_openers(desk: 
     assert [deal["strategy_id"] for deal in desk.deals()] == [1, 2]
 
 
+@pytest.mark.parametrize("account", [NETTING, HEDGE])
+@pytest.mark.parametrize(
+    "name, long, short",
+    [
+        ("positionSide", "LONG", "SHORT"),
+        ("posSide", "long", "short"),
+        ("positionIdx", 1, 2),
+        ("holdSide", "long", "short"),
+    ],
+)
+def test_an_order_that_names_the_other_side_closes_it(
+    desk: Any, account: int, name: str, long: str | int, short: str | int
+) -> None:
+    """Who sells a long position as Binance and others have it in hedge mode opened a short one beside it."""
+
+    def send(side: str, qty: str, held: str | int) -> dict[str, Any]:
+        order: dict[str, Any] = desk.send(side, qty, symbol=SWAP, account=account, params={name: held})
+        return order
+
+    for opens, closes, held in (("buy", "sell", long), ("sell", "buy", short)):
+        assert send(opens, "2", held)["reduce_only"] is False
+        assert send(closes, "0.5", held)["reduce_only"] is True
+        [row] = desk.positions(account)
+        assert (row["side"], row["qty"]) == (opens, "1.5")
+        # More than there is: no position of the other side comes of it.
+        assert send(closes, "3", held)["filled_qty"] == "1.5"
+        assert desk.positions(account) == []
+        order = desk.order(closes, "1", symbol=SWAP, params={name: held})
+        desk.refuse("exchange_error", "send_order", account=account, **order)
+
+
+def test_an_order_that_is_said_to_close_opens_nothing(desk: Any) -> None:
+    """As HTX says it; with "open" it opens."""
+    desk.send("buy", "2", symbol=SWAP, account=HEDGE, params={"offset": "open"})
+    assert desk.send("sell", "3", symbol=SWAP, account=HEDGE, params={"offset": "close"})["filled_qty"] == "2"
+    assert desk.positions(HEDGE) == []
+
+
+@pytest.mark.parametrize(
+    "name, value, other",
+    [
+        ("closePosition", True, False),
+        ("closePosition", "true", "false"),
+        ("closeOrder", True, False),
+        ("close", True, False),
+        ("tradeSide", "Close", "Open"),
+        ("auto_size", "close_long", None),
+    ],
+)
+def test_closing_that_says_neither_side_nor_amount_is_refused(
+    desk: Any, name: str, value: Any, other: Any
+) -> None:
+    """A sale meant to close a long position opened a short one beside it."""
+    desk.send("buy", "2", symbol=SWAP, account=HEDGE, params={name: other})
+    closing = desk.order("sell", "2", symbol=SWAP, params={name: value})
+
+    detail = desk.refuse("exchange_error", "send_order", account=HEDGE, **closing)
+    assert detail["details"]["ccxt_error"] == "NotSupported"
+    assert f"params.{name}" in detail["message"]
+    assert "reduceOnly" in detail["message"]
+    assert [row["side"] for row in desk.positions(HEDGE)] == ["buy"]
+
+    desk.send("sell", "2", symbol=SWAP, account=HEDGE, params={name: value}, reduce_only=True)
+    assert desk.positions(HEDGE) == []
+
+
 def test_strategy_netting_is_one_position_for_each_strategy(desk: Any) -> None:
     for strategy, side, qty in ((1, "buy", "2"), (2, "sell", "3"), (1, "sell", "0.5"), (2, "buy", "4")):
         desk.send(side, qty, symbol=SWAP, account=BY_STRATEGY, strategy_id=strategy)

@@ -103,6 +103,49 @@ def test_a_hedged_order_ends_with_the_last_position_that_it_could_reduce(desk: A
     assert (ended(desk, named), ended(desk, unnamed)) == (("CANCELED", "position_closed"), IDLE)
 
 
+@pytest.mark.parametrize("symbol", [SPOT, SWAP])
+def test_what_was_to_close_a_hedged_position_by_name_opens_no_other(desk: Any, symbol: str) -> None:
+    desk.send("buy", 2, symbol=symbol, account=2, oms_stop_loss="90")
+    resting = desk.send("sell", 2, "120", symbol=symbol, account=2, position_id=1)
+    waiting = desk.send("sell", 1, symbol=symbol, account=2, position_id=1, trigger_price="115")
+    adding = desk.send("buy", 1, "70", symbol=symbol, account=2, position_id=1)
+    apart = desk.send("sell", 1, "130", symbol=symbol, account=2)
+    desk.price(symbol, "89", "90")
+    closed = ("CANCELED", "position_closed")
+    assert (ended(desk, resting), ended(desk, waiting)) == (closed, closed)
+    assert ended(desk, adding) == ended(desk, apart) == ("SUBMITTED", None)
+    desk.price(symbol, "125", "126")
+    assert desk.positions(2) == []
+
+
+@pytest.mark.parametrize("symbol", [SPOT, SWAP])
+def test_a_taker_gets_nothing_of_an_order_that_ends_with_the_position_before_it(
+    desk: Any, symbol: str
+) -> None:
+    desk.send("buy", 2, symbol=symbol, account=2)
+    first, second = (
+        desk.send("sell", 2, price, symbol=symbol, account=2, position_id=1) for price in ("104", "105")
+    )
+    desk.price(symbol, "100", "110")
+    assert desk.venue("fetch_order_book", symbol)["asks"][:2] == [[104.0, 2.0], [105.0, 2.0]]
+    killed = desk.send("buy", 3, "105", symbol=symbol, time_in_force="FOK")
+    assert ended(desk, killed) == ("CANCELED", "fill_or_kill")
+    desk.send("buy", 3, symbol=symbol)
+    assert [(deal["qty"], deal["price"]) for deal in desk.deals()] == [("2", "104"), ("1", "110")]
+    assert ended(desk, first) == ("FILLED", None)
+    assert ended(desk, second) == ("CANCELED", "position_closed")
+    assert desk.positions(2) == []
+
+
+@pytest.mark.parametrize("account", [1, 3])
+def test_what_nets_is_for_no_position(desk: Any, account: int) -> None:
+    desk.send("buy", 2, symbol=SWAP, account=account)
+    order = desk.send("sell", 2, "120", symbol=SWAP, account=account, position_id=1)
+    desk.price(SWAP, "121", "122", size="1")
+    desk.run("close_position", account, position_id=1)
+    assert ended(desk, order) == ("PARTIALLY_FILLED", None)
+
+
 def test_each_strategy_has_its_own_to_reduce(desk: Any) -> None:
     for strategy in (1, 2):
         desk.send("buy", 1, symbol=SWAP, account=3, strategy_id=strategy)

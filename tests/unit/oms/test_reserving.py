@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import reserving
+from ccxt_driver.oms import DEFAULT_MARKETS, reserving
+
+from .conftest import Desk
 
 SWAP = "BTC/USDT:USDT"
 
@@ -103,3 +107,28 @@ def test_an_order_that_rests_holds_back_what_it_needs_by_itself(
     assert len(before) == 8
     assert before == {each.id: (each.reserved, each.reserved_currency) for each in state.orders.values()}
     assert reducing == {symbol: {**counted} for symbol, counted in state.reducing_on.items() if counted}
+
+
+def test_orders_of_a_file_hold_back_the_fees_that_it_is_opened_with(tmp_path: Path) -> None:
+    def opened(fee: str) -> Desk:
+        markets = [replace(market, maker=Decimal(fee), taker=Decimal(fee)) for market in DEFAULT_MARKETS]
+        accounts = [{"account_id": 1, "balances": {"USDT": "242.4"}}]
+        return Desk(accounts=accounts, clock="manual", db=tmp_path / "oms.sqlite", markets=markets)
+
+    desk = opened("0.001")
+    orders = [desk.send("buy", 1, price) for price in ("70", "80", "90")]
+    desk.oms.close()
+
+    desk = opened("0.01")
+    [last] = desk.oms.handle("orders_by_id", {"ids": str(orders[2]["id"])}, {}, None).body["items"]
+    assert last["status"] == "SUBMITTED", "as much as there is"
+    assert [reserved(desk, order) for order in orders] == [Decimal("70.7"), Decimal("80.8"), Decimal("90.9")]
+    desk.oms.close()
+
+    desk = opened("0.02")
+    [last] = desk.oms.handle("orders_by_id", {"ids": str(orders[2]["id"])}, {}, None).body["items"]
+    assert (last["status"], last["reject_reason"]) == ("CANCELED", "insufficient_funds")
+    assert [reserved(desk, order) for order in orders[:2]] == [Decimal("71.4"), Decimal("81.6")]
+    desk.oms.set_price("BTC/USDT", bid=50, ask=51)
+    assert desk.oms._core.state.accounts[1].totals["USDT"] == Decimal("89.4")
+    desk.oms.close()

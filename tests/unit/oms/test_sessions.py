@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ccxt_driver import OmsCcxtExchange
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
 from ccxt_driver.oms.trading_hours import WeeklyHours
 
 from .conftest import ACCOUNTS, SPOT, SWAP, Desk
@@ -273,4 +273,23 @@ def test_sessions_survive_a_restart(tmp_path: Path) -> None:
     order = desk.send("buy", 1, 90, SWAP)
     desk.oms.advance(8 * HOUR)
     assert status(desk, order) == ("CANCELED", "market_closed")
+    desk.oms.close()
+
+
+def test_sessions_of_a_market_that_is_not_listed_for_a_while_are_kept(tmp_path: Path) -> None:
+    options = {"accounts": ACCOUNTS, "clock": "manual", "db": tmp_path / "oms.sqlite", "start_ms": MONDAY}
+    with EmbeddedOms(**options) as oms:
+        oms.set_hours(SWAP, ["mon-fri 09:00-17:00"])
+        oms.set_session("SOL/USDT", "halted")
+    listed = [market for market in DEFAULT_MARKETS if market.symbol in (SPOT, "ETH/USDT")]
+    with EmbeddedOms(**options, markets=listed) as oms:
+        oms.set_session(SPOT, "closed")
+        oms.advance(18 * HOUR)
+
+    desk = Desk(**options)
+
+    for symbol in (SPOT, SWAP, "SOL/USDT"):
+        desk.refuse("market_closed", "send_order", **desk.order("buy", 1, 90, symbol))
+    desk.oms.advance(15 * HOUR)
+    desk.send("buy", 1, 90, SWAP)
     desk.oms.close()

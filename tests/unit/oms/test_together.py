@@ -147,6 +147,21 @@ def test_a_commit_that_fails_fails_all_and_leaves_memory_as_the_file_is(
         assert everything(again)[:-1] == after[:-1]
 
 
+def test_a_group_that_cannot_even_begin_is_refused(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Journal) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    requests = [send(desk, "buy", "1"), CommandRequest({}, [send(desk, "buy", "1").body] * 2)]
+    before = everything(desk.oms)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_wait_again", fails)
+        replies = desk.oms.run_together(requests)
+    assert statuses(replies) == [503, 503]
+    assert {reply.body["detail"]["code"] for reply in replies} == {"engine_unavailable"}
+    assert everything(desk.oms) == before
+    assert statuses(desk.oms.run_together(requests)) == [200, 200]
+
+
 def test_what_happened_by_itself_in_a_group_that_failed_happens_again(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -494,3 +494,25 @@ async def test_who_was_too_slow_goes_on_where_it_stopped_whoever_calls_next(stag
     await stage.stream.caught_up(again)
     assert again is not watcher
     assert await taken(again) == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "name, row",
+    [
+        ("order_updated", {"id": [1]}),
+        ("order_updated", {"symbol": {"no": "symbol"}}),
+        ("order_updated", {"filled_qty": "much"}),
+        ("order_updated", {"filled_qty": float("nan")}),
+        ("deal_created", {"order_id": [7]}),
+        ("deal_created", {"order_id": 7, "qty": "much"}),
+        ("deal_created", {"order_id": 7}),
+    ],
+)
+async def test_what_is_no_row_does_not_end_the_stream(stage: Stage, name: str, row: dict[str, Any]) -> None:
+    orders, deals = await stage.watcher(), await stage.watcher("deals", Kind.TRADE)
+    stage.event("deal_created", order_id=1, qty="1")
+    stage.event(name, **row)
+    stage.event(id=7, filled_qty="1", status="FILLED")
+
+    shown = [[1], [2, 3]] if name == "order_updated" else [[1, 2], [3]]
+    assert [await taken(deals), await taken(orders)] == shown

@@ -25,7 +25,7 @@ async def test_what_is_before_and_after_it_is_given() -> None:
         watcher.take(change)
 
     async def given() -> Any:
-        return await watcher.next(lambda changes: exchange._delivered_balance(watcher, changes))
+        return await watcher.next(lambda changes: exchange._delivered_balance(watcher.balance, changes))
 
     first = await given()
     assert (first["USDT"]["free"], first["BTC"]["free"], first["timestamp"]) == (1.0, 2.0, 1001)

@@ -51,3 +51,38 @@ async def test_watchers_are_told_though_the_new_one_has_more_events() -> None:
         _place(second, 1)
         assert [order["id"] for order in await asyncio.wait_for(watching, 10)] == ["6"]
         await exchange.close()
+
+
+async def test_one_that_was_too_slow_does_not_go_on_in_the_new_one() -> None:
+    with serve(_oms()) as first:
+        base_url, port = first.base_url, int(first.base_url.rpartition(":")[2])
+        options = {"base_url": base_url, "account_id": 1, "streams": {"backoff_first": 0.01, "buffer": 2}}
+        exchange = OmsCcxtExchange({"apiKey": first.api_key, "options": options})
+        watching = asyncio.create_task(exchange.watch_orders())
+        async with asyncio.timeout(10):
+            while not exchange._desk().stream(1).is_on:  # noqa: ASYNC110  # nobody sets an event
+                await asyncio.sleep(0.001)
+        _place(first.oms, 1)
+        assert [order["id"] for order in await watching] == ["1"]
+        [watcher] = exchange._desk().stream(1)._watchers.values()
+        _place(first.oms, 5)
+        async with asyncio.timeout(10):
+            while not watcher.ended:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        assert [order["id"] for order in await exchange.watch_orders()] == ["2", "3"]
+        with pytest.raises(ccxt.ExchangeError, match="nothing is lost"):
+            await exchange.watch_orders()
+    second = _oms()
+    _place(second, 9)
+    _, exchange.apiKey = second.keys.create()
+    with serve(second, port=port):
+        async with asyncio.timeout(10):
+            while watcher.over:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        with pytest.raises(ccxt.ExchangeError, match="another history"):
+            await exchange.watch_orders()
+        watching = asyncio.create_task(exchange.watch_orders())
+        await asyncio.sleep(0.2)  # it begins
+        _place(second, 1)
+        assert [order["id"] for order in await asyncio.wait_for(watching, 10)] == ["10"]
+        await exchange.close()

@@ -11,7 +11,7 @@ import ccxt
 import pytest
 
 from ccxt_driver.exchange.streams import sources
-from ccxt_driver.exchange.streams.changes import Change
+from ccxt_driver.exchange.streams.changes import Change, Kind
 from ccxt_driver.exchange.streams.sources import CursorSource, InProcessSource
 from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.deadline import until
@@ -50,6 +50,14 @@ class Sink:
     def take(self, before: int, seq: int, change: Change | None) -> None:
         self.steps.append((before, seq))
         self.events.append((seq, None if change is None else change.kind.value))
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        return frozenset({Kind.ORDER})
+
+    def repaired(self, seq: int, changes: Iterable[Change]) -> None:
+        self.after = seq
+        self.told.append(("repaired", seq, [change.row["id"] for change in changes]))
 
     def take_all(self, changes: Iterable[Change]) -> None:
         raise AssertionError("these changes have numbers")
@@ -290,11 +298,11 @@ class Feed:
 class Cursor:
     """A cursor source and what is around it."""
 
-    def __init__(self, after: int | None = None) -> None:
+    def __init__(self, after: int | None = None, handed_on: Any = None) -> None:
         self.sink = Sink(after)
         self.socket = Socket()
         self.feed = Feed()
-        self.source = CursorSource(self.sink, self.socket, self.feed)  # type: ignore[arg-type]
+        self.source = CursorSource(self.sink, self.socket, self.feed, handed_on)  # type: ignore[arg-type]
 
     def subscribed(
         self,
@@ -450,3 +458,126 @@ async def test_a_cursor_of_the_future_has_expired_unless_its_event_is_on_its_way
     await cursor.source.rewind(8)
     assert cursor.socket.asked == [("system", "ping")]
     assert cursor.sink.told == ([] if comes else [("expired", 8)])
+
+
+# -- events that a server does not keep ------------------------------------------------------------------
+
+
+class Handed:
+    """What was handed on, with a read that says what it is told to."""
+
+    def __init__(self) -> None:
+        self.seq: int | None = None
+        self.reached_ms: int | None = None
+        self.noted: list[tuple[int, bool]] = []
+        self.began: list[int | None] = []
+        self.read = asyncio.Event()
+        self.error: Exception | None = None
+        self.known: set[int] = set()
+        self.forgotten = 0
+
+    def note(self, seq: int, ts_ms: Any, change: Change | None) -> None:
+        self.seq, self.reached_ms = seq, ts_ms
+        self.noted.append((seq, change is not None))
+
+    async def look(self, kinds: Iterable[Kind]) -> Any:
+        assert [*kinds] == [Kind.ORDER]
+        await self.read.wait()
+        if self.error is not None:
+            raise self.error
+        return [Change(Kind.ORDER, 1, 0, None, None, 5, {"id": number}) for number in (21, 22)]
+
+    def news(self, fresh: Any) -> Any:
+        return fresh
+
+    def tells_news(self, change: Change) -> bool:
+        return change.row["id"] not in self.known
+
+    def begin(self, seq: int | None) -> None:
+        self.began.append(seq)
+
+    def forget(self) -> None:
+        self.forgotten += 1
+        self.seq = None
+
+
+async def cut_off() -> tuple[Cursor, Handed]:
+    """After event 7 the connection was lost for so long that the server goes on after 100."""
+    handed_on = Handed()
+    cursor = Cursor(handed_on=handed_on)
+    await cursor.source.start()
+    cursor.subscribed(None, snapshot=6)
+    cursor.events([7], before=6)
+    cursor.sink.after = 7
+    cursor.source.on_down(ccxt.NetworkError("lost"))
+    assert cursor.subscribed(7, snapshot=100, expired=True) is False
+    return cursor, handed_on
+
+
+async def test_what_the_server_does_not_keep_is_read_before_its_events_are_handed_out() -> None:
+    cursor, handed_on = await cut_off()
+    handed_on.known = {1}
+    cursor.events([101], before=100)
+    cursor.events([102], before=101, payload={"id": 2})
+    await asyncio.sleep(0)
+    assert (cursor.sink.seqs, cursor.sink.told, cursor.source.cursor) == ([7], [], 7)
+    handed_on.read.set()
+    await until(lambda: cursor.sink.seqs == [7, 101, 102])
+    assert cursor.socket.asked[-1][1] == "ping", (
+        "what was committed before the read has come before its answer"
+    )
+    assert cursor.sink.told == [("repaired", 100, [21, 22])]
+    assert cursor.sink.events[1:] == [(101, None), (102, "order")], "one of them was read already"
+    assert handed_on.noted == [(7, True), (100, False), (101, False), (102, True)]
+    cursor.events([103], before=102)
+    assert cursor.sink.events[-1] == (103, "order")
+    assert (cursor.source.cursor, cursor.sink.steps[-1]) == (103, (102, 103))
+    await cursor.source.close()
+
+
+async def test_a_read_that_fails_is_made_again_after_the_next_connection() -> None:
+    cursor, handed_on = await cut_off()
+    handed_on.error = ccxt.NetworkError("gone")
+    handed_on.read.set()
+    await until(lambda: bool(cursor.socket.dropped))
+    assert [told[0] for told in cursor.sink.told] == ["outage"]
+    cursor.source.on_down(ccxt.NetworkError("dropped"))
+    handed_on.error = None
+    cursor.subscribed(7, snapshot=110, expired=True)
+    await until(lambda: cursor.sink.told[-1] == ("repaired", 110, [21, 22]))
+    await cursor.source.close()
+
+
+async def test_one_that_cannot_be_made_is_told_as_what_has_expired() -> None:
+    cursor, handed_on = await cut_off()
+    handed_on.error = ccxt.BadResponse("no row")
+    cursor.events([101], before=100)
+    handed_on.read.set()
+    await until(lambda: cursor.sink.seqs == [7, 101])
+    assert cursor.sink.told == [("expired", 7)]
+    assert cursor.sink.began[-1] == (100, True)
+    assert (handed_on.forgotten, handed_on.began) == (1, [6, 100])
+    await cursor.source.close()
+
+
+async def test_a_connection_that_is_lost_in_the_middle_of_it_begins_it_anew() -> None:
+    cursor, handed_on = await cut_off()
+    cursor.events([101], before=100)
+    cursor.source.on_down(ccxt.NetworkError("lost again"))
+    assert cursor.source.cursor == 7
+    cursor.subscribed(7, snapshot=120, expired=True)
+    handed_on.read.set()
+    await until(lambda: bool(cursor.sink.told))
+    assert (cursor.sink.told, cursor.sink.seqs) == ([("repaired", 120, [21, 22])], [7])
+    await cursor.source.close()
+
+
+@pytest.mark.parametrize("after, snapshot, seq", [(5, 100, 7), (7, 3, 7), (7, 100, None)])
+async def test_what_cannot_be_read_is_told(after: int, snapshot: int, seq: int | None) -> None:
+    """Who wants to go on before the last event, a history that was lost, and nothing that is known."""
+    cursor, handed_on = await cut_off()
+    cursor.source.on_down(ccxt.NetworkError("lost again"))
+    handed_on.seq = seq
+    cursor.subscribed(after, snapshot=snapshot, expired=True)
+    assert cursor.sink.told == [("expired", after)]
+    await cursor.source.close()

@@ -249,6 +249,24 @@ def test_a_bad_row_is_named_by_its_number(tmp_path: Path) -> None:
         FileFeed(candles(tmp_path, rows)).check()
 
 
+@pytest.mark.parametrize("count", [1_500, 3_000], ids=["in the last page", "before it"])
+def test_nobody_goes_on_behind_a_bad_row(tmp_path: Path, count: int) -> None:
+    """A program that catches the error and tries again saw a gap of a thousand candles."""
+    rows: list[Sequence[object]] = [(minute, 100, 110, 90, 105, 8) for minute in range(count)]
+    rows[1_200] = (1_200, 100, 99, 90, 105, 8)
+    feed = FileFeed(candles(tmp_path, rows))
+
+    assert feed.quote(SYMBOL, T + 1_000 * MINUTE).last == 100
+    for _ in range(3):
+        for at_ms in (T + 1_300 * MINUTE, T + (count - 1) * MINUTE):
+            with pytest.raises(BadFile, match="row 1201"):
+                feed.quote(SYMBOL, at_ms)
+    assert feed.reach(T + 1_300 * MINUTE) == [str(tmp_path / "BTC_USDT-1m.csv")]
+    [report] = feed.report()
+    assert (report.complete, report.missing) == (False, 0)
+    assert feed.quote(SYMBOL, T + 1_000 * MINUTE).last == 100
+
+
 def test_pages_of_bars_are_ccxts_numbers(tmp_path: Path) -> None:
     feed = FileFeed(candles(tmp_path, [(0, "100.004", 110, 90, 105, "8.5"), (3, *TWO[1:])]))
 

@@ -82,11 +82,20 @@ def test_an_own_market_brings_its_own_currencies() -> None:
         ("reference_price", Decimal("0.5")),
         ("daily_volatility", Decimal(1)),
         ("daily_volume", Decimal(-1)),
+        # Clients multiply costs and values by it, the OMS does not.
+        ("contract_size", Decimal("0.01")),
     ],
 )
 def test_a_market_that_makes_no_sense_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^{field}: expected"):
         replace(BY_SYMBOL["BTC/USDT"], **{field: value})
+
+
+@pytest.mark.parametrize("settle", ["BTC", "USDC"])
+def test_a_swap_that_does_not_settle_in_its_quote_currency_is_refused(settle: str) -> None:
+    """Profits in dollars were booked as so many coins."""
+    with pytest.raises(ValueError, match=r"^settle: expected USDT, .*linear"):
+        replace(BY_SYMBOL["BTC/USDT:USDT"], symbol=f"BTC/USDT:{settle}", settle=settle)
 
 
 def test_an_unknown_symbol_is_a_key_error_that_reads_well() -> None:
