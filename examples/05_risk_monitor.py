@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import defaultdict
 
+import ccxt
 from rich.console import Console
 from rich.table import Table
 
@@ -48,9 +49,12 @@ class Monitor:
         self.notional[key] = position["contracts"] * (position["markPrice"] or position["entryPrice"] or 0)
         if self.notional[key] > LIMIT:
             self.calm.clear()
-            await self.exchange.close_position(
-                position["symbol"], params={"strategy_id": strategy_id, "comment": "too large"}
-            )
+            try:
+                await self.exchange.close_position(
+                    position["symbol"], params={"strategy_id": strategy_id, "comment": "too large"}
+                )
+            except ccxt.OperationRejected:
+                return  # it is closed already, and the change that says so is on its way
             self.closed.append(position["id"])
 
 

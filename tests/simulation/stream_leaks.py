@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from unittest import mock
 
 import ccxt
 
+from ccxt_driver.exchange.streams import gap
 from ccxt_driver.oms import EmbeddedOms
 from tests.helpers.faulty_socket import FaultySocket
 from tests.helpers.virtual_loop import VirtualLoop
@@ -26,7 +28,7 @@ from .stream_scenario import World, streaming_exchange
 from .stream_traffic import SPOT, WATCHED
 
 _CACHED: Final = 50
-"""Orders and trades in ccxt's caches, which have to be full before anything is measured."""
+"""Rows in ccxt's caches and of what was handed on, which have to be full before anything is measured."""
 _MODULES: Final = ("ccxt_driver.exchange", "aiohttp.client", "aiohttp.connector", "asyncio", "ccxt.")
 _FILES: Final = tracemalloc.Filter(True, "*/ccxt_driver/exchange/*")
 
@@ -203,7 +205,8 @@ def measure(events: int, reconnects: int) -> tuple[dict[str, Any], int]:
     tracemalloc.start()
     try:
         leaks = Leaks(events, reconnects)
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        kept = mock.patch.object(gap, "_MOST_KEPT", _CACHED)
+        with kept, asyncio.Runner(loop_factory=VirtualLoop) as runner:
             warm, end, closed = runner.run(leaks.run())
     finally:
         tracemalloc.stop()

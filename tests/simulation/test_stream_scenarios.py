@@ -167,8 +167,8 @@ def _lets_live_events_overtake(patch: Patch) -> None:
 def _loses_what_a_cancelled_call_had_taken(patch: Patch) -> None:
     following = Watcher.next
 
-    async def slow(self: Any, *given: Any) -> Any:
-        found = await following(self, *given)
+    async def slow(self: Any, *given: Any, **named: Any) -> Any:
+        found = await following(self, *given, **named)
         await asyncio.sleep(0)
         return found
 
