@@ -186,8 +186,7 @@ class OrderRequests(Host):
         return None
 
     def _spends_amounts(self, params: Mapping[str, Any]) -> bool:
-        if self.served_id not in SPENDING:
-            return False
+        """Whether a program says so, where it can: on one of `SPENDING`."""
         of_orders = self.options.get("createOrder")
         for given in (params, of_orders, self.options):
             needs_price = given.get(_NEEDS_PRICE) if isinstance(given, Mapping) else None
@@ -199,7 +198,7 @@ class OrderRequests(Host):
         """Whether `create_order_request` must know what the server offers."""
         if params and any(params.get(name) is not None for name in _PER_SERVER):
             return True
-        return self._spends_amounts(params)
+        return self.served_id in SPENDING and self._spends_amounts(params)
 
     def set_take_profit_and_stop_loss_params(
         self,

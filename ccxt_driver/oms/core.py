@@ -428,7 +428,7 @@ class Core:
         if isolated:
             margin = account.margin_of[position.id]
             return liquidation_price(margin, [position], mark, market.tiers, market.tick_size)
-        currency = market.settle or market.quote
+        currency = market.settlement_currency
         # A list of many positions would else sum all of them up for each.
         found_from = self.state.margin_version, now, mark, account.totals.get(currency)
         key = account.account.id, position.symbol

@@ -17,7 +17,6 @@ from .entities import ZERO, Deal, Order, Position
 from .ledger.positions import increase, reduce
 from .market.listing import Market
 from .matching.engine import Fill
-from .matching.fees import fee_currency
 from .matching.lifecycle import move_position, transition
 from .reserving import reserve
 from .state import AccountState
@@ -177,7 +176,7 @@ def _book(
     """
     cost = qty * price
     fee, code = core.fees.fee(_Traded(core, account, tx.now, market, order, qty, cost, maker, rest))
-    currency = fee_currency(market)
+    currency = market.settlement_currency
     deal_id = core.state.next_id("deal")
     tx.add_deal(
         Deal(

@@ -77,7 +77,7 @@ def charge(core: Core, tx: Transaction) -> None:
         for position in symbol.margined.values():
             account = core.state.accounts[position.account_id]
             amount = position.qty * (-each if position.side is Side.BUY else each)
-            tx.book(account, market.settle or market.quote, amount, LedgerKind.FUNDING, position.id)
+            tx.book(account, market.settlement_currency, amount, LedgerKind.FUNDING, position.id)
             if market.symbol in account.account.isolated:
                 tx.touch_position(position)
                 position.margin_added += amount

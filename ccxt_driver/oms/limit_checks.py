@@ -17,6 +17,7 @@ from ccxt_driver.contract.rows import PositionMode
 from ccxt_driver.contract.values import format_decimal
 
 from .core import Core
+from .deal_reading import DAY_MS
 from .entities import ZERO, Order
 from .limits import Kept, Limits, Scope
 from .own_books import OwnBook, Part
@@ -28,7 +29,6 @@ from .store import Changes, RowFilter
 from .transaction import Transaction
 
 _MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 86_400_000
 
 
 class _Measure(NamedTuple):
@@ -276,7 +276,7 @@ def _of_profit(
 
     # The limit itself is reached, not only passed, when that much is lost.
     if limits.max_daily_loss is not None:
-        today = made("day", now - now % _DAY_MS).total if own is None else own.made[scope].today(now)
+        today = made("day", now - now % DAY_MS).total if own is None else own.made[scope].today(now)
         yield _Measure("max_daily_loss", -(today + unrealized), limits.max_daily_loss, reached=True)
     if limits.max_drawdown is not None:
         ever = made("drawdown", kept.since_ms) if own is None else own.made[scope]

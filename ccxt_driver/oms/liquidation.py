@@ -69,7 +69,7 @@ def _guard_isolated(core: Core, tx: Transaction, account: AccountState) -> None:
             continue
         if core.isolated_slack(account, position, tx.now) <= ZERO:
             market = core.state.symbols[position.symbol].market
-            currency = market.settle or market.quote
+            currency = market.settlement_currency
             margin = account.margin_of[position.id]
             before = account.totals.get(currency, ZERO)
             _cancel_all(core, tx, account, position.symbol)
@@ -169,7 +169,7 @@ def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None
                 slack = core.isolated_slack(account, position, at)
                 reach(slack, _signed(position), position.qty)
             continue
-        currency = symbol.market.settle or symbol.market.quote
+        currency = symbol.market.settlement_currency
         slack, crossed = core.crossed_slack(account, currency, at)
         symbols = {position.symbol for position in crossed}
         if not (account.reserved.get(currency) or any(core.state.symbols[name].is_open for name in symbols)):

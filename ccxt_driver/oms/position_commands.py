@@ -220,7 +220,7 @@ def _offset(
         price,
         tx.now,
         tx.now,
-        fee_currency=market.settle or market.quote,
+        fee_currency=market.settlement_currency,
         pnl=pnl,
         strategy_id=position.strategy_id,
         reason="close_by",

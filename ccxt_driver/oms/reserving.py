@@ -96,7 +96,7 @@ def check_size(account: AccountState, market: Market, more: Decimal) -> None:
     """
     leverage = leverage_of(account.account, market)
     most = most_notional(leverage, market.tiers)
-    settle = market.settle or market.quote
+    settle = market.settlement_currency
     held = account.margins.get(settle, ZERO) + account.reserved.get(settle, ZERO)
     # No position or order on the swap holds back less than its share: hardly ever more has to be looked at.
     if (held + more) * leverage > most and exposure(account, market, more) > most:

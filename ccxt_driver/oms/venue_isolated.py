@@ -122,7 +122,7 @@ def _sides(call: Call, word: Any) -> tuple[Side, ...]:
 
 
 def _check_free(call: Call, market: Market, amount: Decimal) -> None:
-    free = call.core.free(call.owner, _currency(market), call.now)
+    free = call.core.free(call.owner, market.settlement_currency, call.now)
     if amount > free:
         raise _insufficient(call, amount, max(free, ZERO), "free")
 
@@ -145,7 +145,7 @@ def _insufficient(call: Call, amount: Decimal, most: Decimal, which: str) -> Ref
 def _changed(
     call: Call, market: Market, position: Position, change: Decimal, kind: str, amount: Decimal
 ) -> dict[str, Any]:
-    account, currency = call.owner, _currency(market)
+    account, currency = call.owner, market.settlement_currency
     if change:
         with call.core.transaction(call.now) as tx:
             tx.touch_position(position)
@@ -166,7 +166,3 @@ def _changed(
         "timestamp": call.now,
         "datetime": format_time(call.now),
     }
-
-
-def _currency(market: Market) -> str:
-    return market.settle or market.quote

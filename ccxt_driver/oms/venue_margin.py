@@ -115,7 +115,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
             core.state.margin_changed(position)
         for order in [*account.orders_on.get(market.symbol, {}).values()]:
             reserve(core.state, tx, account, order)
-        currency = market.settle or market.quote
+        currency = market.settlement_currency
         tx.balance_changed(account, currency)
         if core.free(account, currency, call.now) < ZERO:
             raise venue_refusal(

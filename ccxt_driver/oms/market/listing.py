@@ -141,6 +141,11 @@ class Market:
                 "multiply lot_size, min_qty and max_qty by it"
             )
 
+    @property
+    def settlement_currency(self) -> str:
+        """The currency that fees, profits and margins are in: the quote currency of a spot market."""
+        return self.settle or self.quote
+
     def unified(self) -> dict[str, Any]:
         """The ccxt market structure, with every key. Floats, because ccxt's users expect them."""
         swap = self.kind == "swap"

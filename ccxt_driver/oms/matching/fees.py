@@ -9,11 +9,6 @@ from ccxt_driver.contract.commands import Side
 from ccxt_driver.oms.market.listing import Market, currency
 
 
-def fee_currency(market: Market) -> str:
-    """The currency that a fee is usually charged in: the settle currency, or the quote of a spot market."""
-    return market.settle or market.quote
-
-
 class Fee(NamedTuple):
     """What a fill costs, in units of a currency."""
 
@@ -83,7 +78,7 @@ class MakerTakerQuoteFee:
         """The market's rate of the value."""
         market = traded.market
         rate = market.maker if traded.maker else market.taker
-        code = fee_currency(market)
+        code = market.settlement_currency
         return Fee((traded.cost * rate).quantize(currency(code).precision, ROUND_DOWN), code)
 
 
