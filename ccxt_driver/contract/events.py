@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -72,6 +72,13 @@ class EventName(StrEnum):
     ORDERBOOK_UPDATED = "orderbook_updated"
     TRADES_UPDATED = "trades_updated"
     OHLCV_UPDATED = "ohlcv_updated"
+
+
+REASSIGNED_TO: Final = "reassigned_to"
+"""In the row of an open order or position that leaves its strategy: the strategy that gets it.
+
+To its own strategy it has ended by that; the next event with its id is the row as it goes on.
+"""
 
 
 class Channel(StrEnum):

@@ -89,16 +89,21 @@ def _move_all(
         stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
         deals = [tx.latest_deal(deal) for deal in stored]
         positions = _positions(core, tx, deals)
+        held = [position for position in positions if position.is_open]
         reason = _obstacle(core, account, order, positions, strategy_id, position_id, named)
         if reason is None and position_id:
             reason = _into(core, principal, tx, account, order, positions, position_id)
         if reason is not None:
             answer["refused"].append({"order_id": order.id, "reason": reason})
             continue
+        external = account.positions[position_id].external if position_id else None
+        for position in held:
+            if position.strategy_id != strategy_id and _moves_along(account, position, external):
+                tx.leaves(position, strategy_id)
         if not position_id:
             for position in positions:
                 _join(core, tx, account, position, strategy_id)
-        _move(core, tx, account, order, deals, positions, strategy_id, position_id)
+        _move(core, tx, account, order, deals, positions, strategy_id, external)
         answer["order_ids"].append(order.id)
     moved = [order.id for order in orders if order.id in tx.changes.orders]
     if moved:
@@ -194,12 +199,12 @@ def _move(
     deals: list[Deal],
     positions: list[Position],
     strategy_id: int,
-    target_id: int,
+    external: External | None,
 ) -> None:
-    netting = account.account.position_mode is PositionMode.NETTING
-    external = account.positions[target_id].external if target_id else None
     order = tx.latest_order(order)
     tx.touch_order(order)
+    if order.is_open and order.strategy_id != strategy_id:
+        tx.leaves(order, strategy_id)
     order.strategy_id = strategy_id
     order.external = external
     order.updated_at = tx.now
@@ -208,14 +213,22 @@ def _move(
     for deal in deals:
         _move_deal(tx, deal, strategy_id, external)
     for position in positions:
-        joins = position.external is not external
-        if joins or (not netting and position.strategy_id != strategy_id):
+        apart = position.external is not external
+        if apart or (position.strategy_id != strategy_id and _moves_along(account, position, external)):
             tx.touch_position(position)
             position.strategy_id = strategy_id
             position.external = external
             position.updated_at = tx.now
             for deal in _without_order(core, tx, position):
                 _move_deal(tx, deal, strategy_id, external)
+
+
+def _moves_along(account: AccountState, position: Position, external: External | None) -> bool:
+    """Whether a position goes to its order's strategy: where all share one, it keeps that of its opener.
+
+    :param external: what the position it goes into is
+    """
+    return position.external is not external or account.account.position_mode is not PositionMode.NETTING
 
 
 def _without_order(core: Core, tx: Transaction, position: Position) -> list[Deal]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from ccxt_driver.contract.events import EventName
-from ccxt_driver.contract.rows import LedgerKind
+from ccxt_driver.contract.events import REASSIGNED_TO, EventName
+from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionState
+from ccxt_driver.contract.values import format_time
 
 from .entities import (
     ZERO,
@@ -19,6 +20,7 @@ from .entities import (
     LedgerEntry,
     Order,
     Position,
+    PositionValues,
     Strategy,
 )
 from .matching.liquidity import Liquidity
@@ -171,6 +173,21 @@ class Transaction:
     def latest_position(self, position: Position) -> Position:
         """A stored position as this transaction, or the live state, has it."""
         return self.changes.positions.get(position.id) or self.state.positions.get(position.id) or position
+
+    def leaves(self, leaving: Order | Position, strategy_id: int) -> None:
+        """Tell the strategy of an open order or position that it has it no more.
+
+        :param strategy_id: who gets it
+        """
+        # Only its row says so: to the OMS it is open all the while.
+        if isinstance(leaving, Order):
+            name, row = _ORDER_UPDATED, leaving.row() | {"status": OrderStatus.CANCELED.value}
+        else:
+            closed = {"state": PositionState.CLOSED.value, "qty": "0"}
+            name, row = _POSITION_UPDATED, leaving.row(PositionValues()) | closed
+        ended = format_time(self.now)
+        row |= {"updated_at": ended, "closed_at": ended, REASSIGNED_TO: strategy_id}
+        self.changes.events.append(Event(leaving.account_id, 0, self.now, name, row, leaving.strategy_id))
 
     def touch_account(self, account: Account) -> None:
         """An account is about to change; replace its mappings, never change them in place."""

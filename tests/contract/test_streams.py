@@ -15,7 +15,7 @@ import pytest
 from ccxt_driver.oms.server import application
 from ccxt_driver.pro import OmsCcxtExchange
 from tests.helpers import strict_structures as strict
-from tests.helpers.contract_desk import HEDGE, NETTING, OTHER, SPOT, SWAP, WatchedOms
+from tests.helpers.contract_desk import BY_STRATEGY, HEDGE, NETTING, OTHER, SPOT, SWAP, WatchedOms
 from tests.helpers.deadline import deadline, until
 from tests.helpers.served import serve
 from tests.helpers.stream_desk import StreamDesk, collected, stream_desk, watchers
@@ -394,6 +394,27 @@ async def test_by_strategy(desk: StreamDesk, by: str) -> None:
         rows = await call
         assert {row["info"]["strategy_id"] for row in rows} == {2}
     assert 1 in {row["info"]["strategy_id"] for row in await everything}
+
+
+async def test_a_strategy_is_told_what_another_one_gets(desk: StreamDesk) -> None:
+    """Else it would go on selling what it has no more."""
+    loser, getter, monitor = (desk.exchange(BY_STRATEGY, strategy_id=each) for each in (1, 2, None))
+    calls = await desk.waiting(loser.watch_positions(), monitor.watch_positions())
+    traded = desk.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
+    resting = desk.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
+    for call in calls:
+        assert [row["contracts"] for row in await call] == [1.0]
+    calls = await desk.waiting(
+        loser.watch_positions(), loser.watch_orders(), getter.watch_positions(), monitor.watch_positions()
+    )
+    await loser.reassign([str(traded), str(resting)], 2)
+    [lost], orders, [got], [seen] = [await call for call in calls]
+    assert (lost["contracts"], lost["info"]["strategy_id"], lost["info"]["reassigned_to"]) == (0.0, 1, 2)
+    assert [(order["id"], order["status"]) for order in orders] == [(str(resting), "canceled")]
+    assert got["id"] == seen["id"] == lost["id"]
+    # To who watches everything nothing has ended.
+    assert [(each["contracts"], each["info"]["strategy_id"]) for each in (got, seen)] == [(1.0, 2), (1.0, 2)]
+    assert await loser.fetch_positions() == []
 
 
 async def test_params_beat_options(desk: StreamDesk) -> None:
@@ -1099,6 +1120,21 @@ async def test_a_server_that_has_forgotten_everything_says_so_and_is_watched_on(
         number = desk.order("buy", 1, 90)
         assert {order["id"] for order in await waiting} == {str(number)}
         await desk.close()
+
+
+async def test_a_key_of_one_strategy_is_told_what_another_one_gets_and_not_which(served: StreamDesk) -> None:
+    _, secret = served.oms.keys.create(strategies=[1])
+    config = served.config(BY_STRATEGY) | {"apiKey": secret}
+    ex = served.opened(OmsCcxtExchange(config))
+    [waiting] = await served.waiting(ex.watch_positions())
+    traded = served.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
+    assert [row["contracts"] for row in await waiting] == [1.0]
+    [waiting] = await served.waiting(ex.watch_positions())
+    reply = served.oms.handle("reassign", {}, {}, {"order_ids": [traded], "strategy_id": 2})
+    assert reply.status == 200
+    [lost] = await waiting
+    assert (lost["contracts"], lost["info"]["state"]) == (0.0, "closed")
+    assert "reassigned_to" not in lost["info"]
 
 
 async def test_a_key_that_sees_some_strategies_only(served: StreamDesk) -> None:

@@ -153,7 +153,7 @@ def from_scratch(oms: EmbeddedOms) -> list[Any]:
     since = {"day": now - now % DAY, "drawdown": START}
     account = Scope(1, None, None)
     made = [Profits().of(store, markets, account, *each, None, none).dump() for each in profits(since)]
-    return [without_place(row) for row in (book.dump(), *made)]
+    return [figures(book, now), *map(without_place, made)]
 
 
 def profits(since: dict[str, int]) -> list[tuple[str, str, int]]:
@@ -167,7 +167,13 @@ def as_known(oms: EmbeddedOms) -> list[Any]:
     since = {"day": now - now % DAY, "drawdown": START}
     account = Scope(1, None, None)
     made = [core.profits.of(store, markets, account, *each, None, kept).dump() for each in profits(since)]
-    return [without_place(row) for row in (book_of(oms).dump(), *made)]
+    return [figures(book_of(oms), now), *map(without_place, made)]
+
+
+def figures(book: Any, now: int) -> dict[str, Any]:
+    """What limits see of a book: what was made on an earlier day is none of it."""
+    made = {scope: (each.today(now), each.total, each.highest) for scope, each in book.made.items()}
+    return without_place({**book.dump(), "made": [*made.items()]})
 
 
 def without_place(row: dict[str, Any]) -> dict[str, Any]:

@@ -50,8 +50,10 @@ class AccountWatcher(Watcher[Change]):
             return
         if self._symbols is not None and change.symbol not in self._symbols:
             return
-        strategy_id = change.strategy_id
-        if self._strategy_id is not None and strategy_id is not None and strategy_id != self._strategy_id:
+        if self._strategy_id is None:
+            if change.leaves:
+                return  # the next change says whose it is now
+        elif change.strategy_id not in (None, self._strategy_id):
             return
         self.offer(change)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.events import REASSIGNED_TO, EventName
 
 
 class Kind(StrEnum):
@@ -38,6 +38,11 @@ class Change(NamedTuple):
     ts_ms: int | None
     row: dict[str, Any]
     deals: tuple[dict[str, Any], ...] | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it tells a strategy that another one gets the row, which to all others goes on."""
+        return self.row.get(REASSIGNED_TO) is not None
 
 
 _KINDS: Final = {

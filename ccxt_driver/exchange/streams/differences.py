@@ -7,10 +7,11 @@ ended, and what has filled stays filled.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from ccxt_driver.contract.events import REASSIGNED_TO
 from ccxt_driver.mappers.order import STATUSES
 from ccxt_driver.mappers.values import ZERO, decimal_of, needed_decimal, time_of
 
@@ -204,7 +205,7 @@ class KnownState:
             self.note_ended(order_id, row)
 
     def _take_position(self, row: Row) -> None:
-        if row["state"] in OPEN_STATES:
+        if _has_quantity(row):
             self.positions[row["id"]] = row
             self._note_highest(Kind.POSITION, row["id"])
         else:
@@ -286,13 +287,31 @@ def differences(known: KnownState, fresh: Fresh, utc_offset_ms: int = 0) -> list
         made = [_change(kind, known.account_id, row, times, utc_offset_ms) for row in rows]
         return sorted(made, key=lambda change: (change.ts_ms or 0, change.row["id"]))
 
+    # A strategy that has lost one is told first: it must not go on with what is another's now.
+    lost_orders = [*_lost(known.open_orders, moved, _is_open, {"status": "CANCELED"})]
+    lost = [*_lost(known.positions, positions, _has_quantity, {"state": "closed", "qty": "0"})]
     return [
+        *changes(Kind.ORDER, lost_orders, "created_at"),
+        *changes(Kind.POSITION, lost, "opened_at"),
         *changes(Kind.ORDER, placed, "created_at"),
         *changes(Kind.TRADE, deals.values(), "executed_at"),
         *changes(Kind.ORDER, moved, "created_at", "updated_at", "closed_at"),
         *changes(Kind.POSITION, positions, "opened_at", "updated_at", "closed_at"),
         *(Change(Kind.BALANCE, known.account_id, None, None, None, None, row) for row in balances.values()),
     ]
+
+
+def _lost(
+    known: Mapping[int, Row], moved: Iterable[Row], lives: Callable[[Row], bool], ended: Row
+) -> Iterator[Row]:
+    """What strategies had that is open and another's now: to them it has ended.
+
+    :param ended: what says so
+    """
+    for row in moved:
+        before, getter = known.get(row["id"], {}), row.get("strategy_id")
+        if lives(row) and getter is not None and before.get("strategy_id") not in (None, getter):
+            yield {**before, **ended, REASSIGNED_TO: getter}
 
 
 def newest_time(row: Row, times: Iterable[str], utc_offset_ms: int) -> int | None:
@@ -394,11 +413,15 @@ def _positions(known: KnownState, rows: Iterable[Row], utc_offset_ms: int) -> li
     return list(moved.values())
 
 
+def _has_quantity(row: Row) -> bool:
+    return row["state"] in OPEN_STATES
+
+
 def _settled_position(known: Row, fresh: Row, utc_offset_ms: int) -> Row | None:
     """A position after a read; None when there is nothing new."""
-    if known["state"] not in OPEN_STATES:
+    if not _has_quantity(known):
         return None
-    ends = fresh["state"] not in OPEN_STATES
+    ends = not _has_quantity(fresh)
     if not ends and _is_older(fresh, known, utc_offset_ms):
         return None
     same = not ends and _alike(known, fresh, _POSITION_NUMBERS, _POSITION_WORDS)
@@ -414,9 +437,13 @@ def _is_older(one: Row, other: Row, utc_offset_ms: int) -> bool:
     return times[0] is not None and times[1] is not None and times[0] < times[1]
 
 
+def _strategy(row: Row) -> int:
+    return row.get("strategy_id") or 0
+
+
 def _alike(one: Row, other: Row, numbers: Iterable[str], words: Iterable[str]) -> bool:
     return (
         all((decimal_of(one, key) or ZERO) == (decimal_of(other, key) or ZERO) for key in numbers)
         and all(one.get(key) == other.get(key) for key in words)
-        and (one.get("strategy_id") or 0) == (other.get("strategy_id") or 0)
+        and _strategy(one) == _strategy(other)
     )

@@ -7,8 +7,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from threading import get_ident
-from typing import Final
+from typing import Any, Final
 
+from ccxt_driver.contract.events import REASSIGNED_TO
 from ccxt_driver.oms.entities import Event, Principal
 from ccxt_driver.oms.json_text import dumps
 
@@ -50,9 +51,17 @@ class Feed:
         :raises SlowConsumer: there is no room for it
         """
         if event.strategy_id is None or self.principal.sees(event.strategy_id):
+            if event.strategy_id is not None and self.principal.strategies is not None:
+                payload = self._without_others(event.payload, payload)
             self.outbox.put(pushed_event(event, self.sent, payload))
             self.sent = event.seq
         self.cursor = event.seq
+
+    def _without_others(self, row: dict[str, Any], payload: str) -> str:
+        """What a client of some strategies is told: a row that leaves them has ended, wherever it goes."""
+        if row.get(REASSIGNED_TO) is None or self.principal.sees(row[REASSIGNED_TO]):
+            return payload
+        return dumps({key: value for key, value in row.items() if key != REASSIGNED_TO}).decode()
 
 
 class CursorExpired(Exception):

@@ -242,3 +242,42 @@ def test_deals_of_orders_that_nobody_follows_leave_nothing_behind() -> None:
     known = KnownState(1)
     known.take(differences(known, Fresh((), [deal(order_id=each, id=each) for each in range(1, 9)])))
     assert known._dealt == {}
+
+
+# -- what moves to another strategy
+
+
+@pytest.mark.parametrize(
+    "kind, row, ended",
+    [
+        (Kind.ORDER, order(strategy_id=1), {"status": "CANCELED"}),
+        (Kind.POSITION, position(strategy_id=1), {"state": "closed", "qty": "0"}),
+    ],
+    ids=["order", "position"],
+)
+def test_what_becomes_another_strategys_has_ended_to_its_own(
+    kind: Kind, row: dict[str, Any], ended: dict[str, Any]
+) -> None:
+    known = knowing(row, kind=kind)
+    now = row | {"strategy_id": 2, "updated_at": LATER}
+    fresh = Fresh(orders=(now,)) if kind is Kind.ORDER else Fresh(positions=(now,))
+    changes = differences(known, fresh)
+    assert [(change.strategy_id, change.row, change.leaves) for change in changes] == [
+        (1, row | ended | {"reassigned_to": 2}, True),
+        (2, now, False),
+    ]
+    known.take(changes)
+    assert differences(known, fresh) == []
+    assert [change.row for change in differences(known, _ended(kind, now))] == [now | ended]
+
+
+def _ended(kind: Kind, row: dict[str, Any]) -> Fresh:
+    if kind is Kind.ORDER:
+        return Fresh(orders=(row | {"status": "CANCELED"},))
+    return Fresh(positions=(row | {"state": "closed", "qty": "0"},))
+
+
+def test_a_row_that_does_not_say_whose_it_is_takes_it_from_nobody() -> None:
+    known = knowing(order(strategy_id=1))
+    silent = order(updated_at=LATER, price="91")
+    assert not any(change.leaves for change in differences(known, Fresh((silent,))))

@@ -1,0 +1,68 @@
+"""What strategies are told when an order or position of theirs becomes another one's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .conftest import Desk
+
+BY_STRATEGY = 3
+
+
+def rows(desk: Desk, name: str) -> list[tuple[int | None, Any, Any]]:
+    """Say whose rows the last events of a kind tell of, how they stand, and who gets them."""
+    return [
+        (event.strategy_id, event.payload.get("status") or event.payload["state"], getter)
+        for event in desk.events
+        if event.name == name
+        for getter in [event.payload.get("reassigned_to")]
+    ]
+
+
+def move(desk: Desk, order: Any, strategy_id: int, **more: Any) -> None:
+    desk.events.clear()
+    answer = desk.call("reassign", {"order_ids": [order["id"]], "strategy_id": strategy_id} | more)
+    assert answer["refused"] == []
+
+
+def test_who_loses_a_position_is_told_before_who_gets_it(desk: Desk) -> None:
+    order = desk.send("buy", 2, account=BY_STRATEGY, strategy_id=1)
+    move(desk, order, 2)
+    assert rows(desk, "position_updated") == [(1, "closed", 2), (2, "open", None)]
+    [left, got] = [event.payload for event in desk.events if event.name == "position_updated"]
+    assert (left["id"], left["qty"], left["strategy_id"]) == (got["id"], "0", 1)
+    assert left["unrealized_pnl"] is None
+    assert left["closed_at"] == left["updated_at"] == got["updated_at"]
+    assert desk.positions(BY_STRATEGY) == [got]  # to the OMS it has never closed
+    assert (got["qty"], got["closed_at"]) == ("2", None)
+    assert rows(desk, "order_updated") == [(2, "FILLED", None)]  # what has ended is no loss
+
+
+def test_who_loses_an_open_order_is_told(desk: Desk) -> None:
+    order = desk.send("buy", 2, 90, account=BY_STRATEGY, strategy_id=1)
+    move(desk, order, 2)
+    assert rows(desk, "order_updated") == [(1, "CANCELED", 2), (2, "SUBMITTED", None)]
+    assert desk.order_row(order["id"])["status"] == "SUBMITTED"
+
+
+def test_a_position_of_all_strategies_stays_its_openers(desk: Desk) -> None:
+    order = desk.send("buy", 2, strategy_id=1)
+    move(desk, order, 2)
+    assert rows(desk, "position_updated") == []
+
+
+def test_a_position_that_goes_into_another_ones_has_ended_to_its_strategy(desk: Desk) -> None:
+    order = desk.send("buy", 2, account=BY_STRATEGY, strategy_id=1)
+    into = desk.send("buy", 1, account=BY_STRATEGY, strategy_id=2)
+    move(desk, order, 2, position_id=into["position_id"])
+    told = rows(desk, "position_updated")
+    assert told[0] == (1, "closed", 2)
+    assert (2, "open", None) in told
+
+
+def test_nobody_loses_what_goes_to_its_own_strategy(desk: Desk) -> None:
+    order = desk.send("buy", 2, account=BY_STRATEGY, strategy_id=1)
+    move(desk, order, 1)
+    assert not any(
+        getter for name in ("position_updated", "order_updated") for *_, getter in rows(desk, name)
+    )
