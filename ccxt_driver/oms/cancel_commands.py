@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import CancelAllAfterCommand, CancelAllOrdersCommand, CancelOrderCommand
 from ccxt_driver.contract.events import EventName
+from ccxt_driver.contract.rows import OrderStatus
 
 from .access import require, visible
 from .core import Core
 from .entities import Order, Principal
-from .execution import cancel
+from .execution import ENDED_WITH_POSITION, cancel
 from .outcome import Outcome, changed
 from .refusals import Refusal, bad_symbol
 from .state import AccountState
@@ -44,7 +45,11 @@ def order_not_found(order_id: int) -> Refusal:
 
 
 def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, now: int) -> Outcome:
-    """Cancel one order or several: all that are open; refused when none is, or one does not exist."""
+    """Cancel one order or several: all that are open; refused when none is, or one does not exist.
+
+    One that was cancelled because its position has ended is cancelled once more in peace: programs close a
+    position first and cancel its stop then, as it waits on most exchanges until somebody does.
+    """
     account = require(core.state, principal, command.account_id, "trade", "close")
     payload = command.payload
     ids = [*dict.fromkeys(payload.ids)]
@@ -60,7 +65,12 @@ def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, 
             refusal = refusal or error
             ended.append(order_id)
     if not found and refusal is not None:
-        raise refusal
+        [last] = core.store.orders_by_id(ended[-1:])
+        went_with_position = last.reject_reason in ENDED_WITH_POSITION and last.status is OrderStatus.CANCELED
+        if payload.order_id is None or not went_with_position:
+            raise refusal
+        with core.transaction(now) as tx:
+            return Outcome(tx.new_command(), last.id, order=last.row())
     return _cancel_all(core, principal, account, found, ended, now, payload.order_id)
 
 

@@ -23,6 +23,9 @@ from .state import AccountState
 from .transaction import Transaction
 
 NOTHING_TO_REDUCE: Final = "nothing_to_reduce"
+_POSITION_CLOSED: Final = "position_closed"
+ENDED_WITH_POSITION: Final = (NOTHING_TO_REDUCE, _POSITION_CLOSED)
+"""Why orders are cancelled that nobody has."""
 INSUFFICIENT_FUNDS: Final = "insufficient_funds"
 
 # ------------------------------------------------------------------ fills
@@ -282,7 +285,7 @@ def end_position(
     ]
     core.state.drop_position(position)
     for order in orders:
-        cancel(core, tx, account, order, "position_closed")
+        cancel(core, tx, account, order, _POSITION_CLOSED)
     cancel_idle(core, tx, account, position.symbol, by)
 
 

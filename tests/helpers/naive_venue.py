@@ -741,7 +741,15 @@ class NaiveVenue:
         return found[0]
 
     def cancel_order(self, account: int, given: dict[str, Any]) -> None:
-        self.end(self.find_open(account, given["order_id"]), "CANCELED")
+        try:
+            order = self.find_open(account, given["order_id"])
+        except Refused:
+            known = [(each.id, each.status, each.reason) for each in self.orders if each.account == account]
+            gone = [(given["order_id"], "CANCELED", why) for why in ("nothing_to_reduce", "position_closed")]
+            if not {*gone} & {*known}:
+                raise
+        else:
+            self.end(order, "CANCELED")
 
     def cancel_all_orders(self, account: int, given: dict[str, Any]) -> None:
         for order in self.open_orders(account):

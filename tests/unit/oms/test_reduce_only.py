@@ -56,6 +56,37 @@ def test_the_end_of_a_position_ends_what_was_to_reduce_it(desk: Any, account: in
     assert [row["qty"] for row in desk.positions(account)] == ["2"]
 
 
+def test_what_has_ended_with_its_position_is_cancelled_in_peace(desk: Any) -> None:
+    """Programs close first and cancel the stop then: on most exchanges it waits until somebody does."""
+    named = desk.send("buy", 2, symbol=SWAP, account=2)["position_id"]
+    stops = [
+        desk.send("sell", 1, symbol=SWAP, account=2, reduce_only=True, stop_price="80", **more)
+        for more in ({}, {"position_id": named})
+    ]
+    desk.run("close_position", 2, position_id=named)
+    for stop, reason in zip(stops, ("nothing_to_reduce", "position_closed"), strict=True):
+        desk.events.clear()
+        row = desk.run("cancel_order", 2, order_id=stop["id"])["order"]
+        assert row == desk.order_row(stop["id"])
+        assert (row["status"], row["reject_reason"]) == ("CANCELED", reason)
+        assert desk.events == []
+        desk.refuse("order_not_found", "cancel_order", 2, order_id=stop["id"], strategy_id=2)
+    # Several at once tell which were open, as always.
+    desk.refuse("invalid_order_state", "cancel_order", 2, order_ids=[stop["id"] for stop in stops])
+
+
+def test_who_has_cancelled_an_order_himself_is_told_so(desk: Any) -> None:
+    desk.send("buy", 2, symbol=SWAP)
+    stop = desk.send("sell", 1, symbol=SWAP, reduce_only=True, stop_price="80")
+    desk.run("cancel_order", order_id=stop["id"])
+    desk.refuse("invalid_order_state", "cancel_order", order_id=stop["id"])
+    desk.run("close_position", position_id=1)
+    desk.refuse("exchange_error", "send_order", **desk.order("sell", 1, symbol=SWAP, reduce_only=True))
+    rejected = desk.events[-1].payload
+    assert (rejected["status"], rejected["reject_reason"]) == ("REJECTED", "nothing_to_reduce")
+    desk.refuse("invalid_order_state", "cancel_order", order_id=rejected["id"])
+
+
 def test_one_that_fills_ends_the_next_at_the_same_step(desk: Any) -> None:
     desk.send("buy", 2, symbol=SWAP)
     first, second = (desk.send("sell", 2, price, symbol=SWAP, reduce_only=True) for price in ("110", "111"))
