@@ -21,6 +21,7 @@ from ccxt_driver.contract.values import format_decimal
 
 from . import risk
 from .access import require, usable_strategy, visible
+from .allocation import opposing
 from .cancel_commands import open_order
 from .claims import claim_of, rejection_of, repeated
 from .core import Core
@@ -35,6 +36,7 @@ from .matching.order_types import (
     check_price,
     check_qty,
     is_plain,
+    opens_by_name,
 )
 from .matching.self_trade import SelfTrade
 from .outcome import Outcome, changed
@@ -112,7 +114,23 @@ def _drafted(core: Core, principal: Principal, account: AccountState, payload: S
     check_options(payload, market, now)
     strategy_id = _strategy_of(core, principal, account, payload)
     qty = checked_qty(core, account, symbol, payload, now)
-    return draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
+    order = draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
+    _check_named_side(account, payload, order)
+    return order
+
+
+def _check_named_side(account: AccountState, payload: SendOrder, order: Order) -> None:
+    """Refuse to take from a position what was to be beside it.
+
+    :raises Refusal: `exchange_error`, as venues in one-way mode refuse such parameters
+    """
+    name = opens_by_name(payload)
+    if name is not None and not payload.reduce_only and not account.hedges and opposing(account, order):
+        raise venue_refusal(
+            "InvalidOrder",
+            f"params.{name}: this account has one position on {order.symbol}, and it is of the other side; "
+            "positions of both sides need an account in hedge mode",
+        )
 
 
 def checked_qty(

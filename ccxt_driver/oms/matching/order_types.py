@@ -84,6 +84,7 @@ _HELD_SIDE: Final = ("positionSide", "posSide", "positionIdx", "holdSide")
 closes it."""
 _CLOSES: Final = {(Side.SELL, "long"), (Side.SELL, "1"), (Side.BUY, "short"), (Side.BUY, "2")}
 """Sides of orders, and of positions in words or as Bybit counts them."""
+_OPENS: Final = {(Side.BUY, "long"), (Side.BUY, "1"), (Side.SELL, "short"), (Side.SELL, "2")}
 _ONLY_REDUCES: Final = {"offset": "close"}
 """Parameters, of HTX, that say of an order what `reduceOnly` says."""
 _CLOSES_OTHERWISE: Final = {
@@ -106,6 +107,14 @@ def as_meant(payload: SendOrder) -> SendOrder:
     if not closes and all(_word(payload.params, name) != value for name, value in _ONLY_REDUCES.items()):
         return payload
     return payload.model_copy(update={"reduce_only": True})
+
+
+def opens_by_name(payload: SendOrder) -> str | None:
+    """The parameter, if any, that says of an order that it opens or adds to a position of its own side."""
+    for name in _HELD_SIDE if payload.params else ():
+        if (payload.side, _word(payload.params, name)) in _OPENS:
+            return name
+    return None
 
 
 def _word(params: Mapping[str, Any], name: str) -> str:

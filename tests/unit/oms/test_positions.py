@@ -79,6 +79,25 @@ def test_an_order_that_names_the_other_side_closes_it(
         desk.refuse("exchange_error", "send_order", account=account, **order)
 
 
+@pytest.mark.parametrize("side, held", [("buy", "LONG"), ("sell", "SHORT")])
+def test_an_order_that_is_to_open_a_side_takes_nothing_from_the_other(
+    desk: Any, side: str, held: str
+) -> None:
+    """Bots that hold both sides at once have an account in hedge mode."""
+    opening = desk.order(side, 1, symbol=SWAP, params={"positionSide": held})
+    stop = opening | {"trigger_price": "90" if side == "sell" else "110"}
+    desk.send({"buy": "sell", "sell": "buy"}[side], 2, symbol=SWAP)
+    for refused in (opening, stop):
+        message = desk.refuse("exchange_error", "send_order", **refused)["message"]
+        assert "params.positionSide: this account has one position" in message
+    assert desk.run("check_order", **opening)["result"]["ok"] is False
+    desk.send(side, 2, symbol=SWAP)
+    assert desk.send(side, 1, symbol=SWAP, params={"positionSide": held})["filled_qty"] == "1"
+    desk.send({"buy": "sell", "sell": "buy"}[side], 2, symbol=SWAP, account=HEDGE)
+    desk.run("send_order", HEDGE, **opening)
+    assert len(desk.positions(HEDGE)) == 2
+
+
 def test_an_order_that_is_said_to_close_opens_nothing(desk: Any) -> None:
     """As HTX says it; with "open" it opens."""
     desk.send("buy", "2", symbol=SWAP, account=HEDGE, params={"offset": "open"})
