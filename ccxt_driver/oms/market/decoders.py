@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from math import inf
 from operator import le, sub
 from typing import Any, Final, NamedTuple
@@ -33,6 +34,7 @@ _NAMED_GAPS: Final = 100
 _LEAST_MS: Final = 10**11  # 1973: a smaller number is seconds
 _MOST_MS: Final = 10**14  # 5138: a larger one is microseconds
 _NUMBERS: Final = frozenset({str, int, float, Decimal})
+_SIDES: Final[dict[str, str | None]] = {"buy": "buy", "sell": "sell", "": None}
 _MOST_TICKS: Final = 2.0**49  # the floats of neighbouring prices on the tick are then far apart
 _NOISE: Final = Decimal("2e-15")
 """Relative: what a few sums of floats leave beside the number that was meant."""
@@ -320,8 +322,11 @@ class TradeDecoder(RowDecoder):
             return None
         if prior is not None and times[0] == prior.time_ms and not prior.ids.isdisjoint(known):
             return None
+        sides = _known_sides(columns[3])
+        if sides is None:
+            return None
         report.rows += len(times)
-        return Ticks(times, prices, qtys, _sides(columns[3], prices, prior), ids)
+        return Ticks(times, prices, qtys, _buys(sides, prices, prior), ids)
 
     def _row_by_row(
         self, columns: Columns, prior: _Last | None, report: FileReport
@@ -347,11 +352,11 @@ class TradeDecoder(RowDecoder):
                 seen[trade_id] = prices[-1], qtys[-1]
             ticks.times_ms.append(time_ms)
             ticks.ids.append(trade_id)
-            sides.append(row[3])
+            sides.append(self._side(row, report))
             report.rows += 1
         ticks.price.extend(map(float, prices))
         ticks.amount.extend(map(float, qtys))
-        ticks.buys.extend(_sides(sides, ticks.price, prior))
+        ticks.buys.extend(_buys(sides, ticks.price, prior))
         return ticks, prices, qtys
 
     def _duplicate(self, row: Row, kept: tuple[Decimal, Decimal] | None, report: FileReport) -> None:
@@ -361,6 +366,13 @@ class TradeDecoder(RowDecoder):
         report.off_tick, report.noisy = beside  # of rows taken
         report.duplicates += 1
         report.conflicting += kept is not None and values != kept
+
+    def _side(self, row: Row, report: FileReport) -> str | None:
+        """The side of a row; None where it has none."""
+        sides = _known_sides(row[3:4])
+        if sides is None:
+            raise self.bad(row, report, f"a side buy or sell, or none, got {row[3]!r}")
+        return sides[0]
 
     def _left(self, page: TradePrints, prior: _Last | None) -> _Last | None:
         if not len(page):
@@ -377,14 +389,32 @@ def _ids(values: Sequence[Any]) -> list[str | None]:
     return [None if value is None or value == "" else str(value) for value in values]
 
 
-def _sides(sides: Sequence[Any], prices: list[float], prior: _Last | None) -> list[bool]:
+def _known_sides(values: Sequence[Any]) -> list[str | None] | None:
+    """The sides of trades, None of those without one; None instead of all if one is neither.
+
+    Capitals do not matter: some exchanges write Buy and Sell.
+    """
+    known: dict[Any, str | None] = {}
+    try:
+        distinct = {*values}
+    except TypeError:  # a list, of JSON
+        return None
+    for value in distinct:
+        text = "" if value is None or value != value else str(value).strip().lower()
+        if text not in _SIDES:
+            return None
+        known[value] = _SIDES[text]
+    return [known[value] for value in values]
+
+
+def _buys(sides: Sequence[str | None], prices: list[float], prior: _Last | None) -> list[bool]:
     """Whether the takers bought. Of floats of prices on the tick those differ whose prices do."""
     buys = [side == "buy" for side in sides]
-    if sum(buys) + sides.count("sell") == len(sides):
+    if None not in sides:
         return buys
     side_before, before = (True, None) if prior is None else (prior.buys, float(prior.price))
     for index, (side, price) in enumerate(zip(sides, prices, strict=True)):
-        if side not in ("buy", "sell"):
+        if side is None:
             buys[index] = side_before if before is None or price == before else price > before
         side_before, before = buys[index], price
     return buys
@@ -415,10 +445,12 @@ class BookDecoder(RowDecoder):
                 bids, asks = (tuple(self._levels(row, side, report)) for side in self._sides(row))
             except BadFile:
                 raise
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, LookupError) as error:
                 raise self.bad(row, report, f"prices and quantities: {error}") from error
             if not (bids and asks and bids[0].price < asks[0].price):
                 raise self.bad(row, report, "a best bid below the best ask")
+            if not (_ascend(bids[::-1]) and _ascend(asks)):
+                raise self.bad(row, report, "the best levels of each side first")
             if time_ms == prior:
                 report.duplicates += 1
             else:
@@ -433,6 +465,10 @@ class BookDecoder(RowDecoder):
         for level in side:
             if level[0] not in (None, ""):
                 yield Level(self.price(row, level[0], report), self.number(row, level[1], report))
+
+
+def _ascend(levels: Sequence[Level]) -> bool:
+    return all(one.price <= other.price for one, other in pairwise(levels))
 
 
 class MiddleDecoder:
@@ -458,7 +494,7 @@ class MiddleDecoder:
         ]
         nothing: list[Any] = [None] * len(prices)
         floats = [*map(float, prices)]
-        ticks = Ticks(books.times, floats, [0.0] * len(prices), _sides(nothing, floats, last), nothing)
+        ticks = Ticks(books.times, floats, [0.0] * len(prices), _buys(nothing, floats, last), nothing)
         page = TradePrints(ticks, prices, [ZERO] * len(prices), self._tick)
         if prices:
             last = _Last(books.times[-1], prices[-1], ticks.buys[-1], frozenset())

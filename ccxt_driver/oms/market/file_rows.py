@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import weakref
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -44,6 +45,8 @@ _BLOCK: Final = 1 << 17
 _MOST_ROWS: Final = 1 << 40
 _OTHER_NAMES: Final = {"timestamp": ("date",), "fundingRate": ("funding_rate", "open")}
 """What freqtrade calls columns; a rate is the `open` of its older files, which look like candles."""
+_TWO_OF_TIME: Final = frozenset({"date", "time"})
+"""Columns of programs that write the day and the time of day apart: the day alone is no time."""
 _LISTS: Final[dict[tuple[str, int], Callable[[Row], Row]]] = {
     ("trades", 7): itemgetter(0, 4, 5, 3, 1),  # freqtrade's timestamp, id, type, side, price, amount, cost
     ("mark", 6): itemgetter(0, 1, 2, 3, 4),  # candles
@@ -128,6 +131,9 @@ class _Arrangement:
     def __init__(self, path: Path, kind: Kind, names: Sequence[str]) -> None:
         self._names = names
         self._at = {name.lower(): index for index, name in enumerate(names)}
+        if self._at.keys() >= _TWO_OF_TIME and "timestamp" not in self._at:
+            raise BadFile(f"{path}: expected the whole time in one column, got date and time apart")
+        self._twice = {name for name, count in Counter(name.lower() for name in names).items() if count > 1}
         for name, others in _OTHER_NAMES.items():
             for other in others:
                 if other in self._at:
@@ -155,6 +161,8 @@ class _Arrangement:
         index = self._at.get(name.lower())
         if index is None and name not in _OPTIONAL:
             raise BadFile(f"{path}: expected a column {name}, got {', '.join(self._names)}")
+        if name.lower() in self._twice:
+            raise BadFile(f"{path}: expected one column {name}, got {', '.join(self._names)}")
         return index
 
     def _levels(self, path: Path, side: str) -> list[tuple[int, int]]:

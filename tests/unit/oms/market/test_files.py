@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +32,10 @@ T = 1_700_006_400_000  # a whole hour
 MINUTE = 60_000
 SYMBOL = "BTC/USDT"
 HEAD = "timestamp,open,high,low,close,volume\n"
+LEVELS = (
+    "timestamp,bids[0].price,bids[0].amount,bids[1].price,bids[1].amount,"
+    "asks[0].price,asks[0].amount,asks[1].price,asks[1].amount\n"
+)
 
 
 def write(folder: Path, name: str, rows: Sequence[Sequence[Any]], head: str = HEAD) -> Path:
@@ -313,6 +317,27 @@ def test_pages_of_ticks_are_ccxts_numbers(tmp_path: Path) -> None:
         next(feed.bars(SYMBOL))
 
 
+@pytest.mark.parametrize("written", [str.capitalize, str.upper, " {}".format])
+def test_sides_are_known_however_they_are_written(tmp_path: Path, written: Callable[[str], str]) -> None:
+    sides = ["sell", "sell", "buy", "buy"]
+    path = trades(tmp_path, [(after, 100 + after, 1, written(side), "") for after, side in enumerate(sides)])
+
+    [page] = FileFeed(path).ticks(SYMBOL)
+
+    assert page.ticks.buys == [False, False, True, True]
+
+
+def test_sides_of_json_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "BTC_USDT-trades.jsonl"
+    rows = [{"timestamp": T + n, "price": 100 + n, "amount": 1} for n in range(3)]
+    sides: list[Any] = [{"side": None}, {"side": "Sell"}, {}]
+    path.write_text("\n".join(json.dumps(row | side) for row, side in zip(rows, sides, strict=True)))
+
+    [page] = FileFeed(path).ticks(SYMBOL)
+
+    assert page.ticks.buys == [True, False, True]
+
+
 def test_an_id_that_comes_again_later_is_another_trade(tmp_path: Path) -> None:
     feed = FileFeed(trades(tmp_path, [(0, 100, 1, "buy", 7), (0, 101, 1, "buy", 7), (5, 99, 3, "sell", 7)]))
 
@@ -551,6 +576,25 @@ def test_parquet_without_pyarrow_says_what_to_install(
         ("BTC_USDT-1m.jsonl", '"text"', "rows that are lists or objects"),
         ("BTC_USDT-quotes.csv", f"timestamp,bid,ask\n{T},101,100\n", "a best bid below the best ask"),
         ("BTC_USDT-book.csv", "timestamp,bids[0].price\n", r"expected a column bids\[0\].amount"),
+        ("BTC_USDT-book.csv", f"{LEVELS}{T},90,1,99,1,101,1,102,1\n", "best levels of each side first"),
+        ("BTC_USDT-book.csv", f"{LEVELS}{T},99,1,90,1,102,1,101,1\n", "best levels of each side first"),
+        (
+            "BTC_USDT-book.jsonl",
+            f'{{"timestamp": {T}, "bids": [{{"price": 99}}], "asks": [[100, 1]]}}',
+            "row 1 .*prices and quantities",
+        ),
+        ("BTC_USDT-trades.csv", f"timestamp,price,amount,side\n{T},1,1,b\n", "row 1 .*a side buy or sell"),
+        (
+            "BTC_USDT-trades.jsonl",
+            f'{{"timestamp": {T}, "price": 1, "amount": 1, "side": ["buy"]}}',
+            "row 1 .*a side buy or sell",
+        ),
+        ("BTC_USDT-1m.csv", f"{HEAD[:-1]},Close\n{T},1,1,1,1,1,1\n", "expected one column close"),
+        (
+            "BTC_USDT-1m.csv",
+            "Date,Time,Open,High,Low,Close,Volume\n2023-11-15,00:00,1,1,1,1,1\n",
+            "the whole time in one column",
+        ),
         ("prices.csv", "", "expected a name such as"),
         ("BTC_USDT-2m.csv", "", "expected a name such as"),
         ("BTC_USDT-1m.txt", "", "expected a name such as"),
