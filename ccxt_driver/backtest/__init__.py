@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BacktestError", "Result", "SweepError", "backtest", "sweep"]
 
+_SUMMARY: Final = "summary.json"
 _OWN_INTERRUPT_SECONDS: Final = 2.0
 """After them the process of a run has not been interrupted by whatever has interrupted this one."""
 Moment = str | int | date
@@ -41,6 +42,8 @@ class BacktestError(RuntimeError):
 class Result:
     """A finished run.
 
+    Its rows are read from its folder, and raise a `BacktestError` once another run has taken its place there.
+
     :param folder: of its report
     :param summary: the numbers, as in `summary.json`
     :param output: what the script has printed, where it was not shown
@@ -49,6 +52,8 @@ class Result:
     folder: Path
     summary: Mapping[str, Any]
     output: str
+    _written: str | None = field(default=None, repr=False, compare=False)
+    """The text of `summary.json`, to know the run again."""
 
     @property
     def report(self) -> Path:
@@ -57,15 +62,21 @@ class Result:
 
     def trades(self) -> list[dict[str, str]]:
         """The rows of `trades.csv`."""
-        return _rows(self.folder / "trades.csv")
+        return self._rows("trades.csv")
 
     def orders(self) -> list[dict[str, str]]:
         """The rows of `orders.csv`."""
-        return _rows(self.folder / "orders.csv")
+        return self._rows("orders.csv")
 
     def equity(self) -> list[dict[str, str]]:
         """The rows of `equity.csv`."""
-        return _rows(self.folder / "equity.csv")
+        return self._rows("equity.csv")
+
+    def _rows(self, name: str) -> list[dict[str, str]]:
+        # The summary is written last and removed first: while it is the same, so are the rows.
+        if self._written is not None and self._written != _summary_of(self.folder):
+            raise BacktestError(f"{self.folder}: it holds this run no more: give each run its own `out`")
+        return _rows(self.folder / name)
 
 
 def backtest(
@@ -90,7 +101,7 @@ def backtest(
         zone), or milliseconds; with the data by default
     :param end: where it ends
     :param balance: what the account has: `"10000USDT"`, `"10000USDT,1BTC"` or amounts by currency
-    :param out: the folder of the report
+    :param out: the folder of the report; what an earlier run has left there is replaced
     :param arguments: what the script finds in `sys.argv`
     :param show: whether what the script prints goes to the terminal
     :param settings: `fees` as on the command line, such as `"0.001,0.002"`; others of `Settings`: `maker`,
@@ -205,8 +216,15 @@ def read_result(folder: str | os.PathLike[str], output: str = "") -> Result:
     :raises OSError: it holds none
     """
     path = Path(folder)
-    summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
-    return Result(path, summary, output)
+    text = (path / _SUMMARY).read_text(encoding="utf-8")
+    return Result(path, json.loads(text), output, text)
+
+
+def _summary_of(folder: Path) -> str | None:
+    try:
+        return (folder / _SUMMARY).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def balances_of(text: str) -> dict[str, Decimal]:

@@ -15,6 +15,7 @@ from ccxt_driver.contract.values import format_time
 
 from .collecting import collect
 from .exits import exit_at_once
+from .folders import alone
 from .journal import Journal
 from .loop import has_left_tasks
 from .other_processes import end_at_once
@@ -33,6 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: of the command line; those of this process by default
     :returns: 0, 1 when the script has failed, 2 when it could not begin, 130 when it was interrupted
+    """
+    with ExitStack() as held:
+        return _main(arguments, held)
+
+
+def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
+    """See `main`.
+
+    :param held: what the folder of the report is held by until it is there
     """
     parser = ArgumentParser(prog="ccxt_driver.backtest")
     parser.add_argument("settings", type=Path)
@@ -54,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage = Stage(settings)
         out = Path(settings.out)
         out.mkdir(parents=True, exist_ok=True)
+        if not given.brief:
+            held.enter_context(alone(out))
         # A run that is killed must not leave the numbers of an earlier one beside its own commands.
         (out / SUMMARY).unlink(missing_ok=True)
         if not given.brief:
@@ -77,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             """End a process whose script cannot be ended otherwise."""
             ending = _noted(stage, ending_of(stage.replay, None))
             stack.close()
-            _leave(_report(stage, ending, given))
+            _leave(_report(stage, ending, given), held)
 
         stage.replay.abandon = abandon
         try:
@@ -89,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _report(stage, ending, given)
     threads = stage.replay.threads
     if has_left_tasks() or threads.left_loops or threads.are_stuck:
-        _leave(code)
+        _leave(code, held)
     return code
 
 
@@ -107,8 +119,12 @@ def _noted(stage: Stage, ending: Ending) -> Ending:
     return ending
 
 
-def _leave(code: int) -> NoReturn:
-    """End this process without a word to what is left of the script."""
+def _leave(code: int, held: ExitStack) -> NoReturn:
+    """End this process without a word to what is left of the script.
+
+    :param held: let go of before
+    """
+    held.close()
     end_at_once()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -288,6 +288,25 @@ def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(folder: Path) -> 
     assert json.loads((folder / "twice" / "settings.json").read_text(encoding="utf-8"))["seed"] == 3
 
 
+def test_two_runs_at_once_do_not_mix_in_one_folder(folder: Path) -> None:
+    (folder / "slow.py").write_text("print('begun', flush=True)\ninput()\n", encoding="utf-8")
+    command = [*_COMMAND, "slow.py", "--data", "history", "--out", "shared"]
+    with subprocess.Popen(
+        command, cwd=folder, env=_ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        second = _typed(folder, "script.py", "--data", "history", "--out", "shared", "--", "1")
+        process.communicate("\n", timeout=60)
+    third = _typed(folder, "script.py", "--data", "history", "--out", "shared", "--", "1")
+
+    assert (process.returncode, second.returncode, third.returncode) == (0, 2, 0), second.stderr
+    assert second.stderr.endswith(
+        "Error: out: another run is writing to shared: give each a folder of its own\n"
+    )
+    assert ".lock" not in {path.name for path in (folder / "shared").iterdir()}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
 def test_a_termination_is_for_the_script(folder: Path) -> None:
     script = """
