@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from .engines import LOCAL, MissingEngine, engine_of, outcomes
 from .failure import SweepError
-from .folder import SweepFolder, made_of, open_folder
+from .folder import Data, SweepFolder, made_of, open_folder
 from .grid import MOST_RUNS, Grid, Point, Values, grid_of
 from .results import Row, Table, need_pyarrow
 from .tasks import ARGUMENTS, ENVIRONMENT, HOW, Outcome, check_variables, task_of
@@ -157,11 +157,12 @@ def sweep_settings(settings: Settings, grid: Grid, plan: Plan, on_step: Callable
     if plan.engine != LOCAL:
         settings = _absolute(settings)  # workers are somewhere else
     try:
+        data = Data(settings)  # before its content is read: what changes meanwhile has changed
         made = made_of(settings, plan.how)
     except OSError as error:
         raise SweepError(str(error)) from error
     with open_folder(Path(settings.out), made, plan.restart) as folder:
-        sweeper = _Sweeper(settings, plan, folder, made["script"], on_step)
+        sweeper = _Sweeper(settings, plan, folder, made, data, on_step)
         try:
             sweeper.run(points)
         finally:
@@ -198,13 +199,15 @@ class _Sweeper:
         settings: Settings,
         plan: Plan,
         folder: SweepFolder,
-        script: str,
+        made: Mapping[str, Any],
+        data: Data,
         on_step: Callable[[Progress], None],
     ) -> None:
         self._settings = settings
         self._plan = plan
         self._folder = folder
-        self._script = script
+        self._made = made
+        self._data = data
         self._on_step = on_step
 
     def run(self, points: list[Point]) -> None:
@@ -253,15 +256,16 @@ class _Sweeper:
         """
         if not points:
             return
-        plan, folder, settings = self._plan, self._folder, self._settings
+        plan, folder, settings, script = self._plan, self._folder, self._settings, self._made["script"]
         tasks = (
-            task_of(settings, plan.how, point, folder.report(point) if whole else None, self._script)
+            task_of(settings, plan.how, point, folder.report(point) if whole else None, script)
             for point in points
         )
         with closing(engine_of(plan.engine, plan.jobs, plan.address, settings.seed)) as engine:
             for task, outcome in outcomes(engine, tasks):
                 if outcome.refused is not None:
                     raise SweepError(outcome.refused)
+                self._data.check(self._made["data"])
                 take(task.point, outcome)
 
 

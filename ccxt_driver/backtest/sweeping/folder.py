@@ -40,16 +40,58 @@ def made_of(settings: Settings, how: str) -> dict[str, Any]:
     """
     from importlib.metadata import version
 
-    from ccxt_driver.oms.market.file_names import find
-
-    files, _ = find(settings.data)
     chosen = settings.model_dump(mode="json", exclude={"script", "data", "out"})
     return {
         "script": digest(Path(settings.script)),
-        "data": sorted([file.path.name, digest(file.path)] for file in files),
+        "data": _contents(settings),
         "settings": {**chosen, "as": how},
         "versions": {"ccxt_driver": __version__, "ccxt": version("ccxt")},
     }
+
+
+def _contents(settings: Settings) -> list[list[str]]:
+    return sorted([path.name, digest(path)] for path in _files(settings))
+
+
+def _files(settings: Settings) -> list[Path]:
+    from ccxt_driver.oms.market.file_names import find
+
+    return [file.path for file in find(settings.data)[0]]
+
+
+class Data:
+    """The data of a sweep, which must not change while it goes on.
+
+    :param settings: of the sweep
+    :raises OSError: a file that cannot be read
+    :raises BadFile: there is none
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known = self._noted()
+
+    def check(self, contents: Any) -> None:
+        """See whether it is what it was.
+
+        :param contents: what it was, as in `made_of`
+        :raises SweepError: it is something else now
+        """
+        try:
+            noted = self._noted()
+            if noted == self._known:
+                return
+            same = _contents(self._settings) == contents
+        except (OSError, ValueError) as error:
+            raise SweepError(f"data: {error}") from error
+        if not same:
+            raise SweepError("data: it has changed since the sweep began; runs before belong to what it was")
+        self._known = noted  # written again, with the same content
+
+    def _noted(self) -> list[tuple[Path, int, int]]:
+        """What tells at a glance whether a file was written."""
+        stats = [(path, path.stat()) for path in _files(self._settings)]
+        return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
 @contextmanager

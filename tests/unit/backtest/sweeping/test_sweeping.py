@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,40 @@ def test_a_sweep_of_something_else_is_refused(script: Path, data: Path, out: Pat
 
     assert len(runs.done) == 2
     assert len((out / "runs.jsonl").read_bytes().splitlines()) == 1
+
+
+def test_data_that_change_end_a_sweep_and_what_was_done_of_them_is_not_kept(
+    script: Path, data: Path, out: Path, runs: FakeRuns
+) -> None:
+    file = data / "BTC_USDT-1m.csv"
+    content = file.read_bytes()
+
+    def grow(arguments: Sequence[str]) -> dict[str, Any]:
+        if _fast(arguments) == 2:
+            os.utime(file, ns=(1, 1))  # written again, and the same
+        if _fast(arguments) == 4:
+            file.write_bytes(content + b"1700003640000,1,1,1,1,1\n")
+        return {"sharpe": 1.0}
+
+    runs.answer = grow
+    with pytest.raises(SweepError, match="data: it has changed since the sweep began"):
+        sweep(script, data, {"fast": "1:9:1"}, out=out, jobs=1)
+
+    kept = pyarrow.parquet.read_table(out / "results.parquet").to_pylist()
+    assert {row["fast"] for row in kept} <= {1, 2, 3}  # the last ones may be seen together with the change
+    file.write_bytes(content)
+    runs.answer = lambda arguments: {"sharpe": 1.0}
+    assert len(sweep(script, data, {"fast": "1:9:1"}, out=out, jobs=1)) == 9
+
+
+def test_data_that_go_away_end_a_sweep(script: Path, data: Path, out: Path, runs: FakeRuns) -> None:
+    def remove(arguments: Sequence[str]) -> dict[str, Any]:
+        (data / "BTC_USDT-1m.csv").unlink()
+        return {"sharpe": 1.0}
+
+    runs.answer = remove
+    with pytest.raises(SweepError, match=r"data: .*expected at least one file"):
+        sweep(script, data, {"fast": "1:9:1"}, out=out, jobs=1)
 
 
 def test_restart_removes_nothing_that_is_not_of_a_sweep(
