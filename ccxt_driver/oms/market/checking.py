@@ -43,7 +43,7 @@ def check(paths: Paths, tell: Callable[[int, int], None] = lambda done, files: N
         tell(number, len(files))
     if not problems:
         try:
-            uses = {report.path: report.use for report in FileFeed(paths).report()}
+            uses = _uses(FileFeed(paths))
         except BadFile as error:
             problems[""] = str(error)
         else:
@@ -53,10 +53,19 @@ def check(paths: Paths, tell: Callable[[int, int], None] = lambda done, files: N
     return Checked(reports, problems)
 
 
+def _uses(feed: FileFeed) -> dict[str, str]:
+    """What files are good for, by their paths.
+
+    :raises BadFile: a symbol whose price has no row
+    """
+    _ = feed.begins_ms  # as a run asks for it
+    return {report.path: report.use for report in feed.report()}
+
+
 def _read(file: DataFile) -> list[FileReport]:
     """Read one file to its end."""
     if file.is_price:
-        return FileFeed(file.path).check()
+        return FileFeed(file.path).check()[:1]  # quotes alone are price and book: one file all the same
     if file.kind == "funding":
         return [read_funding_rates(file)[1]]
     marks = read_marks(file, market_of(file.symbol, [file]), OpenHighLowClose(), is_fine=True)

@@ -193,6 +193,26 @@ def test_files_that_do_not_go_together(tmp_path: Path) -> None:
     assert "one file of each kind and timeframe" in done.stderr
 
 
+def test_a_price_without_a_row_cannot_be_used(tmp_path: Path) -> None:
+    write(tmp_path, "ETH_USDT-1m.csv", bars(NOW - HOUR, 60))
+    write(tmp_path, "ETH_USDT-1h.csv", [])
+    assert check(tmp_path).exit_code == 0
+
+    write(tmp_path, "BTC_USDT-1m.csv", [])
+    done = check(tmp_path)
+
+    assert done.exit_code == 1
+    assert "BTC_USDT-1m.csv: expected at least one row" in done.stderr
+
+
+def test_quotes_alone_are_one_file(tmp_path: Path) -> None:
+    (tmp_path / "BTC_USDT-quotes.csv").write_text(f"timestamp,bid,ask\n{NOW},100,101\n", encoding="utf-8")
+
+    [report] = json.loads(check("--json", tmp_path).stdout)
+
+    assert (report["kind"], report["rows"]) == ("quotes", 1)
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     done = check(tmp_path)
 
