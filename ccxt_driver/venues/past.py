@@ -23,10 +23,11 @@ LOG: Final = logging.getLogger("ccxt_driver.venues")
 _SETTLED_MS: Final = 10_000
 """How long after its end a candle, or after its moment a trade, is taken for final."""
 _DAY_MS: Final = TIMEFRAMES["1d"]
-_EMPTY_FUNDINGS_MS: Final = _DAY_MS
+_EMPTY_FUNDINGS_MS: Final = _DAY_MS - 1
 """The same for funding rates."""
-_EMPTY_TRADES_MS: Final = 3_600_000
-"""How far a question for trades reaches where it finds none: the shortest window there is is an hour."""
+_EMPTY_TRADES_MS: Final = 3_600_000 - 1
+"""How far a question for trades reaches where it finds none: the shortest window there is is an hour, and
+begins one millisecond before."""
 _USUAL_LIMIT: Final = 100
 _ATTEMPTS: Final = 8
 _LONGEST_PAUSE_S: Final = 60.0

@@ -206,6 +206,16 @@ def test_every_trade_comes_once_in_order(venue: PastVenue, answer: str) -> None:
     assert found[0] == (start + 1_000, 103.0, 0.5, "buy", "3")
 
 
+def test_a_trade_at_the_edge_of_a_window_is_not_passed_over(venue: PastVenue) -> None:
+    venue.answer = "window"
+    start = NOW - 2 * DAY
+    venue.prints = prints([start + HOUR - 2, start + 3 * HOUR - 2, start + 3 * HOUR - 1])
+    venue.bars = {"1d": bars(start, 1, DAY)}
+
+    for from_ms in range(start - 3, start + 3):
+        assert [row[4] for row in trades(venue, from_ms, NOW)] == ["0", "1", "2"]
+
+
 def test_trades_of_a_swap_are_in_base_currency(venue: PastVenue) -> None:
     venue.prints = prints([NOW - HOUR])
     past = Past(venue)
