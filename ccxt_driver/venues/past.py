@@ -166,14 +166,17 @@ class Past:
         scale = contract_size(self.market(symbol))
         limit = self._limit(symbol, "fetchTrades")
         at, days, held = from_ms, _Days(self, symbol), known_ms is not None
+        newest_first = False
         if known_ms is not None:
             at = known_ms
         while at < (end_ms := min(to_ms, self.now_ms() - _SETTLED_MS)):
             # One before: some exchanges leave `since` itself out. Those of that one may fill an answer.
             given = self.ask(self._exchange.fetch_trades, symbol, at - 1, limit)
+            newest_first = _order(given, newest_first)
             if any((trade.get("timestamp") or 0) < at for trade in given):
                 given = self.ask(self._exchange.fetch_trades, symbol, at, limit)
-            rows = sorted(_trades(given, scale, at, end_ms), key=_time)
+            newest_first = _order(given, newest_first)
+            rows = sorted(_trades(given, scale, at, end_ms, newest_first), key=_time)
             if rows and held and rows[0][0] != at:
                 raise self._skips(symbol, at, rows[0][0])
             held = False
@@ -312,8 +315,20 @@ def _candle(row: Sequence[Any]) -> Row:
     return int(row[0]), *row[1:5], 0 if len(row) < 6 or row[5] is None else row[5]
 
 
-def _trades(given: Sequence[Mapping[str, Any]], scale: Decimal, from_ms: int, to_ms: int) -> Iterator[Row]:
-    newest_first = len(given) > 1 and (given[0].get("timestamp") or 0) > (given[-1].get("timestamp") or 0)
+def _order(given: Sequence[Mapping[str, Any]], newest_first: bool) -> bool:
+    """Whether the newest trades come first.
+
+    :param newest_first: whether they did before, for trades of one moment, which do not tell
+    """
+    if not given:
+        return newest_first
+    first, last = given[0].get("timestamp") or 0, given[-1].get("timestamp") or 0
+    return newest_first if first == last else bool(first > last)
+
+
+def _trades(
+    given: Sequence[Mapping[str, Any]], scale: Decimal, from_ms: int, to_ms: int, newest_first: bool
+) -> Iterator[Row]:
     for trade in reversed(given) if newest_first else given:
         time_ms, price, amount = trade.get("timestamp"), trade.get("price"), trade.get("amount")
         if time_ms is None or price is None or amount is None or not from_ms <= time_ms < to_ms:

@@ -19,9 +19,9 @@ LENGTHS = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
 class PastVenue(ccxt.Exchange):
     """Answers from rows that it was given.
 
-    :param answer: `first` gives the first rows from `since` on, `after` leaves `since` itself out, `window`
-        gives what lies within as many candles, `newest` the last ones whatever is asked for, `before` some
-        earlier ones too, in any order
+    :param answer: `first` gives the first rows from `since` on, `reversed` those with the newest first,
+        `after` leaves `since` itself out, `window` gives what lies within as many candles, `newest` the
+        last ones whatever is asked for, `before` some earlier ones too, in any order
     """
 
     def __init__(self, config: dict[str, Any] | None = None) -> None:
@@ -99,7 +99,7 @@ class PastVenue(ccxt.Exchange):
         later = [row for row in rows if time(row) > since - (self.answer != "after")]
         if self.answer == "window":
             return [row for row in later if time(row) < since + window][:most]
-        return later[:most]
+        return later[:most][::-1] if self.answer == "reversed" else later[:most]
 
 
 def bars(first: int, count: int, length: int = MINUTE) -> list[list[Any]]:

@@ -206,6 +206,13 @@ def test_every_trade_comes_once_in_order(venue: PastVenue, answer: str) -> None:
     assert found[0] == (start + 1_000, 103.0, 0.5, "buy", "3")
 
 
+def test_trades_of_one_moment_are_in_order_where_the_newest_come_first(venue: PastVenue) -> None:
+    venue.answer, venue.most = "reversed", 3
+    venue.prints = prints([NOW - HOUR, NOW - HOUR + 5, NOW - HOUR + 5])
+
+    assert [row[4] for row in trades(venue, NOW - DAY, NOW)] == ["0", "1", "2"]
+
+
 def test_a_trade_at_the_edge_of_a_window_is_not_passed_over(venue: PastVenue) -> None:
     venue.answer = "window"
     start = NOW - 2 * DAY
