@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .json_text import loads
 from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
+from .sqlite_journal import forget_setting
 from .store import StoreError, StoreUnusable
 
 
@@ -117,13 +118,13 @@ def _copy(source: sqlite3.Connection, part: Path, target: Path) -> None:
         with closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
             with copy:
-                copy.execute("DELETE FROM settings WHERE name = 'history'")
+                forget_setting(copy, "history")
                 copy.execute(f"PRAGMA application_id = {BACKUP_ID}")
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
         with part.open("rb") as written:
             os.fsync(written.fileno())
         os.link(part, target)  # unlike a rename it never takes the place of a file that came meanwhile
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, ValueError) as error:
         raise StoreError(f"{target} was not written: {error}") from error
 
 

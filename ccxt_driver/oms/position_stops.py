@@ -101,13 +101,19 @@ def _make_room(core: Core, tx: Transaction, account: AccountState, position: Pos
             continue  # it sells its own
         if order.external is not None and order.position_id != position.id:
             continue  # it is kept apart from this position
-        names_it = order.position_id == position.id and order.reduce_only
         if (order.closes_position and order.position_id == position.id) or (
-            spot
-            and _lacks(core, account, position, tx.now)
-            and (names_it or order.position_id in (0, position.id))
+            spot and _is_for(account, order, position) and _lacks(core, account, position, tx.now)
         ):
             cancel(core, tx, account, order, reason)
+
+
+def _is_for(account: AccountState, order: Order, position: Position) -> bool:
+    """Whether a trade of an order may go to a position.
+
+    One that nets is bound to a position by its first fill, and goes to the one that there is.
+    """
+    nets = not account.hedges and order.external is None and position.external is None
+    return nets or order.position_id in (0, position.id)
 
 
 def _lacks(core: Core, account: AccountState, position: Position, now: int) -> bool:

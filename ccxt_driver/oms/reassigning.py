@@ -208,7 +208,8 @@ def _move(
     order.strategy_id = strategy_id
     order.external = external
     order.updated_at = tx.now
-    if core.state.symbols[order.symbol].market.settle is not None:
+    listed = core.state.symbols.get(order.symbol)  # it may have been listed once
+    if listed is not None and listed.market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)
     for deal in deals:
         _move_deal(tx, deal, strategy_id, external)

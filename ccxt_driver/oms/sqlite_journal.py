@@ -68,6 +68,7 @@ _TABLES: Final[tuple[tuple[str, Callable[[_Values], Any]], ...]] = (
 _ROWS: Final[tuple[RowMapping[Any], ...]] = (CLAIM, ORDER, DEAL, POSITION, LEDGER, EVENT, ACCOUNT, STRATEGY)
 _CLAIMS: Final = 0
 _EVENTS: Final = 5
+_SETTINGS: Final = -1
 
 
 def _record(changes: Changes) -> _Record:
@@ -92,6 +93,25 @@ def _completed(record: _Record) -> _Record:
         for mapping, listed in zip(_ROWS, record, strict=False)
     ]
     return rows + record[len(rows) :]
+
+
+def forget_setting(connection: sqlite3.Connection, name: str) -> None:
+    """Take a setting out of a file that nobody uses, also where it is still on its way into the tables.
+
+    The tables may be those of an earlier version.
+
+    :raises sqlite3.Error: the file cannot be read or written
+    :raises ValueError: what is on its way cannot be read
+    """
+    execute = connection.execute
+    execute("DELETE FROM settings WHERE name = ?", (name,))
+    if not execute("SELECT count(*) FROM sqlite_schema WHERE name = 'journal'").fetchone()[0]:
+        return
+    for entry_id, text in execute("SELECT id, changes FROM journal").fetchall():
+        records: list[_Record] = loads(text)
+        for record in records:
+            record[_SETTINGS] = [values for values in record[_SETTINGS] if values[0] != name]
+        execute("UPDATE journal SET changes = ? WHERE id = ?", (dumps_whole(records), entry_id))
 
 
 class Journal:

@@ -21,7 +21,8 @@ from ccxt_driver.contract.rows import (
     PositionRow,
     StrategyRow,
 )
-from ccxt_driver.oms import HANDLERS
+from ccxt_driver.oms import HANDLERS, EmbeddedOms
+from ccxt_driver.oms.market.listing import DEFAULT_MARKETS
 
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 DAY = 86_400_000
@@ -460,6 +461,20 @@ def test_reassign_says_why_it_cannot(make_desk: Callable[..., Any], tmp_path: Pa
     assert (answer["ok"], answer["order_ids"]) == (True, [first["id"]])
     assert answer["refused"] == [{"order_id": 99, "reason": "order 99 does not exist"}]
     assert desk.oms.handle("reassign", {}, {}, {"order_ids": [99], "strategy_id": 1}).status == 404
+
+
+def test_reassign_moves_orders_of_a_market_that_is_not_listed_any_more(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"clock": "manual", "db": tmp_path / "oms.sqlite"}
+    order = {"symbol": SWAP, "order_type": "market", "qty": "0.01"}
+    with EmbeddedOms(**options) as oms:
+        for side in ("buy", "sell"):
+            oms.handle("commands", {}, {}, command_of("send_order", side=side, **order))
+    listed = [market for market in DEFAULT_MARKETS if market.symbol == SPOT]
+    with EmbeddedOms(**options, markets=listed) as oms:
+        reply = oms.handle("reassign", {}, {}, {"order_ids": [1, 2], "strategy_id": 2})
+        assert (reply.status, reply.body["order_ids"], reply.body["refused"]) == (200, [1, 2], [])
+        rows = oms.handle("deals", {}, {"account_ids": 1, "since_ms": 0}, None).body["items"]
+        assert [row["strategy_id"] for row in rows] == [2, 2]
 
 
 def test_reassign_into_a_position_of_another_strategy_is_refused(desk: Any) -> None:

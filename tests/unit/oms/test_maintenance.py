@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ccxt_driver.cli import main
 from ccxt_driver.oms import EmbeddedOms, maintenance
+from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
 from ccxt_driver.oms.store import StoreError, StoreUnusable
 
 
@@ -116,6 +117,34 @@ def test_a_backup_has_a_history_of_its_own(path: Path, tmp_path: Path) -> None:
     with EmbeddedOms(db=target, clock="manual") as again:
         assert again.history == history
     assert history not in before
+
+
+def test_a_backup_of_what_is_not_in_the_tables_yet_has_a_history_of_its_own_too(tmp_path: Path) -> None:
+    path, target = tmp_path / "oms.sqlite", tmp_path / "copy.sqlite"
+    with EmbeddedOms(db=path, clock="manual", seed=7) as oms:
+        maintenance.backup(path, target)
+        with sqlite3.connect(target) as connection:
+            [[waiting]] = connection.execute("SELECT count(*) FROM journal")
+        connection.close()
+        assert waiting
+        with EmbeddedOms(db=target, clock="manual") as copy:
+            assert copy.history != oms.history
+            settings = copy._core.store.load().settings
+        assert (settings["seed"], settings["history"]) == (7, copy.history)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_file_of_an_earlier_version_can_be_backed_up(tmp_path: Path, version: int) -> None:
+    path, target = tmp_path / "oms.sqlite", tmp_path / "copy.sqlite"
+    with sqlite3.connect(path) as connection:
+        for statement in (each for part in MIGRATIONS[:version] for each in part):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.close()
+    maintenance.backup(path, target)
+    with EmbeddedOms(db=target, clock="manual") as copy:
+        assert copy.history
 
 
 def test_a_backup_is_not_mixed_with_the_log_of_the_file_that_it_replaces(path: Path, tmp_path: Path) -> None:

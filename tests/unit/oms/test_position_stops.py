@@ -93,6 +93,23 @@ def test_an_order_of_another_strategy_gives_its_coins_to_the_stop_of_a_netted_po
     assert (row["status"], row["reject_reason"]) == ("CANCELED", "stop_loss")
 
 
+@pytest.mark.parametrize("account", [1, 3])
+def test_an_order_that_has_closed_an_earlier_position_gives_its_coins_to_the_stop_of_this_one(
+    desk: Any, account: int
+) -> None:
+    """What nets goes to the position that there is, whichever it was bound to by its first fill."""
+    desk.send("buy", 1, account=account)
+    resting = desk.send("sell", 4, "110", account=account)
+    desk.price(SPOT, "111", "112", size="1")
+    assert desk.order_row(resting["id"])["position_id"] == 1
+    desk.price(SPOT, "100", "101")
+    desk.send("buy", 1, account=account, oms_stop_loss="90")
+    desk.run("change_order", account, order_id=resting["id"], new_qty="12")
+    desk.price(SPOT, "89", "90")
+    assert closed_by(desk, account)[-1] == ("sell", "89", "stop_loss")
+    assert desk.order_row(resting["id"])["reject_reason"] == "stop_loss"
+
+
 @pytest.mark.parametrize("account", [2, 3])
 def test_the_stop_of_a_strategys_own_position_takes_no_order_of_another(desk: Any, account: int) -> None:
     desk.send("buy", 1, account=account, strategy_id=1, oms_stop_loss="90")
