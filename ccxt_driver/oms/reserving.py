@@ -67,12 +67,12 @@ def requirement(
     if market.settle is None:
         if order.side is Side.SELL:
             return market.base, order.remaining
-        return market.quote, order.remaining * price * (1 + market.taker)
+        return market.quote, order.remaining * price * (1 + market.highest_fee)
     if opening is None:
         opening = opening_qty(account, order)
     notional = opening * price
     margin = initial_margin(notional, leverage_of(account.account, market))
-    return market.settle, margin + notional * market.taker
+    return market.settle, margin + notional * market.highest_fee
 
 
 def exposure(account: AccountState, market: Market, more: Decimal = ZERO) -> Decimal:
@@ -85,7 +85,7 @@ def exposure(account: AccountState, market: Market, more: Decimal = ZERO) -> Dec
     )
     for order in account.orders_on.get(market.symbol, {}).values():
         more += order.reserved
-    return held + more / (1 / leverage_of(account.account, market) + market.taker)
+    return held + more / (1 / leverage_of(account.account, market) + market.highest_fee)
 
 
 def check_size(account: AccountState, market: Market, more: Decimal) -> None:

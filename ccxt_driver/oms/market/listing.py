@@ -146,6 +146,11 @@ class Market:
         """The currency that fees, profits and margins are in: the quote currency of a spot market."""
         return self.settle or self.quote
 
+    @property
+    def highest_fee(self) -> Decimal:
+        """What a fill costs at most, as a fraction of its value: nobody knows yet how an order will fill."""
+        return max(self.maker, self.taker)
+
     def unified(self) -> dict[str, Any]:
         """The ccxt market structure, with every key. Floats, because ccxt's users expect them."""
         swap = self.kind == "swap"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from ccxt_driver.contract.commands import Side
+from ccxt_driver.oms import DEFAULT_MARKETS
 
 SPOT = "BTC/USDT"
 SWAP = "BTC/USDT:USDT"
@@ -90,3 +92,19 @@ def test_a_trigger_that_fires_at_once_and_is_rejected_says_so(desk: Any) -> None
     for _ in range(2):
         error = desk.refuse("exchange_error", "send_order", **payload)
         assert error["details"]["ccxt_error"] == "OrderImmediatelyFillable"
+
+
+def test_an_order_holds_back_a_maker_fee_that_is_higher_than_the_takers(
+    make_desk: Callable[..., Any],
+) -> None:
+    dear = [replace(market, maker=Decimal("0.01")) for market in DEFAULT_MARKETS]
+    desk = make_desk(accounts=POOR, markets=dear)
+    error = desk.refuse("insufficient_funds", "send_order", **desk.order("buy", 1, "99.9"))
+    assert error["details"]["required"] == "100.899"
+    desk.send("buy", "0.9", "99.9")
+    desk.price(SPOT, "90", "91")
+    assert [deal["maker"] for deal in desk.deals()] == [True]
+    assert free(desk) == Decimal(100) - Decimal("0.9") * Decimal("99.9") * Decimal("1.01")
+    order = desk.send("buy", 1, "90", symbol=SWAP, account=2)
+    # 90 by leverage 10, and the maker's fee.
+    assert desk.oms._core.state.orders[order["id"]].reserved == Decimal("9.9")
