@@ -96,14 +96,14 @@ def _move_all(
         if reason is not None:
             answer["refused"].append({"order_id": order.id, "reason": reason})
             continue
-        external = account.positions[position_id].external if position_id else None
+        target = account.positions[position_id] if position_id else None
         for position in held:
-            if position.strategy_id != strategy_id and _moves_along(account, position, external):
+            if position.strategy_id != strategy_id and _moves_along(account, position, target):
                 tx.leaves(position, strategy_id)
         if not position_id:
             for position in positions:
                 _join(core, tx, account, position, strategy_id)
-        _move(core, tx, account, order, deals, positions, strategy_id, external)
+        _move(core, tx, account, order, deals, positions, strategy_id, target)
         answer["order_ids"].append(order.id)
     moved = [order.id for order in orders if order.id in tx.changes.orders]
     if moved:
@@ -199,8 +199,9 @@ def _move(
     deals: list[Deal],
     positions: list[Position],
     strategy_id: int,
-    external: External | None,
+    target: Position | None,
 ) -> None:
+    external = None if target is None else target.external
     order = tx.latest_order(order)
     tx.touch_order(order)
     if order.is_open and order.strategy_id != strategy_id:
@@ -208,6 +209,8 @@ def _move(
     order.strategy_id = strategy_id
     order.external = external
     order.updated_at = tx.now
+    if target is not None and order.is_open:
+        _bind(account, order, target)
     listed = core.state.symbols.get(order.symbol)  # it may have been listed once
     if listed is not None and listed.market.settle is not None:
         tx.swap_changed(order.account_id, order.symbol)
@@ -215,7 +218,7 @@ def _move(
         _move_deal(tx, deal, strategy_id, external)
     for position in positions:
         apart = position.external is not external
-        if apart or (position.strategy_id != strategy_id and _moves_along(account, position, external)):
+        if apart or (position.strategy_id != strategy_id and _moves_along(account, position, target)):
             tx.touch_position(position)
             position.strategy_id = strategy_id
             position.external = external
@@ -224,12 +227,18 @@ def _move(
                 _move_deal(tx, deal, strategy_id, external)
 
 
-def _moves_along(account: AccountState, position: Position, external: External | None) -> bool:
-    """Whether a position goes to its order's strategy: where all share one, it keeps that of its opener.
-
-    :param external: what the position it goes into is
-    """
+def _moves_along(account: AccountState, position: Position, target: Position | None) -> bool:
+    """Whether a position goes to its order's strategy: where all share one, it keeps that of its opener."""
+    external = None if target is None else target.external
     return position.external is not external or account.account.position_mode is not PositionMode.NETTING
+
+
+def _bind(account: AccountState, order: Order, target: Position) -> None:
+    """Let what an open order still trades go to the position that it was moved into, where none net."""
+    apart = account.hedges or order.external is not None
+    could_only_end = order.reduce_only and order.side is target.side
+    if apart and not could_only_end and not order.closes_position and order.position_id != target.id:
+        order.previous_position_id, order.position_id = order.position_id, target.id
 
 
 def _without_order(core: Core, tx: Transaction, position: Position) -> list[Deal]:

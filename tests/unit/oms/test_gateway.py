@@ -477,6 +477,31 @@ def test_reassign_moves_orders_of_a_market_that_is_not_listed_any_more(tmp_path:
         assert [row["strategy_id"] for row in rows] == [2, 2]
 
 
+def test_an_open_order_that_is_reassigned_into_a_hedged_position_trades_there(desk: Any) -> None:
+    held = desk.send("buy", 2, symbol=SWAP, account=2)["position_id"]
+    more = desk.send("buy", 1, "95", symbol=SWAP, account=2)
+    less = desk.send("sell", "1.5", "110", symbol=SWAP, account=2)
+    closing = desk.run("close_position", 2, position_id=held, qty="0.5", order_type="limit", price="130")
+    answer = desk.call("reassign", {"order_ids": [more["id"], less["id"]], "position_id": held})
+    assert answer["refused"] == []
+    assert [desk.order_row(each["id"])["position_id"] for each in (more, less)] == [held, held]
+    assert desk.oms._core.state.orders[less["id"]].reserved == 0
+    desk.price(SWAP, "94", "95")
+    desk.price(SWAP, "94", "94.5")
+    desk.price(SWAP, "111", "112")
+    assert [(row["id"], row["side"], row["qty"]) for row in desk.positions(2)] == [(held, "buy", "1.5")]
+    assert desk.order_row(closing["order"]["id"])["status"] == "SUBMITTED"
+
+
+def test_an_order_that_only_reduces_is_not_bound_to_a_position_of_its_own_side(desk: Any) -> None:
+    desk.send("sell", 1, symbol=SWAP, account=2)
+    held = desk.send("buy", 1, symbol=SWAP, account=2)["position_id"]
+    order = desk.send("buy", 1, "90", symbol=SWAP, account=2, reduce_only=True)
+    desk.call("reassign", {"order_ids": [order["id"]], "position_id": held})
+    row = desk.order_row(order["id"])
+    assert (row["status"], row["position_id"]) == ("SUBMITTED", 0)
+
+
 def test_reassign_into_a_position_of_another_strategy_is_refused(desk: Any) -> None:
     first, second = (desk.send("buy", 1, symbol=SWAP, account=2, strategy_id=each) for each in (1, 2))
     body = {"order_ids": [first["id"]], "position_id": second["position_id"]}
