@@ -108,12 +108,13 @@ def _make_room(core: Core, tx: Transaction, account: AccountState, position: Pos
 
 
 def _is_for(account: AccountState, order: Order, position: Position) -> bool:
-    """Whether a trade of an order may go to a position.
+    """Whether an order is not for another position.
 
-    One that nets is bound to a position by its first fill, and goes to the one that there is.
+    One that nets is bound to a position by its first fill, and goes to the one that there is. One that was
+    larger than the hedged position that it names is for none when that has ended.
     """
     nets = not account.hedges and order.external is None and position.external is None
-    return nets or order.position_id in (0, position.id)
+    return nets or order.position_id == position.id or order.position_id not in account.positions
 
 
 def _lacks(core: Core, account: AccountState, position: Position, now: int) -> bool:

@@ -93,13 +93,13 @@ def test_an_order_of_another_strategy_gives_its_coins_to_the_stop_of_a_netted_po
     assert (row["status"], row["reject_reason"]) == ("CANCELED", "stop_loss")
 
 
-@pytest.mark.parametrize("account", [1, 3])
+@pytest.mark.parametrize("account", [1, 2, 3])
 def test_an_order_that_has_closed_an_earlier_position_gives_its_coins_to_the_stop_of_this_one(
     desk: Any, account: int
 ) -> None:
     """What nets goes to the position that there is, whichever it was bound to by its first fill."""
     desk.send("buy", 1, account=account)
-    resting = desk.send("sell", 4, "110", account=account)
+    resting = desk.send("sell", 4, "110", account=account, position_id=1)
     desk.price(SPOT, "111", "112", size="1")
     assert desk.order_row(resting["id"])["position_id"] == 1
     desk.price(SPOT, "100", "101")
