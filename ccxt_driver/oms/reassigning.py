@@ -181,6 +181,9 @@ def _into(
     if target.symbol != order.symbol:
         return f"position {target.id} is of {target.symbol}, the order of {order.symbol}"
     sources = [position for position in positions if position.is_open and position is not target]
+    named = account.positions.get(order.position_id) if _goes_by_name(account, order) else None
+    if named is not None and named is not target and named not in sources:
+        return f"order {order.id} is for position {named.id}"
     try:
         for source in sources:
             check_mergeable(source, target)
@@ -209,7 +212,7 @@ def _move(
     order.strategy_id = strategy_id
     order.external = external
     order.updated_at = tx.now
-    if target is not None and order.is_open:
+    if target is not None:
         _bind(account, order, target)
     listed = core.state.symbols.get(order.symbol)  # it may have been listed once
     if listed is not None and listed.market.settle is not None:
@@ -235,10 +238,14 @@ def _moves_along(account: AccountState, position: Position, target: Position | N
 
 def _bind(account: AccountState, order: Order, target: Position) -> None:
     """Let what an open order still trades go to the position that it was moved into, where none net."""
-    apart = account.hedges or order.external is not None
     could_only_end = order.reduce_only and order.side is target.side
-    if apart and not could_only_end and not order.closes_position and order.position_id != target.id:
+    if _goes_by_name(account, order) and order.position_id != target.id and not could_only_end:
         order.previous_position_id, order.position_id = order.position_id, target.id
+
+
+def _goes_by_name(account: AccountState, order: Order) -> bool:
+    """Whether an open order trades for the position that it names."""
+    return order.is_open and (account.hedges or order.external is not None)
 
 
 def _without_order(core: Core, tx: Transaction, position: Position) -> list[Deal]:

@@ -493,6 +493,17 @@ def test_an_open_order_that_is_reassigned_into_a_hedged_position_trades_there(de
     assert desk.order_row(closing["order"]["id"])["status"] == "SUBMITTED"
 
 
+def test_an_order_that_is_for_another_position_is_not_reassigned_into_one(desk: Any) -> None:
+    """It would open there, with money that it does not hold."""
+    first, second = (desk.send(side, 1, symbol=SWAP, account=2)["position_id"] for side in ("buy", "sell"))
+    order = desk.send("sell", 1, "110", symbol=SWAP, account=2, position_id=first)
+    answer = desk.call("reassign", {"order_ids": [order["id"]], "position_id": second})
+    assert answer["refused"] == [{"order_id": order["id"], "reason": "order 3 is for position 1"}]
+    answer = desk.call("reassign", {"order_ids": [order["id"]], "position_id": first})
+    assert answer["order_ids"] == [order["id"]]
+    assert desk.order_row(order["id"])["position_id"] == first
+
+
 def test_an_order_that_only_reduces_is_not_bound_to_a_position_of_its_own_side(desk: Any) -> None:
     desk.send("sell", 1, symbol=SWAP, account=2)
     held = desk.send("buy", 1, symbol=SWAP, account=2)["position_id"]
