@@ -167,11 +167,25 @@ def refuse_foreign_log(path: Path) -> None:
     # Immutable: the log is not read. By SQLite: to open and close the file in any other way would take
     # away the locks of other connections of this process.
     with closing(sqlite3.connect(f"{real.as_uri()}?immutable=1", uri=True)) as connection:
-        if _pragma(connection, "application_id") == BACKUP_ID:
+        if _is_whole_backup(connection):
             raise StoreUnusable(
                 f"{path} is a backup, and {log.name} beside it is the log of another file and would damage "
                 f"it: remove {log.name} first, and {real.name}-shm where it is there"
             )
+
+
+def _is_whole_backup(connection: sqlite3.Connection) -> bool:
+    """Whether it is a backup, by the file alone.
+
+    One that ends before its last page is none: a process was killed, or had no room, while it wrote its log
+    into it. The log has the rest.
+    """
+    try:
+        return _pragma(connection, "application_id") == BACKUP_ID
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+            raise
+        return False
 
 
 def lengthen_log(connection: sqlite3.Connection) -> None:

@@ -129,6 +129,8 @@ class Journal:
         self._waits = True
         """Whether a commit waits for the disk."""
         self._shared = False
+        self._complained = False
+        """Whether it is known that the tables cannot be written."""
         self._depends = False
         """Whether tables are written in the transaction that is open: it may no longer be given up."""
         self._new: list[_Record] = []
@@ -208,8 +210,9 @@ class Journal:
                 try:
                     self._connection.execute("COMMIT")
                     self._forget()
-                except sqlite3.Error:
-                    LOG.exception("the tables could not be written; the journal keeps what they lack")
+                    self._complained = False
+                except sqlite3.Error as error:
+                    self._complain(error)
 
     def catch_up(self) -> None:
         """Bring the tables up to date, if that can be done now.
@@ -225,8 +228,15 @@ class Journal:
             return
         try:
             self.catch_up()
-        except sqlite3.Error:
-            LOG.exception("the tables could not be written; the journal keeps what they lack")
+        except sqlite3.Error as error:
+            self._complain(error)
+
+    def _complain(self, error: sqlite3.Error) -> None:
+        """Log it once, and not at each of the attempts that follow."""
+        if not self._complained:
+            told = "the tables could not be written; the journal keeps what they lack"
+            LOG.error(told, exc_info=error)
+        self._complained = True
 
     @contextmanager
     def _unhurried(self) -> Iterator[None]:

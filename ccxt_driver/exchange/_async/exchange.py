@@ -159,7 +159,11 @@ class OmsCcxtExchange(
         :raises ExchangeNotAvailable: also where nothing was sent, see `retry_after`
         """
         circuit = self.circuit_of(api)
-        is_probe = circuit is not None and circuit.failures > 0 and self.admitted(circuit)
+        is_probe = False
+        if circuit is not None and circuit.failures:
+            # Who asks again and again would else hold up the task that has sent the probe.
+            await self.give_way()
+            is_probe = self.admitted(circuit)
         try:
             if method == "GET" and (self.fetchHistoryCacheSize or config.get("cost")):
                 # By ccxt's own pipeline, which must not send it again by itself.

@@ -377,3 +377,27 @@ async def test_of_many_coroutines_one_is_the_probe_and_its_end_without_an_answer
             each.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
     await exchange.close()
+
+
+async def test_who_asks_again_and_again_does_not_hold_up_the_probe() -> None:
+    """The answer would never be read, and no call would be let through again."""
+
+    class Probing(AsyncOmsCcxtExchange):
+        async def fetch(self, *args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0)
+            return {"status": "ok"}
+
+    exchange = Probing(config_of({}))
+    exchange._circuits[exchange.urls["api"]] = circuit = Circuit(1, LONGEST_MS)
+    circuit.failed(False, exchange.milliseconds() - FIRST_PAUSE_MS)
+    probe = asyncio.ensure_future(exchange.public_get_healthz())
+    await asyncio.sleep(0)
+    for _ in range(100):
+        try:
+            await exchange.public_get_healthz()
+            break
+        except ccxt.ExchangeNotAvailable:
+            continue
+    assert probe.done()
+    await probe
+    await exchange.close()
