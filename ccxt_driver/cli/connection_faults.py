@@ -37,6 +37,11 @@ def explain(base_url: str, error: BaseException) -> tuple[str, str]:
     return no_oms(base_url)
 
 
+def is_of_tls(error: BaseException) -> bool:
+    """Whether it was the certificate, or TLS itself: ccxt calls that no `NetworkError`."""
+    return any(isinstance(cause, ssl.SSLError) for cause in _chain(error))
+
+
 def no_oms(base_url: str) -> tuple[str, str]:
     """The problem and its remedy where something answers, and not as an OMS does."""
     return (

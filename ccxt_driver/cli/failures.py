@@ -90,6 +90,8 @@ def exit_code(error: BaseException) -> int:
     """The exit code that a failure of ccxt's stands for."""
     import ccxt
 
+    from .connection_faults import is_of_tls
+
     outcome = getattr(error, "outcome", None)
     if outcome == "unknown":
         return UNKNOWN
@@ -101,7 +103,7 @@ def exit_code(error: BaseException) -> int:
     argument = isinstance(error, ccxt.ArgumentsRequired | ccxt.BadRequest | ccxt.InvalidOrder)
     if argument and not answered and not isinstance(error, ccxt.OrderNotFound):
         return USAGE
-    return NOT_CONNECTED if _is_of_a_file(error) else REFUSED
+    return NOT_CONNECTED if _is_of_a_file(error) or is_of_tls(error) else REFUSED
 
 
 def _is_of_a_file(error: BaseException) -> bool:
@@ -113,12 +115,12 @@ def in_words(error: BaseException, base_url: str = "") -> str:
     """A failure of ccxt's in plain words, with advice."""
     import ccxt
 
-    from .connection_faults import explain
+    from .connection_faults import explain, is_of_tls
 
     if getattr(error, "outcome", None) == "unknown":
         return _unknown(error)
     lost = isinstance(error, ccxt.NetworkError) and not isinstance(error, ccxt.RateLimitExceeded)
-    if (lost and not getattr(error, "code", None)) or _is_of_a_file(error):
+    if (lost and not getattr(error, "code", None)) or _is_of_a_file(error) or is_of_tls(error):
         problem, remedy = explain(base_url, error)
         return f"{problem}. {remedy}"
     names = [kind.__name__ for kind in type(error).__mro__]

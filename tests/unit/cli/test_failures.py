@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,6 +154,22 @@ def test_no_server(run: Run, unused_tcp_port: int) -> None:
     assert result.exit_code == 3
     assert len(result.stderr.splitlines()) == 1
     assert "ccxt-driver serve" in result.stderr
+
+
+def test_a_certificate_that_is_not_accepted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ccxt's class with threads it is no NetworkError, and nobody has refused anything."""
+
+    def refuse(self: Any, *args: Any) -> Any:
+        try:
+            raise ssl.SSLCertVerificationError(1, "self-signed certificate")
+        except ssl.SSLError as cause:
+            raise ccxt.ExchangeError("oms GET https://127.0.0.1: certificate verify failed") from cause
+
+    monkeypatch.setattr(OmsCcxtExchange, "fetch", refuse)
+    result = run("balance", "--base-url", "https://127.0.0.1", "--account", "1")
+    assert result.exit_code == 3
+    assert "the certificate of https://127.0.0.1 is not accepted" in result.stderr
+    assert "CCXT_OMS_CAFILE" in result.stderr
 
 
 def test_a_file_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
