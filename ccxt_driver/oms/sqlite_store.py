@@ -7,7 +7,7 @@ import os
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -119,6 +119,7 @@ class SqliteStore:
         self.path = Path(path)
         self._keep_events = keep_events
         self._lock = _locked(self.path)
+        self._lock_file = _file_of(self._lock)
         self._free: tuple[int, str] | None = None
         """A client order id that was looked for and is nobody's."""
         try:
@@ -185,6 +186,7 @@ class SqliteStore:
 
         :raises StoreError: they cannot be read
         """
+        self._keep_lock()
         with _Refusing(self.path, "cannot be read"), self._journal.reading():
             yield self._connection.execute
 
@@ -193,6 +195,7 @@ class SqliteStore:
 
         :raises StoreError: as the protocol says, or the disk refused; nothing is written
         """
+        self._keep_lock()
         last_seq = self._follow(changes.events)
         self._refuse_claimed(changes.claims)
         with _Refusing(self.path, "was not written to"):
@@ -213,8 +216,30 @@ class SqliteStore:
 
         :raises StoreError: it cannot be done now; nothing is lost
         """
+        self._keep_lock()
         with _Refusing(self.path, "has tables that cannot be written"):
             self._journal.catch_up()
+
+    def _keep_lock(self) -> None:
+        """Make sure that no other process has opened the file since somebody has removed its lock.
+
+        Both would give the same ids, and write over what the other has written. A lock file that is gone is
+        made anew: whoever opens the file makes one, and leaves it there.
+
+        :raises StoreError: another process has
+        """
+        found = _file_of(self._lock)
+        if found == self._lock_file:
+            return
+        if found is None:
+            with suppress(StoreInUse):  # by one that was quicker
+                lock, before = _locked(self.path), self._lock
+                self._lock, self._lock_file = lock, _file_of(lock)
+                before.release()
+                return
+        raise StoreError(
+            f"{self._lock.lock_file} was removed, and another process has opened the file since: end this one"
+        )
 
     def _follow(self, events: list[Event]) -> dict[int, int]:
         last: dict[int, int] = {}
@@ -424,3 +449,12 @@ def _locked(path: Path) -> FileLock:
     except OSError as error:
         raise StoreError(f"{path}.lock cannot be made: {error}") from error
     return lock
+
+
+def _file_of(lock: FileLock) -> tuple[int, int] | None:
+    """Which file has the name of a lock now; None when there is none."""
+    try:
+        found = os.stat(lock.lock_file)  # noqa: PTH116  # for every order
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

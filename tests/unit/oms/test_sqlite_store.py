@@ -124,6 +124,41 @@ def test_a_second_process_on_the_file_is_told_so(path: Path) -> None:
     assert done.stdout.strip() == f"in use: {path} is in use by another process"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="on Windows nobody can remove a file that is open")
+def test_who_removes_the_lock_and_starts_another_process_loses_no_order(path: Path) -> None:
+    """Else both would give the same ids, and write over what the other was told is done."""
+    first = SqliteStore(path)
+    first.commit(one_order(1))
+    path.with_name("oms.sqlite.lock").unlink()
+    second = SqliteStore(path)
+    second.load()
+    with pytest.raises(StoreError, match="another process has opened the file"):
+        first.commit(one_order(2))
+    with pytest.raises(StoreError, match="another process has opened the file"):
+        first.orders(RowFilter((1,)))
+    second.commit(one_order(2))
+    second.close()
+    with pytest.raises(StoreError, match="another process has opened the file"):
+        first.commit(one_order(2))
+    first.close()
+    third = SqliteStore(path)
+    assert [row.id for row in third.orders(RowFilter((1,)))[0]] == [1, 2]
+    third.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="on Windows nobody can remove a file that is open")
+def test_a_lock_that_was_removed_is_made_anew(path: Path) -> None:
+    """By whoever tidies up: nobody has opened the file."""
+    store = SqliteStore(path)
+    path.with_name("oms.sqlite.lock").unlink()
+    store.commit(one_order(1))
+    with pytest.raises(StoreInUse):
+        SqliteStore(path)
+    store.commit(one_order(2))
+    store.close()
+    SqliteStore(path).close()
+
+
 def test_a_failed_start_releases_the_lock(path: Path) -> None:
     path.write_bytes(b"not a database, but long enough to be read as one" * 50)
     with pytest.raises(StoreUnusable, match="not a database of ccxt-driver"):
