@@ -180,6 +180,7 @@ class AccountStreams(Streaming):
         after_seq, name = said(params, "after_seq"), self._watcher_name(params)
         if after_seq is not None:
             after_seq = whole_number("after_seq", after_seq)
+        await self._give_way_when_closed()
         desk = self._desk()
         stream = desk.stream(account_id)
         with self._beginning(desk), stream.joining():

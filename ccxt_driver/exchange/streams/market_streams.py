@@ -222,6 +222,7 @@ class MarketStreams(Streaming):
         :param params: as of `watch_ticker`
         :returns: ccxt's status structure
         """
+        await self._give_way_when_closed()
         hub = self._market_hub()
         watch = self._market_watch(hub, "watch_status", "status", [("", "")], params, [(StatusTopic, ())])
 
@@ -310,6 +311,7 @@ class MarketStreams(Streaming):
             self.need_capability("fetch_tickers")
         else:
             self.need_capability("fetch_ticker")
+        await self._give_way_when_closed()
         hub = self._market_hub()
         family = "bidsasks" if kind is BidsAsksTopic else "tickers"
         topics = [(kind, (symbol,)) for symbol in symbols] if symbols else [(kind, (None,))]
@@ -327,6 +329,7 @@ class MarketStreams(Streaming):
     async def _book_of(self, method: str, symbols: list[str], limit: Any, params: dict[str, Any]) -> Any:
         limit = self._list_arguments(None, limit, {})["limit"]
         self.need_capability("fetch_order_book")
+        await self._give_way_when_closed()
         hub = self._market_hub()
         topics = [(BookTopic, (symbol,)) for symbol in symbols]
         watch = self._market_watch(hub, method, "orderbook", symbols, params, topics, symbols)
@@ -346,6 +349,7 @@ class MarketStreams(Streaming):
         checked = self._list_arguments(since, limit, {})
         since, limit = checked["since"], checked["limit"]
         self.need_capability("fetch_trades")
+        await self._give_way_when_closed()
         hub = self._market_hub()
         topics = [(TradesTopic, (symbol,)) for symbol in symbols]
         watch = self._market_watch(hub, method, "trades", symbols, params, topics, symbols)
@@ -381,6 +385,7 @@ class MarketStreams(Streaming):
         checked = self._list_arguments(since, limit, {})
         since, limit = checked["since"], checked["limit"]
         self.need_capability("fetch_ohlcv")
+        await self._give_way_when_closed()
         hub = self._market_hub()
         topics = [(CandlesTopic, pair) for pair in pairs]
         symbols = [symbol for symbol, _ in pairs]

@@ -124,6 +124,7 @@ class SocketRequests(Streaming):
             return None
         if path in _QUERIES and Feature.WS_QUERIES not in await self._features():
             return None
+        await self._give_way_when_closed()
         socket = self._desk().socket()
         try:
             if not await socket.is_usable():

@@ -58,6 +58,11 @@ class Streaming(AsyncExchange):
             loading = self._loadings[reload] = _Loading(task)
         return await loading.join()
 
+    async def _give_way_when_closed(self) -> None:
+        """Let other tasks run: one that calls again and again would hold up who is about to end it."""
+        if self.closed_by_user:
+            await asyncio.sleep(0)
+
     def _desk(self) -> StreamDesk:
         """The streams of this object in the loop that runs now."""
         if self.closed_by_user:

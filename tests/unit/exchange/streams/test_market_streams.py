@@ -413,6 +413,31 @@ async def test_closing_ends_everything(floor: Floor) -> None:
     assert floor.served is not None or floor.oms._price_subscribers == []
 
 
+async def test_who_goes_on_watching_what_is_closed_does_not_hold_up_who_closes_it(floor: Floor) -> None:
+    """It could not even be cancelled: the program hung."""
+    ex = floor.exchange()
+    await soon(ex.watch_ticker(SPOT))
+    turns = []
+
+    async def again_and_again(method: str, *args: Any) -> None:
+        for _ in range(1000):
+            try:
+                await getattr(ex, method)(*args)
+            except ccxt.ExchangeClosedByUser:
+                turns.append(method)
+
+    methods = ("watch_ticker", "watch_order_book", "watch_trades", "watch_ohlcv")
+    calls = [waiting(again_and_again(method, SPOT)) for method in methods]
+    calls += [waiting(again_and_again(method)) for method in ("watch_orders", "watch_status")]
+    await asyncio.sleep(0.05)
+    await ex.close()
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    assert all(call.cancelled() for call in calls)
+    assert len(turns) < 1000
+
+
 async def test_what_there_is_not_is_said(floor: Floor) -> None:
     ex = floor.exchange()
     with pytest.raises(ccxt.BadSymbol):
