@@ -254,12 +254,20 @@ class CursorSource:
         self._handed_on = handed_on
         self._repair: asyncio.Task[None] | None = None
         self._held: list[tuple[int, int, Any, Change | None]] = []
-        """Events that came while what was missed is read: the one before, number, time, change."""
+        """Events that came while what was missed is read, or before it is known that it has to be.
+
+        Of each the one before, number, time and change.
+        """
 
     @property
     def cursor(self) -> int | None:
         """The last event of this subscription, or that before its first."""
-        return self._sent if self._repair is None else self._asked_after
+        return self._asked_after if self._is_holding else self._sent
+
+    @property
+    def _is_holding(self) -> bool:
+        """Whether events wait: what was before them is missing."""
+        return self._has_expired or self._repair is not None
 
     async def start(self) -> None:
         """Connect and subscribe."""
@@ -311,7 +319,7 @@ class CursorSource:
         if event == EventName.CURSOR_EXPIRED.value:
             self._has_expired = True
             self._sent = None
-        elif event in _SNAPSHOTS and (self._sent is None or self._has_expired):
+        elif event in _SNAPSHOTS and (self._sent is None or self._has_expired) and not self._held:
             seq = frame.get("seq")
             self._sent = seq if type(seq) is int else None
 
@@ -325,11 +333,18 @@ class CursorSource:
                 self._handed_on.forget()
             self._sink.begin_anew(self._sent if self._has_expired else None)
             return True
-        gap = self._gap_to_read() if self._has_expired else None
+        # The answer goes on with what is open on other accounts: events may have come meanwhile.
+        seq = self._held[0][0] if self._held else self._sent
+        gap = self._gap_to_read(seq) if self._has_expired else None
         if gap is not None:
             self._repair = asyncio.get_running_loop().create_task(self._read_what_was_missed(*gap))
             return False
-        return self._begin_at(self._sent)
+        again = self._begin_at(seq)
+        if again:
+            self._is_on = False  # what comes before that comes once more after it
+        else:
+            self._release(was_read=False)
+        return again
 
     def _begin_at(self, seq: int | None) -> bool:
         """Nothing is missed from here on by those whom the server could serve; the others are told.
@@ -337,16 +352,16 @@ class CursorSource:
         :param seq: where its events begin
         :returns: as `on_subscribed`
         """
-        is_last = self._has_expired or self._asked_after is None
+        has_expired, self._has_expired = self._has_expired, False
+        is_last = has_expired or self._asked_after is None
         if is_last and self._handed_on is not None:
             self._handed_on.begin(seq)
         self._sink.begin(seq, is_last=is_last)
-        if not self._has_expired or self._asked_after is None:
+        if not has_expired or self._asked_after is None:
             return False
-        self._has_expired = False
         self._sink.expired(self._asked_after)
         after_seq = self._sink.resume_after()
-        return after_seq is not None and self._sent is not None and after_seq < self._sent
+        return after_seq is not None and seq is not None and after_seq < seq
 
     def on_event(self, frame: Frame) -> None:
         """The next event, if it is the next."""
@@ -366,7 +381,7 @@ class CursorSource:
         row = frame.get("payload")
         name, ts_ms = str(frame.get("event")), frame.get("ts_ms")
         change = change_of(self.account_id, name, seq, ts_ms, row) if isinstance(row, dict) else None
-        if self._repair is not None:
+        if self._is_holding:
             self._held.append((sent, seq, ts_ms, change))
             return
         if self._handed_on is not None:
@@ -375,12 +390,13 @@ class CursorSource:
 
     # -- what the server does not keep -------------------------------------------------------------
 
-    def _gap_to_read(self) -> tuple[HandedOn, int, int] | None:
+    def _gap_to_read(self, seq: int | None) -> tuple[HandedOn, int, int] | None:
         """What was handed on, its last event, and the one after which the server's go on.
 
+        :param seq: that
         :returns: None where what was missed cannot be found: what came before it has to be known
         """
-        known, after, seq = self._handed_on, self._asked_after, self._sent
+        known, after = self._handed_on, self._asked_after
         if known is None or after is None or seq is None:
             return None
         return (known, after, seq) if known.seq == after < seq else None
@@ -408,31 +424,36 @@ class CursorSource:
             handed_on.forget()
             self._repair = None
             self._begin_at(seq)
+            self._release(was_read=False)
         else:
-            self._repair = None
+            self._repair, self._has_expired = None, False
             self._sink.repaired(seq, changes)
             handed_on.note(seq, handed_on.reached_ms, None)
-        self._release()
+            self._release(was_read=True)
 
-    def _release(self) -> None:
-        """Hand on the events that came meanwhile, without what was read."""
+    def _release(self, *, was_read: bool) -> None:
+        """Hand on the events that were held.
+
+        :param was_read: whether what they tell may have been read already; then only what is new of it
+        """
         held, self._held = self._held, []
         for before, seq, ts_ms, change in held:
             told = change
             if self._handed_on is not None:
-                if change is not None and self._handed_on.seq and not self._handed_on.tells_news(change):
+                if was_read and change is not None and not self._handed_on.tells_news(change):
                     told = None
                 self._handed_on.note(seq, ts_ms, told)
             self._sink.take(before, seq, told)
 
     def _stop_repair(self) -> asyncio.Task[None] | None:
         """Give up reading what was missed: the next subscription does it."""
-        repair, self._repair = self._repair, None
-        if repair is None:
-            return None
+        if self._is_holding:
+            self._sent = self._asked_after
         self._held.clear()
-        self._sent = self._asked_after
-        repair.cancel()
+        self._has_expired = False
+        repair, self._repair = self._repair, None
+        if repair is not None:
+            repair.cancel()
         return repair
 
     def on_down(self, error: ccxt.NetworkError) -> None:

@@ -312,13 +312,19 @@ class Cursor:
         history: str | None = None,
     ) -> bool:
         """The frames of an answer to a subscription."""
+        self.answered(after, snapshot, expired, history)
+        return self.source.on_subscribed()
+
+    def answered(
+        self, after: int | None, snapshot: int | None, expired: bool, history: str | None = None
+    ) -> None:
+        """As `subscribed`, but for the end: what other accounts have open is still to come."""
         self.source.on_subscribing(after, history)
         if expired:
             self.source.on_snapshot({"event": "cursor_expired", "payload": {"account_id": 1}})
         if snapshot is not None:
             for name in ("snapshot_open_orders", "snapshot_open_positions"):
                 self.source.on_snapshot({"event": name, "seq": snapshot, "payload": {"items": []}})
-        return self.source.on_subscribed()
 
     def events(self, seqs: Sequence[int], before: int | None = None, **more: Any) -> None:
         for seq in seqs:
@@ -580,4 +586,64 @@ async def test_what_cannot_be_read_is_told(after: int, snapshot: int, seq: int |
     handed_on.seq = seq
     cursor.subscribed(after, snapshot=snapshot, expired=True)
     assert cursor.sink.told == [("expired", after)]
+    await cursor.source.close()
+
+
+async def test_events_that_come_while_other_accounts_are_answered_wait_for_what_was_missed() -> None:
+    """They made it look as if nothing could be read: the stream had gone on."""
+    cursor, handed_on = await cut_off()
+    cursor.source.on_down(ccxt.NetworkError("lost again"))
+    cursor.answered(7, 110, expired=True)
+    cursor.events([111, 112], before=110)
+    assert (cursor.sink.seqs, cursor.source.cursor) == ([7], 7)
+    assert cursor.source.on_subscribed() is False
+    handed_on.read.set()
+    await until(lambda: cursor.sink.seqs == [7, 111, 112])
+    assert cursor.sink.told == [("repaired", 110, [21, 22])]
+    assert cursor.sink.steps[1:] == [(110, 111), (111, 112)]
+    cursor.events([113], before=112)
+    assert cursor.sink.seqs == [7, 111, 112, 113]
+    await cursor.source.close()
+
+
+async def test_events_that_come_so_early_are_given_where_nothing_can_be_read() -> None:
+    cursor, handed_on = await cut_off()
+    cursor.source.on_down(ccxt.NetworkError("lost again"))
+    handed_on.seq, handed_on.known = None, {1}  # what is known is of long ago
+    cursor.answered(7, 110, expired=True)
+    cursor.events([111], before=110)
+    assert cursor.source.on_subscribed() is False
+    assert (cursor.sink.told, cursor.sink.began[-1]) == ([("expired", 7)], (110, True))
+    assert cursor.sink.events[1:] == [(111, "order")]
+    assert handed_on.began[-1] == 110
+    await cursor.source.close()
+
+
+async def test_what_comes_before_it_subscribes_once_more_comes_after_that() -> None:
+    """Otherwise it would look as if the others had got what was before it."""
+    cursor, handed_on = await cut_off()
+    cursor.source.on_down(ccxt.NetworkError("lost again"))
+    cursor.sink.expired = lambda after_seq: setattr(cursor.sink, "after", 7)  # type: ignore[method-assign]
+    cursor.answered(5, 110, expired=True)  # one goes on further back than all was handed on
+    cursor.events([111], before=110)
+    assert cursor.source.on_subscribed() is True
+    cursor.events([112], before=111)
+    assert (cursor.sink.seqs, handed_on.seq) == ([7], 7)
+    assert cursor.subscribed(7, snapshot=112, expired=True) is False
+    handed_on.read.set()
+    await until(lambda: ("repaired", 112, [21, 22]) in cursor.sink.told)
+    cursor.events([113], before=112)
+    assert cursor.sink.seqs == [7, 113]
+    await cursor.source.close()
+
+
+async def test_a_connection_that_is_lost_while_it_answers_leaves_nothing_behind() -> None:
+    cursor, _ = await cut_off()
+    cursor.source.on_down(ccxt.NetworkError("lost again"))
+    cursor.answered(7, 110, expired=True)
+    cursor.events([111], before=110)
+    cursor.source.on_down(ccxt.NetworkError("and again"))
+    cursor.subscribed(7)
+    cursor.events([8], before=7)
+    assert cursor.sink.seqs == [7, 8]
     await cursor.source.close()
