@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import ccxt
 
+from ccxt_driver.errors import annotate
+
 from .configuration import sandbox_url
 from .host import Host
 from .request_parts import Secret
@@ -104,6 +106,18 @@ class Sandbox(Host):
             raise ccxt.OperationRejected(
                 f"{self.id} set_sandbox_mode() was called while {method} {path} was on its way"
             )
+
+    def need_side(self, side: LiveSide | None, method: str, path: str) -> None:
+        """Send nothing to one side that was meant for the other.
+
+        :param side: `_live` when it was asked for
+        :raises OperationRejected: `set_sandbox_mode` was called since; nothing was sent
+        """
+        if self._live is not side:
+            error = ccxt.OperationRejected(
+                f"{self.id} set_sandbox_mode() was called before {method} {path} was sent"
+            )
+            raise annotate(error, outcome="not_sent")
 
     def forget_side(self) -> None:
         """Drop everything that was read from the gateway."""

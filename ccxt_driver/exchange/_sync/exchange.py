@@ -88,7 +88,9 @@ class OmsCcxtExchange(
         elif method == "GET":
             params, retries = taken_from(params)
         if self._is_embedded:
+            side = self._live
             self.give_way()
+            self.need_side(side, method, path)
             return self._ask_in_process(path, method, params)
         older = speaks_older_names(self.options)
         sent = older_request(method, path, params) if older else (path, params)

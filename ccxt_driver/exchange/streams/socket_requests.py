@@ -108,7 +108,9 @@ class SocketRequests(Streaming):
     ) -> Any:
         """Send a request, over the socket inside of a `*_ws` method where the socket can carry it."""
         if _OVER_SOCKET.get() and not self._is_embedded:
+            side = self._live
             socket = await self._socket_for(path, method, params)
+            self.need_side(side, method, path)
             if socket is not None:
                 return await self._asked_over(socket, path, params)
         return await super().request(path, api, method, params, headers, body, config)

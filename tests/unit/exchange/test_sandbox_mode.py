@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+from pathlib import Path
 from typing import Any
 
 import ccxt
 import pytest
 
 from ccxt_driver import OmsCcxtExchange
-from tests.helpers.oms_rows import order_row
+from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
+from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.pro import OmsCcxtExchange as OmsCcxtExchangeOfPro
+from tests.helpers.oms_rows import markets, order_row
 from tests.helpers.virtual_time import with_clock
 
 pytestmark = pytest.mark.oldest
@@ -241,3 +246,39 @@ def test_what_is_unknown_of_a_side_is_held_until_it_comes_back(make_driver: Any)
     exchange.set_sandbox_mode(True)
     assert name_of_the_lost_order() == paper
     assert gateway.routes.count("POST /oms/commands") == 2
+
+
+async def test_in_process_nothing_goes_to_one_side_that_was_asked_of_the_other(tmp_path: Path) -> None:
+    """Other tasks run before a request is carried out."""
+    files = [f"embedded:{tmp_path / name}.sqlite" for name in ("live", "paper")]
+    for url, funds in zip(files, ("777", "5"), strict=True):
+        account = {"account_id": 1, "balances": {"USDT": funds}}
+        EmbeddedOms(db=url.removeprefix("embedded:"), accounts=[account]).close()
+    options = {"base_url": files[0], "sandbox": {"base_url": files[1]}}
+    exchange = AsyncOmsCcxtExchange({"options": options, "timeout_on_exit": 0})
+    for method, *arguments in (("fetch_balance",), ("create_strategy", "mine")):
+        await exchange.load_markets()
+        asked = asyncio.ensure_future(getattr(exchange, method)(*arguments))
+        await asyncio.sleep(0)
+        exchange.set_sandbox_mode(True)
+        with pytest.raises(ccxt.OperationRejected, match="set_sandbox_mode") as info:
+            await asked
+        assert info.value.outcome == "not_sent"  # type: ignore[attr-defined]
+        assert (await exchange.fetch_balance())["USDT"]["total"] == 5
+        assert "mine" not in [each["name"] for each in await exchange.fetch_strategies()]
+        exchange.set_sandbox_mode(False)
+    assert (await exchange.fetch_balance())["USDT"]["total"] == 777
+    await exchange.close()
+
+
+async def test_nor_is_it_sent_when_the_socket_made_it_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = OmsCcxtExchangeOfPro({"options": {"base_url": "http://live.test", "sandbox": SANDBOX}})
+
+    async def switch(*request: Any) -> None:
+        exchange.set_sandbox_mode(True)
+
+    monkeypatch.setattr(exchange, "_socket_for", switch)
+    exchange.set_markets(markets())
+    with pytest.raises(ccxt.OperationRejected, match="set_sandbox_mode"):
+        await exchange.fetch_balance_ws({"account_id": 1})
+    await exchange.close()
