@@ -352,6 +352,8 @@ class OmsExchange(
         known = {
             "id": None if order_id is None else str(order_id),
             "clientOrderId": payload.get("client_order_id"),
+            "price": payload.get("new_price"),
+            "amount": payload.get("new_qty"),
             "status": "canceled" if command["command"] == "cancel_order" and "order_id" in payload else None,
             "info": dict(result),
         }

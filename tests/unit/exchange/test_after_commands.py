@@ -48,6 +48,7 @@ def test_a_changed_order(make_driver: Any) -> None:
     order = driver.call("edit_order", "11", "BTC/USDT", "limit", "buy", 3, 101)
 
     assert (order["id"], order["status"], order["info"]["ok"]) == ("11", None, True)
+    assert (order["amount"], order["price"]) == (3, 101)
 
 
 def test_an_order_whose_row_is_none(driver: Driver) -> None:
