@@ -248,9 +248,16 @@ class _NeverStale:
 
 
 class Flights:
-    """Threads that ask for the same at the same time share one request."""
+    """Threads that ask for the same at the same time share one request.
+
+    A process that was forked begins anew: the threads of its parent, which ask there, are not in it.
+    """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._answers: dict[str, Future[Any]] = {}
 
@@ -259,6 +266,8 @@ class Flights:
 
         :param key: the same for those who ask for the same
         """
+        if self._pid != os.getpid():
+            self._begin()
         while True:
             with self._lock:
                 answer = self._answers.get(key)
@@ -272,13 +281,13 @@ class Flights:
         try:
             result = ask()
         except BaseException as error:
-            self._answers.pop(key)
+            self._answers.pop(key, None)
             if isinstance(error, Exception):
                 mine.set_exception(error)
             else:
                 mine.cancel()
             raise
-        self._answers.pop(key)
+        self._answers.pop(key, None)
         mine.set_result(result)
         return result
 

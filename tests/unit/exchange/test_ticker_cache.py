@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -298,3 +299,24 @@ def test_what_the_thread_that_asks_gets_the_others_get(first: Any, expected: lis
 
     assert outcomes == expected
     assert flights._answers == {}
+
+
+def test_a_forked_process_does_not_wait_for_threads_that_it_does_not_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flights, asked, over = Flights(), threading.Event(), threading.Event()
+
+    def ask() -> str:
+        asked.set()
+        assert over.wait(10)
+        return "of the parent"
+
+    with ThreadPoolExecutor() as pool:
+        of_parent = pool.submit(flights.join, "same", ask)
+        assert asked.wait(10)
+        own = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: own + 1)
+        of_child = pool.submit(flights.join, "same", lambda: "of the child")
+        assert of_child.result(10) == "of the child"
+        over.set()
+        assert of_parent.result(10) == "of the parent"
