@@ -54,12 +54,16 @@ _NEEDS_PRICE: Final = "createMarketBuyOrderRequiresPrice"
 """ccxt's option: False says that `amount` of a market order to buy is what to spend, where it counts."""
 SPENDING: Final = frozenset(
     (
-        *("bigone", "bitget", "bithumb", "bitrue", "bittrade", "btse", "coinbase", "coinsph", "cryptocom"),
-        *("cryptomus", "digifinex", "gate", "gateeu", "gateio", "htx", "huobi", "lbank", "poloniex"),
-        *("tokocrypto", "upbit", "woo", "xt"),
+        *("bigone", "bitget", "bithumb", "bittrade", "btse", "coinbase", "coinsph", "cryptomus", "digifinex"),
+        *("gate", "gateeu", "gateio", "htx", "huobi", "lbank", "poloniex", "tokocrypto", "upbit", "xt"),
     )
 )
-"""Exchanges where it counts: they take the cost, which ccxt reckons from the price unless told so."""
+"""Exchanges where it counts: they take the cost, which ccxt reckons from the price unless told so.
+
+Not bitrue, cryptocom and woo, which know the word: there ccxt sends coins in any case.
+"""
+_COINS_AT_TRIGGERS: Final = frozenset(("gate", "gateeu", "gateio", "tokocrypto"))
+"""Those of them where an order that waits for a price counts coins all the same."""
 _REHEARSALS: Final = ("test", "validate")
 """Of `params`, as ccxt has them for binance, kucoin and others, and for kraken."""
 _NOT_EDITED: Final = (
@@ -180,9 +184,11 @@ class OrderRequests(Host):
         spends = self._spends_amounts(params)
         params.pop(_NEEDS_PRICE, None)
         buys = (payload["order_type"], payload["side"]) == ("market", "buy") and market["spot"]
-        if not (spends and buys):
+        waits = any(params.get(name) is not None for name in _TRIGGERS)
+        if not (spends and buys) or (waits and self.served_id in _COINS_AT_TRIGGERS):
             return amount
-        params.setdefault("cost", amount)
+        if params.get("cost") is None:
+            params["cost"] = amount
         return None
 
     def _spends_amounts(self, params: Mapping[str, Any]) -> bool:

@@ -24,7 +24,7 @@ def oms(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedOms]:
     with EmbeddedOms(clock="manual") as made:
         for symbol in (SPOT, SWAP):
             made.set_price(symbol, bid=1999, ask=2000, last=2000)
-        ccxt_driver.register(alias=["gate", "binance"])
+        ccxt_driver.register(alias=["gate", "tokocrypto", "bigone", "binance", "bitrue", "cryptocom", "woo"])
         try:
             yield made
         finally:
@@ -54,6 +54,7 @@ def test_params_win(oms: EmbeddedOms) -> None:
     assert bought("gate", oms, {}, *MARKET_BUY, 40, None, {OPTION: False}) == 0.02
     assert bought("gate", oms, {OPTION: False}, *MARKET_BUY, 0.5, None, {OPTION: True}) == 0.5
     assert bought("gate", oms, {OPTION: False}, *MARKET_BUY, None, None, {"cost": 60}) == 0.03
+    assert bought("gate", oms, {OPTION: False}, *MARKET_BUY, 40, None, {"cost": None}) == 0.02
 
 
 def test_all_else_counts_coins(oms: EmbeddedOms) -> None:
@@ -62,7 +63,16 @@ def test_all_else_counts_coins(oms: EmbeddedOms) -> None:
     assert bought("gate", oms, said, SPOT, "market", "sell", 0.5) == 0.5
     assert bought("gate", oms, said, SPOT, "limit", "buy", 0.5, 1500) == 0.5
     assert bought("gate", oms, said, SWAP, "market", "buy", 1) == 1
-    assert bought("binance", oms, said, *MARKET_BUY, 0.5) == 0.5  # it means nothing there
+    for other in ("binance", "bitrue", "cryptocom", "woo"):
+        assert bought(other, oms, said, *MARKET_BUY, 0.5) == 0.5  # it means nothing there
+
+
+@pytest.mark.parametrize("trigger", ["triggerPrice", "stopPrice", "stopLossPrice"])
+def test_what_waits_for_a_price_counts_as_there(oms: EmbeddedOms, trigger: str) -> None:
+    said, waiting = {OPTION: False}, (*MARKET_BUY, 0.5, None, {trigger: 2100})
+    for id_ in ("gate", "tokocrypto"):
+        assert bought(id_, oms, said, *waiting) == 0.5
+    assert bought("bigone", oms, said, *MARKET_BUY, 42, None, {trigger: 2100}) == 0.02
 
 
 def test_the_exchanges_are_those_of_ccxt() -> None:
@@ -73,4 +83,35 @@ def test_the_exchanges_are_those_of_ccxt() -> None:
 
     there = {name for name in ccxt.exchanges if reads_it(getattr(ccxt, name))}
     coins = {name for name in there if name.startswith(("bybit", "okx", "myokx"))}  # unless asked for costs
+    # bitrue reads it for swaps, cryptocom for lists of orders, woo says what it is and reads it nowhere.
+    coins |= {"bitrue", "cryptocom", "woo"}
     assert there - coins == SPENDING & {*ccxt.exchanges}
+
+
+class Sent(Exception):
+    """What ccxt would send."""
+
+
+@pytest.mark.parametrize("trigger", [None, "triggerPrice", "stopLossPrice"])
+@pytest.mark.parametrize("name", ["bitrue", "cryptocom", "gate", "tokocrypto", "woo"])
+def test_ccxt_sends_coins_and_costs_as_said_here(name: str, trigger: str | None) -> None:
+    exchange = getattr(ccxt, name)({"apiKey": "a", "secret": "b", "uid": "1", "options": {OPTION: False}})
+    market = {"id": "x", "symbol": SPOT, "base": "ETH", "quote": "USDT", "baseId": "ETH", "quoteId": "USDT"}
+    market |= {"spot": True, "type": "spot", "active": True, "precision": {"amount": 0.01, "price": 0.01}}
+    market |= {"swap": False, "contract": False, "option": False, "margin": False, "lowercaseId": "x"}
+    market |= {"limits": {}, "info": {"orderTypes": ["MARKET", "STOP_LOSS"], "type": 1}}
+    exchange.set_markets([market])
+
+    def request(path: str, api: Any, method: str, params: Any, *more: Any, **named: Any) -> Any:
+        if method == "GET" and "order" not in path.lower():
+            return {}
+        raise Sent(str(params))
+
+    exchange.request = request
+    with pytest.raises(Sent) as info:
+        exchange.create_order(*MARKET_BUY, 40, None, {} if trigger is None else {trigger: 2100})
+    is_cost = "'quoteOrderQty': '40'" in str(info.value) or (
+        name == "gate" and "'put'" not in str(info.value) and "'amount': '40'" in str(info.value)
+    )
+    waits = trigger == "triggerPrice" or (name == "gate" and trigger is not None)  # others pass that by
+    assert is_cost == (name in SPENDING and not waits)
