@@ -20,19 +20,44 @@ from .spelling import in_own_spelling
 
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
 _SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
+_OF_VENUES: Final = ("positionSide", "posSide", "holdSide", "positionIdx")
+"""Parameters of Binance, OKX, Bitget and Bybit that name the side of a position."""
+_SIDES_OF_VENUES: Final = {
+    **dict.fromkeys(("long", "buy", "1"), "buy"),
+    **dict.fromkeys(("short", "sell", "2"), "sell"),
+    **dict.fromkeys(("both", "net", "merged", "0")),
+}
+"""None: the venue does not tell sides apart."""
 
 
 class PositionRequests(OrderRequests):
     """The `*_request` builders of positions."""
 
-    def position_side(self, side: Any) -> str | None:
-        """The contract's side of a position as a caller names it; None for both."""
+    def position_side(self, side: Any, params: Mapping[str, Any]) -> str | None:
+        """The contract's side of a position as a caller names it; None for both.
+
+        :param params: may name it as venues do
+        :raises BadRequest: it is none, or two are named
+        """
         try:
-            return _SIDES[side.lower() if isinstance(side, str) else side]
+            named = {_SIDES[side.lower() if isinstance(side, str) else side]}
         except (KeyError, TypeError):
             raise ccxt.BadRequest(
                 f"{self.id} side: expected long, short, buy, sell or None, got {side!r}"[:200]
             ) from None
+        for name in _OF_VENUES:
+            if params.get(name) is not None:
+                named.add(self._side_of_venue(name, params[name]))
+        named.discard(None)
+        if len(named) > 1:
+            raise ccxt.BadRequest(f"{self.id} side: expected one, got {side!r} and params {params}"[:200])
+        return named.pop() if named else None
+
+    def _side_of_venue(self, name: str, word: Any) -> str | None:
+        try:
+            return _SIDES_OF_VENUES[str(word).lower()]
+        except KeyError:
+            raise ccxt.BadRequest(f"{self.id} {name}: expected long or short, got {word!r}"[:200]) from None
 
     def exact_text(self, field: str, value: Any) -> str:
         """A positive number of the caller's as a decimal string."""
@@ -135,7 +160,7 @@ class PositionRequests(OrderRequests):
         """What tells a call to close from another one; identical calls have the same."""
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
         own = in_own_spelling(params)
-        return text_of([account_id, strategy_id, symbol, self.position_side(side), own])
+        return text_of([account_id, strategy_id, symbol, self.position_side(side, params), own])
 
     def one_position(self, symbol: str, positions: Sequence[Any]) -> Any:
         """The position of a market, of all that there are."""

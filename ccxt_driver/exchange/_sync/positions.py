@@ -205,7 +205,7 @@ class Positions(Settling, Fallback):
         :raises OperationRejected: a symbol or position was named and there is none, or trades are missing
         """
         wanted = self._wanted(symbol, None, None, params)
-        chosen = self.position_side(side)
+        chosen = self.position_side(side, params)
         position_id = said(params, "position_id")
         rows = self._positions_now(self._account_id(params), wanted, position_id is None)
         if rows is None:

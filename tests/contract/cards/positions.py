@@ -229,6 +229,15 @@ def p23_close_one_side(desk: Desk) -> None:
     sell(ex, 1)
     ex.close_position(SWAP, "short")
     assert [row["id"] for row in ex.fetch_positions()] == [long]
+    named = {"positionSide": "SHORT", "posSide": "short", "holdSide": "short", "positionIdx": 2}
+    for name, word in named.items():
+        sell(ex, 1)
+        ex.close_position(SWAP, None, {name: word})
+        assert [row["id"] for row in ex.fetch_positions()] == [long], name
+    ex.close_all_positions({"positionSide": "SHORT"})
+    assert [row["id"] for row in ex.fetch_positions()] == [long]
+    ex.close_position(SWAP, None, {"positionSide": "BOTH"})
+    assert ex.fetch_positions() == []
 
 
 @card
@@ -255,6 +264,8 @@ def p24_nothing_to_close(desk: Desk) -> None:
         (ccxt.OperationRejected, "short", {}),
         (ccxt.OperationRejected, None, {"position_id": 999}),
         (ccxt.BadRequest, "up", {}),
+        (ccxt.BadRequest, "long", {"positionSide": "SHORT"}),
+        (ccxt.BadRequest, None, {"positionSide": "UP"}),
         (ccxt.InvalidOrder, None, {"amount": -1}),
         (ccxt.ArgumentsRequired, None, {"type": "limit"}),
     ):
