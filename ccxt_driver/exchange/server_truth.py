@@ -60,6 +60,8 @@ class ServerTruth:
         """Ids of orders whose deals the gateway has learned of before."""
         self.refused = Kept(_MOST_MARKS)
         """Client order ids of commands whose refusal we saw, and when: milliseconds."""
+        self.sent = Kept(_MOST_MARKS)
+        """When we have sent the orders of these client order ids, milliseconds by our own clock."""
         self.doubtful = Kept(_MOST_MARKS)
         """Client order ids of commands of which nobody knows what they did: a later refusal is not theirs.
 

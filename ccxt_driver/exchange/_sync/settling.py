@@ -34,6 +34,7 @@ class Settling(Truth):
         """
         if not pending.is_unknown:
             pending.sent_ms = self.milliseconds()
+            self._truth.sent.keep(pending.client_order_id, pending.sent_ms)
             try:
                 return order_of(pending.command, self._command(pending.command))
             except ccxt.BaseError as error:
@@ -177,6 +178,7 @@ class Settling(Truth):
         now = self.milliseconds()
         for pending in pendings:
             pending.sent_ms = now
+            self._truth.sent.keep(pending.client_order_id, now)
         try:
             outcomes = self._commands(commands)
         except ccxt.BaseError as error:

@@ -359,7 +359,8 @@ class Truth(TrueDeals):
         as_utc = self.milliseconds() - self._time_of(row, "created_at")
         age = as_utc if self._truth.zone_is_hidden else self._age_ms(row, "created_at")
         # What we have sent ourselves is as old as our own clock says: the gateway's may be minutes behind.
-        ours = self._truth.doubtful.get(row.get("client_order_id"))
+        name = row.get("client_order_id")
+        ours = self._truth.doubtful.get(name) or self._truth.sent.get(name)
         age = age if ours is None else min(age, self.milliseconds() - ours)
         old = age > self.pending_timeout_ms()
         missing = self._truth.missing_functions

@@ -230,6 +230,26 @@ def test_what_we_have_sent_is_as_old_as_our_own_clock_says(desk: LaggingDesk) ->
     assert ex.fetch_order("", SPOT, name)["status"] == "rejected"
 
 
+def _knows_no_order_yet(name: str, answer: Any) -> Any:
+    if name == "fetch_order":
+        raise ccxt.OrderNotFound("binance Order does not exist.")
+    return [] if name in ("fetch_open_orders", "fetch_orders", "fetch_closed_orders") else answer
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_nor_one_that_its_venue_does_not_show_yet(desk: LaggingDesk, batch: bool) -> None:
+    ex = desk.exchange()
+    ex.milliseconds = lambda: desk.oms.now_ms() + 3 * MINUTE_MS
+    ex.load_markets()
+    desk.oms.change_venue_answers(_knows_no_order_yet)
+    asked = {"symbol": SPOT, "type": "limit", "side": "buy", "amount": 1, "price": 90}
+    [order] = ex.create_orders([asked]) if batch else [ex.create_order(*asked.values())]
+    assert ex.fetch_order(order["id"])["status"] == "open"
+    assert [order["status"] for order in ex.fetch_orders()] == ["open"]
+    desk.oms.change_venue_answers(None)
+    assert [each["id"] for each in ex.fetch_open_orders()] == [order["id"]]
+
+
 @pytest.mark.parametrize("params", [{"clientOrderId": "mine"}, {}], ids=["by client order id", "by OMS id"])
 def test_after_a_lost_answer_the_venues_order_is_found(desk: LaggingDesk, params: dict[str, Any]) -> None:
     """The gateway never learned the venue's id: its row looks like that of a refused order."""
