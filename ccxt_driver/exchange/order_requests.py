@@ -60,10 +60,12 @@ SPENDING: Final = frozenset(
 )
 """Exchanges where it counts: they take the cost, which ccxt reckons from the price unless told so.
 
-Not bitrue, cryptocom and woo, which know the word: there ccxt sends coins in any case.
+Not bitrue, cryptocom and woo, which know the word: there ccxt sends coins of one order in any case.
 """
 _COINS_AT_TRIGGERS: Final = frozenset(("gate", "gateeu", "gateio", "tokocrypto"))
 """Those of them where an order that waits for a price counts coins all the same."""
+_COSTS_IN_LISTS: Final = frozenset(("cryptocom",))
+"""Where it counts in `create_orders` alone."""
 _REHEARSALS: Final = ("test", "validate")
 """Of `params`, as ccxt has them for binance, kucoin and others, and for kraken."""
 _NOT_EDITED: Final = (
@@ -190,6 +192,15 @@ class OrderRequests(Host):
         if params.get("cost") is None:
             params["cost"] = amount
         return None
+
+    def params_in_list(self, order: Mapping[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+        """`params` of one of several orders, where what its `amount` means depends on that."""
+        if self.served_id not in _COSTS_IN_LISTS or not self._spends_amounts(params):
+            return params
+        kind = (str(order.get("type")).lower(), str(order.get("side")).lower())
+        if kind != ("market", "buy") or params.get("cost") is not None:
+            return params
+        return {**params, "cost": order.get("amount")} if self.market(order.get("symbol"))["spot"] else params
 
     def _spends_amounts(self, params: Mapping[str, Any]) -> bool:
         """Whether a program says so, where it can: on one of `SPENDING`."""

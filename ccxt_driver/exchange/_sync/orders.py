@@ -82,7 +82,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             self.load_markets()
-            each_params = [params_of(order, params) for order in orders]
+            each_params = [self.params_in_list(order, params_of(order, params)) for order in orders]
             needed = any(self.needs_features(each) for each in each_params)
             features = self._features_now() if needed else NO_FEATURES
             commands = [

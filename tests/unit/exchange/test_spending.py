@@ -63,8 +63,17 @@ def test_all_else_counts_coins(oms: EmbeddedOms) -> None:
     assert bought("gate", oms, said, SPOT, "market", "sell", 0.5) == 0.5
     assert bought("gate", oms, said, SPOT, "limit", "buy", 0.5, 1500) == 0.5
     assert bought("gate", oms, said, SWAP, "market", "buy", 1) == 1
-    for other in ("binance", "bitrue", "cryptocom", "woo"):
+    for other in ("binance", "bitrue", "woo"):
         assert bought(other, oms, said, *MARKET_BUY, 0.5) == 0.5  # it means nothing there
+
+
+def test_one_exchange_takes_the_cost_of_several_orders_only(oms: EmbeddedOms) -> None:
+    exchange = ccxt.cryptocom({"options": {"oms": oms, "account_id": 1, OPTION: False}})
+    assert exchange.create_order(*MARKET_BUY, 0.5)["amount"] == 0.5
+    orders = [(*MARKET_BUY, 40), (SPOT, "market", "sell", 0.5), (SPOT, "limit", "buy", 0.5, 1500)]
+    orders += [(SWAP, "market", "buy", 1), (*MARKET_BUY, 1, None, {"cost": 60})]
+    made = exchange.create_orders([dict(zip(ORDER, order, strict=False)) for order in orders])
+    assert [order["amount"] for order in made] == [0.02, 0.5, 0.5, 1, 0.03]
 
 
 @pytest.mark.parametrize("trigger", ["triggerPrice", "stopPrice", "stopLossPrice"])
