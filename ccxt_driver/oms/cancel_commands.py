@@ -54,6 +54,7 @@ def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, 
     payload = command.payload
     ids = [*dict.fromkeys(payload.ids)]
     found: list[Order] = []
+    gone: list[Order] = []
     ended: list[int] = []
     refusal: Refusal | None = None
     for order_id in ids:
@@ -62,16 +63,21 @@ def cancel_order(core: Core, principal: Principal, command: CancelOrderCommand, 
         except Refusal as error:
             if error.code is ErrorCode.ORDER_NOT_FOUND:
                 raise
-            refusal = refusal or error
-            ended.append(order_id)
-    if not found and refusal is not None:
-        [last] = core.store.orders_by_id(ended[-1:])
-        went_with_position = last.reject_reason in ENDED_WITH_POSITION and last.status is OrderStatus.CANCELED
-        if payload.order_id is None or not went_with_position:
-            raise refusal
-        with core.transaction(now) as tx:
-            return Outcome(tx.new_command(), last.id, order=last.row())
-    return _cancel_all(core, principal, account, found, ended, now, payload.order_id)
+            [order] = core.store.orders_by_id([order_id])
+            if order.status is OrderStatus.CANCELED and order.reject_reason in ENDED_WITH_POSITION:
+                gone.append(order)
+            else:
+                refusal = refusal or error
+                ended.append(order_id)
+    if not (found or gone) and refusal is not None:
+        raise refusal
+    outcome = _cancel_all(core, principal, account, found, ended, now, payload.order_id)
+    if outcome.orders is None:
+        outcome.order = outcome.order or gone[0].row()
+    elif gone and outcome.result is not None:
+        outcome.result["canceled_order_ids"] += [order.id for order in gone]
+        outcome.orders += [order.row() for order in gone]
+    return outcome
 
 
 def cancel_all_orders(core: Core, principal: Principal, command: CancelAllOrdersCommand, now: int) -> Outcome:

@@ -311,6 +311,8 @@ def absorb(core: Core, tx: Transaction, account: AccountState, source: Position,
         deal.strategy_id, deal.external = target.strategy_id, target.external
     for stored_order in core.store.orders(of_source)[0]:
         order = tx.latest_order(stored_order)
+        if order.is_open and order.strategy_id != target.strategy_id:
+            tx.leaves(order, target.strategy_id)
         tx.touch_order(order)
         order.previous_position_id, order.position_id = source.id, target.id
         order.updated_at = tx.now

@@ -85,6 +85,7 @@ def _move_all(
 ) -> None:
     """Move the orders of one account."""
     named = {order.id for order in orders}
+    were_open = {order.id for order in orders if order.is_open}
     for order in orders:
         stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
         deals = [tx.latest_deal(deal) for deal in stored]
@@ -100,6 +101,9 @@ def _move_all(
         for position in held:
             if position.strategy_id != strategy_id and _moves_along(account, position, target):
                 tx.leaves(position, strategy_id)
+        latest = tx.latest_order(order)
+        if order.id in were_open and latest.strategy_id != strategy_id:  # what it joins may end it
+            tx.leaves(latest, strategy_id)
         if not position_id:
             for position in positions:
                 _join(core, tx, account, position, strategy_id)
@@ -207,8 +211,6 @@ def _move(
     external = None if target is None else target.external
     order = tx.latest_order(order)
     tx.touch_order(order)
-    if order.is_open and order.strategy_id != strategy_id:
-        tx.leaves(order, strategy_id)
     order.strategy_id = strategy_id
     order.external = external
     order.updated_at = tx.now

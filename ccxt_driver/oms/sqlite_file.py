@@ -183,7 +183,7 @@ def _is_whole_backup(connection: sqlite3.Connection) -> bool:
     try:
         return _pragma(connection, "application_id") == BACKUP_ID
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
             raise
         return False
 

@@ -7,7 +7,7 @@ ended, and what has filled stays filled.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -288,8 +288,8 @@ def differences(known: KnownState, fresh: Fresh, utc_offset_ms: int = 0) -> list
         return sorted(made, key=lambda change: (change.ts_ms or 0, change.row["id"]))
 
     # A strategy that has lost one is told first: it must not go on with what is another's now.
-    lost_orders = [*_lost(known.open_orders, moved, _is_open, {"status": "CANCELED"})]
-    lost = [*_lost(known.positions, positions, _has_quantity, {"state": "closed", "qty": "0"})]
+    lost_orders = [*_lost(known.open_orders, moved, {"status": "CANCELED"})]
+    lost = [*_lost(known.positions, positions, {"state": "closed", "qty": "0"})]
     return [
         *changes(Kind.ORDER, lost_orders, "created_at"),
         *changes(Kind.POSITION, lost, "opened_at"),
@@ -301,16 +301,15 @@ def differences(known: KnownState, fresh: Fresh, utc_offset_ms: int = 0) -> list
     ]
 
 
-def _lost(
-    known: Mapping[int, Row], moved: Iterable[Row], lives: Callable[[Row], bool], ended: Row
-) -> Iterator[Row]:
-    """What strategies had that is open and another's now: to them it has ended.
+def _lost(known: Mapping[int, Row], moved: Iterable[Row], ended: Row) -> Iterator[Row]:
+    """What strategies had that is another's now: to them it has ended.
 
+    :param known: what was open
     :param ended: what says so
     """
     for row in moved:
         before, getter = known.get(row["id"], {}), row.get("strategy_id")
-        if lives(row) and getter is not None and before.get("strategy_id") not in (None, getter):
+        if getter is not None and before.get("strategy_id") not in (None, getter):
             yield {**before, **ended, REASSIGNED_TO: getter}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conftest import Desk
+import pytest
 
-BY_STRATEGY = 3
+from .conftest import SWAP, Desk
+
+HEDGE, BY_STRATEGY = 2, 3
 
 
 def rows(desk: Desk, name: str) -> list[tuple[int | None, Any, Any]]:
@@ -66,3 +68,32 @@ def test_nobody_loses_what_goes_to_its_own_strategy(desk: Desk) -> None:
     assert not any(
         getter for name in ("position_updated", "order_updated") for *_, getter in rows(desk, name)
     )
+
+
+@pytest.mark.parametrize("partly", [False, True])
+def test_orders_that_a_merge_takes_along_have_ended_to_their_strategy(desk: Desk, partly: bool) -> None:
+    """They name the position that goes into another; one of them may have opened it."""
+    into = desk.send("buy", 1, symbol=SWAP, account=HEDGE, strategy_id=2)["position_id"]
+    desk.price(SWAP, "100", "101", size="2")
+    opening = desk.send("buy", 4 if partly else 2, "101", symbol=SWAP, account=HEDGE, strategy_id=1)
+    named = desk.positions(HEDGE, strategy_id=1)[0]["id"]
+    stop = desk.send(
+        "sell",
+        2,
+        symbol=SWAP,
+        account=HEDGE,
+        strategy_id=1,
+        position_id=named,
+        stop_price="90",
+        reduce_only=True,
+    )
+    move(desk, opening, 2, position_id=into)
+    lost = [
+        (event.payload["id"], event.payload["status"], event.strategy_id)
+        for event in desk.events
+        if event.name == "order_updated" and event.payload.get("reassigned_to") == 2
+    ]
+    gone = [opening["id"], stop["id"]] if partly else [stop["id"]]
+    assert sorted(lost) == [(order_id, "CANCELED", 1) for order_id in gone]
+    assert {desk.order_row(each["id"])["strategy_id"] for each in (opening, stop)} == {2}
+    assert desk.order_row(stop["id"])["status"] == "SUBMITTED"

@@ -71,8 +71,16 @@ def test_what_has_ended_with_its_position_is_cancelled_in_peace(desk: Any) -> No
         assert (row["status"], row["reject_reason"]) == ("CANCELED", reason)
         assert desk.events == []
         desk.refuse("order_not_found", "cancel_order", 2, order_id=stop["id"], strategy_id=2)
-    # Several at once tell which were open, as always.
-    desk.refuse("invalid_order_state", "cancel_order", 2, order_ids=[stop["id"] for stop in stops])
+    other = desk.send("buy", 1, "90", symbol=SWAP, account=2)["id"]
+    for more, none in (([], []), ([other], []), ([other], [other])):
+        ids = [stop["id"] for stop in stops]
+        result = desk.run("cancel_order", 2, order_ids=[*ids, *more])
+        told = {
+            "canceled_order_ids": [each for each in more if each not in none] + ids,
+            "skipped_order_ids": none,
+        }
+        assert result["result"] == told
+        assert [row["id"] for row in result["orders"]] == told["canceled_order_ids"]
 
 
 def test_who_has_cancelled_an_order_himself_is_told_so(desk: Any) -> None:

@@ -271,6 +271,13 @@ def test_what_becomes_another_strategys_has_ended_to_its_own(
     assert [change.row for change in differences(known, _ended(kind, now))] == [now | ended]
 
 
+@pytest.mark.parametrize("kind", [Kind.ORDER, Kind.POSITION])
+def test_what_has_ended_since_it_became_another_strategys_has_ended_to_both(kind: Kind) -> None:
+    row = order(strategy_id=1) if kind is Kind.ORDER else position(strategy_id=1)
+    changes = differences(knowing(row, kind=kind), _ended(kind, row | {"strategy_id": 2}))
+    assert [(change.strategy_id, change.leaves) for change in changes] == [(1, True), (2, False)]
+
+
 def _ended(kind: Kind, row: dict[str, Any]) -> Fresh:
     if kind is Kind.ORDER:
         return Fresh(orders=(row | {"status": "CANCELED"},))
