@@ -407,12 +407,21 @@ async def test_a_strategy_is_told_what_another_one_gets(desk: StreamDesk) -> Non
     calls = await desk.waiting(
         loser.watch_positions(), loser.watch_orders(), getter.watch_positions(), monitor.watch_positions()
     )
+    remembered: list[tuple[str, Any]] = []
+    remember = monitor.remember_change
+
+    def noted(change: Any) -> None:
+        remembered.append((change.kind, change.row.get("state") or change.row.get("status")))
+        remember(change)
+
+    monitor.remember_change = noted  # type: ignore[method-assign]
     await loser.reassign([str(traded), str(resting)], 2)
     [lost], orders, [got], [seen] = [await call for call in calls]
     assert (lost["contracts"], lost["info"]["strategy_id"], lost["info"]["reassigned_to"]) == (0.0, 1, 2)
     assert [(order["id"], order["status"]) for order in orders] == [(str(resting), "canceled")]
     assert got["id"] == seen["id"] == lost["id"]
-    # To who watches everything nothing has ended.
+    # To who watches everything nothing has ended, nor has it in the caches.
+    assert remembered == [("position", "open")]
     assert [(each["contracts"], each["info"]["strategy_id"]) for each in (got, seen)] == [(1.0, 2), (1.0, 2)]
     assert await loser.fetch_positions() == []
 

@@ -110,7 +110,8 @@ class StreamDesk:
         return ReadingSource(stream, self._exchange, self.settings, stream.known, socket, feed)
 
     def _remember(self, change: Change) -> None:
-        self._exchange.remember_change(change)
+        if not change.leaves:  # the caches are of all strategies, and to them it goes on
+            self._exchange.remember_change(change)
 
     # -- the end -----------------------------------------------------------------------------------
 
