@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,24 @@ def trade(oms: EmbeddedOms, side: str, symbol: str, strategy: int, qty: int, pri
     post(oms, "send_order", strategy_id=strategy, **order)
 
 
+def after_each(given_steps: list[Any], strategies: tuple[int, ...]) -> Iterator[EmbeddedOms]:
+    """Yield the OMS before the first step and after each, with limits on some strategies."""
+    with tempfile.TemporaryDirectory() as folder:
+        oms = start(Path(folder) / "oms.sqlite")
+        try:
+            for strategy in strategies:
+                oms.set_limits(1, {"max_drawdown": "1000000"}, strategy)
+            yield oms
+            for step in given_steps:
+                if step == "restart":
+                    oms.close()
+                    oms = start(Path(folder) / "oms.sqlite")
+                take(oms, step)
+                yield oms
+        finally:
+            oms.close()
+
+
 def book_of(oms: EmbeddedOms) -> Any:
     """As a limit sees it."""
     core = oms._core
@@ -130,19 +149,9 @@ def take(oms: EmbeddedOms, step: Any) -> None:
 @settings(max_examples=40, deadline=None)
 @given(steps, st.sampled_from([2, 1_000]))
 def test_own_books_are_the_sums_of_deals(given_steps: list[Any], page: int) -> None:
-    with patch.object(deal_reading, "_PAGE", page), tempfile.TemporaryDirectory() as folder:
-        oms = start(Path(folder) / "oms.sqlite")
-        try:
-            for strategy in (1, 2, 3):
-                oms.set_limits(1, {"max_drawdown": "1000000"}, strategy)
-            for step in given_steps:
-                if step == "restart":
-                    oms.close()
-                    oms = start(Path(folder) / "oms.sqlite")
-                take(oms, step)
-                hold(oms)
-        finally:
-            oms.close()
+    with patch.object(deal_reading, "_PAGE", page):
+        for oms in after_each(given_steps, (1, 2, 3)):
+            hold(oms)
 
 
 def from_scratch(oms: EmbeddedOms) -> list[Any]:
@@ -186,24 +195,10 @@ def without_place(row: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @given(days, st.sampled_from([1, 2, 4]), st.booleans())
 def test_a_checkpoint_is_as_good_as_all_deals(given_steps: list[Any], every: int, looks: bool) -> None:
-    with (
-        patch.object(deal_reading, "KEEP_EVERY", every),
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        oms = start(Path(folder) / "oms.sqlite")
-        try:
-            for strategy in (1, 2):
-                oms.set_limits(1, {"max_drawdown": "1000000"}, strategy)
-            for step in given_steps:
-                if step == "restart":
-                    oms.close()
-                    oms = start(Path(folder) / "oms.sqlite")
-                take(oms, step)
-                if looks:
-                    assert as_known(oms) == from_scratch(oms)
-            assert as_known(oms) == from_scratch(oms)
-        finally:
-            oms.close()
+    with patch.object(deal_reading, "KEEP_EVERY", every):
+        for done, oms in enumerate(after_each(given_steps, (1, 2))):
+            if looks or done == len(given_steps):
+                assert as_known(oms) == from_scratch(oms)
 
 
 @settings(max_examples=40, deadline=None)

@@ -84,7 +84,7 @@ _HELD_SIDE: Final = ("positionSide", "posSide", "positionIdx", "holdSide")
 closes it."""
 _CLOSES: Final = {(Side.SELL, "long"), (Side.SELL, "1"), (Side.BUY, "short"), (Side.BUY, "2")}
 """Sides of orders, and of positions in words or as Bybit counts them."""
-_OPENS: Final = {(Side.BUY, "long"), (Side.BUY, "1"), (Side.SELL, "short"), (Side.SELL, "2")}
+_OPENS: Final = {(side, held) for side in Side for _, held in _CLOSES} - _CLOSES
 _ONLY_REDUCES: Final = {"offset": "close"}
 """Parameters, of HTX, that say of an order what `reduceOnly` says."""
 _CLOSES_OTHERWISE: Final = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import ccxt
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.pro import OmsCcxtExchange
 from tests.helpers.contract_desk import ACCOUNTS
-from tests.helpers.served import serve
+from tests.helpers.served import ServedOms, serve
 
 pytestmark = pytest.mark.sockets
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "order_type": "limit", "price": "90", "qty": "0.1"}
@@ -27,17 +28,23 @@ def _place(oms: EmbeddedOms, count: int) -> None:
         oms.handle("commands", {}, {}, {"account_id": 1, "command": "send_order", "payload": ORDER})
 
 
+async def _watching(served: ServedOms, **streams: Any) -> OmsCcxtExchange:
+    """Make an exchange object that was given the first order."""
+    options = {"base_url": served.base_url, "account_id": 1, "streams": {"backoff_first": 0.01, **streams}}
+    exchange = OmsCcxtExchange({"apiKey": served.api_key, "options": options})
+    watching = asyncio.create_task(exchange.watch_orders())
+    async with asyncio.timeout(10):
+        while not exchange._desk().stream(1).is_on:  # noqa: ASYNC110  # nobody sets an event
+            await asyncio.sleep(0.001)
+    _place(served.oms, 1)
+    assert [order["id"] for order in await watching] == ["1"]
+    return exchange
+
+
 async def test_watchers_are_told_though_the_new_one_has_more_events() -> None:
     with serve(_oms()) as first:
-        base_url, port = first.base_url, int(first.base_url.rpartition(":")[2])
-        options = {"base_url": base_url, "account_id": 1, "streams": {"backoff_first": 0.01}}
-        exchange = OmsCcxtExchange({"apiKey": first.api_key, "options": options})
-        watching = asyncio.create_task(exchange.watch_orders())
-        async with asyncio.timeout(10):
-            while not exchange._desk().stream(1).is_on:  # noqa: ASYNC110  # nobody sets an event
-                await asyncio.sleep(0.001)
-        _place(first.oms, 1)
-        assert [order["id"] for order in await watching] == ["1"]
+        port = int(first.base_url.rpartition(":")[2])
+        exchange = await _watching(first)
         watching = asyncio.create_task(exchange.watch_orders())
         await asyncio.sleep(0)
     second = _oms()
@@ -55,15 +62,8 @@ async def test_watchers_are_told_though_the_new_one_has_more_events() -> None:
 
 async def test_one_that_was_too_slow_does_not_go_on_in_the_new_one() -> None:
     with serve(_oms()) as first:
-        base_url, port = first.base_url, int(first.base_url.rpartition(":")[2])
-        options = {"base_url": base_url, "account_id": 1, "streams": {"backoff_first": 0.01, "buffer": 2}}
-        exchange = OmsCcxtExchange({"apiKey": first.api_key, "options": options})
-        watching = asyncio.create_task(exchange.watch_orders())
-        async with asyncio.timeout(10):
-            while not exchange._desk().stream(1).is_on:  # noqa: ASYNC110  # nobody sets an event
-                await asyncio.sleep(0.001)
-        _place(first.oms, 1)
-        assert [order["id"] for order in await watching] == ["1"]
+        port = int(first.base_url.rpartition(":")[2])
+        exchange = await _watching(first, buffer=2)
         [watcher] = exchange._desk().stream(1)._watchers.values()
         _place(first.oms, 5)
         async with asyncio.timeout(10):
