@@ -75,7 +75,7 @@ class RecordedMarket:
     def is_inside_candle(self, symbol: str, at_ms: int) -> bool:
         """Whether the price of a moment is one that a candle was assumed to have on its way."""
         timeframe = self._timeframe(symbol)
-        if timeframe is None:
+        if timeframe is None or self._feed.is_way_known(symbol, at_ms):
             return False
         open_ms = candle_open(timeframe, at_ms)
         last = next_open(timeframe, open_ms) - open_ms - 1

@@ -76,7 +76,8 @@ class EmbeddedOms:
 
     :param accounts: mappings with `account_id`, `position_mode` (netting, hedge, strategy_netting),
         `balances` (amounts by currency), `label` and `limits` (see `set_limits`); by default account 1
-        is netting, 2 hedge and 3 strategy_netting, each with 10,000 USDT and some coins
+        is netting, 2 hedge and 3 strategy_netting, each with 10,000 USDT and some coins. One that is there
+        already stays as it is, and another `position_mode` for it is refused
     :param seed: of the synthetic prices; of a file that exists, its own seed goes on
     :param db: path of a SQLite file to keep everything in; None keeps it in memory
     :param clock: "wall", or "manual" that moves only by `advance`; "wall" by default, and "manual" with
@@ -174,7 +175,9 @@ class EmbeddedOms:
         core.find_halts()
         self.keys = KeyRing(store, self._clock.now_ms)
         with _Exact():
-            given = read_accounts(core, default_accounts(core.market) if accounts is None else accounts)
+            if accounts is None:
+                accounts = default_accounts(core.market, core.state.accounts)
+            given = read_accounts(core, accounts)
             wanted = read_strategies(DEFAULT_STRATEGIES if strategies is None else strategies)
             # What has happened by itself since a file was closed is still to be settled, at its own time.
             populate(core, given, wanted, core.settled_at)

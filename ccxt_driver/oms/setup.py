@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -41,12 +41,20 @@ DEFAULT_ACCOUNTS: Final[tuple[dict[str, Any], ...]] = (
 DEFAULT_STRATEGIES: Final = (1, 2, 3)
 
 
-def default_accounts(market: MarketData) -> list[dict[str, Any]]:
-    """One account of each position mode, with money of what is listed; 10,000 of a quote not known here."""
+def default_accounts(market: MarketData, known: Container[int]) -> list[dict[str, Any]]:
+    """One account of each position mode, with money of what is listed; 10,000 of a quote not known here.
+
+    :param known: ids of accounts that are there already, and stay as they are
+    """
     codes = market.currencies
     coins = {code: amount for code, amount in _COINS.items() if code in codes}
     quotes = dict.fromkeys((row.quote for row in market.markets.values() if row.quote not in coins), "10000")
-    return [account | {"balances": coins | quotes} for account in DEFAULT_ACCOUNTS]
+    return [
+        {"account_id": account["account_id"]}
+        if account["account_id"] in known
+        else account | {"balances": coins | quotes}
+        for account in DEFAULT_ACCOUNTS
+    ]
 
 
 _FIELDS: Final = ("account_id", "position_mode", "balances", "label", "limits")
@@ -75,7 +83,8 @@ def read_accounts(
         label = given.get("label")
         if label is not None and not isinstance(label, str):
             raise ValueError(f"{where}.label: expected a text, got {type(label).__name__}")
-        mode = _mode(where, given.get("position_mode", "netting"))
+        there = core.state.accounts.get(account_id)
+        mode = _mode(where, given.get("position_mode"), there)
         limits = given.get("limits")
         if limits is not None and not isinstance(limits, Mapping):
             raise ValueError(f"{where}.limits: expected values by name, got {type(limits).__name__}")
@@ -88,10 +97,18 @@ def read_accounts(
     return found
 
 
-def _mode(where: str, value: object) -> PositionMode:
+def _mode(where: str, value: object, there: AccountState | None) -> PositionMode:
+    """The mode that somebody gave: netting by default, or that of the account that is there already."""
+    if value is None:
+        return PositionMode.NETTING if there is None else there.account.position_mode
     modes = {mode.value: mode for mode in PositionMode}
     if not isinstance(value, str) or value not in modes:
         raise ValueError(f"{where}.position_mode: expected one of {', '.join(modes)}, got {value!r}")
+    if there is not None and there.account.position_mode is not modes[value]:
+        raise ValueError(
+            f"{where}.position_mode: account {there.account.id} is there already and is "
+            f"{there.account.position_mode.value}, got {value!r}: the mode is chosen when an account is made"
+        )
     return modes[value]
 
 

@@ -46,6 +46,8 @@ _CANDLES: Final = ("candles", "mark")
 _LONGEST_MARKS: Final = "1m"
 """Where the price does not come from candles: those of mark prices that positions can be valued at."""
 _OF_FUNDINGS: Final = "mark price of fundings alone: its candles are not as long as those of the price"
+_TELLING_BOOKS: Final = 3
+"""So many within the length of a candle tell the way inside it; one or two come with it, early or late."""
 _MARK_PLACES: Final = 8
 """Mark prices are means: finer than the tick by so many decimals."""
 
@@ -133,6 +135,10 @@ class FileFeed:
         :raises BadFile: a symbol whose files are all empty
         """
         return {symbol: tape.first_ms() for symbol, tape in self._tapes.items()}
+
+    def is_way_known(self, symbol: str, at_ms: int) -> bool:
+        """Whether three or more quotes or books tell the way inside a candle: nothing is assumed."""
+        return self._tape(symbol).is_way_known(at_ms)
 
     @property
     def end_ms(self) -> int:
@@ -358,6 +364,7 @@ class Tape:
         if price is None:
             raise AssertionError("a symbol has files")
         self.timeframe = price.timeframe or None
+        self._candle_ms = TIMEFRAMES.get(price.timeframe, 0)
         self._prints = PrintPages(self._print_decoder(price, path), _report_of(price, use))
         self._coarser = [
             History(file.timeframe, PrintPages(self._print_decoder(file, path), _report_of(file)))
@@ -468,17 +475,25 @@ class Tape:
         """The price after a print and a book.
 
         A print that came after the book and lies outside of it shows that the book has moved on: then
-        the bid and the ask are those of the print. A print before it that lies outside is over: the
-        last price of the quote is then the nearer of bid and ask.
+        the bid and the ask are those of the print. A print before it that lies outside is over, and so
+        is a point inside a candle whose way is known: the last price of the quote is then the nearer of
+        bid and ask.
         """
         time_ms, price = page.time(index), page.price(index)
         if book is not None:
             books, at = book
             bids, asks, book_ms = books.bids[at], books.asks[at], books.times[at]
             last = min(max(price, bids[0].price), asks[0].price)
-            if last == price or time_ms <= book_ms:
+            if last == price or time_ms <= book_ms or self.is_way_known(time_ms):
                 return _Top(max(time_ms, book_ms), bids, asks, last)
         return _Top(time_ms, *self._levels(page, index, price), price)
+
+    def is_way_known(self, at_ms: int) -> bool:
+        """Whether quotes or books tell the way inside a candle: enough came within its length by a moment."""
+        if self._books is None or not self._candle_ms:
+            return False
+        books = self._books
+        return books.count_by(at_ms) - books.count_by(at_ms - self._candle_ms) >= _TELLING_BOOKS
 
     def came_from(self, at_ms: int) -> Decimal | None:
         """See `Moving.came_from`: candles have a way inside, and nothing is known of any between two."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,3 +41,19 @@ def test_what_makes_no_sense_adds_nothing() -> None:
         assert _balance(oms, 7)[0] == 404
     with pytest.raises(RuntimeError):
         oms.add(strategies=[5])
+
+
+def test_another_mode_of_an_account_that_is_there_is_refused(tmp_path: Path) -> None:
+    db = tmp_path / "oms.sqlite"
+    hedged = {"account_id": 1, "position_mode": "hedge", "balances": {"USDT": 5}}
+    with EmbeddedOms(accounts=[hedged], clock="manual", db=db):
+        pass
+    other = r"accounts\[0\].position_mode: account 1 is there already and is hedge, got 'netting'"
+    with pytest.raises(ValueError, match=other):
+        EmbeddedOms(accounts=[{"account_id": 1, "position_mode": "netting"}], clock="manual", db=db)
+
+    for same in ([hedged], [{"account_id": 1}], None):  # None: the usual three, of which it is the first
+        with EmbeddedOms(accounts=same, clock="manual", db=db) as oms:
+            assert oms.handle("accounts", {}, {}, {}).body["items"][0]["position_mode"] == "hedge"
+            with pytest.raises(ValueError, match=other):
+                oms.add(accounts=[{"account_id": 1, "position_mode": "netting"}])

@@ -426,6 +426,48 @@ def test_quotes_alone_make_prices_without_trades(tmp_path: Path) -> None:
     )
 
 
+def quotes(folder: Path, seconds: Sequence[int], bid: int = 100) -> None:
+    rows = [(T + 1000 * second, bid, bid + 1) for second in seconds]
+    write(folder, "BTC_USDT-quotes.csv", rows, "timestamp,bid,ask\n")
+
+
+def test_quotes_denser_than_candles_tell_the_way_inside_them(tmp_path: Path) -> None:
+    candles(tmp_path, [(0, 100, 110, 90, 101, 8), (1, 101, 112, 95, 101, 8)])
+    quotes(tmp_path, range(0, 120, 10))
+    feed = FileFeed(tmp_path)
+    inside = T + MINUTE + 19_999  # of the second candle the way is assumed to be at its high
+
+    assert feed.quote(SYMBOL, inside + 1) == (inside + 1, D(100), D(101), D(101))
+    assert feed.first_move(SYMBOL, T + MINUTE, T + 2 * MINUTE, D(99), None) is None
+    assert feed.first_move(SYMBOL, T + MINUTE, T + 2 * MINUTE, None, D(105)) is None
+    assert feed.is_way_known(SYMBOL, inside)
+    # The candles themselves are what was recorded.
+    assert feed.candles(SYMBOL, "1m", None, T + 2 * MINUTE - 1, 1)[0][1:5] == (101, 112, 95, 101)
+
+
+def test_quotes_as_rare_as_candles_leave_the_way_inside_to_them(tmp_path: Path) -> None:
+    candles(tmp_path, [(0, 100, 110, 90, 101, 8), (1, 101, 112, 95, 101, 8)])
+    quotes(tmp_path, [1, 59, 119])  # one comes a second early
+    feed = FileFeed(tmp_path)
+
+    low = feed.first_move(SYMBOL, T + MINUTE, T + 2 * MINUTE, D(99), None)
+    assert low is not None
+    assert low.last == 95
+    assert not feed.is_way_known(SYMBOL, low.time_ms)
+
+
+def test_candles_move_the_price_on_where_quotes_end(tmp_path: Path) -> None:
+    candles(tmp_path, [(minute, 101, 112, 95, 101, 8) for minute in range(4)])
+    quotes(tmp_path, range(0, 120, 10))
+    feed = FileFeed(tmp_path)
+
+    low = feed.first_move(SYMBOL, T + MINUTE, T + 4 * MINUTE, D(99), None)
+    assert low is not None
+    assert low.last == 95
+    # The last quote tells of the candle that it is in, and of the first points of the next.
+    assert T + 2 * MINUTE < low.time_ms < T + 3 * MINUTE
+
+
 # ------------------------------------------------------------------ formats
 
 
