@@ -60,12 +60,18 @@ class _Where:
             self.conditions.append(f"{column} IN ({', '.join('?' * len(values))})")
             self.values += values
 
-    def times(self, wanted: RowFilter, time: str, dated: str) -> None:
-        self.among("account_id", wanted.account_ids)
-        self.add(f"{time} >= ?", wanted.since_ms)
-        self.add(f"{time} <= ?", wanted.until_ms)
-        self.add(f"{dated} >= ?", wanted.dated_since)
-        self.add(f"{dated} <= ?", wanted.dated_until)
+    def times(self, wanted: RowFilter, time: str, dated: str, named: bool = False) -> None:
+        """The account and the time of rows.
+
+        :param named: the index of what is named elsewhere has to find them: without statistics SQLite
+            takes that of account and time, and looks at the whole history for the deals of one order
+        """
+        plus = "+" if named else ""
+        self.among(f"{plus}account_id", wanted.account_ids)
+        self.add(f"{plus}{time} >= ?", wanted.since_ms)
+        self.add(f"{plus}{time} <= ?", wanted.until_ms)
+        self.add(f"{plus}{dated} >= ?", wanted.dated_since)
+        self.add(f"{plus}{dated} <= ?", wanted.dated_until)
 
     def book(self, wanted: RowFilter) -> None:
         self.among("strategy_id", wanted.strategy_ids)
@@ -275,7 +281,7 @@ class SqliteStore:
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
         where = _Where()
-        where.times(wanted, "created_at", "updated_at")
+        where.times(wanted, "created_at", "updated_at", wanted.names_an_order)
         where.book(wanted)
         self._leave_out(where, "orders", wanted)
         where.orders_named(wanted, "{}", "id")
@@ -286,7 +292,8 @@ class SqliteStore:
     def deals(self, wanted: RowFilter) -> tuple[list[Deal], int]:
         """As `orders`."""
         where = _Where()
-        where.times(wanted, "executed_at", "executed_at")
+        named = wanted.names_an_order or wanted.position_id is not None
+        where.times(wanted, "executed_at", "executed_at", named)
         where.book(wanted)
         self._leave_out(where, "deals", wanted)
         where.orders_named(wanted, "{}", "order_id")
@@ -324,8 +331,9 @@ class SqliteStore:
         count = f"SELECT count(*) FROM {mapping.table}{conditions}"
         with self._reading() as execute:
             rows = [mapping.entity(row) for row in execute(query, (*where.values, limit, wanted.offset))]
-            if wanted.limit is None and wanted.offset == 0:
-                return rows, len(rows)
+            last = wanted.limit is None or len(rows) < wanted.limit
+            if last and (rows or not wanted.offset):
+                return rows, wanted.offset + len(rows)
             return rows, execute(count, where.values).fetchone()[0]
 
     def orders_by_id(self, ids: Sequence[int]) -> list[Order]:

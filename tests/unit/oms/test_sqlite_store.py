@@ -10,6 +10,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -271,6 +272,48 @@ def test_the_start_reads_no_history(path: Path) -> None:
         "EXPLAIN QUERY PLAN SELECT * FROM positions WHERE state IN ('open', 'close_requested') ORDER BY id"
     )
     assert "USING INDEX positions_open" in str(plan.fetchall())
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "kind, named, index",
+    [
+        ("deals", {"order_id": 7}, "deals_by_order"),
+        ("deals", {"position_id": 7}, "deals_by_position"),
+        ("deals", {"client_order_id": "mine"}, "deals_by_order"),
+        ("orders", {"order_id": 7}, "INTEGER PRIMARY KEY"),
+        ("orders", {"client_order_id": "mine"}, "INTEGER PRIMARY KEY"),
+    ],
+)
+def test_rows_of_what_is_named_are_found_without_the_history(
+    path: Path, kind: str, named: dict[str, Any], index: str
+) -> None:
+    store = SqliteStore(path)
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    wanted = RowFilter((1,), symbol="BTC/USDT", since_ms=1, until_ms=9, limit=500, **named)
+    getattr(store, kind)(wanted)
+    store._connection.set_trace_callback(None)
+
+    [query] = [query for query in asked if "ORDER BY" in query]
+    steps = [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert index in steps[0]
+    assert not any(f"{kind}_by_time" in step for step in steps)
+    store.close()
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_only_pages_that_are_full_are_counted(path: Path, page: int) -> None:
+    store = SqliteStore(path)
+    for number in (1, 2, 3):
+        store.commit(one_order(number))
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    rows, total = store.orders(RowFilter((1,), limit=2, offset=2 * page))
+    store._connection.set_trace_callback(None)
+
+    assert ([row.id for row in rows], total) == ([[1, 2], [3], []][page], 3)
+    assert any("count(*)" in query for query in asked) == (page != 1)
     store.close()
 
 
