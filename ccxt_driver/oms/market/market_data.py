@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from types import MappingProxyType
@@ -56,9 +57,10 @@ class MarketData:
     ) -> None:
         listed = list(markets)
         for name in ("symbol", "id"):
-            values = [getattr(market, name) for market in listed]
-            if len(set(values)) < len(values):
-                raise ValueError(f"markets: expected each {name} once, got {', '.join(values)}")
+            counts = Counter(getattr(market, name) for market in listed)
+            more = [value for value, count in counts.items() if count > 1]
+            if more:
+                raise ValueError(f"markets: expected each {name} once, got more than one {more[0]}")
         self._markets = {market.symbol: market for market in listed}
         self._currencies = currencies_of(listed)
         self._synthetic: SyntheticFeed | None = None

@@ -221,7 +221,9 @@ def test_markets_are_looked_up_by_symbol(data: MarketData) -> None:
 @pytest.mark.parametrize("field", ["symbol", "id"])
 def test_a_market_listed_twice_is_refused(field: str) -> None:
     first, second = DEFAULT_MARKETS[:2]
-    with pytest.raises(ValueError, match=f"^markets: expected each {field} once"):
+    with pytest.raises(
+        ValueError, match=f"^markets: expected each {field} once, got more than one {getattr(first, field)}$"
+    ):
         MarketData([first, replace(second, **{field: getattr(first, field)})])
 
 
