@@ -12,6 +12,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from ccxt_driver.contract.features import Feature
 from ccxt_driver.oms.server import application
 from ccxt_driver.pro import OmsCcxtExchange
 from tests.helpers import strict_structures as strict
@@ -424,6 +425,43 @@ async def test_a_strategy_is_told_what_another_one_gets(desk: StreamDesk) -> Non
     assert remembered == [("position", "open")]
     assert [(each["contracts"], each["info"]["strategy_id"]) for each in (got, seen)] == [(1.0, 2), (1.0, 2)]
     assert await loser.fetch_positions() == []
+
+
+async def test_who_reads_the_caches_is_told_what_another_strategy_gets(desk: StreamDesk) -> None:
+    ex = desk.exchange(BY_STRATEGY, strategy_id=1)
+    ex.newUpdates = False
+    calls = await desk.waiting(ex.watch_orders(), ex.watch_positions())
+    kept = desk.order("buy", 1, 80, account_id=BY_STRATEGY, strategy_id=1)
+    lost = desk.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
+    traded = desk.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
+    for call in calls:
+        await call
+    await until(lambda: len(ex.orders) == 3 and len(ex.positions) == 1)  # type: ignore[arg-type]
+    while any(map(len, watchers(ex))):
+        [watcher] = [each for each in watchers(ex) if len(each)]
+        await (ex.watch_orders if watcher.kind == "order" else ex.watch_positions)()
+    calls = await desk.waiting(ex.watch_orders(), ex.watch_positions())
+    desk.oms.handle("reassign", {}, {}, {"order_ids": [lost, traded], "strategy_id": 2})
+    orders, positions = [await asyncio.wait_for(call, 5) for call in calls]
+    assert [(order["id"], order["status"]) for order in orders] == [
+        (str(kept), "open"),
+        (str(lost), "canceled"),
+    ]
+    assert [position["contracts"] for position in positions] == [0.0]
+
+
+async def test_an_order_keeps_its_trades_when_another_strategy_gets_it(desk: StreamDesk) -> None:
+    monitor = desk.exchange(BY_STRATEGY)
+    desk.oms.set_price(SPOT, bid=100, ask=101, size="0.5")
+    [waiting] = await desk.waiting(monitor.watch_orders())
+    number = desk.order("buy", 1, 101, account_id=BY_STRATEGY, strategy_id=1)
+    orders = await waiting
+    desk.oms.handle("reassign", {}, {}, {"order_ids": [number], "strategy_id": 2})
+    desk.oms.set_price(SPOT, bid=100, ask=101, size="0.5")
+    while orders[-1]["status"] == "open":
+        orders += await monitor.watch_orders()
+    told = [(order["info"]["strategy_id"], order["filled"], len(order["trades"])) for order in orders]
+    assert told[-2:] == [(2, 0.5, 1), (2, 1.0, 2)]
 
 
 async def test_params_beat_options(desk: StreamDesk) -> None:
@@ -1144,6 +1182,40 @@ async def test_a_key_of_one_strategy_is_told_what_another_one_gets_and_not_which
     [lost] = await waiting
     assert (lost["contracts"], lost["info"]["state"]) == (0.0, "closed")
     assert "reassigned_to" not in lost["info"]
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("is_polled", [False, True])
+async def test_what_another_one_gets_is_told_where_it_is_read(
+    served: StreamDesk, monkeypatch: pytest.MonkeyPatch, is_polled: bool, limited: bool
+) -> None:
+    config = served.config(BY_STRATEGY, strategy_id=1, streams={**QUICK, "poll_interval": 0.02})
+    if limited:
+        _, config["apiKey"] = served.oms.keys.create(strategies=[1])
+    ex = served.opened(OmsCcxtExchange(config))
+    if is_polled:
+        features = await ex._features() - {Feature.EVENT_ROWS, Feature.EVENT_CURSOR}
+
+        async def fewer() -> Any:
+            return features
+
+        monkeypatch.setattr(ex, "_features", fewer)
+    calls = await served.waiting(ex.watch_orders(), ex.watch_positions())
+    resting = served.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
+    traded = served.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
+    begun = [await call for call in calls]
+    await until_told(ex.watch_orders, begun[0], id=str(traded), status="closed")
+    calls = await served.waiting(ex.watch_orders(), ex.watch_positions())
+    if not is_polled:
+        ex._stream_desk.socket().drop("cut by the test")
+        forget_events(served, monkeypatch, 1)
+    served.oms.advance(1)
+    served.oms.handle("reassign", {}, {}, {"order_ids": [resting, traded], "strategy_id": 2})
+    orders, positions = [await asyncio.wait_for(call, 10) for call in calls]
+    getter = None if limited else 2
+    lost = [(order["id"], order["status"], order["info"].get("reassigned_to")) for order in orders]
+    assert lost == [(str(resting), "canceled", getter)]
+    assert [(each["contracts"], each["info"].get("reassigned_to")) for each in positions] == [(0.0, getter)]
 
 
 async def test_a_key_that_sees_some_strategies_only(served: StreamDesk) -> None:

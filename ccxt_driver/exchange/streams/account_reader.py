@@ -159,10 +159,21 @@ class AccountReader:
             if row["id"] not in listed and (row["id"] in gone or not known.knows(Kind.ORDER, row["id"]))
         ]
         rows += await self._true(ended)
-        return rows + await self._orders_by_id(sorted(gone - {row["id"] for row in ended}))
+        missing = gone - {row["id"] for row in ended}
+        found = await self._found_orders(sorted(missing))
+        rows += await self._true(found)
+        if strategy_id is None and Feature.BY_ID in await self._exchange._features():
+            # The server shows a key of some strategies nothing of what has gone to another one. Where
+            # orders are searched for, one may have been overlooked.
+            lost = missing - {row["id"] for row in found}
+            rows += [{**known.open_orders[each], "status": "CANCELED"} for each in sorted(lost)]
+        return rows
 
     async def _orders_by_id(self, ids: list[int]) -> list[Row]:
         """Orders by id, as they truly are; without those that do not exist."""
+        return await self._true(await self._found_orders(ids))
+
+    async def _found_orders(self, ids: list[int]) -> list[Row]:
         exchange = self._exchange
         if not ids:
             return []
@@ -170,7 +181,7 @@ class AccountReader:
             rows = await exchange._rows_by_id(ids)
         else:
             rows = await exchange._orders_of_ids(self._account_id, ids)
-        return await self._true([row for row in rows if row.get("account_id") == self._account_id])
+        return [row for row in rows if row.get("account_id") == self._account_id]
 
     async def _true(self, rows: Sequence[Row]) -> list[Row]:
         """Orders as they truly are; not those that are being replaced: cancelled for a moment only."""

@@ -343,7 +343,7 @@ class AccountStream:
         known = self._deals.get(row.get("id"))
         if known is None:
             return change
-        if row.get("status") not in OPEN_STATUSES:
+        if row.get("status") not in OPEN_STATUSES and not change.leaves:
             del self._deals[row["id"]]
         return change._replace(deals=_making_up(known.values(), row.get("filled_qty")))
 

@@ -167,8 +167,10 @@ class AccountStreams(Streaming):
                 if isinstance(found, ccxt.BaseError):
                     raise found
             else:
-                await watcher.next(lambda changes: (None, len(changes)))
-                found = self._cached(kind, wanted, since, limit, params, parse)
+                left = await watcher.next(_leaving)
+                cached = self._cached(kind, wanted, params, left)
+                made = [parse(change) for change in (*cached, *left)]
+                found = self.filter_by_since_limit(made, since, limit, "timestamp", True)
             if found:
                 return found
 
@@ -265,21 +267,23 @@ class AccountStreams(Streaming):
         self,
         kind: Kind,
         wanted: frozenset[str] | None,
-        since: int | None,
-        limit: int | None,
         params: Mapping[str, Any],
-        parse: Callable[[Change], Any],
-    ) -> list[Any]:
-        """What is cached of those that are watched, the caller's own copies: as with `newUpdates` False."""
+        left: Sequence[Change],
+    ) -> list[Change]:
+        """What is cached of those that are watched: as with `newUpdates` False.
+
+        :param left: what has left their strategy, which the caches may not know yet
+        """
         account_id, strategy_id = self._account_id(params), self._strategy_id(params)
-        found = [
-            parse(change)
+        gone = [change.row.get("id") for change in left]
+        return [
+            change
             for change in self._cache_of(kind).changes()
             if change.account_id == account_id
             and (wanted is None or change.symbol in wanted)
             and (strategy_id is None or change.strategy_id == strategy_id)
+            and change.row.get("id") not in gone
         ]
-        return self.filter_by_since_limit(found, since, limit, "timestamp", True)
 
     def _delivered_balance(
         self, known: dict[str, dict[str, Any]], changes: Sequence[Change]
@@ -323,6 +327,16 @@ def _has_closed(change: Change) -> bool:
 
 def _listed(symbol: Any) -> list[Any] | None:
     return None if symbol is None else [symbol]
+
+
+def _leaving(changes: Sequence[Change]) -> tuple[list[Change], int]:
+    """What has left its strategy by these changes and not come back: the caches, which are of all, go on."""
+    left: list[Change] = []
+    for change in changes:
+        left = [each for each in left if each.row.get("id") != change.row.get("id")]
+        if change.leaves:
+            left.append(change)
+    return left, len(changes)
 
 
 def _all_of(

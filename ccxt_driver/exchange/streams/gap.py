@@ -75,6 +75,8 @@ class HandedOn:
             self._keep(change)
 
     def _keep(self, change: Change) -> None:
+        if change.leaves:
+            return  # it goes on: the next change says so
         row_id = change.row.get("currency" if change.kind is Kind.BALANCE else "id")
         if not isinstance(row_id, int | str):
             return  # it is no row: who watches is told of it
@@ -85,6 +87,8 @@ class HandedOn:
             latest.popitem(last=False)
 
     def _take(self, change: Change) -> None:
+        if change.leaves:
+            return
         try:
             self._known.take((change,))
         except (BadRow, KeyError, TypeError) as error:  # it is no row
@@ -119,6 +123,8 @@ class HandedOn:
         """Whether an event says more than what was read before it came."""
         row = change.row
         try:
+            if change.leaves:
+                return self._is_of(change)
             if change.kind is Kind.TRADE:
                 is_news = not self._known.knows(Kind.TRADE, row["id"])
             else:
@@ -128,6 +134,12 @@ class HandedOn:
         if is_news:
             self._take(change)
         return is_news
+
+    def _is_of(self, leaving: Change) -> bool:
+        """Whether a row that leaves a strategy is still known as that strategy's, and open."""
+        known = self._known.open_orders if leaving.kind is Kind.ORDER else self._known.positions
+        row = known.get(leaving.row["id"])
+        return row is not None and (row.get("strategy_id") or 0) == leaving.strategy_id
 
     def _differences(self, fresh: Fresh) -> list[Change]:
         return [*differences(self._known, fresh, self._exchange._utc_offset_ms())]

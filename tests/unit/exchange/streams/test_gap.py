@@ -135,3 +135,51 @@ async def test_only_so_much_is_kept(handed_on: HandedOn, monkeypatch: pytest.Mon
     handed_on.forget()
     assert not handed_on._latest
     assert handed_on.seq is None
+
+
+MOVES = {
+    Kind.ORDER: (
+        "order_updated",
+        order_row(id=5, strategy_id=1, created_at=BEFORE, updated_at=BEFORE),
+        {"status": "CANCELED"},
+    ),
+    Kind.POSITION: (
+        "position_updated",
+        position_row(id=5, strategy_id=1, opened_at=BEFORE, updated_at=BEFORE),
+        {"state": "closed", "qty": "0"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MOVES)
+@pytest.mark.parametrize("was_read", [False, True])
+async def test_what_goes_to_another_strategy_while_it_is_read_is_told_to_both_once(
+    handed_on: HandedOn, kind: Kind, was_read: bool
+) -> None:
+    name, row, ended = MOVES[kind]
+    handed_on.note(6, LAST_MS, event(name, row))
+    got = row | {"strategy_id": 2, "updated_at": AFTER}
+    leaves = event(name, row | ended | {"updated_at": AFTER, "reassigned_to": 2})
+    read = got if was_read else row
+    assert await found(handed_on, **_fresh(kind, read)._asdict()) == [(kind.value, 5)] * (
+        2 if was_read else 0
+    )
+    assert [handed_on.tells_news(each) for each in (leaves, event(name, got))] == [not was_read] * 2
+    moved = got | ({"price": "91"} if kind is Kind.ORDER else {"qty": "7"})
+    assert handed_on.tells_news(event(name, moved))
+
+
+@pytest.mark.parametrize("kind", MOVES)
+async def test_a_row_goes_on_though_the_last_that_was_told_is_that_it_leaves_its_strategy(
+    handed_on: HandedOn, kind: Kind
+) -> None:
+    name, row, ended = MOVES[kind]
+    for seq, each in enumerate((row, row | ended | {"reassigned_to": 2}), 6):
+        handed_on.note(seq, LAST_MS, event(name, each))
+    got = row | {"strategy_id": 2, "updated_at": AFTER}
+    handed_on._reader.fresh = _fresh(kind, got)  # type: ignore[attr-defined]
+    assert handed_on.news(await handed_on.look(Kind))[-1].row == got
+
+
+def _fresh(kind: Kind, row: dict[str, Any]) -> Fresh:
+    return Fresh(orders=[row]) if kind is Kind.ORDER else Fresh(positions=[row])
