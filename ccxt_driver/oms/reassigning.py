@@ -41,6 +41,7 @@ def reassign(core: Core, principal: Principal, body: Reassign, now: int) -> Row:
         for account, mine, strategy_id in moves:
             _move_all(core, principal, tx, account, mine, strategy_id, body.position_id, answer)
             for symbol in sorted({order.symbol for order in mine}):
+                _unbind(tx, account, symbol)
                 cancel_idle(core, tx, account, symbol)
         answer["deal_ids"] += [deal.id for deal in tx.changes.deals]
         answer["position_ids"] += [*tx.changes.positions]
@@ -86,7 +87,8 @@ def _move_all(
     """Move the orders of one account."""
     named = {order.id for order in orders}
     were_open = {order.id for order in orders if order.is_open}
-    for order in orders:
+    # First those that positions follow: orders that name these go there with them.
+    for order in sorted(orders, key=lambda each: not each.filled_qty):
         stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
         deals = [tx.latest_deal(deal) for deal in stored]
         positions = _positions(core, tx, deals)
@@ -133,6 +135,9 @@ def _obstacle(
     moves = order.strategy_id != strategy_id or order.external is not None
     if order.is_open and order.closes_position and moves:
         return f"position {order.position_id} is being closed by an order"
+    bound = account.positions.get(order.position_id) if _goes_by_name(account, order) else None
+    if bound is not None and not target_id and bound not in positions and bound.strategy_id != strategy_id:
+        return f"order {order.id} is for position {bound.id} of strategy {bound.strategy_id}"
     for position in positions:
         apart = position.external is not None
         stays = position.id == target_id or (not apart and not target_id)
@@ -230,6 +235,30 @@ def _move(
             position.updated_at = tx.now
             for deal in _without_order(core, tx, position):
                 _move_deal(tx, deal, strategy_id, external)
+            _take_along(tx, account, position)
+
+
+def _take_along(tx: Transaction, account: AccountState, position: Position) -> None:
+    """Have the open orders that name a position go where it goes: they trade for it, whosever they are."""
+    for order in account.orders_on.get(position.symbol, {}).values():
+        names_it = order.position_id == position.id and _goes_by_name(account, order)
+        if names_it and order.strategy_id != position.strategy_id:
+            tx.leaves(order, position.strategy_id)
+            tx.touch_order(order)
+            order.strategy_id, order.external = position.strategy_id, position.external
+            order.updated_at = tx.now
+
+
+def _unbind(tx: Transaction, account: AccountState, symbol: str) -> None:
+    """Have orders that net name no position of another strategy, with which they would end."""
+    for order in account.orders_on.get(symbol, {}).values():
+        named = account.positions.get(order.position_id)
+        if named is None or _goes_by_name(account, order):
+            continue
+        if named is not account.netted(symbol, order.strategy_id):
+            tx.touch_order(order)
+            order.previous_position_id, order.position_id = order.position_id, 0
+            order.updated_at = tx.now
 
 
 def _moves_along(account: AccountState, position: Position, target: Position | None) -> bool:

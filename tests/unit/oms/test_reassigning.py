@@ -97,3 +97,56 @@ def test_orders_that_a_merge_takes_along_have_ended_to_their_strategy(desk: Desk
     assert sorted(lost) == [(order_id, "CANCELED", 1) for order_id in gone]
     assert {desk.order_row(each["id"])["strategy_id"] for each in (opening, stop)} == {2}
     assert desk.order_row(stop["id"])["status"] == "SUBMITTED"
+
+
+@pytest.mark.parametrize("named", ["opening", "both", "stop first"])
+def test_orders_that_name_a_hedged_position_go_where_it_goes(desk: Desk, named: str) -> None:
+    """Else the old strategy would close what is the other's, and the loss be its own."""
+    opening, stop = with_stop(desk, HEDGE)
+    ids = {"opening": [opening], "both": [opening, stop], "stop first": [stop, opening]}[named]
+    desk.events.clear()
+    assert desk.call("reassign", {"order_ids": ids, "strategy_id": 2})["refused"] == []
+    assert rows(desk, "position_updated")[0] == (1, "closed", 2)
+    assert rows(desk, "order_updated").count((1, "CANCELED", 2)) == 1
+    assert desk.order_row(stop)["strategy_id"] == 2
+    desk.price(SWAP, "89", "90")
+    assert desk.positions(HEDGE) == []
+    assert {deal["strategy_id"] for deal in desk.deals(HEDGE)} == {2}
+
+
+def test_an_order_for_a_hedged_position_stays_with_it(desk: Desk) -> None:
+    opening, stop = with_stop(desk, HEDGE)
+    answer = desk.call("reassign", {"order_ids": [stop], "strategy_id": 2})
+    assert answer["refused"] == [{"order_id": stop, "reason": "order 2 is for position 1 of strategy 1"}]
+    assert desk.order_row(stop)["strategy_id"] == 1
+    assert opening
+
+
+def test_an_order_that_nets_does_not_end_with_the_position_that_it_was_for_once(desk: Desk) -> None:
+    first = desk.send("buy", 2, symbol=SWAP, account=BY_STRATEGY, strategy_id=2)["position_id"]
+    _, stop = with_stop(desk, BY_STRATEGY)
+    left = desk.order_row(stop)["position_id"]
+    assert desk.call("reassign", {"order_ids": [stop], "strategy_id": 2})["refused"] == []
+    row = desk.order_row(stop)
+    assert (row["position_id"], row["previous_position_id"]) == (0, left)
+    desk.run("close_position", BY_STRATEGY, position_id=left)
+    assert desk.order_row(stop)["status"] == "SUBMITTED"
+    desk.price(SWAP, "89", "90")
+    assert desk.order_row(stop)["status"] == "FILLED"
+    assert desk.order_row(stop)["position_id"] == first
+
+
+def with_stop(desk: Desk, account: int) -> tuple[int, int]:
+    """Open a position of strategy 1 and name it in a stop; the ids of both orders."""
+    opening = desk.send("buy", 2, symbol=SWAP, account=account, strategy_id=1)
+    stop = desk.send(
+        "sell",
+        2,
+        symbol=SWAP,
+        account=account,
+        strategy_id=1,
+        position_id=opening["position_id"],
+        stop_price="90",
+        reduce_only=True,
+    )
+    return opening["id"], stop["id"]
