@@ -1194,12 +1194,7 @@ async def test_what_another_one_gets_is_told_where_it_is_read(
         _, config["apiKey"] = served.oms.keys.create(strategies=[1])
     ex = served.opened(OmsCcxtExchange(config))
     if is_polled:
-        features = await ex._features() - {Feature.EVENT_ROWS, Feature.EVENT_CURSOR}
-
-        async def fewer() -> Any:
-            return features
-
-        monkeypatch.setattr(ex, "_features", fewer)
+        monkeypatch.setattr(ex, "_features", await without_events(ex))
     calls = await served.waiting(ex.watch_orders(), ex.watch_positions())
     resting = served.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
     traded = served.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
@@ -1216,6 +1211,32 @@ async def test_what_another_one_gets_is_told_where_it_is_read(
     lost = [(order["id"], order["status"], order["info"].get("reassigned_to")) for order in orders]
     assert lost == [(str(resting), "canceled", getter)]
     assert [(each["contracts"], each["info"].get("reassigned_to")) for each in positions] == [(0.0, getter)]
+
+
+async def test_what_another_one_got_is_followed_to_its_end_where_it_is_read(
+    served: StreamDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ex = served.exchange(BY_STRATEGY, streams={**QUICK, "poll_interval": 0.02})
+    monkeypatch.setattr(ex, "_features", await without_events(ex))
+    [waiting] = await served.waiting(ex.watch_positions())
+    traded = served.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
+    assert [row["info"]["strategy_id"] for row in await waiting] == [1]
+    served.oms.advance(1)
+    served.oms.handle("reassign", {}, {}, {"order_ids": [traded], "strategy_id": 2})
+    assert [row["info"]["strategy_id"] for row in await asyncio.wait_for(ex.watch_positions(), 10)] == [2]
+    served.oms.advance(1)
+    served.order("sell", 1, account_id=BY_STRATEGY, strategy_id=2)
+    assert [row["contracts"] for row in await asyncio.wait_for(ex.watch_positions(), 10)] == [0.0]
+
+
+async def without_events(ex: Any) -> Any:
+    """What tells the features of a server whose events say too little, so that everything is read."""
+    features = await ex._features() - {Feature.EVENT_ROWS, Feature.EVENT_CURSOR}
+
+    async def fewer() -> Any:
+        return features
+
+    return fewer
 
 
 async def test_a_key_that_sees_some_strategies_only(served: StreamDesk) -> None:

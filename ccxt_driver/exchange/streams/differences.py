@@ -179,6 +179,8 @@ class KnownState:
         dealt: set[int] = set()
         for change in changes:
             row = change.row
+            if change.leaves:
+                continue  # it goes on: the change after it says so
             self._reach(change.kind, change.ts_ms)
             if change.kind is Kind.BALANCE:
                 self.balances[row["currency"]] = row

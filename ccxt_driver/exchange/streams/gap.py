@@ -87,8 +87,6 @@ class HandedOn:
             latest.popitem(last=False)
 
     def _take(self, change: Change) -> None:
-        if change.leaves:
-            return
         try:
             self._known.take((change,))
         except (BadRow, KeyError, TypeError) as error:  # it is no row

@@ -267,6 +267,7 @@ def test_what_becomes_another_strategys_has_ended_to_its_own(
         (2, now, False),
     ]
     known.take(changes)
+    assert not (known.has_ended(row["id"]) if kind is Kind.ORDER else known.is_closed(row["id"]))
     assert differences(known, fresh) == []
     assert [change.row for change in differences(known, _ended(kind, now))] == [now | ended]
 
