@@ -66,6 +66,9 @@ _COINS_AT_TRIGGERS: Final = frozenset(("gate", "gateeu", "gateio", "tokocrypto")
 """Those of them where an order that waits for a price counts coins all the same."""
 _COSTS_IN_LISTS: Final = frozenset(("cryptocom",))
 """Where it counts in `create_orders` alone."""
+_UNIT: Final = "tgtCcy"
+_UNIT_BY_OPTION: Final = frozenset(("okx", "okxus", "myokx"))
+"""Where this option of ccxt's says for all market orders whether their amounts count coins or money."""
 _REHEARSALS: Final = ("test", "validate")
 """Of `params`, as ccxt has them for binance, kucoin and others, and for kraken."""
 _NOT_EDITED: Final = (
@@ -112,6 +115,8 @@ class OrderRequests(Host):
         }
         if self.served_id in SPENDING:
             amount = self._amount_unless_cost(payload, rest, market, amount)
+        elif self.served_id in _UNIT_BY_OPTION:
+            self._add_unit_of_options(payload, rest, market)
         self._add_size(payload, rest, market, amount, features)
         if payload["order_type"] != "market":
             if price is None and payload["order_type"] == "limit":
@@ -192,6 +197,16 @@ class OrderRequests(Host):
         if params.get("cost") is None:
             params["cost"] = amount
         return None
+
+    def _add_unit_of_options(
+        self, payload: Mapping[str, Any], params: dict[str, Any], market: Mapping[str, Any]
+    ) -> None:
+        """Send along what an option says that amounts count: the venue heeds it, or refuses it."""
+        unit = self.options.get(_UNIT)
+        if unit is None or params.get("cost") is not None or params.get(_UNIT) is not None:
+            return
+        if payload["order_type"] == "market" and market["spot"]:
+            params[_UNIT] = unit
 
     def params_in_list(self, order: Mapping[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         """`params` of one of several orders, where what its `amount` means depends on that."""

@@ -24,7 +24,8 @@ def oms(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedOms]:
     with EmbeddedOms(clock="manual") as made:
         for symbol in (SPOT, SWAP):
             made.set_price(symbol, bid=1999, ask=2000, last=2000)
-        ccxt_driver.register(alias=["gate", "tokocrypto", "bigone", "binance", "bitrue", "cryptocom", "woo"])
+        others = ["gate", "tokocrypto", "bigone", "binance", "bitrue", "cryptocom", "woo", "okx"]
+        ccxt_driver.register(alias=others)
         try:
             yield made
         finally:
@@ -65,6 +66,23 @@ def test_all_else_counts_coins(oms: EmbeddedOms) -> None:
     assert bought("gate", oms, said, SWAP, "market", "buy", 1) == 1
     for other in ("binance", "bitrue", "woo"):
         assert bought(other, oms, said, *MARKET_BUY, 0.5) == 0.5  # it means nothing there
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_an_option_that_amounts_are_money_is_not_passed_over(oms: EmbeddedOms, side: str) -> None:
+    options = {"oms": oms, "account_id": 1, "tgtCcy": "quote_ccy"}
+    exchange = ccxt.okx({"options": options})
+    with pytest.raises(ccxt.NotSupported, match="tgtCcy"):
+        exchange.create_order(SPOT, "market", side, 2)
+    with pytest.raises(ccxt.NotSupported, match="tgtCcy"):
+        exchange.create_orders([dict(zip(ORDER, (SPOT, "market", side, 2), strict=False))])
+    assert exchange.fetch_my_trades(SPOT) == []
+    # What says by itself what it counts, and what is counted in coins in any case.
+    assert exchange.create_order(SPOT, "market", side, 0.5, None, {"tgtCcy": "base_ccy"})["filled"] == 0.5
+    assert exchange.create_order(SPOT, "market", "buy", None, None, {"cost": 40})["filled"] == 0.02
+    assert exchange.create_order(SPOT, "limit", "buy", 0.5, 1500)["amount"] == 0.5
+    assert exchange.create_order(SWAP, "market", side, 1)["filled"] == 1
+    assert bought("binance", oms, {"tgtCcy": "quote_ccy"}, *MARKET_BUY, 0.5) == 0.5  # it means nothing there
 
 
 def test_one_exchange_takes_the_cost_of_several_orders_only(oms: EmbeddedOms) -> None:
