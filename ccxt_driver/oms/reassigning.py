@@ -87,6 +87,7 @@ def _move_all(
     """Move the orders of one account."""
     named = {order.id for order in orders}
     were_open = {order.id for order in orders if order.is_open}
+    refused: dict[int, str] = {}
     # First those that positions follow: orders that name these go there with them.
     for order in sorted(orders, key=lambda each: not each.filled_qty):
         stored, _ = core.store.deals(RowFilter((order.account_id,), order_id=order.id))
@@ -97,7 +98,7 @@ def _move_all(
         if reason is None and position_id:
             reason = _into(core, principal, tx, account, order, positions, position_id)
         if reason is not None:
-            answer["refused"].append({"order_id": order.id, "reason": reason})
+            refused[order.id] = reason
             continue
         target = account.positions[position_id] if position_id else None
         for position in held:
@@ -110,7 +111,11 @@ def _move_all(
             for position in positions:
                 _join(core, tx, account, position, strategy_id)
         _move(core, tx, account, order, deals, positions, strategy_id, target)
-        answer["order_ids"].append(order.id)
+    for order in orders:
+        if order.id in refused:
+            answer["refused"].append({"order_id": order.id, "reason": refused[order.id]})
+        else:
+            answer["order_ids"].append(order.id)
     moved = [order.id for order in orders if order.id in tx.changes.orders]
     if moved:
         ids = {"account_id": account.account.id, "strategy_id": strategy_id, "order_ids": moved}

@@ -105,7 +105,8 @@ def test_orders_that_name_a_hedged_position_go_where_it_goes(desk: Desk, named: 
     opening, stop = with_stop(desk, HEDGE)
     ids = {"opening": [opening], "both": [opening, stop], "stop first": [stop, opening]}[named]
     desk.events.clear()
-    assert desk.call("reassign", {"order_ids": ids, "strategy_id": 2})["refused"] == []
+    answer = desk.call("reassign", {"order_ids": ids, "strategy_id": 2})
+    assert (answer["order_ids"], answer["refused"]) == (ids, [])
     assert rows(desk, "position_updated")[0] == (1, "closed", 2)
     assert rows(desk, "order_updated").count((1, "CANCELED", 2)) == 1
     assert desk.order_row(stop)["strategy_id"] == 2
