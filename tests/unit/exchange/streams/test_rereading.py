@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from ccxt_driver.exchange.streams.changes import Change, Kind
 from ccxt_driver.exchange.streams.differences import KnownState
+from ccxt_driver.mappers.order import STATUSES
 from tests.helpers.contract_desk import HEDGE, OTHER, SPOT
 from tests.helpers.rereading import SERVERS, Followed, Restricted, clean, followed_on, lagging, seen_of
 
@@ -427,6 +428,64 @@ def interfere(rng: random.Random, gateway: Any, handle: Any) -> None:
         payload = {"order_id": rng.choice(listed)["id"]}
     command = "cancel_order" if what == "cancel" else "send_order"
     handle("commands", {}, {}, {"account_id": 1, "command": command, "payload": payload})
+
+
+@pytest.mark.parametrize("server", ["plain", "filters"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_goes_from_strategy_to_strategy_is_told_to_its_end(server: str, seed: int) -> None:
+    rng = random.Random(seed)
+    make, features, options = SERVERS[server]
+    async with HedgeAccount(make(), features, **options) as account:
+        await account.source.start()
+        orders: list[str] = []
+        for _ in range(60):
+            await hand_over(rng, account, orders)
+            if rng.random() < 0.7:
+                await account.news()
+        await account.news()
+        for strategy in (None, 1, 2, 3):
+            for kind in (Kind.ORDER, Kind.POSITION):
+                assert left_open(account, kind, strategy) == await listed_open(account, kind, strategy)
+
+
+async def hand_over(rng: random.Random, account: Followed, orders: list[str]) -> None:
+    """Trade for a strategy, or give what one has to another."""
+    trader, params = account.trader, {"strategy_id": rng.choice([1, 2, 3])}
+    account.gateway.advance(1_000)
+    if orders and rng.random() < 0.4:
+        await trader.reassign([rng.choice(orders[-5:])], params["strategy_id"])
+    elif rng.random() < 0.6:
+        kind, price = rng.choice([("limit", rng.choice([85, 90, 95])), ("market", None)])
+        orders.append((await trader.create_order(SPOT, kind, "buy", 1, price, params))["id"])
+    elif rng.random() < 0.5:
+        held = await trader.fetch_positions()
+        if held:
+            await trader.close_position(SPOT, None, {"position_id": rng.choice(held)["id"]})
+    else:
+        bid = rng.choice([84, 89, 94, 98, 100])
+        account.gateway.set_price(SPOT, bid=bid, ask=bid + 1, last=bid)
+
+
+def left_open(account: Followed, kind: Kind, strategy: int | None) -> dict[str, int]:
+    """Whose is what is open, to one who was told of a strategy only; None: of all."""
+    found: dict[str, int] = {}
+    for change in account.published:
+        if change.kind is not kind or (change.leaves if strategy is None else change.strategy_id != strategy):
+            continue
+        row = change.row
+        found.pop(str(row["id"]), None)
+        if row.get("state") == "open" or STATUSES.get(row.get("status", "")) == "open":
+            found[str(row["id"])] = row["strategy_id"]
+    return found
+
+
+async def listed_open(account: Followed, kind: Kind, strategy: int | None) -> dict[str, int]:
+    params: dict[str, Any] = {} if strategy is None else {"strategy_id": strategy}
+    if kind is Kind.ORDER:
+        rows = await account.trader.fetch_open_orders(None, None, None, params)
+    else:
+        rows = await account.trader.fetch_positions(None, params | {"positions": "raw"})
+    return {row["id"]: row["info"]["strategy_id"] for row in rows}
 
 
 async def assert_told_whole(account: Followed) -> None:
