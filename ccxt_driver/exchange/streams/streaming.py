@@ -42,8 +42,9 @@ class Streaming(AsyncExchange):
 
         :param reload: ask again
         :returns: a dict of ccxt market structures
+        :raises OperationRejected: `set_sandbox_mode` was called meanwhile
         """
-        known = self.markets_loading
+        known, side = self.markets_loading, self._live
         if not reload and known is not None and known.done():
             return await super().load_markets(reload, params)
         if self._loadings is None:
@@ -56,7 +57,10 @@ class Streaming(AsyncExchange):
         if loading is None or loading.task.done():
             task = asyncio.ensure_future(super().load_markets(reload, params))
             loading = self._loadings[reload] = _Loading(task)
-        return await loading.join()
+        markets = await loading.join()
+        if self._live is not side:  # since they were loaded: who goes on would do so on the other side
+            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
+        return markets
 
     async def _give_way_when_closed(self) -> None:
         """Let other tasks run: one that calls again and again would hold up who is about to end it."""

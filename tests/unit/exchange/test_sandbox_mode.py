@@ -271,6 +271,30 @@ async def test_in_process_nothing_goes_to_one_side_that_was_asked_of_the_other(t
     await exchange.close()
 
 
+async def test_nor_is_it_sent_when_markets_made_it_wait(tmp_path: Path) -> None:
+    """For the same markets as who changes the mode as soon as they are there."""
+    files = [f"embedded:{tmp_path / name}.sqlite" for name in ("live", "paper")]
+    exchange = AsyncOmsCcxtExchange(
+        {"options": {"base_url": files[0], "sandbox": {"base_url": files[1]}}, "timeout_on_exit": 0}
+    )
+    exchange.set_sandbox_mode(True)
+
+    async def go_live() -> None:
+        await exchange.load_markets()
+        exchange.set_sandbox_mode(False)
+
+    going = asyncio.ensure_future(go_live())
+    order = ("BTC/USDT", "limit", "buy", 0.01, 10_000)
+    ordered = asyncio.ensure_future(exchange.create_order(*order))
+    await going
+    with pytest.raises(ccxt.OperationRejected, match="set_sandbox_mode") as info:
+        await ordered
+    assert info.value.outcome == "not_sent"  # type: ignore[attr-defined]
+    assert await exchange.fetch_open_orders() == []
+    await exchange.create_order(*order)
+    await exchange.close()
+
+
 async def test_nor_is_it_sent_when_the_socket_made_it_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = OmsCcxtExchangeOfPro({"options": {"base_url": "http://live.test", "sandbox": SANDBOX}})
 
