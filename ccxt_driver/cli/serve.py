@@ -126,6 +126,10 @@ def serve(
     standard error. Stop it with Ctrl-C or SIGTERM.
     """
     _log_to_stderr(log_format)
+    if not host:
+        raise click.UsageError("--host: expected an address")
+    if db is not None and not db.name:
+        raise click.UsageError("--db: expected the name of a file")
     limits = _limits(rate_limit, rate_burst, max_body, max_frame)
     tls = _tls(tls_cert, tls_key)
     if tls is None and not _is_loopback(host):

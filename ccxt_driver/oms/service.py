@@ -178,7 +178,7 @@ class EmbeddedOms:
             if accounts is None:
                 accounts = default_accounts(core.market, core.state.accounts)
             given = read_accounts(core, accounts)
-            wanted = read_strategies(DEFAULT_STRATEGIES if strategies is None else strategies)
+            wanted = read_strategies(core, DEFAULT_STRATEGIES if strategies is None else strategies, given)
             # What has happened by itself since a file was closed is still to be settled, at its own time.
             populate(core, given, wanted, core.settled_at)
             if "seed" not in settings:
@@ -555,7 +555,7 @@ class EmbeddedOms:
         with self._settled() as (core, now):
             listed = [*accounts]
             given = read_accounts(core, listed) if listed else []
-            populate(core, given, read_strategies(strategies), now)
+            populate(core, given, read_strategies(core, strategies, given), now)
 
     def configure(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -58,6 +58,8 @@ def default_accounts(market: MarketData, known: Container[int]) -> list[dict[str
 
 
 _FIELDS: Final = ("account_id", "position_mode", "balances", "label", "limits")
+_STRATEGY_FIELDS: Final = ("strategy_id", "name", "client_strategy_id", "account_ids")
+_TOO_LARGE_ID: Final = 2**63
 
 
 def read_accounts(
@@ -75,9 +77,7 @@ def read_accounts(
         for name in given:
             if name not in _FIELDS:
                 raise ValueError(f"{where}.{name}: unknown; expected one of {', '.join(_FIELDS)}")
-        account_id = given.get("account_id")
-        if not isinstance(account_id, int) or isinstance(account_id, bool) or account_id < 1:
-            raise ValueError(f"{where}.account_id: expected a whole number above 0, got {account_id!r}")
+        account_id = _id(f"{where}.account_id", given.get("account_id"))
         if any(known.id == account_id for known, _, _ in found):
             raise ValueError(f"{where}.account_id: {account_id} is given twice")
         label = given.get("label")
@@ -136,35 +136,67 @@ def _balances(core: Core, where: str, given: object) -> dict[str, Decimal]:
     return balances
 
 
-def read_strategies(strategies: Iterable[int | Mapping[str, Any]]) -> list[Strategy]:
+def read_strategies(
+    core: Core,
+    strategies: Iterable[int | Mapping[str, Any]],
+    accounts: list[tuple[Account, dict[str, Decimal], Limits]],
+) -> list[Strategy]:
     """Check the strategies that someone gave: ids, or mappings with strategy_id and name.
 
+    :param accounts: those that are added with them
     :raises ValueError: naming the field and what was expected
     """
+    known = {*core.state.accounts, *(account.id for account, _, _ in accounts)}
     found: list[Strategy] = []
     for index, given in enumerate(strategies):
         where = f"strategies[{index}]"
         row: Mapping[str, Any] = given if isinstance(given, Mapping) else {"strategy_id": given}
-        for name in row:
-            if name not in ("strategy_id", "name", "client_strategy_id", "account_ids"):
-                raise ValueError(
-                    f"{where}.{name}: unknown; expected strategy_id, name, client_strategy_id, account_ids"
-                )
-        strategy_id = row.get("strategy_id")
-        if not isinstance(strategy_id, int) or isinstance(strategy_id, bool) or strategy_id < 1:
-            raise ValueError(f"{where}.strategy_id: expected a whole number above 0, got {strategy_id!r}")
-        if any(known.id == strategy_id for known in found):
+        for field in row:
+            if field not in _STRATEGY_FIELDS:
+                raise ValueError(f"{where}.{field}: unknown; expected {', '.join(_STRATEGY_FIELDS)}")
+        strategy_id = _id(f"{where}.strategy_id", row.get("strategy_id"))
+        if any(one.id == strategy_id for one in found):
             raise ValueError(f"{where}.strategy_id: {strategy_id} is given twice")
-        name = row.get("name") or f"strategy {strategy_id}"
-        found.append(
-            Strategy(
-                strategy_id,
-                str(name),
-                row.get("client_strategy_id"),
-                account_ids=tuple(row.get("account_ids") or ()),
-            )
-        )
+        name = row.get("name")
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{where}.name: expected a text, got {name!r}")
+        client_id = _client_strategy_id(where, row.get("client_strategy_id"))
+        others = (one for one in (*core.state.strategies.values(), *found) if one.id != strategy_id)
+        if client_id is not None and any(one.client_strategy_id == client_id for one in others):
+            raise ValueError(f"{where}.client_strategy_id: {client_id!r} is used already")
+        on = _account_ids(where, row.get("account_ids"), known)
+        found.append(Strategy(strategy_id, name or f"strategy {strategy_id}", client_id, account_ids=on))
     return found
+
+
+def _id(field: str, value: object) -> int:
+    """An id as the contract and the tables have them."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{field}: expected a whole number above 0, got {value!r}")
+    if value >= _TOO_LARGE_ID:
+        raise ValueError(f"{field}: expected a whole number below 2**63, got {value}")
+    return value
+
+
+def _client_strategy_id(where: str, value: object) -> str | None:
+    """A text, also of a number, as `POST /strategies` takes it."""
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise ValueError(f"{where}.client_strategy_id: expected a text, got {value!r}")
+    return None if value is None else str(value)
+
+
+def _account_ids(where: str, given: object, known: Collection[int]) -> tuple[int, ...]:
+    """The accounts of a strategy; none are all."""
+    field = f"{where}.account_ids"
+    if given is None:
+        return ()
+    if not isinstance(given, Collection) or isinstance(given, str | bytes | Mapping):
+        raise ValueError(f"{field}: expected a list of accounts, got {given!r}")
+    account_ids = {_id(field, each) for each in given}
+    unknown = sorted(account_ids - {*known})
+    if unknown:
+        raise ValueError(f"{field}: there is no account {unknown[0]}")
+    return tuple(sorted(account_ids))
 
 
 def populate(

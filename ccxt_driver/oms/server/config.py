@@ -5,14 +5,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ccxt_driver.contract.values import LAST_MS, parse_decimal
+from ccxt_driver.contract.values import LAST_MS, format_time, parse_decimal
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.market.weather import Synthetic
@@ -73,6 +73,7 @@ class ConfiguredFees(_Table):
 
 
 _Path = Annotated[str, Field(min_length=1)]
+_A_MOMENT: Final = "expected a time with its offset, such as 2026-01-31T08:00:00Z"
 
 
 def _moment(value: object) -> object:
@@ -80,8 +81,12 @@ def _moment(value: object) -> object:
         raise ValueError("expected a time, or milliseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError("expected a time with its offset, such as 2026-01-31T08:00:00Z")
+            raise ValueError(_A_MOMENT)
         return int(value.timestamp() * 1000)
+    if isinstance(value, date):
+        raise ValueError(_A_MOMENT)
+    if isinstance(value, str):
+        raise ValueError(f"{_A_MOMENT} without quotes, got {value!r}")
     return value
 
 
@@ -122,16 +127,26 @@ class ConfiguredFeed(_Table):
     def recording(self) -> FileFeed | None:
         """The feed of the files; None of a live one.
 
-        :raises ValueError: a file or a parameter that cannot be used
+        :raises ValueError: a file or a parameter that cannot be used, or a start not within the files
         """
         if self.files is None:
             return None
-        return FileFeed(
+        feed = FileFeed(
             self.files,
             path=None if self.path is None else self.path.make(),
             spread_ticks=self.spread_ticks,
             size=None if self.size is None else self.size.make(),
         )
+        if self.start is not None:
+            self._check_start(self.start, feed)
+        return feed
+
+    def _check_start(self, start: int, feed: FileFeed) -> None:
+        """Before the files there is no price; behind them it stands still, and orders would fill at it."""
+        first, last = min(feed.begins_ms.values()), feed.end_ms
+        if not first <= start <= last:
+            span = f"{format_time(first)} to {format_time(last)}"
+            raise ValueError(f"feed.start: expected a time of the files, {span}, got {format_time(start)}")
 
 
 _OF_FILES: Final = frozenset({"files", "path", "spread_ticks", "size", "speed", "start"})
@@ -238,6 +253,8 @@ def _in_words(error: ValidationError) -> str:
         text = "is missing"
     elif kind == "union_tag_invalid":
         text = f"expected one of {context['expected_tags']}, got {context['tag']!r}"
+    elif kind == "union_tag_not_found":
+        field, text = f"{field}.model", "is missing"
     elif kind in ("literal_error", "enum"):
         text = f"expected {context['expected']}, got {first['input']!r}"
     elif kind in _KINDS:

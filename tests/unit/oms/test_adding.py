@@ -57,3 +57,49 @@ def test_another_mode_of_an_account_that_is_there_is_refused(tmp_path: Path) -> 
             assert oms.handle("accounts", {}, {}, {}).body["items"][0]["position_mode"] == "hedge"
             with pytest.raises(ValueError, match=other):
                 oms.add(accounts=[{"account_id": 1, "position_mode": "netting"}])
+
+
+@pytest.mark.parametrize(
+    "strategy, message",
+    [
+        ({"strategy_id": 2**63}, r"strategies\[0\].strategy_id: expected a whole number below 2\*\*63"),
+        ({"strategy_id": 7, "name": 5}, r"strategies\[0\].name: expected a text, got 5"),
+        ({"client_strategy_id": [1]}, r"strategies\[0\].client_strategy_id: expected a text, got \[1\]"),
+        ({"client_strategy_id": True}, r"strategies\[0\].client_strategy_id: expected a text, got True"),
+        ({"client_strategy_id": "mine"}, r"strategies\[0\].client_strategy_id: 'mine' is used already"),
+        ({"account_ids": 1}, r"strategies\[0\].account_ids: expected a list of accounts, got 1"),
+        ({"account_ids": "12"}, r"strategies\[0\].account_ids: expected a list of accounts, got '12'"),
+        ({"account_ids": ["1"]}, r"strategies\[0\].account_ids: expected a whole number above 0, got '1'"),
+        ({"account_ids": [1, 99]}, r"strategies\[0\].account_ids: there is no account 99"),
+    ],
+)
+def test_a_strategy_that_makes_no_sense_never_gets_to_the_file(
+    tmp_path: Path, strategy: dict[str, Any], message: str
+) -> None:
+    """A list as its name for clients was acknowledged, and the file could not be opened any more."""
+    db = tmp_path / "oms.sqlite"
+    mine = {"strategy_id": 1, "client_strategy_id": "mine"}
+    with (
+        EmbeddedOms(clock="manual", db=db, strategies=[mine]) as oms,
+        pytest.raises(ValueError, match=message),
+    ):
+        oms.add(strategies=[{"strategy_id": 7} | strategy])
+    with EmbeddedOms(clock="manual", db=db) as oms:
+        rows = oms.handle("strategies", {}, {}, None).body["items"]
+        names = {row["strategy_id"]: row["client_strategy_id"] for row in rows}
+        assert names == {1: "mine", 2: None, 3: None}
+
+
+def test_an_account_has_an_id_that_a_file_can_keep() -> None:
+    with pytest.raises(ValueError, match=r"accounts\[0\].account_id: expected a whole number below 2\*\*63"):
+        EmbeddedOms(accounts=[{"account_id": 2**63}], clock="manual")
+
+
+def test_a_strategy_is_of_the_accounts_that_are_added_with_it() -> None:
+    """A number as its name for clients is a text, as over HTTP."""
+    with EmbeddedOms(clock="manual") as oms:
+        strategy = {"strategy_id": 9, "client_strategy_id": 7, "account_ids": [8, 1, 8]}
+        oms.add(accounts=[{"account_id": 8}], strategies=[strategy])
+        row = oms.handle("strategies", {}, {}, None).body["items"][-1]
+        assert (row["client_strategy_id"], row["account_ids"]) == ("7", [1, 8])
+        oms.add(strategies=[strategy])  # of a configuration file that is read again

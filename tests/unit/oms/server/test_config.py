@@ -99,6 +99,19 @@ def test_a_feed_of_files(tmp_path: Path) -> None:
     assert (asks[0].price - bids[0].price, bids[0].qty) == (Decimal("0.03"), 1)
 
 
+@pytest.mark.parametrize("start", ["2032-11-14T22:14:10Z", "2023-11-14T22:13:59.999Z", "1700000050"])
+def test_a_feed_of_files_starts_in_its_files(tmp_path: Path, start: str) -> None:
+    """With another year orders filled at the last price of all; in seconds there was never a price."""
+    (tmp_path / "BTC_USDT-1m.csv").write_text(
+        "timestamp,open,high,low,close,volume\n1700000040000,100,110,90,105,8\n"
+    )
+    config = read(_file(tmp_path, f'[feed]\nfiles = "{tmp_path}"\nstart = {start}\n')).feed
+    assert config is not None
+    span = r"2023-11-14T22:14:00.000Z to 2023-11-14T22:1[45]:\S+"
+    with pytest.raises(ValueError, match=rf"feed\.start: expected a time of the files, {span}, got "):
+        config.recording()
+
+
 def test_an_upset_synthetic_market(tmp_path: Path) -> None:
     given = read(
         _file(tmp_path, "[synthetic]\nregimes = true\ngaps_per_month = 2\nhalt_minutes = 10\n")
@@ -161,6 +174,9 @@ def test_a_live_feed_has_no_files(tmp_path: Path) -> None:
         ("[feed]\nfiles = 'a'\nspeed = 0", "feed.speed: "),
         ("[feed]\nfiles = []", "feed.files: "),
         ("[feed]\nfiles = 'a'\nstart = 2026-01-01T00:00:00", "feed.start: expected a time with its offset"),
+        ("[feed]\nfiles = 'a'\nstart = 2026-01-01", "feed.start: expected a time with its offset"),
+        ("[feed]\nfiles = 'a'\nstart = '2026-01-01T00:00:00Z'", "00:00Z without quotes, got '2026-01-01T0"),
+        ("[models]\nfees = { share = '0.25' }", "models.fees.model: is missing"),
         ("[feed]\nfiles = 'a'\npath = 'Straight'", "feed.path: expected one of 'OpenHighLowClose'"),
         ("feed = 'live'", "feed: expected a table, got 'live'"),
         ("[fees]\nmaker = '0.1'", "fees.maker: expected a table, got '0.1'"),
