@@ -131,8 +131,8 @@ class EmbeddedOms:
             self._clock = _clock(clock or "wall", start_ms)
         else:
             self._clock = _replay(feed, clock, start_ms, speed)
-        if type(seed) is not int:
-            raise ValueError(f"seed: expected a whole number, got {seed!r}")
+        if type(seed) is not int or not -(2**63) <= seed < 2**63:  # as a file can keep it
+            raise ValueError(f"seed: expected a whole number of at most 64 bits, got {seed!r}")
         if not isinstance(synthetic, Synthetic | None):
             raise ValueError(f"synthetic: expected a Synthetic, got {type(synthetic).__name__}")
         listed = _listed(feed, markets)

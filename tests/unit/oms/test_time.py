@@ -236,6 +236,7 @@ def test_time_priority_survives_a_restart(make_desk: Callable[..., Any], tmp_pat
         ({"accounts": [{"account_id": 1, "balances": {"NOPE": "1"}}]}, r"balances.NOPE: expected one of"),
         ({"accounts": [{"account_id": 1, "balances": {"USDT": "x"}}]}, r"balances.USDT: expected a decimal"),
         ({"seed": "1"}, "seed: expected a whole number"),
+        ({"seed": 2**63}, "seed: expected a whole number of at most 64 bits"),
         ({"clock": "sun"}, "clock: expected wall or manual"),
         ({"clock": "wall", "start_ms": 1}, "start_ms: goes with"),
         ({"clock": "manual", "start_ms": -1}, "start_ms: expected"),
