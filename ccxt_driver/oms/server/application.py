@@ -24,7 +24,15 @@ from . import openapi
 from .command_groups import CommandGroups
 from .limits import Limits, RateLimiter
 from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms, error_body
-from .telemetry import METRICS_TYPE, REQUEST_ID, Metrics, is_of_this_machine, logging_requests, route_path
+from .telemetry import (
+    METRICS_TYPE,
+    REQUEST_ID,
+    Metrics,
+    is_of_this_machine,
+    logged_path,
+    logging_requests,
+    route_path,
+)
 from .websocket import WebSocketEndpoint
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
@@ -272,7 +280,8 @@ def _response_to(error: Exception, request: web.Request) -> web.Response:
             body = error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request")
             response = _response(request_id, 500, body)
             request_id = response.headers["X-Request-ID"]
-            LOG.error("%s %s failed (request %s)", request.method, request.path, request_id, exc_info=error)
+            path = logged_path(request)
+            LOG.error("%s %s failed (request %s)", request.method, path, request_id, exc_info=error)
     return response
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from itertools import accumulate
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -124,17 +125,23 @@ def logging_requests(request_id: Callable[[web.Request], str | None]) -> Middlew
             return response
         finally:
             REQUEST_ID.reset(token)
+            path = logged_path(request)
             values = {
                 "request_id": name,
                 "method": request.method,
-                "path": request.path,
+                "path": path,
                 "status": status,
                 "milliseconds": round((time.perf_counter() - started) * 1000, 3),
                 "remote": request.remote,
             }
-            ACCESS_LOG.info("%s %s %d", request.method, request.path, status, extra=values)
+            ACCESS_LOG.info("%s %s %d", request.method, path, status, extra=values)
 
     return log
+
+
+def logged_path(request: web.Request) -> str:
+    """The path for a line of the log: whatever a client sends, it does not end it or move a cursor."""
+    return quote(request.path, safe="/,:@", errors="replace")
 
 
 def route_path(request: web.Request) -> str:

@@ -85,6 +85,27 @@ async def test_what_is_served_is_counted_and_logged(tmp_path: Path, caplog: pyte
     assert secret not in caplog.text + str(lines)
 
 
+@pytest.mark.parametrize(
+    "asked, logged",
+    [
+        ("/no%0aINFO:%20POST%20/oms/commands%20200", "/no%0AINFO:%20POST%20/oms/commands%20200"),
+        ("/no%1b[31m", "/no%1B%5B31m"),
+        ("/no%e2%80%a8%c2%85", "/no%E2%80%A8%C2%85"),
+    ],
+)
+async def test_a_request_is_one_line_of_the_log(
+    caplog: pytest.LogCaptureFixture, asked: str, logged: str
+) -> None:
+    """Without a key anybody could write lines of his own, such as of a command that was answered with 200."""
+    caplog.set_level(logging.INFO)
+    with EmbeddedOms(clock="manual") as oms:
+        async with TestClient(TestServer(create_app(oms, access_log=True))) as client:
+            url = client.make_url("/").with_path(asked, encoded=True)
+            assert (await client.session.get(url)).status == 404
+    [line] = [each for each in caplog.records if each.name == "ccxt_driver.oms.access"]
+    assert (vars(line)["path"], line.getMessage()) == (logged, f"GET {logged} 404")
+
+
 async def test_metrics_can_be_turned_off_and_the_log_is_off(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with EmbeddedOms(clock="manual") as oms:
