@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from ccxt_driver.oms import EmbeddedOms
 from ccxt_driver.oms.server import application, create_app, outbox
 from ccxt_driver.oms.server.limits import LARGEST_FRAME
+from ccxt_driver.oms.server.wire import Wire
 
 pytestmark = pytest.mark.sockets
 
@@ -421,12 +422,16 @@ async def test_a_server_that_stops_says_goodbye(oms: EmbeddedOms) -> None:
 async def test_a_client_that_does_not_read_is_told_and_cut_off(
     oms: EmbeddedOms, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frames beyond what may wait: the ones before arrive unbroken, then the reason, then the end."""
+    """Frames beyond what may wait, for longer than anybody waits: then the reason, then the end."""
     socket = await connect(client, oms.keys.create()[1])
     await socket.send("subscribe", {"account_ids": [1], "with_snapshot": False})
     assert (await socket.next())["event"] == "subscribed"
     start = oms.last_seq(1)
     monkeypatch.setattr(outbox, "MOST_FRAMES", 3)
+    monkeypatch.setattr(outbox, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(Wire, "is_full", True)
+    stuck = iter([0.75])
+    monkeypatch.setattr(Wire, "room", lambda wire: asyncio.sleep(next(stuck, 0)))
     place(oms)
     place(oms)
     frames = await socket.until("error")
@@ -441,3 +446,26 @@ async def test_a_client_that_does_not_read_is_told_and_cut_off(
     await socket.send("subscribe", {"account_ids": [1], "after_seq": {"1": after}})
     await socket.until("snapshot_done")
     assert (await socket.next())["seq"] == after + 1
+
+
+async def test_a_client_that_reads_gets_more_than_may_wait_at_once(
+    oms: EmbeddedOms, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One commit of many events cut it off as too slow, and the answer to its own command was lost."""
+    socket = await connect(client, oms.keys.create()[1])
+    await socket.send("subscribe", {"account_ids": [1], "with_snapshot": False})
+    assert (await socket.next())["event"] == "subscribed"
+    start = oms.last_seq(1)
+    monkeypatch.setattr(outbox, "MOST_FRAMES", 3)
+    for _ in range(5):
+        place(oms)
+    cancel = {"account_id": 1, "command": "cancel_all_orders", "payload": {}}
+    await socket.send("command", cancel)
+    got, answers = [], []
+    while not answers or len(got) < oms.last_seq(1) - start:
+        frame = await socket.next()
+        (got if frame["id"] is None else answers).append(frame)
+    assert [(frame["prev_seq"], frame["seq"]) for frame in got] == [
+        (seq - 1, seq) for seq in range(start + 1, oms.last_seq(1) + 1)
+    ]
+    assert [(frame["event"], len(frame["payload"]["orders"])) for frame in answers] == [("command_result", 5)]

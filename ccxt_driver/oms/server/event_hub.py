@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from threading import get_ident
 from typing import Any, Final
 
@@ -80,10 +81,13 @@ class EventHub:
         self._loop = asyncio.get_running_loop()
         self._thread = get_ident()
         self._unsubscribe = oms.subscribe(self._committed)
+        self._catching_up: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """Listen no more."""
         self._unsubscribe()
+        for task in self._catching_up:
+            task.cancel()
 
     def remove(self, feed: Feed) -> None:
         """Send a feed nothing more."""
@@ -98,11 +102,17 @@ class EventHub:
         if feed.outbox.closing:
             return
         self._feeds[feed.account_id].add(feed)
+        await self._catch_up(feed)
+
+    async def _catch_up(self, feed: Feed) -> None:
         while not feed.live:
             await feed.outbox.room()
+            if feed.outbox.closing or feed not in self._feeds[feed.account_id]:
+                return
             # From here to `live` nothing else runs in this loop, and a commit of another thread is
             # delivered after it: no event falls between the store and the live feed.
-            feed.live = self._read(feed) < _CHUNK
+            with suppress(SlowConsumer):  # others took the room first: wait again
+                feed.live = self._read(feed) < _CHUNK
 
     def _read(self, feed: Feed) -> int:
         """Send the next events of the store; how many there were."""
@@ -138,9 +148,27 @@ class EventHub:
             while self._read(feed) == _CHUNK:
                 pass
         except SlowConsumer:
+            self._lag(feed)
+        except CursorExpired:
+            self._give_up_expired(feed)
+
+    def _lag(self, feed: Feed) -> None:
+        """Go on from the store when there is room: one commit may have more events than that."""
+        feed.live = False
+        task = self._loop.create_task(self._catch_up_or_give_up(feed))
+        self._catching_up.add(task)
+        task.add_done_callback(self._catching_up.discard)
+
+    async def _catch_up_or_give_up(self, feed: Feed) -> None:
+        try:
+            await self._catch_up(feed)
+        except SlowConsumer:
             self.remove(feed)
             feed.slow()
         except CursorExpired:
-            LOG.error("events of account %d are gone before they were delivered", feed.account_id)
-            self.remove(feed)
-            feed.slow()
+            self._give_up_expired(feed)
+
+    def _give_up_expired(self, feed: Feed) -> None:
+        LOG.error("events of account %d are gone before they were delivered", feed.account_id)
+        self.remove(feed)
+        feed.slow()

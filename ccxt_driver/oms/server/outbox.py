@@ -65,10 +65,17 @@ class Outbox:
 
         :raises SlowConsumer: there is no room for it
         """
+        if not self.closing and (len(self._frames) >= MOST_FRAMES or self._characters >= MOST_CHARACTERS):
+            raise SlowConsumer
+        self.answer(frame)
+
+    def answer(self, frame: str) -> None:
+        """As `put`, with room or without: for a question that there was `room` for.
+
+        A command may make more events than have room, and its answer comes behind them.
+        """
         if self._farewell is not None:
             return
-        if len(self._frames) >= MOST_FRAMES or self._characters >= MOST_CHARACTERS:
-            raise SlowConsumer
         self._frames.append(frame)
         self._characters += len(frame)
         if not self._is_due:
@@ -89,17 +96,16 @@ class Outbox:
             self._room.set()
 
     async def room(self) -> None:
-        """Wait until half of it is free.
+        """Wait until half of it is free, as long as the other side goes on reading.
 
-        :raises SlowConsumer: it is not for a long time
+        :raises SlowConsumer: it has read nothing for a long time
         """
-        if self._half_empty or self.closing:
-            return
-        self._room.clear()
-        try:
-            await asyncio.wait_for(self._room.wait(), _PATIENCE_SECONDS)
-        except TimeoutError:
-            raise SlowConsumer from None
+        while not (self._half_empty or self.closing):
+            self._room.clear()
+            try:
+                await asyncio.wait_for(self._room.wait(), _PATIENCE_SECONDS)
+            except TimeoutError:
+                raise SlowConsumer from None
 
     def close(self, frame: str | None, code: int, reason: str, *, discard: bool = False) -> None:
         """Send what waits, then a last frame, then close; later calls change nothing.

@@ -169,7 +169,7 @@ class Client:
 
     def _error(self, request_id: Any, namespace: str, action: str, detail: dict[str, Any]) -> None:
         details = dict(detail.get("details") or {})
-        self.outbox.put(
+        self.outbox.answer(
             frames.error(request_id, namespace, action, detail["code"], detail["message"], details)
         )
 
@@ -183,7 +183,7 @@ class Client:
         ok: bool = True,
         seq: int | None = None,
     ) -> None:
-        self.outbox.put(
+        self.outbox.answer(
             frames.response(request_id, _NAMESPACE[action], action, event, payload, ok=ok, seq=seq)
         )
 
@@ -468,6 +468,7 @@ class WebSocketEndpoint:
                     await client.answer(message.data)
                     client.outbox.flush()
                 elif message.type is WSMsgType.BINARY:
+                    await client.outbox.room()
                     client.refuse("expected a text frame")
         except SlowConsumer:
             client.close_slow()

@@ -17,7 +17,7 @@ ALL = Principal(key_id=1)
 
 
 class Frames:
-    """An outbox that keeps what it is given; `most` frames have room."""
+    """An outbox that keeps what it is given; `most` frames have room, or one has to wait for it."""
 
     closing = False
 
@@ -36,6 +36,9 @@ class Frames:
         self.rooms += 1
         if self.on_room is not None:
             self.on_room()
+        if len(self.frames) >= self.most:
+            await asyncio.sleep(0)
+            raise SlowConsumer
 
     @property
     def seqs(self) -> list[int]:
@@ -48,6 +51,11 @@ class Frames:
 
 def feed(frames: Frames, cursor: int, principal: Principal = ALL, slow: Any = None) -> Feed:
     return Feed(1, cursor, principal, frames, slow or pytest.fail)  # type: ignore[arg-type]
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_replay_then_live(oms: Any) -> None:
@@ -130,10 +138,60 @@ async def test_a_slow_consumer_is_told_once_and_the_others_go_on(oms: Any) -> No
     await hub.start(feed(large, 0))
     oms.emit(0, 0, 0, 0)
     oms.emit(0)
+    await settled()
+    oms.emit(0)
+    await settled()
     assert small.seqs == [1, 2]
-    assert large.seqs == [1, 2, 3, 4, 5]
+    assert large.seqs == [1, 2, 3, 4, 5, 6]
     assert told == ["slow"]
     hub.close()
+
+
+async def test_a_commit_of_more_events_than_have_room_makes_nobody_slow(oms: Any) -> None:
+    """Its events are queued before any of them can be written, however quickly the client reads."""
+    hub, frames = EventHub(oms), Frames(most=3)
+    await hub.start(feed(frames, 0, Principal(key_id=2, strategies=frozenset({2}))))
+    frames.on_room = lambda: setattr(frames, "most", frames.most + 2)
+    oms.emit(2, 2, 1, 2, 2, 2, 2)
+    oms.emit(2)
+    assert frames.seqs == [1, 2, 4]
+    await settled()
+    oms.emit(1, 2)
+    await settled()
+    assert frames.chain == [(0, 1), (1, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 10)]
+    hub.close()
+
+
+async def test_who_lags_behind_what_is_kept_is_told(make_oms: Any) -> None:
+    hub, frames, told = EventHub(make_oms(3)), Frames(most=1), []
+    await hub.start(feed(frames, 0, slow=lambda: told.append("slow")))
+    frames.on_room = lambda: setattr(frames, "most", 100)
+    hub._oms.emit(*[0] * 10)  # type: ignore[attr-defined]
+    await settled()
+    assert (frames.seqs, told) == ([1], ["slow"])
+    hub.close()
+
+
+async def test_a_feed_that_is_removed_while_it_lags_gets_nothing_more(oms: Any) -> None:
+    hub, frames = EventHub(oms), Frames(most=1)
+    one = feed(frames, 0)
+    await hub.start(one)
+    frames.on_room = lambda: setattr(frames, "most", 100)
+    oms.emit(0, 0)
+    hub.remove(one)
+    await settled()
+    assert frames.seqs == [1]
+    hub.close()
+
+
+async def test_nobody_catches_up_when_the_server_stops(oms: Any) -> None:
+    hub, frames = EventHub(oms), Frames(most=1)
+    await hub.start(feed(frames, 0))
+    frames.on_room = lambda: setattr(frames, "most", 100)
+    oms.emit(0, 0)
+    hub.close()
+    await settled()
+    assert frames.seqs == [1]
 
 
 async def test_a_feed_that_is_removed_gets_nothing_more(oms: Any) -> None:
