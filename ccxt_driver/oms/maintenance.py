@@ -8,12 +8,20 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from decimal import Context, Decimal, localcontext
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Any, Final
 
+from ccxt_driver.contract.rows import OrderStatus
+
+from .entities import OPEN_STATES
 from .json_text import loads
 from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
 from .sqlite_journal import forget_setting
 from .store import StoreError, StoreUnusable
+
+_NOTHING: Final[tuple[int | None, Iterator[Any]]] = (None, iter(()))
 
 
 def check(path: Path) -> list[str]:
@@ -29,7 +37,9 @@ def check(path: Path) -> list[str]:
         connection.execute("BEGIN")  # all of it as it is at one moment, while a server writes
         return [
             *_journal(connection),
+            *_accounts(connection),
             *_balances(connection),
+            *_booked(connection),
             *_orders(connection),
             *_positions(connection),
             *_events(connection),
@@ -43,6 +53,13 @@ def _journal(connection: sqlite3.Connection) -> Iterator[str]:
             loads(text)
         except ValueError:
             yield f"journal entry {entry_id} cannot be read"
+
+
+def _accounts(connection: sqlite3.Connection) -> Iterator[str]:
+    for table in ("orders", "deals", "positions", "ledger", "balances"):
+        query = f"SELECT DISTINCT account_id FROM {table} WHERE account_id NOT IN (SELECT id FROM accounts)"
+        for (account_id,) in connection.execute(query):
+            yield f"account {account_id}: there are {table} of it, but no account"
 
 
 def _balances(connection: sqlite3.Connection) -> Iterator[str]:
@@ -60,26 +77,88 @@ def _balances(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"account {account_id}: there is a ledger but no balance of {currency}"
 
 
+def _booked(connection: sqlite3.Connection) -> Iterator[str]:
+    """What each deal has moved: coins and money, or the profit of a swap, and its fee."""
+    # Both in the order of deals, and side by side: without an index a join would take for ever.
+    entries = groupby(
+        connection.execute(
+            """SELECT reference_id, account_id, kind, currency, amount FROM ledger
+                WHERE kind IN ('deal', 'fee') ORDER BY reference_id, id"""
+        ),
+        key=itemgetter(0),
+    )
+    of, booked = next(entries, _NOTHING)
+    query = """SELECT id, account_id, order_id, side, qty, price, pnl, fee, fee_currency
+        FROM deals ORDER BY id"""
+    for deal_id, account_id, order_id, side, qty, price, pnl, fee, fee_currency in connection.execute(query):
+        while of is not None and of < deal_id:
+            yield f"deal {of}: there are ledger entries of it, but no deal"
+            of, booked = next(entries, _NOTHING)
+        rows = [row[1:] for row in booked] if of == deal_id else []
+        moved = [Decimal(row[-1]) for row in rows if row[1] == "deal"]
+        charged = [(*row[:3], Decimal(row[-1])) for row in rows if row[1] == "fee"]
+        bought = Decimal(qty) if side == "buy" else -Decimal(qty)
+        spot = [bought, -bought * Decimal(price)] if order_id else []  # a close-by moves no coins
+        if moved not in (spot, _not_zero(Decimal(pnl))):
+            yield f"deal {deal_id}: the ledger has moved something else"
+        if charged != [(account_id, "fee", fee_currency, -each) for each in _not_zero(Decimal(fee))]:
+            yield f"deal {deal_id}: the ledger has not its fee of {fee} {fee_currency}"
+        if of == deal_id:
+            of, booked = next(entries, _NOTHING)
+    while of is not None:
+        yield f"deal {of}: there are ledger entries of it, but no deal"
+        of, _ = next(entries, _NOTHING)
+
+
+def _not_zero(amount: Decimal) -> list[Decimal]:
+    return [amount] if amount else []
+
+
 def _orders(connection: sqlite3.Connection) -> Iterator[str]:
     filled: defaultdict[int, Decimal] = defaultdict(Decimal)
-    for order_id, qty in connection.execute("SELECT order_id, qty FROM deals"):
+    costs: defaultdict[int, Decimal] = defaultdict(Decimal)
+    for order_id, qty, price in connection.execute("SELECT order_id, qty, price FROM deals"):
         filled[order_id] += Decimal(qty)
-    for order_id, qty in connection.execute("SELECT id, filled_qty FROM orders"):
-        if filled.pop(order_id, Decimal(0)) != Decimal(qty):
-            yield f"order {order_id}: its deals do not make its filled quantity of {qty}"
+        costs[order_id] += Decimal(qty) * Decimal(price)
+    query = "SELECT id, filled_qty, filled_cost, qty, status FROM orders"
+    for order_id, filled_qty, cost, qty, status in connection.execute(query):
+        if filled.pop(order_id, Decimal(0)) != Decimal(filled_qty):
+            yield f"order {order_id}: its deals do not make its filled quantity of {filled_qty}"
+        if costs[order_id] != Decimal(cost):
+            yield f"order {order_id}: its deals do not make its filled cost of {cost}"
+        if not _may_be(status, Decimal(filled_qty), Decimal(qty)):
+            yield f"order {order_id}: {filled_qty} of {qty} are filled, and it is {status}"
     filled.pop(0, None)  # a close-by makes deals without an order
     for order_id in filled:
         yield f"order {order_id}: there are deals of it, but no order"
 
 
+def _may_be(status: str, filled: Decimal, qty: Decimal) -> bool:
+    """Whether an order of which so much has filled may be in this status."""
+    if filled == qty:
+        return status == OrderStatus.FILLED
+    if status == OrderStatus.PARTIALLY_FILLED:
+        return 0 < filled < qty
+    if status == OrderStatus.CANCELED:
+        return filled < qty
+    return filled == 0 and status in (OrderStatus.PENDING_SUBMIT, OrderStatus.SUBMITTED, OrderStatus.REJECTED)
+
+
 def _positions(connection: sqlite3.Connection) -> Iterator[str]:
     held: defaultdict[int, Decimal] = defaultdict(Decimal)
-    for position_id, side, qty in connection.execute("SELECT position_id, side, qty FROM deals"):
+    profits: defaultdict[int, Decimal] = defaultdict(Decimal)
+    for position_id, side, qty, pnl in connection.execute("SELECT position_id, side, qty, pnl FROM deals"):
         held[position_id] += Decimal(qty) if side == "buy" else -Decimal(qty)
-    for position_id, side, qty in connection.execute("SELECT id, side, qty FROM positions"):
+        profits[position_id] += Decimal(pnl)
+    query = "SELECT id, side, qty, realized_pnl, state FROM positions"
+    for position_id, side, qty, profit, state in connection.execute(query):
         signed = Decimal(qty) if side == "buy" else -Decimal(qty)
         if held.pop(position_id, Decimal(0)) != signed:
             yield f"position {position_id}: its deals do not make its quantity of {qty}"
+        if profits[position_id] != Decimal(profit):
+            yield f"position {position_id}: its deals do not make its profit of {profit}"
+        if (state in OPEN_STATES) != bool(signed):
+            yield f"position {position_id}: its quantity is {qty}, and it is {state}"
     for position_id in held:
         yield f"position {position_id}: there are deals of it, but no position"
 
