@@ -25,11 +25,11 @@ class Parameters:
     __slots__ = ("_values",)
 
     def __init__(self, query: Query, known: Iterable[str]) -> None:
-        values = {
-            _OLD_NAMES.get(name, name): value
-            for name, value in query.items()
-            if value is not None and value != ""
-        }
+        given = {name: value for name, value in query.items() if value is not None and value != ""}
+        for old, name in _OLD_NAMES.items():
+            if old in given and name in given:
+                raise invalid(old, f"is {name}, which is given too")
+        values = {_OLD_NAMES.get(name, name): value for name, value in given.items()}
         allowed = {*known}
         for name in values:
             if name not in allowed:

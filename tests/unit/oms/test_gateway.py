@@ -141,6 +141,7 @@ def test_a_command_off_the_schema_names_the_field(desk: Any, body: Any, loc: lis
         ("orders_open", {"account_ids": "1", "status": "OPEN"}, "status"),
         ("orders_open", {"account_ids": "1", "cache": "maybe"}, "cache"),
         ("orders_open", {"account_ids": "1", "strategy_id": True}, "strategy_id"),
+        ("orders_open", {"account_ids": "1", "strategy_id": "2", "magic_id": "1"}, "magic_id"),
         ("orders_history", {"account_ids": "1"}, "start_date"),
         ("orders_history", {"account_ids": "1", "start_date": "2026-01-01"}, "end_date"),
         (
