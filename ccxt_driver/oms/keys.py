@@ -65,15 +65,17 @@ class KeyRing:
         :param role: trader, readonly or risk
         :param strategies: the only strategies it may see and use; None for all
         :returns: the key, and its secret, which cannot be read again
-        :raises ValueError: an unknown role, or an empty list, which would mean a key for nothing
+        :raises ValueError: an unknown role, what is no id, or an empty list: a key for nothing
         """
         may = PERMISSIONS[_role(role)]
-        accounts = None if account_ids is None else dict.fromkeys(account_ids, may)
-        allowed = None if strategies is None else frozenset(strategies)
+        accounts = None if account_ids is None else dict.fromkeys(_ids("account_ids", account_ids, 1), may)
+        allowed = None if strategies is None else frozenset(_ids("strategies", strategies, 0))
         if accounts is not None and not accounts:
             raise ValueError("account_ids: expected at least one account, or None for all")
         if allowed is not None and not allowed:
             raise ValueError("strategies: expected at least one strategy, or None for all")
+        if not isinstance(label, str | None):
+            raise ValueError(f"label: expected a text, got {label!r}")
         secret = _new_secret()
         principal = Principal(accounts=accounts, strategies=allowed, on_all=may)
         made = ApiKey(0, digest(secret), Role(role), principal, self._now_ms(), label)
@@ -132,6 +134,15 @@ def digest(secret: str) -> str:
 
 def _new_secret() -> str:
     return SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def _ids(name: str, given: Iterable[int], least: int) -> list[int]:
+    """Ids as the OMS has them: one that ccxt writes as a text would be a key for nothing."""
+    found = list(given)
+    for each in found:
+        if type(each) is not int or each < least:
+            raise ValueError(f"{name}: expected whole numbers from {least} on, got {each!r}")
+    return found
 
 
 def _role(name: str) -> Role:

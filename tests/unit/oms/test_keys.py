@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +105,18 @@ def test_unknown_ids_and_roles_are_told(ring: KeyRing) -> None:
     with pytest.raises(ValueError, match="strategies"):
         ring.create(strategies=[])
     assert ring.list() == []
+
+
+@pytest.mark.parametrize("name", ["account_ids", "strategies"])
+@pytest.mark.parametrize("given", [["1"], "12", [1.0], [True], [-1], [None]])
+def test_what_is_no_id_makes_no_key(ring: KeyRing, name: str, given: Any) -> None:
+    """The ids of ccxt's structures are texts: a key for the strategy "1" was of no use."""
+    with pytest.raises(ValueError, match=f"{name}: expected whole numbers from [01] on, got "):
+        ring.create(**{name: given})
+    assert ring.list() == []
+
+
+def test_a_label_is_a_text(ring: KeyRing) -> None:
+    label: Any = ["grid"]
+    with pytest.raises(ValueError, match="label: expected a text"):
+        ring.create(label=label)
