@@ -268,6 +268,8 @@ def error_from_detail(
 def _reason(detail: Mapping[str, Any]) -> tuple[str, str]:
     """Code and message of an error object, dug out of the results when it says nothing itself."""
     code, message = str(detail.get("code") or ""), str(detail.get("message") or "")
+    if not message and isinstance(detail.get("detail"), str):  # the word of older gateways over /ws
+        message = detail["detail"]
     results = detail.get("results")
     if message in ("", code) and isinstance(results, list):
         errors = (result.get("error") for result in results if isinstance(result, Mapping))

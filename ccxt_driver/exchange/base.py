@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import getcontext, setcontext
@@ -39,7 +40,7 @@ from .configuration import (
     resolve,
 )
 from .copying import Copying
-from .list_requests import OPEN_STATUSES, ListRequests
+from .list_requests import CALLERS_STRATEGY, OPEN_STATUSES, ListRequests
 from .position_requests import PositionRequests
 from .request_parts import KEY_HEADER, endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
@@ -294,7 +295,9 @@ class OmsExchange(
         # None is what programs pass for what they do not use: it must not lift the strategy's limits.
         given = said(params, "strategy_id") if params else None
         given = self.options.get("strategy_id") if given is None else given
-        return None if given is None else identifier("strategy_id", given, or_zero=True)
+        strategy_id = None if given is None else identifier("strategy_id", given, or_zero=True)
+        CALLERS_STRATEGY.set((weakref.ref(self), strategy_id))
+        return strategy_id
 
     def _utc_offset_ms(self) -> int:
         """How far a gateway's times without a zone are ahead: `options.gateway_utc_offset`, or as learned."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Real
@@ -27,6 +27,13 @@ MOST_IDS: Final = 200
 ONE_STRATEGY: Final[ContextVar[tuple[Any, int | None]]] = ContextVar("one_strategy", default=(None, None))
 """An exchange object, and the strategy of which it reads lists that are asked for no other: some servers want
 one named by a key that is limited to strategies."""
+CALLERS_STRATEGY: Final[ContextVar[tuple[Callable[[], Any], int | None]]] = ContextVar(
+    "callers_strategy", default=(lambda: None, None)
+)
+"""A weak reference to an exchange object, and the strategy that the call under way is for. What is read on
+the way, such as orders by their ids, is asked for no strategy, and such servers want one named there, too."""
+NAMES_STRATEGY: Final = "strategy_required"
+"""The code by which they say so."""
 OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
 
 
@@ -135,6 +142,13 @@ class ListRequests(Host):
             request["page_size"] = PAGE_SIZE
         self._add_filters(request, wanted, features)
         return request
+
+    def _callers_strategy(self) -> int | None:
+        """The strategy of the call that reads; None for a reader of streams, who says itself of which."""
+        if ONE_STRATEGY.get()[0] is self:
+            return None
+        caller, strategy_id = CALLERS_STRATEGY.get()
+        return strategy_id if caller() is self else self._strategy_id({})
 
     def _add_filters(self, request: dict[str, Any], wanted: Wanted, features: frozenset[str]) -> None:
         strategy_id = wanted.strategy_id

@@ -327,6 +327,12 @@ def test_older_gateways_send_dispatcher_trouble_as_400(
     assert error.outcome == outcome
 
 
+def test_an_error_of_the_venue_over_an_older_socket_keeps_its_text_and_class() -> None:
+    error = error_from_detail("oms", {"code": "ccxt_error", "detail": "binance Too many requests"})
+    assert type(error) is ccxt.RateLimitExceeded
+    assert "Too many requests" in str(error)
+
+
 def test_a_dispatcher_that_could_not_be_reached_has_carried_out_nothing() -> None:
     message = "[Errno 111] Connect call failed ('127.0.0.1', 9000)"
     error: Any = error_from_response(

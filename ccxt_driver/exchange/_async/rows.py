@@ -14,7 +14,14 @@ from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
-from ccxt_driver.exchange.list_requests import MOST_IDS, MOST_OPEN_ROWS, PAGE_SIZE, RouteMissing, Wanted
+from ccxt_driver.exchange.list_requests import (
+    MOST_IDS,
+    MOST_OPEN_ROWS,
+    NAMES_STRATEGY,
+    PAGE_SIZE,
+    RouteMissing,
+    Wanted,
+)
 from ccxt_driver.exchange.page_search import PageSearch
 from ccxt_driver.exchange.request_parts import COMMANDS
 from ccxt_driver.exchange.spelling import for_the_venue
@@ -241,13 +248,27 @@ class Rows(OmsExchange):
         path = TRADES_RAW.path if endpoint == TRADES_RAW.name else BY_NAME[endpoint].path
         if endpoint not in self._missing_routes:
             try:
-                body = await self.request(path, "private", "GET", request)
+                body = await self._asked_list(path, request)
             except ccxt.NotSupported:
                 self._missing_routes.add(endpoint)
             else:
                 self._need_ids(endpoint, body)
                 return body
         raise RouteMissing(f"{self.id} this server does not have {path}")
+
+    async def _asked_list(self, path: str, request: dict[str, Any]) -> Any:
+        """A page of a list, of the caller's strategy where the key may read no other."""
+        own = None if "strategy_id" in request else self._callers_strategy()
+        named = request if own is None else {**request, "strategy_id": own}
+        if self._truth.wants_strategy:
+            return await self.request(path, "private", "GET", named)
+        try:
+            return await self.request(path, "private", "GET", request)
+        except ccxt.BadRequest as error:
+            if own is None or vars(error).get("code") != NAMES_STRATEGY:
+                raise
+        self._truth.wants_strategy = True
+        return await self.request(path, "private", "GET", named)
 
     def _need_ids(self, endpoint: str, body: Any) -> None:
         """See that every row of a list has its id.

@@ -13,7 +13,13 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.contract.values import format_decimal
 from ccxt_driver.exchange._async.true_deals import sums_of
 from ccxt_driver.exchange.base import LOGGER
-from ccxt_driver.exchange.list_requests import ONE_STRATEGY, OPEN_STATUSES, RouteMissing, Wanted
+from ccxt_driver.exchange.list_requests import (
+    NAMES_STRATEGY,
+    ONE_STRATEGY,
+    OPEN_STATUSES,
+    RouteMissing,
+    Wanted,
+)
 
 from .changes import Change, Kind
 from .differences import OPEN_STATES, Fresh, KnownState, Row, differences, newest_time
@@ -43,7 +49,6 @@ _NO_ID: Final = 2**63
 _BEING_REPLACED: Final = "create_pending"
 _SOON_MS: Final = 60_000
 _AMOUNTS: Final = ("free", "used", "total")
-_NAMES_STRATEGY: Final = "strategy_required"
 
 
 class AccountReader:
@@ -354,7 +359,7 @@ class AccountReader:
             refusal = await self._refusal()
             if refusal is None:
                 self._strategies = [None]
-            elif vars(refusal).get("code") == _NAMES_STRATEGY:
+            elif vars(refusal).get("code") == NAMES_STRATEGY:
                 self._strategies = await self._allowed_strategies(refusal)
             else:
                 raise refusal
@@ -375,7 +380,8 @@ class AccountReader:
         wanted = Wanted(strategy_id=strategy_id)
         request = exchange._open_request(self._account_id, wanted, await exchange._features())
         try:
-            await exchange._read_list("orders_open", {**request, "limit": 1})
+            with self._only(strategy_id):
+                await exchange._read_list("orders_open", {**request, "limit": 1})
         except ccxt.ExchangeError as error:
             return error
         return None
