@@ -76,6 +76,11 @@ class ServerTruth:
         """
         self.owned = Kept(_MOST_MARKS)
         """Rows without a venue id, with the venue order that is surely theirs and no other row's."""
+        self.changing = Kept(_MOST_MARKS)
+        """OMS ids of orders that a change may have replaced at the venue, and when it was sent (ms)."""
+        self.replaced = Kept(_MOST_MARKS)
+        """The venue's ids of orders that stand in the place of others, by the row and venue id of those: the
+        gateway was not told."""
         self.doubles = Kept(_MOST_MARKS)
         """Rows that reconciling made of an order which another row stands for, with that row's id."""
         self.reconciled: set[int] = set()

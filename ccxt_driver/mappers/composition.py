@@ -65,6 +65,11 @@ def filled_of(venue_order: Mapping[str, Any]) -> Decimal:
     return _filled(venue_order, _said(venue_order, "amount") or _ANY) or ZERO
 
 
+def was_replaced_in_vain(row: Mapping[str, Any]) -> bool:
+    """Whether a change has cancelled an order, and the gateway was told of none in its place."""
+    return row.get("edit_replace_state") == "create_failed"
+
+
 def never_arrived(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row whose order the venue refused or never got: rejected."""
     return {**row, "status": "REJECTED", "reject_reason": row.get("reject_reason") or _LOOSE_END}
@@ -160,7 +165,8 @@ def _status(
     said = venue.get("status")
     if said in _ENDED:
         return "FILLED" if filled >= quantity and said != "rejected" else _ENDED[said]
-    cancelled = row.get("status") == "CANCELED"  # the venue took it, and may take a moment to show it
+    # The venue took it, and may take a moment to show it.
+    cancelled = row.get("status") == "CANCELED" and not was_replaced_in_vain(row)
     status = "SUBMITTED" if said == "open" and not cancelled else row.get("status")
     if status in _OPEN_STATUSES and filled:
         return "FILLED" if filled >= quantity else "PARTIALLY_FILLED"

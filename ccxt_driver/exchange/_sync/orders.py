@@ -304,16 +304,24 @@ class Orders(Settling):
 
         :raises RequestTimeout: nobody can say whether it was changed, after `lookup_timeout`
         """
+        changing, account_id = self._truth.changing, command["account_id"]
+        changing.keep(order_id, self.milliseconds())
         try:
-            return self._command(command)
+            result = self._command(command)
         except ccxt.BaseError as error:
             if not is_unknown(error):
+                changing.pop(order_id, None)
                 raise
             unknown = error
+        else:
+            changing.pop(order_id, None)
+            return result
         deadline = self.milliseconds() + self.lookup_timeout_ms()
         while self.milliseconds() < deadline:
             try:
-                row = self._order_row(command["account_id"], order_id, None)
+                row = self._order_row(account_id, order_id, None)
+                if not self.is_as_asked(row, command):
+                    row = self._true_row(account_id, row)  # the venue may have done it all the same
                 if self.is_as_asked(row, command):
                     return {"order": row}
             except ccxt.BaseError as error:

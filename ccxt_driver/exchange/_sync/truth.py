@@ -23,6 +23,7 @@ from ccxt_driver.mappers.composition import (
     has_ended,
     never_arrived,
     tells_no_fill,
+    was_replaced_in_vain,
 )
 from ccxt_driver.mappers.values import decimal_of, needed_decimal
 
@@ -152,6 +153,7 @@ class Truth(TrueDeals):
         left = [row for row in rows if row["id"] not in known]
         named = [self._with_its_name(row) for row in left]
         found = self._asked_by_id(account_id, [row for row in named if row.get("exchange_order_id")])
+        found.update(self._in_their_place(account_id, left, found))
         loose = [row for row in named if not row.get("exchange_order_id")]
         found.update(self._loose_ends(account_id, loose))
         found.update(self._fills_of_silent(account_id, left, found))
@@ -178,12 +180,74 @@ class Truth(TrueDeals):
 
     def _with_its_name(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row with the venue's id, also where it is known of the venue's lists only."""
-        name = self._truth.owned.get(row["id"])
-        return row if row.get("exchange_order_id") or name is None else {**row, "exchange_order_id": name}
+        name = self._truth.replaced.get(_key(row))
+        if name is None and not row.get("exchange_order_id"):
+            name = self._truth.owned.get(row["id"])
+        return row if name is None else {**row, "exchange_order_id": name}
+
+    def _in_their_place(
+        self, account_id: int, rows: list[dict[str, Any]], found: Mapping[int, Any]
+    ) -> dict[int, Any]:
+        """The orders that a change has placed instead of others, where its answer was lost: they are open.
+
+        Otherwise such an order would be shown as cancelled while it lives.
+        """
+        gone = [
+            row
+            for row in rows
+            if self._may_be_replaced(row) and (found.get(row["id"]) or {}).get("status") == "canceled"
+        ]
+        if not gone:
+            return {}
+        calls: list[tuple[str, list[Any]]] = [
+            (_LISTS[0], [symbol]) for symbol in dict.fromkeys(row["symbol"] for row in gone)
+        ]
+        return self._replacements(account_id, gone, _all_of(self._listed(account_id, calls)))
+
+    def _may_be_replaced(self, row: Mapping[str, Any]) -> bool:
+        """Whether another order may stand in the place of the one that the gateway knows."""
+        if _key(row) in self._truth.replaced:
+            return False
+        return row["id"] in self._truth.changing or was_replaced_in_vain(row)
+
+    def _replaced_unseen(
+        self,
+        account_id: int,
+        rows: list[dict[str, Any]],
+        listed: list[dict[str, Any]],
+        found: Mapping[int, Any],
+    ) -> dict[int, Any]:
+        """As `_in_their_place`, also where it was another program that sent the change.
+
+        :param listed: the venue's open orders
+        :param found: those that are of rows; an order that was just placed may have no row yet
+        """
+        known, now = {order["id"] for order in found.values()}, self.milliseconds()
+        strange = [
+            order
+            for order in listed
+            if order["id"] not in known and now - (order.get("timestamp") or now) > _SURELY_LISTED_MS
+        ]
+        gone = [row for row in rows if row["id"] not in found and row.get("exchange_order_id")]
+        return self._replacements(account_id, gone, strange) if strange and gone else {}
+
+    def _replacements(
+        self, account_id: int, rows: list[dict[str, Any]], listed: list[dict[str, Any]]
+    ) -> dict[int, Any]:
+        """Open orders of the venue with the client order id of rows that have another order, and of no other.
+
+        :param listed: the venue's open orders
+        """
+        nameless = [{**row, "exchange_order_id": None} for row in rows]
+        found = self._owned(account_id, nameless, self._matched(nameless, listed))
+        for row in rows:
+            if row["id"] in found:
+                self._truth.replaced.keep(_key(row), str(found[row["id"]]["id"]))
+        return found
 
     def _learn_of(self, row: dict[str, Any], venue_order: Mapping[str, Any]) -> None:
         self._mapped(self._truth.learn, row, venue_order)
-        if has_ended(venue_order):
+        if has_ended(venue_order) and not self._is_changing(row):
             self._truth.not_open.keep(_key(row))
             if self._is_final(row, venue_order):
                 self._truth.venue_orders.keep(_key(row), venue_order)
@@ -196,6 +260,11 @@ class Truth(TrueDeals):
         if self._truth.utc_offset_ms is None or is_new:
             offset = self._utc_offset_ms()
             self._truth.learn_offset(self._time_of(row, "created_at") + offset, true_ms)
+
+    def _is_changing(self, row: Mapping[str, Any]) -> bool:
+        """Whether a change of an order may be carried out still, or its new one be listed late."""
+        since = self._truth.changing.get(row["id"])
+        return since is not None and self._may_be_replaced(row) and self.milliseconds() - since < FRESH_MS
 
     def _is_final(self, row: Mapping[str, Any], venue_order: Mapping[str, Any]) -> bool:
         """Whether nothing is to be learned of an order that has ended: its last fill may be told late."""
@@ -479,6 +548,7 @@ class Truth(TrueDeals):
         rows += self._wrongly_rejected(account_id, said, rows, listed)
         if len(items) >= MOST_OPEN_ROWS:  # the oldest, of which most may be dead
             rows += self._matching(self._rows_of(account_id, listed, rows), chosen, "created_at")
+        rows += self._matching(self._given_up(account_id, listed, rows), chosen, "created_at")
         if _LISTS[0] in self._truth.missing_functions:
             true = self._true_rows(account_id, rows)
         else:
@@ -539,6 +609,15 @@ class Truth(TrueDeals):
         since = min(times) if len(times) == len(wanted) else None
         return self._orders_of_venue_ids(account_id, wanted, since)
 
+    def _given_up(
+        self, account_id: int, listed: list[dict[str, Any]], rows: list[dict[str, Any]]
+    ) -> list[Any]:
+        """Rows of orders that are cancelled for the gateway, and in whose place another stands."""
+        stands_for = {name: order_id for (order_id, _), name in [*self._truth.replaced.items()]}
+        living = {stands_for[name] for name in (str(order["id"]) for order in listed) if name in stands_for}
+        lacking = living - {row["id"] for row in rows}
+        return self._orders_of_ids(account_id, [*lacking]) if lacking else []
+
     def _still_open(
         self,
         account_id: int,
@@ -554,6 +633,7 @@ class Truth(TrueDeals):
         for row in rows:
             if row["id"] in found:
                 self._learn_of(row, found[row["id"]])
+        found.update(self._replaced_unseen(account_id, rows, listed, found))
         left = [row for row in rows if row["id"] not in found]
         cut = len(listed) >= _MAY_BE_CUT
         unsure = [row for row in left if cut or not row.get("exchange_order_id") or self._is_just_placed(row)]

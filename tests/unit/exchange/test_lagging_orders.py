@@ -554,6 +554,80 @@ def test_a_change_that_was_never_carried_out_is_unknown_in_the_end(make_desk: Ma
     assert info.value.outcome == "unknown"
 
 
+def forget_the_replacement(desk: LaggingDesk, told: bool) -> None:
+    """From now on the gateway does not hear of the order that a change has placed.
+
+    :param told: whether it was told at least that there is none: then it takes the order for cancelled
+    """
+    handle = desk.oms.handle
+
+    def lose(endpoint: str, path: Any, query: Any, body: Any, *more: Any, **named: Any) -> Any:
+        command = body if endpoint == "commands" else {}
+        if not isinstance(command, dict) or command.get("command") != "change_order":
+            return handle(endpoint, path, query, body, *more, **named)
+        kept = desk.oms._tables.orders[command["payload"]["order_id"]]
+        names = ("exchange_order_id", "qty", "price", "status", "edit_replace_state", "edit_replace_at")
+        before = {name: getattr(kept, name) for name in names}
+        handle(endpoint, path, query, body, *more, **named)
+        for name, value in before.items():
+            setattr(kept, name, value)
+        text = "request timed out"
+        if told:
+            kept.status, kept.edit_replace_state = "CANCELED", "create_failed"
+            text = "change_order_replace_create_failed"
+        return Reply(400, {"detail": {"code": "internal_error", "message": text}})
+
+    desk.oms.handle = lose
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_order_that_has_replaced_another_unseen_is_not_shown_as_cancelled(
+    make_desk: MakeDesk, told: bool
+) -> None:
+    desk = make_desk(**REPLACES)
+    order = rest(desk, clientOrderId="mine")
+    forget_the_replacement(desk, told)
+    edited = desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2, 110)
+
+    assert (edited["status"], edited["price"], edited["amount"]) == ("open", 110, 2)
+    assert [each["id"] for each in desk.ex.fetch_open_orders()] == [order["id"]]
+    with pytest.raises(ccxt.RequestTimeout, match="may be open") as info:
+        desk.ex.cancel_order(order["id"])
+    assert info.value.outcome == "unknown"
+    with pytest.raises(ccxt.RequestTimeout, match="may be open"):
+        desk.ex.cancel_all_orders()
+    desk.price(SPOT, 110, 111)
+    seen = desk.ex.fetch_order(order["id"])
+    assert (seen["status"], seen["filled"], seen["average"]) == ("closed", 2, 110)
+    assert desk.ex.fetch_open_orders() == []
+
+
+def test_another_object_finds_the_order_that_has_replaced_one_unseen(make_desk: MakeDesk) -> None:
+    """A program that was started anew asks for its open orders first."""
+    desk = make_desk(**REPLACES)
+    order = rest(desk, clientOrderId="mine")
+    forget_the_replacement(desk, told=False)
+    desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2, 110)
+    desk.advance(MINUTE_MS)
+    other = desk.exchange()
+
+    [seen] = other.fetch_open_orders()
+    assert (seen["id"], seen["amount"], seen["price"]) == (order["id"], 2, 110)
+    assert other.fetch_order(order["id"])["status"] == "open"
+
+
+def test_an_order_of_the_same_client_order_id_is_none_that_has_replaced_another(desk: LaggingDesk) -> None:
+    """Such gateways let an id be used again."""
+    first = rest(desk, clientOrderId="mine")
+    desk.oms.venue_call(NETTING, "cancel_order", row_of(desk, first["id"])["exchange_order_id"], SPOT)
+    second = rest(desk, clientOrderId="mine")
+    for ex in (desk.ex, desk.exchange()):
+        desk.advance(MINUTE_MS)
+        assert [each["id"] for each in ex.fetch_open_orders()] == [second["id"]]
+        assert ex.fetch_order(first["id"])["status"] == "canceled"
+        assert [each["id"] for each in ex.fetch_orders()] == [first["id"], second["id"]]
+
+
 def test_an_order_whose_answer_was_lost_is_not_seen_twice_when_it_has_filled(
     desk: LaggingDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
