@@ -78,6 +78,8 @@ class ServerTruth:
         """Rows without a venue id, with the venue order that is surely theirs and no other row's."""
         self.changing = Kept(_MOST_MARKS)
         """OMS ids of orders that a change may have replaced at the venue, and when it was sent (ms)."""
+        self.being_changed: set[int] = set()
+        """OMS ids of orders of which a change is under way."""
         self.replaced = Kept(_MOST_MARKS)
         """The venue's ids of orders that stand in the place of others, by the row and venue id of those: the
         gateway was not told."""

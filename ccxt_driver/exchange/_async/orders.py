@@ -305,6 +305,7 @@ class Orders(Settling):
         """
         changing, account_id = self._truth.changing, command["account_id"]
         changing.keep(order_id, self.milliseconds())
+        self._truth.being_changed.add(order_id)
         try:
             result = await self._command(command)
         except ccxt.BaseError as error:
@@ -315,6 +316,8 @@ class Orders(Settling):
         else:
             changing.pop(order_id, None)
             return result
+        finally:
+            self._truth.being_changed.discard(order_id)
         deadline = self.milliseconds() + self.lookup_timeout_ms()
         while self.milliseconds() < deadline:
             try:

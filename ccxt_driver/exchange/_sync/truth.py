@@ -153,7 +153,7 @@ class Truth(TrueDeals):
         left = [row for row in rows if row["id"] not in known]
         named = [self._with_its_name(row) for row in left]
         found = self._asked_by_id(account_id, [row for row in named if row.get("exchange_order_id")])
-        found.update(self._in_their_place(account_id, left, found))
+        found = self._after_changes(account_id, left, found)
         loose = [row for row in named if not row.get("exchange_order_id")]
         found.update(self._loose_ends(account_id, loose))
         found.update(self._fills_of_silent(account_id, left, found))
@@ -185,12 +185,12 @@ class Truth(TrueDeals):
             name = self._truth.owned.get(row["id"])
         return row if name is None else {**row, "exchange_order_id": name}
 
-    def _in_their_place(
-        self, account_id: int, rows: list[dict[str, Any]], found: Mapping[int, Any]
+    def _after_changes(
+        self, account_id: int, rows: list[dict[str, Any]], found: dict[int, Any]
     ) -> dict[int, Any]:
-        """The orders that a change has placed instead of others, where its answer was lost: they are open.
+        """What was found, with the orders that changes have placed instead of others: those are cancelled.
 
-        Otherwise such an order would be shown as cancelled while it lives.
+        While a change is under way, and there is no new order yet, nothing is known but the row.
         """
         gone = [
             row
@@ -198,11 +198,14 @@ class Truth(TrueDeals):
             if self._may_be_replaced(row) and (found.get(row["id"]) or {}).get("status") == "canceled"
         ]
         if not gone:
-            return {}
+            return found
         calls: list[tuple[str, list[Any]]] = [
             (_LISTS[0], [symbol]) for symbol in dict.fromkeys(row["symbol"] for row in gone)
         ]
-        return self._replacements(account_id, gone, _all_of(self._listed(account_id, calls)))
+        listed = _all_of(self._listed(account_id, calls))
+        placed = self._replacements(account_id, gone, listed)
+        unsure = {row["id"] for row in gone if row["id"] in self._truth.being_changed} - placed.keys()
+        return {key: order for key, order in {**found, **placed}.items() if key not in unsure}
 
     def _may_be_replaced(self, row: Mapping[str, Any]) -> bool:
         """Whether another order may stand in the place of the one that the gateway knows."""
@@ -217,19 +220,53 @@ class Truth(TrueDeals):
         listed: list[dict[str, Any]],
         found: Mapping[int, Any],
     ) -> dict[int, Any]:
-        """As `_in_their_place`, also where it was another program that sent the change.
+        """As `_after_changes`, also where it was another program that sent the change.
+
+        An order that was just placed may have no row yet, or not in it its venue id: it is taken for that in
+        the place of another, and this is not remembered.
 
         :param listed: the venue's open orders
-        :param found: those that are of rows; an order that was just placed may have no row yet
+        :param found: those that are of rows
         """
         known, now = {order["id"] for order in found.values()}, self.milliseconds()
-        strange = [
-            order
-            for order in listed
-            if order["id"] not in known and now - (order.get("timestamp") or now) > _SURELY_LISTED_MS
+        strange = [order for order in listed if order["id"] not in known]
+        names = {str(order.get("clientOrderId")) for order in strange}
+        gone = [
+            row
+            for row in rows
+            if row["id"] not in found
+            and row.get("exchange_order_id")
+            and str(row.get("client_order_id") or row["id"]) in names
         ]
-        gone = [row for row in rows if row["id"] not in found and row.get("exchange_order_id")]
-        return self._replacements(account_id, gone, strange) if strange and gone else {}
+        if not gone:
+            return {}
+        old = [order for order in strange if now - (order.get("timestamp") or now) > _SURELY_LISTED_MS]
+        placed = self._replacements(account_id, gone, old)
+        new = [order for order in strange if order not in old]
+        return {**self._matched([_without_venue_id(row) for row in gone], new), **placed}
+
+    def _brought_back(
+        self, account_id: int, said: list[dict[str, Any]], listed: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Rows that were taken for ended before the order in their place was seen.
+
+        :param said: all rows of the gateway
+        """
+        truth = self._truth
+        ended = [row for row in said if truth.has_ended(_key(row)) and _key(row) not in truth.rejected]
+        if not ended or not listed:
+            return []
+        self._replaced_unseen(account_id, ended, listed, self._matched(said, listed))
+        back = [row for row in ended if self._lives_on(row, listed)]
+        for row in back:
+            truth.not_open.pop(_key(row), None)
+            truth.venue_orders.pop(_key(row), None)
+        return back
+
+    def _lives_on(self, row: Mapping[str, Any], listed: list[dict[str, Any]]) -> bool:
+        """Whether the order that stands in the place of a row's is open."""
+        name = self._truth.replaced.get(_key(row))
+        return name is not None and any(str(order["id"]) == name for order in listed)
 
     def _replacements(
         self, account_id: int, rows: list[dict[str, Any]], listed: list[dict[str, Any]]
@@ -238,7 +275,7 @@ class Truth(TrueDeals):
 
         :param listed: the venue's open orders
         """
-        nameless = [{**row, "exchange_order_id": None} for row in rows]
+        nameless = [_without_venue_id(row) for row in rows]
         found = self._owned(account_id, nameless, self._matched(nameless, listed))
         for row in rows:
             if row["id"] in found:
@@ -546,6 +583,7 @@ class Truth(TrueDeals):
         rows = [row for row in said if not self._truth.has_ended(_key(row))]
         listed = self._open_at_venue(account_id, wanted.symbol, rows)
         rows += self._wrongly_rejected(account_id, said, rows, listed)
+        rows += self._brought_back(account_id, said, listed)
         if len(items) >= MOST_OPEN_ROWS:  # the oldest, of which most may be dead
             rows += self._matching(self._rows_of(account_id, listed, rows), chosen, "created_at")
         rows += self._matching(self._given_up(account_id, listed, rows), chosen, "created_at")
@@ -659,6 +697,11 @@ class Truth(TrueDeals):
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
     """What an order of the venue is kept under: an edit may have replaced it by another."""
     return row["id"], row.get("exchange_order_id")
+
+
+def _without_venue_id(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose order at the venue is to be found by its client order id."""
+    return {**row, "exchange_order_id": None}
 
 
 def _said(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -608,12 +608,41 @@ def test_another_object_finds_the_order_that_has_replaced_one_unseen(make_desk: 
     order = rest(desk, clientOrderId="mine")
     forget_the_replacement(desk, told=False)
     desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2, 110)
-    desk.advance(MINUTE_MS)
     other = desk.exchange()
 
-    [seen] = other.fetch_open_orders()
+    [seen] = other.fetch_open_orders()  # the gateway may be about to hear of it
     assert (seen["id"], seen["amount"], seen["price"]) == (order["id"], 2, 110)
+    for _ in range(2):  # another read may have taken it for cancelled first
+        desk.advance(MINUTE_MS)
+        [seen] = other.fetch_open_orders()
+        assert (seen["id"], seen["amount"], seen["price"]) == (order["id"], 2, 110)
+        other = desk.exchange()
+        assert [each["status"] for each in other.fetch_orders()] == ["canceled"]
+    assert [each["id"] for each in other.fetch_open_orders()] == [order["id"]]
     assert other.fetch_order(order["id"])["status"] == "open"
+
+
+def test_an_order_that_a_change_is_replacing_is_open_meanwhile(desk: LaggingDesk) -> None:
+    """Its venue has cancelled the old one, and the gateway has not answered yet."""
+    if desk.way.asynchronous:
+        pytest.skip("the gateway of this process answers while the loop waits")
+    order = rest(desk, clientOrderId="mine")
+    handle, seen = desk.oms.handle, []
+
+    def look(endpoint: str, path: Any, query: Any, body: Any, *more: Any, **named: Any) -> Any:
+        if endpoint == "commands" and body["command"] == "change_order":
+            name = row_of(desk, order["id"])["exchange_order_id"]
+            desk.oms.venue_call(NETTING, "cancel_order", name, SPOT)
+            desk.oms.handle = handle
+            seen.append(desk.ex.fetch_order(order["id"])["status"])
+            return Reply(400, {"detail": {"code": "internal_error", "message": "Unknown order sent."}})
+        return handle(endpoint, path, query, body, *more, **named)
+
+    desk.oms.handle = look
+    with pytest.raises(ccxt.OrderNotFound):
+        desk.ex.edit_order(order["id"], SPOT, "limit", "sell", 2, 110)
+    assert seen == ["open"]
+    assert desk.ex.fetch_order(order["id"])["status"] == "canceled"
 
 
 def test_an_order_of_the_same_client_order_id_is_none_that_has_replaced_another(desk: LaggingDesk) -> None:
