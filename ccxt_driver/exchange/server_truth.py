@@ -93,6 +93,8 @@ class ServerTruth:
         """Length of the list of orders, by account, when it was last read."""
         self.wants_symbol = False
         """Whether the venue lists open orders by symbol only."""
+        self.trades_want_symbol: bool | None = None
+        """Whether the venue tells trades by symbol only; None while nobody knows."""
         self.wants_strategy = False
         """Whether lists are refused to the key unless a strategy is named: it is limited to some."""
         self.wants_acknowledgement = False
@@ -110,6 +112,7 @@ class ServerTruth:
     def relearn(self) -> None:
         """Find out anew whether the server's rows tell the truth, and what the venue has."""
         self.agreed, self.lags, self.wants_symbol, self.wants_strategy = 0, False, False, False
+        self.trades_want_symbol = None
         self.missing_functions.clear()
 
     def has_ended(self, key: tuple[Any, Any]) -> bool:

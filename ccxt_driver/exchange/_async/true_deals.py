@@ -27,6 +27,8 @@ _RECONCILES = 3
 _WHOLE_SECOND_MS = 1000
 """Some servers keep no part of a second."""
 _MOST_RECONCILES = 10
+SYMBOLS_AT_ONCE = 3
+"""So many markets a gateway asks a venue for that wants a symbol, the named ones first."""
 _TRADES_IN_ONE_RECONCILE = 200
 _LOOKS_BACK_MS = 600_000
 """How far a reconcile looks back at least, also when it has read these trades before."""
@@ -58,6 +60,40 @@ class TrueDeals(Rows):
             request.update(self._far_back(since))
         await self.request(BY_NAME["reconcile"].path, "private", "POST", request)
         self._truth.reconciled.add(account_id)
+
+    async def _reconcile_markets(
+        self, account_id: int, symbols: Iterable[str], since: int | None = None
+    ) -> None:
+        """As `_reconcile_now`, by as many requests as it takes where the venue wants a symbol.
+
+        :param symbols: none for all that have orders
+        """
+        named, at_once = [*symbols], SYMBOLS_AT_ONCE
+        if len(named) not in range(1, at_once + 1) and await self._trades_want_symbol(account_id):
+            if not named:
+                named = await self._traded_symbols(account_id)
+                at_once -= 1  # and leaves room for markets that the gateway knows of by itself
+            while len(named) > at_once:
+                await self._reconcile_now(account_id, named[:SYMBOLS_AT_ONCE], since)
+                named = named[SYMBOLS_AT_ONCE:]
+        await self._reconcile_now(account_id, named, since)
+
+    async def _trades_want_symbol(self, account_id: int) -> bool:
+        """Whether the venue tells trades of one market at a time, and so does to the gateway."""
+        truth = self._truth
+        if truth.trades_want_symbol is None:
+            newest = [None, self.milliseconds(), 1]
+            [answer] = await self._venue_calls(account_id, [("fetch_my_trades", newest)])
+            if isinstance(answer, ccxt.OperationFailed):
+                return True  # nobody can tell now: to name too many costs time only
+            truth.trades_want_symbol = isinstance(answer, ccxt.ArgumentsRequired)
+        return truth.trades_want_symbol
+
+    async def _traded_symbols(self, account_id: int) -> list[str]:
+        """The markets of orders whose end a gateway that lags may not know, the newest first."""
+        request = self._open_request(account_id, Wanted(), frozenset())
+        rows = self._items(await self._read_list("orders_open", request))
+        return [*dict.fromkeys(row["symbol"] for row in reversed(rows) if isinstance(row.get("symbol"), str))]
 
     async def _has_never_reconciled(self, account_id: int) -> bool:
         try:
@@ -166,7 +202,7 @@ class TrueDeals(Rows):
                 break
             missing = [row for row in rows if row["id"] in lacking]
             since = min(self._time_of(row, "created_at") for row in missing)
-            await self._reconcile_now(account_id, dict.fromkeys(row["symbol"] for row in missing), since)
+            await self._reconcile_markets(account_id, dict.fromkeys(row["symbol"] for row in missing), since)
             await self._find_doubles(account_id, missing)
             found.update(await self._deals_by_order(account_id, missing))
             lacking = self._lacking(filled, chain(*found.values()))
@@ -239,7 +275,7 @@ class TrueDeals(Rows):
         deals: list[dict[str, Any]] = []
         newest = None
         for _ in range(_MOST_RECONCILES):
-            await self._reconcile_now(account_id, symbols, wanted.since)
+            await self._reconcile_markets(account_id, symbols, wanted.since)
             deals = await self._history("deals", account_id, wanted, "executed_at", corrected)
             if self._newest_at_once(deals) < _TRADES_IN_ONE_RECONCILE:
                 return deals, True

@@ -170,7 +170,7 @@ class Truth(TrueDeals):
         if not silent:
             return {}
         since = min(self._time_of(row, "created_at") for row in silent)
-        await self._reconcile_now(account_id, dict.fromkeys(row["symbol"] for row in silent), since)
+        await self._reconcile_markets(account_id, dict.fromkeys(row["symbol"] for row in silent), since)
         deals = await self._deals_by_order(account_id, silent)
         return {
             order_id: {**found[order_id], "filled": str(self._mapped(total_of, own))}

@@ -11,7 +11,7 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.contract.values import format_decimal
-from ccxt_driver.exchange._async.true_deals import sums_of
+from ccxt_driver.exchange._async.true_deals import SYMBOLS_AT_ONCE, sums_of
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import (
     NAMES_STRATEGY,
@@ -64,6 +64,8 @@ class AccountReader:
         self._strategies: list[int | None] | None = None
         self._pages: dict[tuple[str, int | None], int] = {}
         """The last page of a list, when it was last read."""
+        self._turn = 0
+        """How many markets were named in turn."""
 
     async def first(self, kinds: Iterable[Kind], known: KnownState) -> Fresh:
         """Rows as they stand, before anything is handed on.
@@ -216,7 +218,7 @@ class AccountReader:
             lacking = known.lacking(Fresh(orders, deals))
             if attempt:
                 await exchange._find_doubles(self._account_id, lacking)
-            symbols = dict.fromkeys(row["symbol"] for row in (*lacking, *orders))
+            symbols = await self._markets(lacking, orders)
             await exchange._reconcile_now(self._account_id, symbols)
             before = len(deals)
             deals = await self._new_deals(known, strategy_id)
@@ -225,6 +227,20 @@ class AccountReader:
             if attempt + 1 >= _TRIES or not known.lacking(Fresh(orders, deals)):
                 break
         return deals
+
+    async def _markets(self, lacking: Sequence[Row], orders: Sequence[Row]) -> list[str]:
+        """The markets that a reconcile names: where the venue wants a symbol all of them, in turn.
+
+        :param lacking: orders of which deals are missing
+        """
+        exchange = self._exchange
+        named = [*dict.fromkeys(row["symbol"] for row in lacking)]
+        if not await exchange._trades_want_symbol(self._account_id):
+            return [*dict.fromkeys((*named, *(row["symbol"] for row in orders)))]
+        others = [each for each in await exchange._traded_symbols(self._account_id) if each not in named]
+        room = min(max(SYMBOLS_AT_ONCE - len(named), 0), len(others))
+        start, self._turn = self._turn, self._turn + room
+        return [*named, *(others[(start + each) % len(others)] for each in range(room))]
 
     async def _new_deals(self, known: KnownState, strategy_id: int | None) -> list[Row]:
         exchange = self._exchange

@@ -9,7 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.helpers.contract_desk import NETTING, OTHER, SPOT
+from tests.helpers.contract_desk import NETTING, OTHER, SPOT, SWAP
 from tests.helpers.lagging_desk import LaggingDesk
 
 pytestmark = pytest.mark.oldest
@@ -209,6 +209,26 @@ def test_trades_of_a_venue_that_wants_a_symbol(make_desk: MakeDesk) -> None:
 
     assert [trade["symbol"] for trade in desk.ex.fetch_my_trades(OTHER)] == [OTHER]
     assert {trade["symbol"] for trade in desk.ex.fetch_my_trades()} == {SPOT, OTHER}
+
+
+def test_trades_of_many_markets_of_a_venue_that_wants_a_symbol(make_desk: MakeDesk) -> None:
+    """A gateway asks such a venue for three markets at once."""
+    desk = make_desk(symbol_required={"fetch_my_trades"})
+    markets = [SPOT, OTHER, "SOL/USDT", "XRP/USDT", "LTC/USDT", "BNB/USDT", SWAP]
+    for symbol in markets:
+        desk.price(symbol, 100, 101)
+        desk.ex.create_order(symbol, "limit", "buy", 1, 90)
+    desk.advance(MINUTE_MS)
+    for symbol in markets:
+        desk.price(symbol, 89, 90)
+    desk.advance(MINUTE_MS)
+
+    assert {position["symbol"] for position in desk.exchange().fetch_positions()} == {*markets}
+    assert {trade["symbol"] for trade in desk.ex.fetch_my_trades()} == {*markets}
+    placed = desk.ex.create_orders(
+        [{"symbol": symbol, "type": "market", "side": "buy", "amount": 1} for symbol in markets]
+    )
+    assert [len(order["trades"]) for order in placed] == [1] * len(markets)
 
 
 def test_a_reconcile_that_fails_is_no_empty_list(desk: LaggingDesk) -> None:

@@ -70,6 +70,21 @@ async def test_an_order_that_fills_in_parts(account: Followed) -> None:
     assert [row["order_id"] for row in account.told(Kind.TRADE)] == [int(order["id"])] * 3
 
 
+async def test_fills_in_many_markets_of_a_venue_that_tells_trades_of_one_at_a_time() -> None:
+    markets = [SPOT, OTHER, "SOL/USDT", "XRP/USDT", "LTC/USDT", "BNB/USDT"]
+    async with Followed(lagging(symbol_required={"fetch_my_trades"})) as account:
+        for symbol in markets:
+            account.gateway.set_price(symbol, bid=100, ask=101)
+        await account.source.start()
+        for symbol in markets:
+            await account.trader.create_order(symbol, "limit", "buy", 1, 90)
+        for symbol in markets:
+            account.gateway.set_price(symbol, bid=89, ask=90)
+        for _ in range(len(markets)):
+            await account.news()
+        assert sorted(row["symbol"] for row in account.told(Kind.TRADE)) == sorted(markets)
+
+
 @EVERY_SERVER
 async def test_an_edit_and_a_cancel(account: Followed) -> None:
     order = await account.trader.create_order(SPOT, "limit", "buy", 1, 90)
