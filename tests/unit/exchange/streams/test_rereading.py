@@ -75,7 +75,7 @@ async def test_fills_in_many_markets_of_a_venue_that_tells_trades_of_one_at_a_ti
     async with Followed(lagging(symbol_required={"fetch_my_trades"})) as account:
         for symbol in markets:
             account.gateway.set_price(symbol, bid=100, ask=101)
-        await account.source.start()
+        await account.source.start([Kind.TRADE])
         for symbol in markets:
             await account.trader.create_order(symbol, "limit", "buy", 1, 90)
         for symbol in markets:
