@@ -26,7 +26,7 @@ from .configuration import identifier
 from .host import Host
 from .list_requests import is_foreign_number
 from .request_parts import json_text
-from .spelling import in_own_spelling, said
+from .spelling import in_own_spelling, named_client_order_id, with_client_order_id
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
 """What an order needs to know of the server when it asks for nothing special."""
@@ -105,7 +105,7 @@ class OrderRequests(Host):
         """
         market = self.market(symbol)
         if params:
-            params = in_own_spelling(params)
+            params = with_client_order_id(params)
             self._refuse_rehearsal(params)
         rest = dict(params)
         payload: dict[str, Any] = {
@@ -594,7 +594,7 @@ class OrderRequests(Host):
 
     def is_id_made_up(self, params: Mapping[str, Any]) -> bool:
         """Whether an order gets its client order id from the driver."""
-        return not params or self.client_order_id_of(None, params)[1] is None
+        return not params or with_client_order_id(params).get("clientOrderId") is None
 
     @staticmethod
     def client_order_id_of(id: Any, params: Mapping[str, Any]) -> tuple[Any, str | None]:
@@ -602,7 +602,7 @@ class OrderRequests(Host):
 
         The client order id wins over an id that is empty or equal to it.
         """
-        client_order_id = said(params, "clientOrderId")
+        client_order_id = named_client_order_id(params)
         if client_order_id is None:
             return id, None
         text = str(client_order_id)

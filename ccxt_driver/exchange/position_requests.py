@@ -16,7 +16,7 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .order_requests import NO_FEATURES, OrderRequests, sendable
 from .request_parts import text_of
-from .spelling import in_own_spelling
+from .spelling import in_own_spelling, with_client_order_id
 
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
 _SIDES: Final = {None: None, "long": "buy", "buy": "buy", "short": "sell", "sell": "sell"}
@@ -125,7 +125,7 @@ class PositionRequests(OrderRequests):
         alone: bool,
     ) -> dict[str, Any]:
         market = self.market(row["symbol"])
-        own = in_own_spelling(params)
+        own = with_client_order_id(params)
         rest = {key: value for key, value in own.items() if key not in ("amount", "position_id")}
         if not alone and rest.get("clientOrderId") is not None:
             raise ccxt.BadRequest(

@@ -37,6 +37,11 @@ _OTHER: Final = {
     **{name: _camel_case(name) for name in _OF_THE_OMS},
 }
 """The other spelling of each name that the driver reads."""
+_OF_VENUES: Final = ("orderLinkId", "clOrdId", "clientOid")
+"""What venues call the client order id: ccxt's classes take it by these names first, so that to pass them on
+would give the order another id than the one by which it is looked up."""
+_OF_NEW_ORDERS: Final = (*_OF_VENUES, "newClientOrderId", "client-order-id")
+_OF_PLACED_ORDERS: Final = (*_OF_VENUES, "origClientOrderId")
 _OWN: Final = {other: name for name, other in _OTHER.items()}
 _WHOSE_IN_BOTH: Final = frozenset((*_WHOSE, *(_OTHER[name] for name in _WHOSE)))
 
@@ -55,6 +60,31 @@ def in_own_spelling(params: Mapping[str, Any]) -> dict[str, Any]:
         if other in params:
             own[name] = agreed(params, name, other)
     return own
+
+
+def with_client_order_id(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` of a new order, whose client order id may have the name that a venue gives it.
+
+    :raises BadRequest: there are several, and they differ
+    """
+    own = in_own_spelling(params)
+    for other in _OF_NEW_ORDERS:
+        if other in own:
+            own = {**own, "clientOrderId": agreed(own, "clientOrderId", other)}
+            del own[other]
+    return own
+
+
+def named_client_order_id(params: Mapping[str, Any]) -> Any:
+    """The client order id of an order that is there, by ccxt's name or a venue's; None where there is none.
+
+    :raises BadRequest: there are several, and they differ
+    """
+    value = said(params, "clientOrderId")
+    for other in _OF_PLACED_ORDERS:
+        if other in params:
+            value = agreed({"clientOrderId": value, other: params[other]}, "clientOrderId", other)
+    return value
 
 
 def said(params: Mapping[str, Any], name: str) -> Any:

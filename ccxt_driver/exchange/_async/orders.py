@@ -13,7 +13,7 @@ from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Changing, Placing
-from ccxt_driver.exchange.spelling import in_own_spelling, params_of, said
+from ccxt_driver.exchange.spelling import in_own_spelling, params_of, said, with_client_order_id
 from ccxt_driver.exchange.unknown_creates import is_unknown
 from ccxt_driver.mappers.values import decimal_of
 
@@ -59,7 +59,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             await self.load_markets()
-            params = in_own_spelling(params)
+            params = with_client_order_id(params)
             features = await self._features_now() if self.needs_features(params) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
             if "position_id" in command["payload"]:
@@ -81,7 +81,9 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             await self.load_markets()
-            each_params = [self.params_in_list(order, params_of(order, params)) for order in orders]
+            each_params = [
+                self.params_in_list(order, with_client_order_id(params_of(order, params))) for order in orders
+            ]
             needed = any(self.needs_features(each) for each in each_params)
             features = await self._features_now() if needed else NO_FEATURES
             commands = [

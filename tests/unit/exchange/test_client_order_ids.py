@@ -66,6 +66,24 @@ def test_the_callers_id_is_taken(driver: Driver, params: dict[str, Any], expecte
     assert sent_id(driver, params) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["newClientOrderId", "orderLinkId", "clOrdId", "clientOid", "client-order-id"]
+)
+def test_the_callers_id_is_taken_by_the_name_that_a_venue_gives_it(driver: Driver, name: str) -> None:
+    """Passed on, it would be the order's id at the venue, and its look-up would be by another."""
+    assert sent_id(driver, {name: "mine"}) == "mine"
+    assert name not in driver.gateway.payload.get("params", {})
+    with pytest.raises(ccxt.BadRequest, match=name):
+        sent_id(driver, {name: "mine", "clientOrderId": "another"})
+
+
+@pytest.mark.parametrize("name", ["origClientOrderId", "orderLinkId", "clOrdId", "clientOid"])
+def test_an_order_is_found_by_the_name_that_a_venue_gives_its_id(driver: Driver, name: str) -> None:
+    driver.gateway.on("GET /oms/orders/history", {"items": [order_row(client_order_id="mine")], "total": 1})
+    driver.gateway.on_command(order=order_row(status="CANCELED"))
+    assert driver.call("cancel_order", "", None, {name: "mine"})["id"] == "11"
+
+
 def test_a_factory_makes_the_ids_when_there_is_one(make_driver: Any) -> None:
     made = iter(["first", 2])
     driver = make_driver(options={"client_order_id_factory": lambda: next(made)}).ready()
