@@ -7,6 +7,7 @@ that keeps its rows up to date is asked nothing of this: see `server_truth.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -490,37 +491,37 @@ class Truth(TrueDeals):
             lists = await self._listed(account_id, calls)
             listed = _all_of(lists)
             result.found.update(self._matched(of_symbol, listed))
+            # Once for all rows: there may be thousands of both.
+            whole = [self._whole_since(*call, orders) for call, orders in zip(calls, lists, strict=True)]
+            whole_since = max(whole)
+            nameless = [each for each in listed if each.get("clientOrderId") is None and not has_ended(each)]
             for row in of_symbol:
-                if any(self._may_lack(row, *call, orders) for call, orders in zip(calls, lists, strict=True)):
+                if whole_since >= self._since(row):
                     result.unsure.add(row["id"])
                 result.nameless[row["id"]] = {
-                    str(order["id"]) for order in listed if self._may_be_nameless(order, row)
+                    str(order["id"]) for order in nameless if self._may_be_nameless(order, row)
                 }
         return result
 
-    def _may_lack(
-        self, row: Mapping[str, Any], name: str, arguments: list[Any], orders: list[dict[str, Any]] | None
-    ) -> bool:
-        """Whether a list may lack an order that the venue has: the market is unknown now, or it is cut.
+    def _whole_since(self, name: str, arguments: list[Any], orders: list[dict[str, Any]] | None) -> float:
+        """Since when a list has every order of the venue's (ms): the market is unknown now, or it may be cut.
 
-        A list of the newest orders that reaches back to before the row has it.
+        A list of the newest orders has all since its oldest.
         """
         if orders is None:
-            return True
+            return math.inf
         if len(orders) < _MAY_BE_CUT:
-            return False
+            return -math.inf
         if name == _LISTS[0]:
-            return True
+            return math.inf
         times = [order["timestamp"] for order in orders if isinstance(order.get("timestamp"), int)]
-        return len(arguments) == 1 and min(times, default=self.milliseconds()) >= self._since(row)
+        return min(times, default=self.milliseconds()) if len(arguments) == 1 else -math.inf
 
     def _may_be_nameless(self, order: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-        """Whether an order without a client order id may be the row's, which was placed about then.
+        """Whether an open order without a client order id may be the row's, which was placed about then.
 
         What has filled has a row of its own once the gateway has reconciled.
         """
-        if order.get("clientOrderId") is not None or has_ended(order):
-            return False
         if not may_be(order, row, self._since(row)):
             return False
         latest = self._time_of(row, "created_at") + self._zone_blur_ms(row.get("created_at"))
