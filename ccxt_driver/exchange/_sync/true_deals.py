@@ -44,9 +44,12 @@ class TrueDeals(Rows):
 
     def _dealt(self, account_id: int, row: dict[str, Any]) -> Decimal:
         """How much of an order its deals say was filled."""
+        return self._mapped(total_of, self._deals_learned_of(account_id, row))
+
+    def _deals_learned_of(self, account_id: int, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """The deals of an order, after the gateway has learned of its trades."""
         self._reconcile_now(account_id, [row["symbol"]], self._time_of(row, "created_at"))
-        deals = self._deals_of(account_id, row)
-        return self._mapped(total_of, deals)
+        return self._deals_of(account_id, row)
 
     def _reconcile_now(self, account_id: int, symbols: Iterable[str], since: int | None = None) -> None:
         """Let the gateway learn of the venue's trades.
@@ -356,3 +359,9 @@ def sums_of(deals: Iterable[Mapping[str, Any]]) -> dict[Any, Decimal]:
 def total_of(deals: Iterable[Mapping[str, Any]]) -> Decimal:
     """How much deals say was filled."""
     return sum((needed_decimal(deal, "qty") for deal in deals), ZERO)
+
+
+def average_of(deals: Iterable[Mapping[str, Any]]) -> Decimal:
+    """The average price of deals of a market that is not inverse; there is one at least."""
+    rows = [(needed_decimal(deal, "qty"), needed_decimal(deal, "price")) for deal in deals]
+    return sum((quantity * price for quantity, price in rows), ZERO) / sum((each for each, _ in rows), ZERO)

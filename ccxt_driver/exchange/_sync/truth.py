@@ -29,7 +29,7 @@ from ccxt_driver.mappers.composition import (
 from ccxt_driver.mappers.values import decimal_of, needed_decimal
 
 from .rows import MOST_CALLS
-from .true_deals import FRESH_MS, TrueDeals, total_of
+from .true_deals import FRESH_MS, TrueDeals, average_of, total_of
 
 _LISTS = ("fetch_open_orders", "fetch_orders", "fetch_closed_orders", "fetch_canceled_orders")
 _SURELY_LISTED_MS = 10_000
@@ -388,9 +388,13 @@ class Truth(TrueDeals):
             if row["id"] in odd:
                 LOGGER.warning("%s order %s stays as its row says: %s", self.id, row["id"], odd[row["id"]])
             elif self._cannot_be_under_way(row):
-                quantity = self._dealt(account_id, row)
+                deals = self._deals_learned_of(account_id, row)
+                quantity = self._mapped(total_of, deals)
                 whole = quantity >= self._mapped(needed_decimal, row, "qty")
-                found[row["id"]] = {"status": "closed" if whole else "canceled", "filled": str(quantity)}
+                order = {"status": "closed" if whole else "canceled", "filled": str(quantity)}
+                if deals and not ((self.markets or {}).get(row["symbol"]) or {}).get("inverse"):
+                    order["average"] = str(self._mapped(average_of, deals))
+                found[row["id"]] = order
         return found
 
     def _loose_ends(self, account_id: int, rows: list[dict[str, Any]]) -> dict[int, Any]:
