@@ -827,12 +827,13 @@ async def _disable_a_key(served: StreamDesk) -> None:
             await _for_ever(lambda params=params: ex.watch_orders(params=params))
 
 
-async def until_told(call: Callable[[], Any], told: list[Any], **wanted: Any) -> None:
-    """Until something of these values was told.
+async def until_told(call: Callable[[], Any], told: list[Any], *wanted: dict[str, Any]) -> None:
+    """Until something of each of these values was told.
 
     :param told: what was told before
     """
-    while not any(all(each[key] == value for key, value in wanted.items()) for each in told):
+    left = [*wanted]
+    while left := [each for each in left if not any(each.items() <= row.items() for row in told)]:
         told = await call()
 
 
@@ -1100,7 +1101,7 @@ async def test_what_the_server_keeps_no_events_of_is_read(
     gone = served.order("buy", 1, 91)
     bought = served.order("buy", 1)
     begun = [await each for each in waiting]
-    await until_told(ex.watch_orders, begun[0], id=str(bought), status="closed")
+    await until_told(ex.watch_orders, begun[0], {"id": str(bought), "status": "closed"})
 
     for number in range(1, rounds + 1):
         await until(lambda: ex._stream_desk.socket().is_up)
@@ -1199,7 +1200,8 @@ async def test_what_another_one_gets_is_told_where_it_is_read(
     resting = served.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
     traded = served.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
     begun = [await call for call in calls]
-    await until_told(ex.watch_orders, begun[0], id=str(traded), status="closed")
+    both = {"id": str(resting)}, {"id": str(traded), "status": "closed"}
+    await until_told(ex.watch_orders, begun[0], *both)
     calls = await served.waiting(ex.watch_orders(), ex.watch_positions())
     if not is_polled:
         ex._stream_desk.socket().drop("cut by the test")
