@@ -26,6 +26,13 @@ class Time(Protocol):
         """Nothing is to be done before a time of that clock, or ever: go to what comes next."""
         ...
 
+    def finish_others(self) -> bool:
+        """Let other threads do what they have been given to do.
+
+        :returns: whether there are any
+        """
+        ...
+
     def running_loop(self) -> AbstractContextManager[None]:
         """A loop runs in this thread, in a `with` block."""
         ...
@@ -191,6 +198,8 @@ class _Selector(selectors.BaseSelector):
         found = self._real.select(0)
         if not found and loop.waits_really:
             found = self._wait_for_threads(timeout)
+        if not found and not loop.waits_really and loop._virtual.finish_others():
+            found = self._real.select(0)  # what they have given the loop to do
         if not found and not loop.waits_really:
             loop._virtual.idle(None if timeout is None else loop.time() + timeout)
         return found

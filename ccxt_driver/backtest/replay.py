@@ -16,6 +16,7 @@ from .clock import NS_PER_MS, NS_PER_SECOND, VirtualClock
 from .finer_candles import FinerCandles
 from .journal import Journal
 from .loop import VirtualLoop
+from .other_threads import OtherThreads
 from .threads import Threads, ThreadsThatWait
 
 _MINUTE_MS: Final = 60_000
@@ -78,6 +79,7 @@ class Replay:
         self.end_ms = clock.end_ms
         self.threads = Threads(clock)
         self.threads.refuse = self.refuse
+        self.others = OtherThreads(self.threads)
         self.is_over = False
         """Whether the data has ended."""
         self.failure: BaseException | None = None
@@ -119,6 +121,7 @@ class Replay:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass in a script that blocks: what happens meanwhile is settled when somebody asks."""
+        self.finish_others()
         if not self.threads.loops:
             self._sleep(seconds)
             return
@@ -134,6 +137,14 @@ class Replay:
             self._end(until_ns)
         else:
             self.clock.move_to(until_ns)
+
+    def finish_others(self) -> bool:
+        """See `loop.Time`."""
+        threads = self.threads
+        if not threads.has_others or threads.loops or not threads.is_main:
+            return False
+        self.others.finish()
+        return True
 
     def wait_for_ever(self) -> None:
         """Nothing will happen any more in a script that blocks: the data ends."""
@@ -251,8 +262,9 @@ class Replay:
 
         :returns: whether the clock is there; else the one who wants to go has to wait for it
         """
-        if self.threads.loops:  # which take their turn in `idle`
-            return False
+        threads = self.threads
+        if threads.loops or (threads.has_others and not self.others.are_idle()):
+            return False  # loops take their turn in `idle`, and others finish before it
         if at_ms > self.end_ms or (self._waits and self.first_wait_ms() <= at_ms):
             return False
         clock, loop = self.clock, asyncio.get_running_loop()

@@ -20,8 +20,25 @@ _WHAT_TO_DO: Final = (
 _LOOP: Final = "runs an event loop, and the main thread does more than join that thread (it {})"
 
 
+def _cannot_tell() -> bool:
+    """Whoever waits for a lock may have it already, without having come to run."""
+    return False
+
+
 class ThreadsThatWait(RuntimeError):
     """A thread beside the script's own waits for time to pass, which nobody can put in order."""
+
+
+class Wait:
+    """A thread waits without a time-out.
+
+    :param stands: whether it still does, and has not been woken; False where nobody can tell
+    """
+
+    __slots__ = ("stands",)
+
+    def __init__(self, stands: Callable[[], bool]) -> None:
+        self.stands = stands
 
 
 class Threads:
@@ -32,8 +49,10 @@ class Threads:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.main = get_ident()
-        self.for_ever: dict[int, object] = {}
-        """Threads that wait without a time-out, each with what is another thing at each wait."""
+        self.for_ever: dict[int, Wait] = {}
+        """Threads that wait without a time-out; at each wait with another one."""
+        self.has_others = False
+        """Whether threads were started beside the main one, which may not have ended yet."""
         self.loops: set[int] = set()
         """Threads beside the main one in which an event loop runs."""
         self.refuse: Callable[[ThreadsThatWait], None] = _nobody
@@ -98,10 +117,13 @@ class Threads:
         return self._clock.ns
 
     @contextmanager
-    def waits_for_ever(self) -> Iterator[None]:
-        """This thread waits for another one without a time-out, in a `with` block."""
+    def waits_for_ever(self, stands: Callable[[], bool] = _cannot_tell) -> Iterator[None]:
+        """This thread waits for another one without a time-out, in a `with` block.
+
+        :param stands: as of `Wait`
+        """
         me = get_ident()
-        self.for_ever[me] = object()
+        self.for_ever[me] = Wait(stands)
         try:
             yield
         finally:
@@ -112,6 +134,7 @@ class Threads:
 
         :param at_ns: when, now by default
         """
+        self.has_others = True
         self._seen_ns[thread] = self._clock.ns if at_ns is None else at_ns
 
     @contextmanager

@@ -6,24 +6,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import thread as futures_of_threads
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from threading import get_ident
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeVar
 
+from .other_threads import OtherThreads, only_displays
 from .threads import Threads
 
 _Number = TypeVar("_Number", int, float)
-_DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_PATIENCE: Final = 10.0
 """Seconds that other threads are really given for what the script waits for with a time-out."""
 _FIRST_LOOK: Final = 0.0005
 _LONGEST_LOOK: Final = 0.05
 """Seconds after which it is looked whether they have anything left to do; each look twice the one before."""
-_IDLE: Final = futures_of_threads._worker.__code__
-"""Where threads of pools wait for work."""
 _REAL_SLEEP: Final = time.sleep
 _REAL_LOCK: Final = threading.Lock
 
@@ -32,6 +28,7 @@ class Passing(Protocol):
     """What lets time pass."""
 
     threads: Threads
+    others: OtherThreads
 
     def sleep(self, seconds: float) -> None:
         """Let seconds pass."""
@@ -55,12 +52,11 @@ class Waiting:
     def __init__(self, replay: Passing) -> None:
         self._replay = replay
         self._threads = replay.threads
+        self._others = replay.others
         self._main = replay.threads.main
         self._is_over = False
         self._starts_one = False
         """Whether the main thread only waits until another one has begun."""
-        self._given: set[Future[Any]] = set()
-        """Work of pools that is not done."""
 
     def end(self) -> None:
         """Wait in real time from now on."""
@@ -104,12 +100,19 @@ class Waiting:
     def _wait_for_ever(self, condition: Any, really: Callable[..., bool]) -> bool:
         if get_ident() == self._main and _is_alone():
             return self._wait_alone(condition)
+        if get_ident() != self._main:
+            return self._wait_beside(condition)
         with self._waiting_for(condition):
             return really(condition)
 
+    def _wait_beside(self, condition: Any) -> bool:
+        """`Condition.wait` in another thread than the main one: as the real one, but others can tell."""
+        with _told_of(condition) as (is_told, stands), self._threads.waits_for_ever(stands):
+            return is_told(None)
+
     def _wait_alone(self, condition: Any) -> bool:
         """Wait for what nobody but a handler of a signal can do: as the real one, but time goes on."""
-        with _told_of(condition) as is_told:
+        with _told_of(condition) as (is_told, _):
             while not is_told(0):
                 self._replay.wait_for_ever()
         return True
@@ -117,7 +120,7 @@ class Waiting:
     def _wait_timed(self, condition: Any, timeout: float, really: Callable[..., bool]) -> bool:
         if timeout <= 0 or get_ident() != self._main:
             return bool(self._wait_for_others(condition, timeout, partial(really, condition)))
-        with _told_of(condition) as is_told:
+        with _told_of(condition) as (is_told, _):
             is_alone = threading.active_count() == 1
             told = None if is_alone else self._wait_for_others(condition, timeout, is_told)
             if told is None:
@@ -132,32 +135,20 @@ class Waiting:
         :returns: whether it has done it; None where none will, and time is to pass
         """
         if get_ident() != self._main:
-            if timeout > 0 and not _only_displays(threading.current_thread()):
+            if timeout > 0 and not only_displays(threading.current_thread()):
                 raise self._threads.refused("waits with a time-out")
             return really(timeout)
         if timeout <= 0:
             return really(timeout)
         waited, look = 0.0, _FIRST_LOOK
         with self._threads.waiting_for(what, timed=True):
-            while not self._are_idle():
+            while not self._others.are_idle():
                 if really(min(timeout, look)):
                     return True
                 waited, look = waited + look, min(2 * look, _LONGEST_LOOK)
                 if waited > min(timeout, _REAL_PATIENCE):
                     raise self._threads.refused("is waited for")
         return None
-
-    def _are_idle(self) -> bool:
-        """Whether all other threads are those of pools that have nothing to do."""
-        if self._given:
-            return False
-        frames = sys._current_frames()
-        try:
-            return all(frame.f_code is _IDLE for each, frame in frames.items() if each != self._main)
-        finally:
-            # This very frame is among them: a ring would keep what the threads were at for the collector,
-            # which crashes on the buffers of a process pool.
-            frames.clear()
 
     def lock_kind(self) -> type[Lock]:
         """`threading.Lock`: a class, as it is from Python 3.13 on."""
@@ -181,7 +172,7 @@ class Waiting:
             self._replay.wait_for_ever()
         if is_alone:
             return True
-        with self._threads.waits_for_ever():  # who lets go of a lock does not tell
+        with self._threads.waits_for_ever(lambda: lock.is_held):  # who lets go of a lock does not tell
             return lock.really(True)
 
     @contextmanager
@@ -264,8 +255,7 @@ class Waiting:
                 return fn(*args, **named)
 
             future = really(pool, work, *args, **named)
-            self._given.add(future)
-            future.add_done_callback(self._given.discard)
+            self._others.give(future, pool)
             return future
 
         return submit
@@ -274,21 +264,36 @@ class Waiting:
 class Lock:
     """`threading.Lock`, where the one who waits for it waits as for all else."""
 
-    __slots__ = ("__weakref__", "_at_fork_reinit", "locked", "really", "release")
+    __slots__ = ("__weakref__", "_at_fork_reinit", "_let_go", "is_held", "locked", "really")
     waiting: ClassVar[Waiting]
 
     def __init__(self) -> None:
         lock: Any = _REAL_LOCK()
         self.really: Callable[..., bool] = lock.acquire
-        self.release: Callable[[], None] = lock.release
+        self._let_go: Callable[[], None] = lock.release
         self.locked: Callable[[], bool] = lock.locked
         self._at_fork_reinit: Callable[[], None] = lock._at_fork_reinit
+        self.is_held = False
+        """Whether somebody has it; not from when he lets go of it until the next one has come to run."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As that of the standard library."""
         if not blocking or timeout == 0:
-            return self.really(blocking, timeout)
-        return self.really(False) or self.waiting.acquire(self, timeout)
+            found = self.really(blocking, timeout)
+        else:
+            found = self.really(False) or self.waiting.acquire(self, timeout)
+        if found:
+            self.is_held = True
+        return found
+
+    def release(self) -> None:
+        """As that of the standard library."""
+        held, self.is_held = self.is_held, False
+        try:
+            self._let_go()
+        except RuntimeError:  # nobody has it
+            self.is_held = held
+            raise
 
     __enter__ = acquire
 
@@ -300,17 +305,21 @@ class Lock:
 
 
 @contextmanager
-def _told_of(condition: Any) -> Iterator[Callable[[float], bool]]:
+def _told_of(condition: Any) -> Iterator[tuple[Callable[[float | None], bool], Callable[[], bool]]]:
     """Wait for a condition in a `with` block, as `Condition.wait` does.
 
-    :returns: waits so many seconds for a notification, and says whether it has come
+    :returns: waits so many seconds for a notification, None is for ever, and says whether it has come; and
+        whether none was sent yet
     """
     waiter = _REAL_LOCK()
     waiter.acquire()
     condition._waiters.append(waiter)
     saved = condition._release_save()
     try:
-        yield lambda seconds: waiter.acquire(seconds > 0, seconds or -1)
+        yield (
+            lambda seconds: waiter.acquire(seconds is None or seconds > 0, seconds or -1),
+            lambda: waiter in condition._waiters,
+        )
     finally:
         condition._acquire_restore(saved)
         if waiter in condition._waiters:
@@ -320,8 +329,3 @@ def _told_of(condition: Any) -> Iterator[Callable[[float], bool]]:
 def _is_alone() -> bool:
     """Whether there is no other thread, not even one that `threading` does not know."""
     return threading.active_count() == 1 and len(sys._current_frames()) == 1
-
-
-def _only_displays(thread: threading.Thread) -> bool:
-    """Whether a thread does nothing but refresh a display, in real time: that of a progress bar."""
-    return type(thread).__module__.partition(".")[0] in _DISPLAYS

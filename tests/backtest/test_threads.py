@@ -276,3 +276,116 @@ while True:
     assert ran.said("passed") == [20 * 150]
     times = [command[0] for command in ran.commands()]
     assert times == [START_MS + number * 150_000 for number in range(20)]
+
+
+_WORKERS = """
+exchange, todo, lags = ccxt.binance(), queue.Queue(), []
+lock, changed, items = threading.Lock(), threading.Condition(), []
+
+def trade_at(asked):
+    sum(range(50_000))
+    order = exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+    lags.append(order["timestamp"] - asked)
+
+def serve(get):
+    while True:
+        trade_at(get())
+
+def taken():
+    with changed:
+        changed.wait_for(lambda: items)
+        return items.pop()
+
+def put(asked):
+    with changed:
+        items.append(asked)
+        changed.notify()
+
+def locked(asked):
+    with lock:
+        trade_at(asked)
+
+def hold(asked):
+    with lock:
+        threading.Thread(target=locked, args=(asked,)).start()
+
+def begin(work, *arguments):
+    threading.Thread(target=work, args=arguments, daemon=True).start()
+
+pool = ThreadPoolExecutor(3)
+"""
+
+
+@pytest.mark.parametrize(
+    "begin, give",
+    [
+        ("begin(serve, todo.get)", "todo.put(now)"),
+        ("pool.submit(serve, todo.get)", "todo.put(now)"),
+        ("begin(serve, taken)", "put(now)"),
+        ("", "pool.submit(trade_at, now)"),
+        ("", "begin(trade_at, now)"),
+        ("", "hold(now)"),
+        ("begin(serve, todo.get); begin(serve, queue.Queue().get)", "todo.put(now)"),
+    ],
+)
+@pytest.mark.parametrize(
+    "wait", ["time.sleep(60)", "stop.wait(60)", "await asyncio.sleep(60)", "await watched()"]
+)
+def test_time_stands_still_until_threads_have_done_what_they_were_given(
+    run: Runner, hour: Path, begin: str, give: str, wait: str
+) -> None:
+    code = f"""
+async def main():
+    stop, other = threading.Event(), ccxt.pro.binance()
+
+    async def watched():
+        await other.watch_ohlcv("BTC/USDT", "1m")
+
+    {begin}
+    for _ in range(40):
+        now = exchange.milliseconds()
+        {give}
+        {wait}
+    await other.close()
+
+asyncio.run(main())
+print("lags", sorted(set(lags)), flush=True)
+print("done", len(lags), flush=True)
+"""
+    ran = run(f"{_HEAD}{_WORKERS}{code}", hour)
+
+    assert ran.code == 0, ran.output
+    assert (ran.said("lags"), ran.said("done")) == ([[0]], [40])
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(60)", "asyncio.run(asyncio.sleep(60))"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        "socket.socketpair()[0].recv(1)",
+        "select.select([], [], [])",
+        "held.acquire()",
+        "main.join()",
+    ],
+)
+def test_threads_that_wait_for_what_is_outside_of_the_run_hold_nobody_up(
+    run: Runner, hour: Path, work: str, wait: str
+) -> None:
+    code = f"""
+import select, socket
+main, held = threading.main_thread(), threading.RLock()
+held.acquire()
+pairs = socket.socketpair()
+
+def poll():
+    {work.replace("socket.socketpair()[0]", "pairs[0]")}
+
+threading.Thread(target=poll, daemon=True).start()
+for _ in range(50):
+    {wait}
+print("passed", time.time())
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert ran.code == 0, ran.output
+    assert ran.said("passed") == [pytest.approx((START_MS + 50 * MINUTE_MS) / 1e3)]

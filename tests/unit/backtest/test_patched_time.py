@@ -43,11 +43,13 @@ def test_time_machine_may_come_with_it() -> None:
         "from ccxt_driver.backtest.patched_time import patched_time\n"
         "assert 'time_machine' not in sys.modules\n"
         "import time\n"
+        "from ccxt_driver.backtest.other_threads import OtherThreads\n"
         "from ccxt_driver.backtest.threads import Threads\n"
         "from ccxt_driver.backtest.waiting import Waiting\n"
         "class Nothing: pass\n"
         "clock, replay = VirtualClock(5_000, 9_000), Nothing()\n"
         "replay.threads = Threads(clock)\n"
+        "replay.others = OtherThreads(replay.threads)\n"
         "with patched_time(clock, Waiting(replay)): print(time.time())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

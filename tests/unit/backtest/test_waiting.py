@@ -8,7 +8,7 @@ import weakref
 from types import SimpleNamespace
 from typing import Any
 
-from ccxt_driver.backtest.waiting import Waiting
+from ccxt_driver.backtest.other_threads import OtherThreads
 
 
 class Held:
@@ -16,8 +16,8 @@ class Held:
 
 
 def test_what_threads_were_at_is_not_kept_for_the_collector() -> None:
-    replay: Any = SimpleNamespace(threads=SimpleNamespace(main=threading.get_ident()))
-    waiting = Waiting(replay)
+    threads: Any = SimpleNamespace(main=threading.get_ident(), for_ever={})
+    others = OtherThreads(threads)
     holds, let_go, kept = threading.Event(), threading.Event(), []
 
     def work() -> None:
@@ -32,7 +32,7 @@ def test_what_threads_were_at_is_not_kept_for_the_collector() -> None:
         thread = threading.Thread(target=work)
         thread.start()
         assert holds.wait(10)
-        assert not waiting._are_idle()
+        assert not others.are_idle()
         let_go.set()
         thread.join(10)
         assert kept[0]() is None

@@ -1,0 +1,159 @@
+"""The threads beside the main one: time stands still until they have done what they were given to do."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import thread as futures_of_threads
+from types import CodeType
+from typing import Any, Final
+
+from .threads import Threads, Wait
+
+_IDLE: Final = futures_of_threads._worker.__code__
+"""Where threads of pools wait for work."""
+_DISPLAYS: Final = frozenset({"rich", "tqdm"})
+_REAL_SLEEP: Final = time.sleep
+_REAL_SECONDS: Final = time.monotonic
+_FIRST_LOOK: Final = 0.0001
+_LONGEST_LOOK: Final = 0.05
+"""Seconds after which it is looked whether they have anything left to do; each look twice the one before."""
+_WOKEN_BY_NOW: Final = 0.05
+"""Seconds after which a thread that waits for another one would go on if it could."""
+_OUTSIDE: Final = 0.5
+"""Seconds at one place, without computing, after which a thread waits for what is outside of the run."""
+_STILL_THERE: Final = 0.0001
+"""Both for one that has been at that very place, or wait, for so long before."""
+_TOLD_AFTER: Final = 20.0
+"""Seconds of waiting for them before it is told."""
+
+_Place = tuple[CodeType, int] | Wait
+"""In the code of a thread, or what it waits for."""
+
+
+class _Seen:
+    """Where a thread was at a look.
+
+    :param computed: milliseconds that it has computed
+    """
+
+    __slots__ = ("computed", "place", "since")
+
+    def __init__(self, place: _Place, computed: int) -> None:
+        self.place = place
+        self.computed = computed
+        self.since = _REAL_SECONDS()
+
+
+class OtherThreads:
+    """Tells when those of one script have nothing left to do.
+
+    :param threads: of the script
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._given: dict[Future[Any], Any] = {}
+        """Work that is not done, and the pool that has it."""
+        self._outside: dict[int, _Place] = {}
+        """Threads that have waited for what is outside of the run, or for one another, and where."""
+        self._is_told = False
+
+    def give(self, work: Future[Any], pool: Any) -> None:
+        """A pool is given work."""
+        self._given[work] = pool
+        work.add_done_callback(self._done)
+
+    def _done(self, work: Future[Any]) -> None:
+        self._given.pop(work, None)
+
+    def are_idle(self) -> bool:
+        """Whether each waits until it is given something to do, or for another one that does."""
+        return not self._at_work()
+
+    def finish(self) -> None:
+        """Wait in real time until none of them has anything left to do before time passes."""
+        if threading.active_count() == 1:
+            self._threads.has_others = False
+            return
+        began, look = _REAL_SECONDS(), _FIRST_LOOK
+        seen: dict[int, _Seen] = {}
+        while at_work := self._at_work():
+            seen = {each: _same(seen.get(each), now) for each, now in at_work.items()}
+            if all(self._stands(each, now) for each, now in seen.items()):
+                self._outside = {each: now.place for each, now in seen.items()}
+                return
+            self._tell(_REAL_SECONDS() - began)
+            _REAL_SLEEP(look)
+            look = min(2 * look, _LONGEST_LOOK)
+
+    def _at_work(self) -> dict[int, _Seen]:
+        """Threads that may go on by themselves, and where they are."""
+        busy_pools = {id(pool) for work, pool in [*self._given.items()] if not work.running()}
+        of_busy_pools = {
+            thread.ident
+            for pool in [*self._given.values()]
+            if id(pool) in busy_pools
+            for thread in [*pool._threads]
+        }
+        waits = dict(self._threads.for_ever)
+        found: dict[int, _Seen] = {}
+        frames = sys._current_frames()
+        try:
+            for each, frame in frames.items():
+                wait = waits.get(each)
+                is_idle = frame.f_code is _IDLE and each not in of_busy_pools
+                if each == self._threads.main or is_idle or (wait is not None and wait.stands()):
+                    continue
+                if not only_displays(threading._active.get(each)):  # type: ignore[attr-defined]
+                    found[each] = _seen(each, (frame.f_code, frame.f_lasti), wait)
+        finally:
+            # This very frame is among them: a ring would keep what the threads were at for the collector,
+            # which crashes on the buffers of a process pool.
+            frames.clear()
+        return found
+
+    def _stands(self, thread: int, seen: _Seen) -> bool:
+        """Whether a thread has been where it is for so long that it does not go on by itself."""
+        needed = _WOKEN_BY_NOW if isinstance(seen.place, Wait) else _OUTSIDE
+        if self._outside.get(thread) == seen.place:
+            needed = _STILL_THERE
+        return _REAL_SECONDS() - seen.since >= needed
+
+    def _tell(self, waited: float) -> None:
+        if waited < _TOLD_AFTER or self._is_told:
+            return
+        self._is_told = True
+        sys.stderr.write(
+            "Threads of the script are still computing, and the clock stands until they have nothing left to "
+            "do: in a backtest that takes no time\n"
+        )
+
+
+def only_displays(thread: threading.Thread | None) -> bool:
+    """Whether a thread does nothing but refresh a display, in real time: that of a progress bar."""
+    return type(thread).__module__.partition(".")[0] in _DISPLAYS
+
+
+def _seen(thread: int, place: _Place, wait: Wait | None) -> _Seen:
+    return _Seen(place, _computed(thread)) if wait is None else _Seen(wait, 0)
+
+
+def _same(before: _Seen | None, now: _Seen) -> _Seen:
+    """What was seen before, where nothing has changed since."""
+    is_same = before is not None and (before.place, before.computed) == (now.place, now.computed)
+    return before if before is not None and is_same else now
+
+
+def _computed(thread: int) -> int:
+    """Milliseconds that a thread has computed, where the system tells."""
+    clock_of: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
+    if clock_of is None:
+        return 0
+    try:
+        return time.clock_gettime_ns(clock_of(thread)) // 1_000_000
+    except OSError:  # it has ended
+        return 0
