@@ -186,7 +186,7 @@ class CsvFile:
             first = file.readline()
             self._begin = file.tell()
         try:
-            names = [name.strip() for name in first.decode("utf-8-sig").split(",")]
+            names = [name.strip().strip('"') for name in first.decode("utf-8-sig").split(",")]
         except ValueError as error:
             raise BadFile(f"{path}: the first line: {error}") from error
         if kind in ("candles", "mark") and names[0].removesuffix(".0").isdigit():
@@ -429,6 +429,9 @@ class _ArrowFile:
         arrow = self._arrow
         if arrow.types.is_timestamp(column.type):
             column = column.cast(arrow.timestamp("ms"), safe=False).cast(arrow.int64())
+        elif arrow.types.is_float32(column.type):
+            # The shortest number that is this float: as a longer one 0.42 would be 0.41999998688697815.
+            column = column.cast(arrow.string()).cast(arrow.float64())
         if isinstance(column, arrow.ChunkedArray):
             column = column.combine_chunks()
         plain = column.type in (arrow.float64(), arrow.int64())

@@ -480,6 +480,7 @@ def test_candles_move_the_price_on_where_quotes_end(tmp_path: Path) -> None:
         ("Date,open,high,low,close,volume\n", ["2023-11-15T00:00:00+00:00", "2023-11-15T00:01:00Z"]),
         ("timestamp,open,high,low,close,volume\n", ["2023-11-15T01:00:00+01:00", "2023-11-15 00:01"]),
         ("", [f"{T}.0", f"{T + MINUTE}.0"]),
+        ('"timestamp","open","high","low","close","volume"\n', [str(T), str(T + MINUTE)]),
     ],
 )
 def test_csv_as_pandas_writes_it(tmp_path: Path, head: str, times: list[str]) -> None:
@@ -584,6 +585,27 @@ def test_parquet(tmp_path: Path) -> None:
 
     assert [tuple(map(float, row)) for row in found] == rows
     assert feed.check()[0].rows == 50
+
+
+@pytest.mark.parametrize("end", ["parquet", "feather"])
+def test_floats_of_half_the_digits_are_the_numbers_that_were_meant(tmp_path: Path, end: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import feather, parquet
+
+    values = {"open": [0.41, 0.42], "high": [0.43, 0.43], "low": [0.41, 0.4199], "close": [0.42, 0.43]}
+    columns = {name: arrow.array(each, arrow.float32()) for name, each in values.items()}
+    columns["timestamp"] = arrow.array([T, T + MINUTE], arrow.int64())
+    columns["volume"] = arrow.array([1.5, 1234567.0], arrow.float32())
+    write = parquet.write_table if end == "parquet" else feather.write_feather
+    write(arrow.table(columns), tmp_path / f"NEW_USDT-1m.{end}")
+    feed = FileFeed(tmp_path)
+
+    [market] = feed.markets
+    assert (market.tick_size, market.lot_size) == (D("0.0001"), D("0.1"))
+    assert feed.candles("NEW/USDT", "1m", None, feed.end_ms, 2) == [
+        (T, D("0.41"), D("0.43"), D("0.41"), D("0.42"), D("1.5")),
+        (T + MINUTE, D("0.42"), D("0.43"), D("0.4199"), D("0.43"), D(1234567)),
+    ]
 
 
 def test_parquet_without_pyarrow_says_what_to_install(
