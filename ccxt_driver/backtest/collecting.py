@@ -41,6 +41,7 @@ def collect(stage: Stage, ending: Ending) -> Run:
         seed=settings.seed,
         assumptions=swap_assumptions(stage.feed, stage.markets, start_ms, end_ms)
         | _assumptions(stage)
+        | _after_the_end(history, stage.replay.end_ms)
         | _bad(bad),
         markets={market.symbol: market for market in stage.markets},
         account_id=stage.names.account_id,
@@ -125,6 +126,12 @@ def _gap_deals(stage: Stage, history: History, start_ms: int) -> dict[int, str]:
         sent_ms = {order["id"]: parse_time(order["created_at"]) for order in history.orders}
         found |= {deal: "after" for deal, order, at_ms in jumped if sent_ms[order] < at_ms}
     return found
+
+
+def _after_the_end(history: History, end_ms: int) -> dict[str, str]:
+    """What a script has ordered when the data had ended: it closes its positions, or goes on regardless."""
+    sent = sum(parse_time(order["created_at"]) >= end_ms for order in history.orders)
+    return {"orders after the end": f"{sent}, at the last prices of the data"} if sent else {}
 
 
 def _bad(paths: Iterable[str]) -> dict[str, str]:

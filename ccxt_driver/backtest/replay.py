@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from random import Random
@@ -30,6 +31,10 @@ _REQUEST_MS: Final = 50
 _STEPS_AFTER_END: Final = 10_000
 _POLITE_ENDS: Final = 2
 _RUDE_ENDS: Final = 2
+_GOES_ON: Final = (
+    "Note: the script was interrupted as the data ended, and goes on: what it still orders is in the report, "
+    "at the last prices\n"
+)
 _ID_BITS: Final = 68
 """17 digits: with the letter as long as venues take."""
 
@@ -360,6 +365,8 @@ class Replay:
         if not first and self._steps_after_end < _STEPS_AFTER_END:
             return
         self._steps_after_end = 0
+        if not first and self._ends == 1:
+            sys.stderr.write(_GOES_ON)
         self.interrupt()
 
     def refuse(self, error: ThreadsThatWait) -> None:

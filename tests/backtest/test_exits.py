@@ -99,3 +99,33 @@ def test_a_handler_that_goes_on_ends_with_the_data(run: Runner, hour: Path) -> N
     assert ran.code == 0, ran.output
     assert "Traceback" not in ran.output
     _check_sold(ran, START_MS + HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    "end", ["finally:\n        flat()", "except KeyboardInterrupt:\n        flat()\n        break"]
+)
+def test_orders_after_the_end_are_counted(run: Runner, hour: Path, end: str) -> None:
+    ran = run(f"{_HEAD}while True:\n    try:\n        while True: time.sleep(60)\n    {end}\n", hour)
+
+    assert ran.result.summary["assumptions"]["orders after the end"] == "1, at the last prices of the data"
+    assert "goes on" not in ran.output
+
+
+def test_a_script_that_goes_on_after_the_end_is_told_of(run: Runner, hour: Path) -> None:
+    code = """
+while True:
+    try:
+        exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+        time.sleep(600)
+    except:
+        pass
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+    again = run(ran.folder.parent / "script.py", hour, "--again", str(ran.folder / "commands.jsonl"))
+
+    late = len(ran.result.trades()) - 1 - 6
+    assert late > 0
+    told = ran.result.summary["assumptions"]["orders after the end"]
+    assert int(told.partition(",")[0]) >= late
+    assert ran.output.count("goes on: what it still orders is in the report") == 1
+    assert (again.folder / "summary.json").read_bytes() == (ran.folder / "summary.json").read_bytes()
