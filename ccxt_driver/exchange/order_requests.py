@@ -39,7 +39,19 @@ _PER_SERVER: Final = (
     *("stopLoss", "takeProfit", "oms_stop_loss", "oms_stop_gain"),
     *("stopLossPrice", "cost", "expireAt", "displayQty"),
 )
-_STOPS: Final = {"stop": None, "stop_market": "market", "stop_limit": "limit"}
+_TAKE_PROFITS: Final = {
+    "take_profit": None,
+    "take_profit_market": "market",
+    "take_profit_limit": "limit",
+}
+_STOPS: Final = {
+    "stop": None,
+    "stop_market": "market",
+    "stop_limit": "limit",
+    "stop_loss": "market",
+    "stop_loss_limit": "limit",
+    **_TAKE_PROFITS,
+}
 """Types that programs write, and what the trigger places; None: a limit order when there is a price."""
 _TRIGGERS: Final = (
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
@@ -107,7 +119,7 @@ class OrderRequests(Host):
         if params:
             params = with_client_order_id(params)
             self._refuse_rehearsal(params)
-        rest = dict(params)
+        rest = _with_its_direction(type, params)
         payload: dict[str, Any] = {
             "symbol": market["symbol"],
             "side": self._checked_side(side),
@@ -270,12 +282,12 @@ class OrderRequests(Host):
         return str(text)
 
     def _checked_type(self, order_type: Any, price: Any, params: Mapping[str, Any]) -> str:
-        if not isinstance(order_type, str) or not 0 < len(order_type) <= 16:
-            raise ccxt.InvalidOrder(
-                f"{self.id} createOrder() type: expected market or limit, got {order_type!r}"[:200]
-            )
-        text = order_type.lower()
+        text = order_type.lower() if isinstance(order_type, str) else ""
         if text not in _STOPS:
+            if not 0 < len(text) <= 16:
+                raise ccxt.InvalidOrder(
+                    f"{self.id} createOrder() type: expected market or limit, got {order_type!r}"[:200]
+                )
             return text
         if all(params.get(name) is None for name in _TRIGGERS):
             raise ccxt.ArgumentsRequired(f"{self.id} createOrder() type: {text} requires a triggerPrice")
@@ -685,6 +697,21 @@ def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise ccxt.InvalidOrder(f"{exchange_id} {name}: expected True or False, got {value!r}"[:200])
     return bool(value)
+
+
+def _with_its_direction(order_type: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params`, with the trigger of a type that says take profit as what it is.
+
+    As a plain trigger, one that the price is beyond already would wait for its way back.
+    """
+    rest = dict(params)
+    if not isinstance(order_type, str) or order_type.lower() not in _TAKE_PROFITS:
+        return rest
+    trigger, older = rest.pop("triggerPrice", None), rest.pop("stopPrice", None)
+    trigger = older if trigger is None else trigger
+    if trigger is not None and rest.get("takeProfitPrice") is None:
+        rest["takeProfitPrice"] = trigger
+    return rest
 
 
 def _attached_of(given: Any, price: Any, name: str, key: str) -> Any:

@@ -177,6 +177,8 @@ def test_the_side_and_type_are_read_in_any_case(driver: Driver) -> None:
         ("stop", 100, "limit"),
         ("stop_market", None, "market"),
         ("STOP_LIMIT", 100, "limit"),
+        ("STOP_LOSS", None, "market"),
+        ("stop_loss_limit", 100, "limit"),
     ],
 )
 def test_a_type_that_says_stop_is_that_of_the_order_which_the_trigger_places(
@@ -188,7 +190,38 @@ def test_a_type_that_says_stop_is_that_of_the_order_which_the_trigger_places(
     assert payload.get("price") == (None if price is None else "100")
 
 
-@pytest.mark.parametrize("order_type", ["stop", "stop_market", "stop_limit"])
+@pytest.mark.parametrize("trigger", ["stopPrice", "triggerPrice", "takeProfitPrice"])
+@pytest.mark.parametrize(
+    "order_type,price,expected",
+    [
+        ("TAKE_PROFIT_MARKET", None, "market"),
+        ("take_profit", None, "market"),
+        ("TAKE_PROFIT", 100, "limit"),
+        ("take_profit_limit", 100, "limit"),
+    ],
+)
+def test_a_type_that_says_take_profit_is_one(
+    driver: Driver, order_type: str, price: Any, expected: str, trigger: str
+) -> None:
+    payload = sent_payload(driver, "BTC/USDT", order_type, "sell", 2, price, {trigger: 101})
+
+    assert (payload["order_type"], payload["take_profit_price"]) == (expected, "101")
+    assert "trigger_price" not in payload
+    assert payload.get("price") == (None if price is None else "100")
+
+
+@pytest.mark.parametrize(
+    "order_type",
+    [
+        "stop",
+        "stop_market",
+        "stop_limit",
+        "stop_loss",
+        "stop_loss_limit",
+        "take_profit",
+        "take_profit_market",
+    ],
+)
 def test_a_stop_without_a_trigger_is_never_placed_at_once(driver: Driver, order_type: str) -> None:
     with pytest.raises(ccxt.ArgumentsRequired, match="triggerPrice"):
         driver.call("create_order", "BTC/USDT", order_type, "sell", 2, 100)
