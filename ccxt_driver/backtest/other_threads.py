@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import thread as futures_of_threads
+from pathlib import Path
 from types import CodeType
 from typing import Any, Final
+from weakref import WeakSet
 
 from .threads import Threads, Wait
 
@@ -27,6 +28,10 @@ _OUTSIDE: Final = 0.5
 """Seconds at one place, without computing, after which a thread waits for what is outside of the run."""
 _STILL_THERE: Final = 0.0001
 """Both for one that has been at that very place, or wait, for so long before."""
+_POLLING: Final = 2.0
+"""Seconds after which a thread that goes on and on, and hardly computes, is one that asks what is outside."""
+_HARDLY: Final = 0.2
+"""What it computes at most, as a share of the time."""
 _TOLD_AFTER: Final = 20.0
 """Seconds of waiting for them before it is told."""
 
@@ -37,15 +42,22 @@ _Place = tuple[CodeType, int] | Wait
 class _Seen:
     """Where a thread was at a look.
 
-    :param computed: milliseconds that it has computed
+    :param computed: milliseconds that it has computed, None where the system does not tell
     """
 
     __slots__ = ("computed", "place", "since")
 
-    def __init__(self, place: _Place, computed: int) -> None:
+    def __init__(self, place: _Place, computed: int | None) -> None:
         self.place = place
         self.computed = computed
         self.since = _REAL_SECONDS()
+
+    def hardly_computes(self, first: _Seen) -> bool:
+        """Whether it has not, for a while, since the first look at it."""
+        if self.computed is None or first.computed is None:
+            return False
+        waited = _REAL_SECONDS() - first.since
+        return waited >= _POLLING and self.computed - first.computed <= waited * 1_000 * _HARDLY
 
 
 class OtherThreads:
@@ -60,6 +72,8 @@ class OtherThreads:
         """Work that is not done, and the pool that has it."""
         self._outside: dict[int, _Place] = {}
         """Threads that have waited for what is outside of the run, or for one another, and where."""
+        self._pollers: WeakSet[threading.Thread] = WeakSet()
+        """Threads that ask what is outside of the run, again and again."""
         self._is_told = False
 
     def give(self, work: Future[Any], pool: Any) -> None:
@@ -80,8 +94,11 @@ class OtherThreads:
             self._threads.has_others = False
             return
         began, look = _REAL_SECONDS(), _FIRST_LOOK
+        first: dict[int, _Seen] = {}
         seen: dict[int, _Seen] = {}
         while at_work := self._at_work():
+            first = {each: first.get(each, now) for each, now in at_work.items()}
+            self._find_pollers(at_work, first)
             seen = {each: _same(seen.get(each), now) for each, now in at_work.items()}
             if all(self._stands(each, now) for each, now in seen.items()):
                 self._outside = {each: now.place for each, now in seen.items()}
@@ -108,18 +125,25 @@ class OtherThreads:
                 is_idle = frame.f_code is _IDLE and each not in of_busy_pools
                 if each == self._threads.main or is_idle or (wait is not None and wait.stands()):
                     continue
-                if not only_displays(threading._active.get(each)):  # type: ignore[attr-defined]
-                    found[each] = _seen(each, (frame.f_code, frame.f_lasti), wait)
+                thread = _thread_of(each)
+                if not only_displays(thread):
+                    found[each] = _seen(thread, (frame.f_code, frame.f_lasti), wait)
         finally:
             # This very frame is among them: a ring would keep what the threads were at for the collector,
             # which crashes on the buffers of a process pool.
             frames.clear()
         return found
 
+    def _find_pollers(self, at_work: dict[int, _Seen], first: dict[int, _Seen]) -> None:
+        for each, now in at_work.items():
+            thread = _thread_of(each)
+            if thread is not None and now.hardly_computes(first[each]):
+                self._pollers.add(thread)
+
     def _stands(self, thread: int, seen: _Seen) -> bool:
         """Whether a thread has been where it is for so long that it does not go on by itself."""
         needed = _WOKEN_BY_NOW if isinstance(seen.place, Wait) else _OUTSIDE
-        if self._outside.get(thread) == seen.place:
+        if _thread_of(thread) in self._pollers or self._outside.get(thread) == seen.place:
             needed = _STILL_THERE
         return _REAL_SECONDS() - seen.since >= needed
 
@@ -133,13 +157,18 @@ class OtherThreads:
         )
 
 
+def _thread_of(ident: int) -> threading.Thread | None:
+    found: threading.Thread | None = threading._active.get(ident)  # type: ignore[attr-defined]
+    return found
+
+
 def only_displays(thread: threading.Thread | None) -> bool:
     """Whether a thread does nothing but refresh a display, in real time: that of a progress bar."""
     return type(thread).__module__.partition(".")[0] in _DISPLAYS
 
 
-def _seen(thread: int, place: _Place, wait: Wait | None) -> _Seen:
-    return _Seen(place, _computed(thread)) if wait is None else _Seen(wait, 0)
+def _seen(thread: threading.Thread | None, place: _Place, wait: Wait | None) -> _Seen:
+    return _Seen(place, _computed(thread)) if wait is None else _Seen(wait, None)
 
 
 def _same(before: _Seen | None, now: _Seen) -> _Seen:
@@ -148,12 +177,13 @@ def _same(before: _Seen | None, now: _Seen) -> _Seen:
     return before if before is not None and is_same else now
 
 
-def _computed(thread: int) -> int:
-    """Milliseconds that a thread has computed, where the system tells."""
-    clock_of: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
-    if clock_of is None:
-        return 0
+def _computed(thread: threading.Thread | None) -> int | None:
+    """Milliseconds that a thread has computed; None where the system does not tell.
+
+    Not by `time.pthread_getcpuclockid`, which may crash when a thread has just ended.
+    """
     try:
-        return time.clock_gettime_ns(clock_of(thread)) // 1_000_000
-    except OSError:  # it has ended
-        return 0
+        text = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text() if thread else ""
+        return int(text.split()[0]) // 1_000_000
+    except (OSError, ValueError, IndexError):
+        return None

@@ -364,6 +364,7 @@ print("done", len(lags), flush=True)
     [
         "socket.socketpair()[0].recv(1)",
         "select.select([], [], [])",
+        "while True: select.select([], [], [], 0.2); select.select([], [], [], 0.3)",
         "held.acquire()",
         "main.join()",
     ],
