@@ -41,6 +41,10 @@ class Time(Protocol):
         """Another thread has given a loop something to do."""
         ...
 
+    def are_others_idle(self) -> bool | None:
+        """Whether other threads only wait for what somebody gives them; None where loops run in some."""
+        ...
+
     def waiting_for_threads(self, loop: object) -> AbstractContextManager[None]:
         """A loop has nothing to do but to wait for threads that work for it, in a `with` block."""
         ...
@@ -50,6 +54,9 @@ _CLOCK_RESOLUTION: Final = 1e-6
 _TURNS_AT_ONCE: Final = 10_000
 _TURN_SECONDS: Final = 0.01
 """What a turn takes of a loop that only turns: scripts that only ever `sleep(0)` must not stand still."""
+_FIRST_LOOK: Final = 0.0005
+_LONGEST_LOOK: Final = 0.05
+"""Seconds after which it is looked whether threads have anything to do; each look twice the one before."""
 _REAL_AS_COMPLETED: Final = asyncio.as_completed
 _numbers = itertools.count()
 _left: list[asyncio.Task[Any]] = []
@@ -196,19 +203,32 @@ class _Selector(selectors.BaseSelector):
             # Beside the loop's own pipe, through which threads wake it, there is nothing to look at.
             return self._real.select(0) if len(self._real.get_map()) > 1 else []
         found = self._real.select(0)
-        if not found and loop.waits_really:
-            found = self._wait_for_threads(timeout)
-        if not found and not loop.waits_really and loop._virtual.finish_others():
+        passes = not loop.waits_really
+        if not found and not passes:
+            found, passes = self._wait_for_threads(timeout)
+        if not found and passes and loop._virtual.finish_others():
             found = self._real.select(0)  # what they have given the loop to do
-        if not found and not loop.waits_really:
+        if not found and passes:
             loop._virtual.idle(None if timeout is None else loop.time() + timeout)
         return found
 
-    def _wait_for_threads(self, timeout: float | None) -> _KeyAndEvents:
+    def _wait_for_threads(self, timeout: float | None) -> tuple[_KeyAndEvents, bool]:
+        """Wait for threads that work for the loop.
+
+        :returns: what is ready, and whether time may pass: all of them wait for what others give them
+        """
+        look = _FIRST_LOOK
+        while (are_idle := self._loop._virtual.are_others_idle()) is False:
+            found = self._real.select(look)
+            if found:
+                return found, False
+            look = min(2 * look, _LONGEST_LOOK)
+        if are_idle:
+            return self._real.select(0), True
         if timeout is not None:
-            return self._real.select(None)
+            return self._real.select(None), False
         with self._loop._virtual.waiting_for_threads(self._loop):
-            return self._real.select(None)
+            return self._real.select(None), False
 
     def _turned(self) -> float:
         """A turn without a pause.

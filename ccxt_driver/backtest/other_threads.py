@@ -12,7 +12,7 @@ from types import CodeType
 from typing import Any, Final
 from weakref import WeakSet
 
-from .threads import Threads, Wait
+from .threads import Threads, Wait, cannot_tell
 
 _IDLE: Final = futures_of_threads._worker.__code__
 """Where threads of pools wait for work."""
@@ -34,6 +34,11 @@ _HARDLY: Final = 0.2
 """What it computes at most, as a share of the time."""
 _TOLD_AFTER: Final = 20.0
 """Seconds of waiting for them before it is told."""
+
+_BEGINNING: Final[dict[Any, Any]] = threading._limbo  # type: ignore[attr-defined]
+"""Threads that were started and have not begun."""
+_BEGINS: Final = -1
+"""In place of the number of such a thread."""
 
 _Place = tuple[CodeType, int] | Wait
 """In the code of a thread, or what it waits for."""
@@ -117,7 +122,8 @@ class OtherThreads:
             for thread in [*pool._threads]
         }
         waits = dict(self._threads.for_ever)
-        found: dict[int, _Seen] = {}
+        # Whoever starts a thread waits for it, and it has no frame yet.
+        found = {_BEGINS: _Seen(Wait(cannot_tell), None)} if _BEGINNING else {}
         frames = sys._current_frames()
         try:
             for each, frame in frames.items():

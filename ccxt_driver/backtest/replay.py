@@ -151,6 +151,10 @@ class Replay:
         self.others.finish()
         return True
 
+    def are_others_idle(self) -> bool | None:
+        """See `loop.Time`."""
+        return None if self.threads.loops or not self.threads.is_main else self.others.are_idle()
+
     def wait_for_ever(self) -> None:
         """Nothing will happen any more in a script that blocks: the data ends."""
         self.threads.refuse_loops()

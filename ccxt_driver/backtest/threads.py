@@ -20,7 +20,7 @@ _WHAT_TO_DO: Final = (
 _LOOP: Final = "runs an event loop, and the main thread does more than join that thread (it {})"
 
 
-def _cannot_tell() -> bool:
+def cannot_tell() -> bool:
     """Whoever waits for a lock may have it already, without having come to run."""
     return False
 
@@ -117,7 +117,7 @@ class Threads:
         return self._clock.ns
 
     @contextmanager
-    def waits_for_ever(self, stands: Callable[[], bool] = _cannot_tell) -> Iterator[None]:
+    def waits_for_ever(self, stands: Callable[[], bool] = cannot_tell) -> Iterator[None]:
         """This thread waits for another one without a time-out, in a `with` block.
 
         :param stands: as of `Wait`

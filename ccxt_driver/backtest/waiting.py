@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeVar
 
 from .other_threads import OtherThreads, only_displays
-from .threads import Threads
+from .threads import Threads, cannot_tell
 
 _Number = TypeVar("_Number", int, float)
 _REAL_PATIENCE: Final = 10.0
@@ -176,11 +176,14 @@ class Waiting:
             return lock.really(True)
 
     @contextmanager
-    def _waiting_for(self, what: object) -> Iterator[None]:
-        """This thread waits without a time-out, in a `with` block."""
+    def _waiting_for(self, what: object, stands: Callable[[], bool] | None = None) -> Iterator[None]:
+        """This thread waits without a time-out, in a `with` block.
+
+        :param stands: as of `Wait`
+        """
         threads = self._threads
         with ExitStack() as stack:
-            stack.enter_context(threads.waits_for_ever())
+            stack.enter_context(threads.waits_for_ever(stands or cannot_tell))
             if threads.is_main and not self._starts_one:
                 stack.enter_context(threads.waiting_for(what))
             yield
@@ -229,7 +232,7 @@ class Waiting:
 
         def join(thread: threading.Thread, timeout: float | None = None) -> None:
             if timeout is None and not self._is_over:
-                with self._waiting_for(thread):
+                with self._waiting_for(thread, thread.is_alive):
                     really(thread)
             elif get_ident() == self._main:
                 with self._threads.waiting_for(thread, timed=True):

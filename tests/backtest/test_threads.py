@@ -390,3 +390,44 @@ print("passed", time.time())
 
     assert ran.code == 0, ran.output
     assert ran.said("passed") == [pytest.approx((START_MS + 50 * MINUTE_MS) / 1e3)]
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["todo.put(None)", "pass"],
+    ids=["that is told to end", "that is not"],
+)
+@pytest.mark.parametrize("wait", ["asyncio.sleep(60)", 'exchange.watch_ohlcv("BTC/USDT", "1m")'])
+def test_a_loop_goes_on_beside_a_thread_of_its_own_that_waits_for_work(
+    run: Runner, hour: Path, wait: str, end: str
+) -> None:
+    code = f"""
+todo, done = queue.Queue(), []
+
+def notify():
+    while (word := todo.get()) is not None:
+        done.append(word)
+
+async def trade():
+    exchange = ccxt.pro.binance()
+    try:
+        while True:
+            await exchange.create_order("BTC/USDT", "market", "buy", 0.001)
+            todo.put(1)
+            await {wait}
+    finally:
+        print("done", len(done), flush=True)
+        {end}
+        await exchange.close()
+
+async def main():
+    await asyncio.gather(asyncio.to_thread(notify), trade())
+
+asyncio.run(main())
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert ran.code == 0, ran.output
+    [done] = ran.said("done")
+    assert done == len(ran.result.trades()) >= 59
+    assert ran.result.summary["run"]["ended"] == "data"
