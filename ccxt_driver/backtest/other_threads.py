@@ -75,6 +75,7 @@ class OtherThreads:
         self._threads = threads
         self._given: dict[Future[Any], Any] = {}
         """Work that is not done, and the pool that has it."""
+        self._pools: WeakSet[Any] = WeakSet()
         self._outside: dict[int, _Place] = {}
         """Threads that have waited for what is outside of the run, or for one another, and where."""
         self._pollers: WeakSet[threading.Thread] = WeakSet()
@@ -83,6 +84,7 @@ class OtherThreads:
 
     def give(self, work: Future[Any], pool: Any) -> None:
         """A pool is given work."""
+        self._pools.add(pool)
         self._given[work] = pool
         work.add_done_callback(self._done)
 
@@ -114,13 +116,10 @@ class OtherThreads:
 
     def _at_work(self) -> dict[int, _Seen]:
         """Threads that may go on by themselves, and where they are."""
-        busy_pools = {id(pool) for work, pool in [*self._given.items()] if not work.running()}
-        of_busy_pools = {
-            thread.ident
-            for pool in [*self._given.values()]
-            if id(pool) in busy_pools
-            for thread in [*pool._threads]
-        }
+        waiting = {id(pool) for work, pool in [*self._given.items()] if not work.running()}
+        # A pool that is shut down has told its threads to end.
+        busy_pools = [pool for pool in [*self._pools] if pool._shutdown or id(pool) in waiting]
+        of_busy_pools = {thread.ident for pool in busy_pools for thread in [*pool._threads]}
         waits = dict(self._threads.for_ever)
         # Whoever starts a thread waits for it, and it has no frame yet.
         found = {_BEGINS: _Seen(Wait(cannot_tell), None)} if _BEGINNING else {}
