@@ -123,11 +123,16 @@ class Threads:
         :param stands: as of `Wait`
         """
         me = get_ident()
+        # Who is woken may have to wait for the lock of what it has waited for.
+        before = self.for_ever.get(me)
         self.for_ever[me] = Wait(stands)
         try:
             yield
         finally:
-            del self.for_ever[me]
+            if before is None:
+                del self.for_ever[me]
+            else:
+                self.for_ever[me] = before
 
     def give(self, thread: threading.Thread, at_ns: int | None = None) -> None:
         """A thread is given work.

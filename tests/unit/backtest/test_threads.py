@@ -123,3 +123,13 @@ def test_a_main_thread_that_was_woken_by_a_loop_is_refused_the_next_time(threads
 
     with threads.waiting_for(threading.Condition()):
         assert isinstance(loop.error(), ThreadsThatWait)
+
+
+def test_who_is_woken_may_wait_for_a_lock_at_once() -> None:
+    threads = Threads(VirtualClock(0, 1))
+    with threads.waits_for_ever(lambda: True):
+        [outer] = threads.for_ever.values()
+        with threads.waits_for_ever():
+            assert [each.stands() for each in threads.for_ever.values()] == [False]
+        assert [*threads.for_ever.values()] == [outer]
+    assert threads.for_ever == {}
