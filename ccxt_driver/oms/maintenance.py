@@ -17,7 +17,7 @@ from ccxt_driver.contract.rows import OrderStatus
 
 from .entities import OPEN_STATES
 from .json_text import loads
-from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
+from .sqlite_file import BACKUP_ID, WITH_JOURNAL, is_of_an_oms, refuse_foreign_log
 from .sqlite_journal import forget_setting
 from .store import StoreError, StoreUnusable
 
@@ -48,6 +48,8 @@ def check(path: Path) -> list[str]:
 
 def _journal(connection: sqlite3.Connection) -> Iterator[str]:
     """What is on its way into the tables has to be readable; the tables balance without it, too."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] < WITH_JOURNAL:
+        return
     for entry_id, text in connection.execute("SELECT id, changes FROM journal"):
         try:
             loads(text)

@@ -146,7 +146,7 @@ def test_a_backup_of_what_is_not_in_the_tables_yet_has_a_history_of_its_own_too(
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_a_file_of_an_earlier_version_can_be_backed_up(tmp_path: Path, version: int) -> None:
+def test_a_file_of_an_earlier_version_can_be_checked_and_backed_up(tmp_path: Path, version: int) -> None:
     path, target = tmp_path / "oms.sqlite", tmp_path / "copy.sqlite"
     with sqlite3.connect(path) as connection:
         for statement in (each for part in MIGRATIONS[:version] for each in part):
@@ -154,6 +154,7 @@ def test_a_file_of_an_earlier_version_can_be_backed_up(tmp_path: Path, version: 
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.close()
+    assert maintenance.check(path) == []
     maintenance.backup(path, target)
     with EmbeddedOms(db=target, clock="manual") as copy:
         assert copy.history
