@@ -149,8 +149,8 @@ class EventHub:
                 pass
         except SlowConsumer:
             self._lag(feed)
-        except CursorExpired:
-            self._give_up_expired(feed)
+        except Exception as error:  # noqa: BLE001 - whoever is told nothing more has to know
+            self._give_up(feed, error)
 
     def _lag(self, feed: Feed) -> None:
         """Go on from the store when there is room: one commit may have more events than that."""
@@ -162,13 +162,14 @@ class EventHub:
     async def _catch_up_or_give_up(self, feed: Feed) -> None:
         try:
             await self._catch_up(feed)
-        except SlowConsumer:
-            self.remove(feed)
-            feed.slow()
-        except CursorExpired:
-            self._give_up_expired(feed)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._give_up(feed, error)
 
-    def _give_up_expired(self, feed: Feed) -> None:
-        LOG.error("events of account %d are gone before they were delivered", feed.account_id)
+    def _give_up(self, feed: Feed, error: Exception) -> None:
+        """Cut a client off: it connects again, and goes on after the last event that it has."""
+        if isinstance(error, CursorExpired):
+            LOG.error("events of account %d are gone before they were delivered", feed.account_id)
+        elif not isinstance(error, SlowConsumer):
+            LOG.error("events of account %d cannot be read", feed.account_id, exc_info=error)
         self.remove(feed)
         feed.slow()

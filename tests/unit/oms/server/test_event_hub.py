@@ -12,6 +12,7 @@ import pytest
 from ccxt_driver.oms.entities import Principal
 from ccxt_driver.oms.server.event_hub import CursorExpired, EventHub, Feed
 from ccxt_driver.oms.server.outbox import SlowConsumer
+from ccxt_driver.oms.store import StoreError
 
 ALL = Principal(key_id=1)
 
@@ -169,6 +170,47 @@ async def test_who_lags_behind_what_is_kept_is_told(make_oms: Any) -> None:
     hub._oms.emit(*[0] * 10)  # type: ignore[attr-defined]
     await settled()
     assert (frames.seqs, told) == ([1], ["slow"])
+    hub.close()
+
+
+async def test_who_lags_while_the_store_cannot_be_read_is_told(
+    oms: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Left out in silence, it would miss every later event, too, on a connection that looks alive."""
+    hub, frames, told = EventHub(oms), Frames(most=1), []
+    await hub.start(feed(frames, 0, slow=lambda: told.append("slow")))
+    frames.on_room = lambda: setattr(frames, "most", 100)
+
+    def fail(*_: Any) -> None:
+        raise StoreError("a disk that fails")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(oms, "events", fail)
+        oms.emit(0, 0)
+        await settled()
+    oms.emit(0)
+    await settled()
+    assert (frames.seqs, told) == ([1], ["slow"])
+    assert "events of account 1 cannot be read" in caplog.text
+    hub.close()
+
+
+async def test_events_that_cannot_be_read_again_are_told_and_the_other_feeds_go_on(
+    oms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, told = EventHub(oms), []
+    behind, other = Frames(), Frames()
+    await hub.start(feed(behind, 0, slow=lambda: told.append("behind")))
+    oms.write(0)  # told late, after the next one
+    await hub.start(feed(other, 1))
+
+    def fail(*_: Any) -> None:
+        raise StoreError("a disk that fails")
+
+    monkeypatch.setattr(oms, "events", fail)
+    oms.emit(0)
+    oms.emit(0)
+    assert (behind.seqs, other.seqs, told) == ([], [2, 3], ["behind"])
     hub.close()
 
 
