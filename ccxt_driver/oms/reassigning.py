@@ -137,7 +137,8 @@ def _obstacle(
     named: set[int],
 ) -> str | None:
     """Why an order cannot move, if it cannot."""
-    moves = order.strategy_id != strategy_id or order.external is not None
+    elsewhere = bool(target_id) and target_id != order.position_id
+    moves = elsewhere or order.strategy_id != strategy_id or order.external is not None
     if order.is_open and order.closes_position and moves:
         return f"position {order.position_id} is being closed by an order"
     bound = account.positions.get(order.position_id) if _goes_by_name(account, order) else None

@@ -123,6 +123,25 @@ def test_an_order_for_a_hedged_position_stays_with_it(desk: Desk) -> None:
     assert opening
 
 
+@pytest.mark.parametrize("account", [1, BY_STRATEGY])
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_an_order_that_closes_a_position_does_not_go_into_one_kept_apart(
+    desk: Desk, account: int, side: str
+) -> None:
+    """Else nothing would close the position any more, and no other order could: it counts as being closed."""
+    own = desk.send("sell", 1, symbol=SWAP, account=account)["position_id"]
+    desk.venue("create_order", SWAP, "market", side, 1, account=account)
+    desk.call("reconcile", {"account_id": account})
+    [apart] = [row["id"] for row in desk.positions(account) if row["id"] != own]
+    closing = desk.run("close_position", account, position_id=own, order_type="limit", price="90")["order_id"]
+    answer = desk.call("reassign", {"order_ids": [closing], "strategy_id": 0, "position_id": apart})
+    reason = f"position {own} is being closed by an order"
+    assert answer["refused"] == [{"order_id": closing, "reason": reason}]
+    desk.run("cancel_order", account, order_id=closing)
+    desk.run("close_position", account, position_id=own)
+    assert [row["id"] for row in desk.positions(account)] == [apart]
+
+
 def test_an_order_that_nets_does_not_end_with_the_position_that_it_was_for_once(desk: Desk) -> None:
     first = desk.send("buy", 2, symbol=SWAP, account=BY_STRATEGY, strategy_id=2)["position_id"]
     _, stop = with_stop(desk, BY_STRATEGY)
