@@ -96,13 +96,20 @@ class EventHub:
     async def start(self, feed: Feed) -> None:
         """Send what came after the feed's cursor, and from then on what is new.
 
+        A client whose events cannot be read is cut off.
+
         :raises CursorExpired: that is not kept any more
         :raises SlowConsumer: the client does not read
         """
         if feed.outbox.closing:
             return
         self._feeds[feed.account_id].add(feed)
-        await self._catch_up(feed)
+        try:
+            await self._catch_up(feed)
+        except (CursorExpired, SlowConsumer):
+            raise
+        except Exception as error:  # noqa: BLE001 - the subscription is answered: its error would be of no use
+            self._give_up(feed, error)
 
     async def _catch_up(self, feed: Feed) -> None:
         while not feed.live:
@@ -162,7 +169,7 @@ class EventHub:
     async def _catch_up_or_give_up(self, feed: Feed) -> None:
         try:
             await self._catch_up(feed)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - whoever is told nothing more has to know
             self._give_up(feed, error)
 
     def _give_up(self, feed: Feed, error: Exception) -> None:

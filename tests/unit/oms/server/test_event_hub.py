@@ -195,6 +195,23 @@ async def test_who_lags_while_the_store_cannot_be_read_is_told(
     hub.close()
 
 
+async def test_a_subscription_whose_events_cannot_be_read_ends_its_connection(
+    oms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was answered before they are read: an error after that answer says nothing to who resumes."""
+    hub, told = EventHub(oms), []
+    oms.write(0)
+
+    def fail(*_: Any) -> None:
+        raise StoreError("a disk that fails")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(oms, "events", fail)
+        await hub.start(feed(Frames(), 0, slow=lambda: told.append("slow")))
+    assert told == ["slow"]
+    hub.close()
+
+
 async def test_events_that_cannot_be_read_again_are_told_and_the_other_feeds_go_on(
     oms: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
