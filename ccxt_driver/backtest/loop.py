@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from unittest.mock import patch
 
+from .threads import looks
+
 _KeyAndEvents = list[tuple[selectors.SelectorKey, int]]
 
 
@@ -54,9 +56,6 @@ _CLOCK_RESOLUTION: Final = 1e-6
 _TURNS_AT_ONCE: Final = 10_000
 _TURN_SECONDS: Final = 0.01
 """What a turn takes of a loop that only turns: scripts that only ever `sleep(0)` must not stand still."""
-_FIRST_LOOK: Final = 0.0005
-_LONGEST_LOOK: Final = 0.05
-"""Seconds after which it is looked whether threads have anything to do; each look twice the one before."""
 _REAL_AS_COMPLETED: Final = asyncio.as_completed
 _numbers = itertools.count()
 _left: list[asyncio.Task[Any]] = []
@@ -217,12 +216,11 @@ class _Selector(selectors.BaseSelector):
 
         :returns: what is ready, and whether time may pass: all of them wait for what others give them
         """
-        look = _FIRST_LOOK
+        seconds = looks()
         while (are_idle := self._loop._virtual.are_others_idle()) is False:
-            found = self._real.select(look)
+            found = self._real.select(next(seconds))
             if found:
                 return found, False
-            look = min(2 * look, _LONGEST_LOOK)
         if are_idle:
             return self._real.select(0), True
         if timeout is not None:

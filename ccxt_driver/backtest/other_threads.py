@@ -12,7 +12,7 @@ from types import CodeType
 from typing import Any, Final
 from weakref import WeakSet
 
-from .threads import Threads, Wait, cannot_tell
+from .threads import Threads, Wait, cannot_tell, looks
 
 _IDLE: Final = futures_of_threads._worker.__code__
 """Where threads of pools wait for work."""
@@ -20,8 +20,7 @@ _DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_SLEEP: Final = time.sleep
 _REAL_SECONDS: Final = time.monotonic
 _FIRST_LOOK: Final = 0.0001
-_LONGEST_LOOK: Final = 0.05
-"""Seconds after which it is looked whether they have anything left to do; each look twice the one before."""
+"""Seconds: less than elsewhere, as it is looked at each sleep of the script."""
 _WOKEN_BY_NOW: Final = 0.05
 """Seconds after which a thread that waits for another one would go on if it could."""
 _OUTSIDE: Final = 0.5
@@ -100,7 +99,7 @@ class OtherThreads:
         if threading.active_count() == 1:
             self._threads.has_others = False
             return
-        began, look = _REAL_SECONDS(), _FIRST_LOOK
+        began, seconds = _REAL_SECONDS(), looks(_FIRST_LOOK)
         first: dict[int, _Seen] = {}
         seen: dict[int, _Seen] = {}
         while at_work := self._at_work():
@@ -111,8 +110,7 @@ class OtherThreads:
                 self._outside = {each: now.place for each, now in seen.items()}
                 return
             self._tell(_REAL_SECONDS() - began)
-            _REAL_SLEEP(look)
-            look = min(2 * look, _LONGEST_LOOK)
+            _REAL_SLEEP(next(seconds))
 
     def _at_work(self) -> dict[int, _Seen]:
         """Threads that may go on by themselves, and where they are."""

@@ -13,11 +13,21 @@ from weakref import WeakKeyDictionary
 from .clock import VirtualClock
 
 _REAL_WAIT: Final = threading.Condition.wait
+_LONGEST_LOOK: Final = 0.05
+"""Seconds."""
 _WHAT_TO_DO: Final = (
     "in a backtest only the main thread and coroutines may wait for time to pass, because the order in which "
     "threads wake up is nobody's; use asyncio tasks in a loop of the main thread"
 )
 _LOOP: Final = "runs an event loop, and the main thread does more than join that thread (it {})"
+
+
+def looks(first: float = 0.0005) -> Iterator[float]:
+    """Seconds after which to look again whether threads have anything to do: each twice the one before."""
+    look = first
+    while True:
+        yield look
+        look = min(2 * look, _LONGEST_LOOK)
 
 
 def cannot_tell() -> bool:

@@ -12,14 +12,11 @@ from threading import get_ident
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeVar
 
 from .other_threads import OtherThreads, only_displays
-from .threads import Threads, cannot_tell
+from .threads import Threads, cannot_tell, looks
 
 _Number = TypeVar("_Number", int, float)
 _REAL_PATIENCE: Final = 10.0
 """Seconds that other threads are really given for what the script waits for with a time-out."""
-_FIRST_LOOK: Final = 0.0005
-_LONGEST_LOOK: Final = 0.05
-"""Seconds after which it is looked whether they have anything left to do; each look twice the one before."""
 _REAL_SLEEP: Final = time.sleep
 _REAL_LOCK: Final = threading.Lock
 
@@ -140,12 +137,13 @@ class Waiting:
             return really(timeout)
         if timeout <= 0:
             return really(timeout)
-        waited, look = 0.0, _FIRST_LOOK
+        waited, seconds = 0.0, looks()
         with self._threads.waiting_for(what, timed=True):
             while not self._others.are_idle():
+                look = next(seconds)
                 if really(min(timeout, look)):
                     return True
-                waited, look = waited + look, min(2 * look, _LONGEST_LOOK)
+                waited += look
                 if waited > min(timeout, _REAL_PATIENCE):
                     raise self._threads.refused("is waited for")
         return None
@@ -176,14 +174,14 @@ class Waiting:
             return lock.really(True)
 
     @contextmanager
-    def _waiting_for(self, what: object, stands: Callable[[], bool] | None = None) -> Iterator[None]:
+    def _waiting_for(self, what: object, stands: Callable[[], bool] = cannot_tell) -> Iterator[None]:
         """This thread waits without a time-out, in a `with` block.
 
         :param stands: as of `Wait`
         """
         threads = self._threads
         with ExitStack() as stack:
-            stack.enter_context(threads.waits_for_ever(stands or cannot_tell))
+            stack.enter_context(threads.waits_for_ever(stands))
             if threads.is_main and not self._starts_one:
                 stack.enter_context(threads.waiting_for(what))
             yield

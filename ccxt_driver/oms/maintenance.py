@@ -17,8 +17,8 @@ from ccxt_driver.contract.rows import OrderStatus
 
 from .entities import OPEN_STATES
 from .json_text import loads
-from .sqlite_file import BACKUP_ID, WITH_JOURNAL, is_of_an_oms, refuse_foreign_log
-from .sqlite_journal import forget_setting
+from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
+from .sqlite_journal import forget_setting, has_journal
 from .store import StoreError, StoreUnusable
 
 _NOTHING: Final[tuple[int | None, Iterator[Any]]] = (None, iter(()))
@@ -48,7 +48,7 @@ def check(path: Path) -> list[str]:
 
 def _journal(connection: sqlite3.Connection) -> Iterator[str]:
     """What is on its way into the tables has to be readable; the tables balance without it, too."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] < WITH_JOURNAL:
+    if not has_journal(connection):
         return
     for entry_id, text in connection.execute("SELECT id, changes FROM journal"):
         try:

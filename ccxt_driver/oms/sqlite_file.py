@@ -112,8 +112,6 @@ _VERSION_4: Final = (
 
 MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
-WITH_JOURNAL: Final = 3
-"""The first version that has the table `journal`."""
 
 
 def connect(path: Path) -> sqlite3.Connection:

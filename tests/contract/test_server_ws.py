@@ -83,6 +83,12 @@ async def connect(client: Client, secret: str | None) -> Socket:
     return made
 
 
+async def follow(socket: Socket, account_id: int) -> None:
+    """Be told of what happens from now on."""
+    await socket.send("subscribe", {"account_ids": [account_id], "with_snapshot": False})
+    assert (await socket.next())["event"] == "subscribed"
+
+
 def order(**payload: Any) -> dict[str, Any]:
     fields = {
         "symbol": "BTC/USDT",
@@ -165,8 +171,7 @@ async def test_snapshot_then_live_events_with_whole_rows(oms: EmbeddedOms, socke
 
 
 async def test_an_event_is_readable_when_it_arrives(oms: EmbeddedOms, socket: Socket) -> None:
-    await socket.send("subscribe", {"account_ids": [1], "with_snapshot": False})
-    assert (await socket.next())["event"] == "subscribed"
+    await follow(socket, 1)
     number = await socket.send("command", order(order_type="market", price=None))
     frames = await socket.until("command_result")
     result = frames[-1]
@@ -240,8 +245,7 @@ async def test_an_account_that_the_key_may_not_read_is_refused_by_name(
 
 async def test_a_new_subscription_takes_the_place_of_the_former(oms: EmbeddedOms, socket: Socket) -> None:
     for account in (1, 2):
-        await socket.send("subscribe", {"account_ids": [account], "with_snapshot": False})
-        assert (await socket.next())["event"] == "subscribed"
+        await follow(socket, account)
     place(oms)
     oms.handle("commands", {}, {}, {**order(), "account_id": 2})
     assert (await socket.next())["payload"]["account_id"] == 2
@@ -424,8 +428,7 @@ async def test_a_client_that_does_not_read_is_told_and_cut_off(
 ) -> None:
     """Frames beyond what may wait, for longer than anybody waits: then the reason, then the end."""
     socket = await connect(client, oms.keys.create()[1])
-    await socket.send("subscribe", {"account_ids": [1], "with_snapshot": False})
-    assert (await socket.next())["event"] == "subscribed"
+    await follow(socket, 1)
     start = oms.last_seq(1)
     monkeypatch.setattr(outbox, "MOST_FRAMES", 3)
     monkeypatch.setattr(outbox, "_PATIENCE_SECONDS", 0.5)
@@ -453,8 +456,7 @@ async def test_a_client_that_reads_gets_more_than_may_wait_at_once(
 ) -> None:
     """One commit of many events cut it off as too slow, and the answer to its own command was lost."""
     socket = await connect(client, oms.keys.create()[1])
-    await socket.send("subscribe", {"account_ids": [1], "with_snapshot": False})
-    assert (await socket.next())["event"] == "subscribed"
+    await follow(socket, 1)
     start = oms.last_seq(1)
     monkeypatch.setattr(outbox, "MOST_FRAMES", 3)
     for _ in range(5):

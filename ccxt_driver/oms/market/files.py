@@ -364,7 +364,6 @@ class Tape:
         if price is None:
             raise AssertionError("a symbol has files")
         self.timeframe = price.timeframe or None
-        self._candle_ms = TIMEFRAMES.get(price.timeframe, 0)
         self._prints = PrintPages(self._print_decoder(price, path), _report_of(price, use))
         self._coarser = [
             History(file.timeframe, PrintPages(self._print_decoder(file, path), _report_of(file)))
@@ -490,10 +489,11 @@ class Tape:
 
     def is_way_known(self, at_ms: int) -> bool:
         """Whether quotes or books tell the way inside a candle: enough came within its length by a moment."""
-        if self._books is None or not self._candle_ms:
-            return False
         books = self._books
-        return books.count_by(at_ms) - books.count_by(at_ms - self._candle_ms) >= _TELLING_BOOKS
+        if books is None or self.timeframe is None:
+            return False
+        before_ms = at_ms - TIMEFRAMES[self.timeframe]
+        return books.count_by(at_ms) - books.count_by(before_ms) >= _TELLING_BOOKS
 
     def came_from(self, at_ms: int) -> Decimal | None:
         """See `Moving.came_from`: candles have a way inside, and nothing is known of any between two."""
