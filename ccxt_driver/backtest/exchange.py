@@ -148,7 +148,12 @@ class ReplayExchange(Replayed, OmsCcxtExchange):
             return super().request(path, api, method, params, *args, **named)
         if trip.before:
             replay.sleep(trip.before)
-        answer = super().request(path, api, method, params, *args, **named)
+        try:
+            answer = super().request(path, api, method, params, *args, **named)
+        except ccxt.ExchangeError:
+            if trip.refused:
+                replay.sleep(trip.refused)
+            raise
         if trip.there:
             replay.sleep(trip.there)
             answer = as_it_stands(replay.oms, answer)
@@ -200,7 +205,12 @@ class ReplayProExchange(Replayed, OmsCcxtProExchange):
             return await super().request(path, api, method, params, *args, **named)
         if trip.before:
             await asyncio.sleep(trip.before)
-        answer = await super().request(path, api, method, params, *args, **named)
+        try:
+            answer = await super().request(path, api, method, params, *args, **named)
+        except ccxt.ExchangeError:
+            if trip.refused:
+                await asyncio.sleep(trip.refused)
+            raise
         if trip.there:
             await asyncio.sleep(trip.there)
             answer = as_it_stands(self.replay.oms, answer)

@@ -22,11 +22,13 @@ class Trip(NamedTuple):
     :param before: until it is asked; 0 of new orders, which the OMS itself has on their way
     :param there: until new orders are at the market
     :param back: until the answer is back from there
+    :param refused: until a refusal is back: 0 of new orders, which the OMS refuses before they leave
     """
 
     before: float
     there: float
     back: float
+    refused: float
 
 
 class Trips(NamedTuple):
@@ -49,8 +51,8 @@ class Trips(NamedTuple):
         names = {command.get("command") for command in commands if isinstance(command, Mapping)}
         send, back = self.send_ms / 1000, self.acknowledge_ms / 1000
         if names & _PLACING:
-            return Trip(0, send, back)
-        return Trip(send, 0, back) if names & _CHANGING else None
+            return Trip(0, send, back, 0)
+        return Trip(send, 0, back, back) if names & _CHANGING else None
 
 
 def as_it_stands(oms: EmbeddedOms, answer: Any) -> Any:
