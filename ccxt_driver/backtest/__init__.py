@@ -32,6 +32,8 @@ _OWN_INTERRUPT_SECONDS: Final = 2.0
 Moment = str | int | date
 """A `datetime` is a `date`, too."""
 _EPOCH_TEXTS: Final = "a time such as 2024-01-31, 2024-01-31T12:00 (UTC), or milliseconds"
+_SECONDS_BELOW: Final = 10**11
+"""Milliseconds of 1973: a smaller number was meant as seconds, and would begin a run with its data."""
 
 
 class BacktestError(RuntimeError):
@@ -133,13 +135,15 @@ def made_settings(
     from .settings import Settings
 
     paths = [data] if isinstance(data, str | os.PathLike) else [*data]
+    if isinstance(arguments, str):  # its letters would be taken for them
+        raise ValueError(f"arguments: expected a list of texts, got {arguments!r}")
     return Settings(
         script=os.fspath(script),
         arguments=tuple(arguments),
         data=tuple(os.fspath(path) for path in paths),
         start_ms=_moment("start", start),
         end_ms=_moment("end", end),
-        balances=balances_of(balance) if isinstance(balance, str) else dict(balance),  # type: ignore[arg-type]
+        balances=_balances(balance),
         out=os.fspath(out),
         **_with_fees(others),
     )
@@ -227,6 +231,14 @@ def _summary_of(folder: Path) -> str | None:
         return None
 
 
+def _balances(balance: Any) -> dict[str, Any]:
+    if isinstance(balance, str):
+        return balances_of(balance)
+    if not isinstance(balance, Mapping):
+        raise ValueError(f"balance: expected amounts such as 10000USDT,1BTC, got {balance!r}")
+    return dict(balance)
+
+
 def balances_of(text: str) -> dict[str, Decimal]:
     """`"10000USDT,1BTC"` as amounts by currency.
 
@@ -273,7 +285,7 @@ def _with_fees(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _moment(name: str, value: Moment | None) -> int | None:
     from ccxt_driver.contract.values import parse_time
 
-    if value is None or type(value) is int:
+    if value is None or (type(value) is int and not 0 < value < _SECONDS_BELOW):
         return value
     if isinstance(value, date):  # as a datetime is
         value = value.isoformat()

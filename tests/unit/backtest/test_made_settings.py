@@ -34,7 +34,7 @@ def test_moments(start: Any, expected: int) -> None:
     assert _made(start).start_ms == expected
 
 
-@pytest.mark.parametrize("start", [1.5, True, "garbage", date(1969, 1, 1)])
+@pytest.mark.parametrize("start", [1.5, True, "garbage", date(1969, 1, 1), 1_704_153_600])
 def test_what_is_no_moment_is_refused(start: Any) -> None:
     with pytest.raises(ValueError, match="start: expected a time such as"):
         _made(start)
@@ -66,3 +66,14 @@ def test_fees_as_on_the_command_line(fees: Any, maker: str, taker: str) -> None:
 def test_fees_that_make_no_sense_are_refused(others: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _made(**others)
+
+
+@pytest.mark.parametrize("balance", [1000, None, ["1000USDT"]])
+def test_a_balance_that_makes_no_sense_is_refused(balance: Any) -> None:
+    with pytest.raises(ValueError, match="balance: expected amounts such as 10000USDT,1BTC, got"):
+        made_settings("script.py", "data", None, None, balance, "out", (), {})
+
+
+def test_a_text_is_no_list_of_arguments() -> None:
+    with pytest.raises(ValueError, match="arguments: expected a list of texts, got '--fast 5'"):
+        made_settings("script.py", "data", None, None, "1USDT", "out", "--fast 5", {})
