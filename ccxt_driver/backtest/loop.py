@@ -6,12 +6,14 @@ import asyncio
 import heapq
 import itertools
 import selectors
+from asyncio import selector_events
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from unittest.mock import patch
 
+from .outside import Outside, Transport
 from .threads import looks
 
 _KeyAndEvents = list[tuple[selectors.SelectorKey, int]]
@@ -98,7 +100,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, time: Time) -> None:
         self._virtual = time
         self._elsewhere = 0
-        super().__init__(_Selector(self))
+        selector = _Selector(self)
+        self.outside = selector.outside
+        super().__init__(selector)
         self.set_task_factory(lambda loop, coro, **named: _Task(coro, loop=loop, **named))
         # Seconds of years have no nanoseconds left in a float: a timer is due when less than this is missing.
         self._clock_resolution = _CLOCK_RESOLUTION
@@ -149,10 +153,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def is_idle_until(self, moment: float) -> bool:
         """Whether nothing runs and no timer is due up to a time of the loop's clock."""
         # asyncio's own lists, which it has had in every release: nobody else can tell as quickly.
-        if self._ready or self._elsewhere:
+        if self._ready or self._elsewhere or self.outside.is_awaited:
             return False
         timers: list[Any] = self._scheduled
         return not timers or timers[0].when() > moment
+
+    def add_reader(  # type: ignore[override]
+        self, fd: Any, callback: Any, *args: Any
+    ) -> None:
+        """As asyncio's; a library that waits for a socket by itself has asked something."""
+        super().add_reader(fd, callback, *args)
+        self.outside.asked(fd if isinstance(fd, int) else fd.fileno())
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """asyncio's; virtual time stands still until the thread has answered."""
@@ -188,6 +199,7 @@ class _Selector(selectors.BaseSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._real = selectors.DefaultSelector()
+        self.outside = Outside(self._real.get_map())
         self._turns = 0
         """Without anything that took time."""
         self._turns_until = 0.0
@@ -200,16 +212,36 @@ class _Selector(selectors.BaseSelector):
             timeout = self._turned()
         if timeout is not None and timeout <= 0:
             # Beside the loop's own pipe, through which threads wake it, there is nothing to look at.
-            return self._real.select(0) if len(self._real.get_map()) > 1 else []
-        found = self._real.select(0)
+            return self._select(0) if len(self._real.get_map()) > 1 else []
+        found = self._select(0)
         passes = not loop.waits_really
         if not found and not passes:
             found, passes = self._wait_for_threads(timeout)
         if not found and passes and loop._virtual.finish_others():
-            found = self._real.select(0)  # what they have given the loop to do
+            found = self._select(0)  # what they have given the loop to do
+        if not found and passes and self.outside.is_awaited:
+            found = self._wait_for_answers()
         if not found and passes:
             loop._virtual.idle(None if timeout is None else loop.time() + timeout)
         return found
+
+    def _select(self, timeout: float | None) -> _KeyAndEvents:
+        found = self._real.select(timeout)
+        for key, _ in found:
+            self.outside.heard(key.fd)
+        return found
+
+    def _wait_for_answers(self) -> _KeyAndEvents:
+        """Wait for what was asked outside of the run, for a while.
+
+        :returns: what is ready
+        """
+        while (seconds := self.outside.seconds()) > 0:
+            found = self._select(seconds)
+            if found:
+                return found
+        self.outside.gave_up()
+        return []
 
     def _wait_for_threads(self, timeout: float | None) -> tuple[_KeyAndEvents, bool]:
         """Wait for threads that work for the loop.
@@ -218,15 +250,15 @@ class _Selector(selectors.BaseSelector):
         """
         seconds = looks()
         while (are_idle := self._loop._virtual.are_others_idle()) is False:
-            found = self._real.select(next(seconds))
+            found = self._select(next(seconds))
             if found:
                 return found, False
         if are_idle:
-            return self._real.select(0), True
+            return self._select(0), True
         if timeout is not None:
-            return self._real.select(None), False
+            return self._select(None), False
         with self._loop._virtual.waiting_for_threads(self._loop):
-            return self._real.select(None), False
+            return self._select(None), False
 
     def _turned(self) -> float:
         """A turn without a pause.
@@ -245,7 +277,9 @@ class _Selector(selectors.BaseSelector):
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """As the real one."""
-        return self._real.register(fileobj, events, data)
+        key = self._real.register(fileobj, events, data)
+        self._note(key)
+        return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """As the real one."""
@@ -253,7 +287,14 @@ class _Selector(selectors.BaseSelector):
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """As the real one."""
-        return self._real.modify(fileobj, events, data)
+        key = self._real.modify(fileobj, events, data)
+        self._note(key)
+        return key
+
+    def _note(self, key: selectors.SelectorKey) -> None:
+        """A socket that is to be written to connects, or has more to send than goes out at once."""
+        if key.events & selectors.EVENT_WRITE:
+            self.outside.asked(key.fd)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         """As the real one."""
@@ -275,6 +316,7 @@ def virtual_asyncio(time: Time) -> Iterator[None]:
         # Of a policy that a script has nothing is wanted but another loop.
         (asyncio, "set_event_loop_policy", _nothing),
         (asyncio, "as_completed", _as_completed),
+        (selector_events, "_SelectorSocketTransport", Transport),
     ]
     if find_spec("uvloop") is not None:
         import uvloop
