@@ -261,11 +261,12 @@ def check_stops(
 
 
 def arm(order: Order, last: Decimal) -> None:
-    """Point a new order's trigger: it fires when the price reaches it from where it is now.
+    """Point a new order's trigger: it fires when the price reaches it from where it was as it was sent.
 
-    :param last: last price, in quote units
+    :param last: last price, in quote units: of that moment, and again of that at which it arrives
     """
-    if order.trigger_price is not None:
+    # A stop that the price passes while it is on its way is reached: turned round it would protect nothing.
+    if order.trigger_price is not None and order.trigger_above is None:
         order.trigger_above = order.trigger_price > last
     if order.trailing_amount is not None or order.trailing_percent is not None:
         order.trail_extreme = last

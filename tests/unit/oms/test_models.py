@@ -427,14 +427,32 @@ def test_an_order_on_its_way_may_be_cancelled_changed_and_expire(make_desk: Make
     assert state_of(desk, changed)[0] == "FILLED"
 
 
-def test_a_trigger_is_armed_where_it_arrives(make_desk: Make) -> None:
+@pytest.mark.parametrize(
+    "side, trigger, bid, price", [("buy", "105", "109", "110"), ("sell", "95", "90", "90")]
+)
+def test_a_trigger_that_the_price_passes_on_the_way_fires_where_it_arrives(
+    make_desk: Make, side: str, trigger: str, bid: str, price: str
+) -> None:
+    """It does not wait for the price to come back: a stop would protect nothing."""
+    desk = late(make_desk)
+    order = desk.send(side, 1, trigger_price=trigger)
+    desk.price(SPOT, bid, Decimal(bid) + 1)
+    assert state_of(desk, order)[0] == "SUBMITTED"
+
+    desk.oms.advance(50)
+
+    assert state_of(desk, order)[:2] == ("FILLED", "1")
+    assert desk.order_row(order["id"])["avg_fill_price"] == price
+
+
+def test_a_trigger_waits_on_the_side_that_it_was_sent_from(make_desk: Make) -> None:
     desk = late(make_desk)
     order = desk.send("buy", 1, trigger_price="105")
-    desk.price(SPOT, "109", "110")
+    desk.price(SPOT, "103", "104")
     desk.oms.advance(50)
-    assert state_of(desk, order)[0] == "SUBMITTED"  # from 109 it is reached from above
+    assert state_of(desk, order)[0] == "SUBMITTED"
 
-    desk.price(SPOT, "104", "105", "105")
+    desk.price(SPOT, "105", "106", "105")
 
     assert state_of(desk, order)[:2] == ("FILLED", "1")
 
