@@ -156,6 +156,8 @@ print("prices", len(prices))
     [
         "threading.Event().wait()",
         "queue.Queue().get()",
+        "queue.SimpleQueue().get()",
+        "in_a_thread(stuck, daemon=True); queue.SimpleQueue().get()",
         "threading.Semaphore(0).acquire()",
         "threading.Barrier(2).wait()",
         "lock = threading.Lock(); lock.acquire(); lock.acquire()",
@@ -279,7 +281,7 @@ while True:
 
 
 _WORKERS = """
-exchange, todo, lags = ccxt.binance(), queue.Queue(), []
+exchange, todo, simple, lags = ccxt.binance(), queue.Queue(), queue.SimpleQueue(), []
 lock, changed, items = threading.Lock(), threading.Condition(), []
 
 def trade_at(asked):
@@ -321,6 +323,7 @@ pool = ThreadPoolExecutor(3)
     [
         ("begin(serve, todo.get)", "todo.put(now)"),
         ("pool.submit(serve, todo.get)", "todo.put(now)"),
+        ("begin(serve, simple.get)", "simple.put(now)"),
         ("begin(serve, taken)", "put(now)"),
         ("", "pool.submit(trade_at, now)"),
         ("", "begin(trade_at, now)"),
