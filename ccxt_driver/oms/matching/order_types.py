@@ -97,6 +97,14 @@ _CLOSES_OTHERWISE: Final = {
 """Parameters of Binance, KuCoin, Gate and Bitget by which an order closes a position, whatever amount or side
 it has, and the values that say so. To ignore one would be to open another position."""
 
+_DIRECTION: Final = "triggerDirection"
+"""ccxt's parameter that says from where the price has to reach a trigger. To ignore it would be to have a
+stop that the price has passed already wait for its way back."""
+_RISES: Final = {
+    **dict.fromkeys(("ascending", "above", "up", "1"), True),
+    **dict.fromkeys(("descending", "below", "down", "2"), False),
+}
+
 
 def as_meant(payload: SendOrder) -> SendOrder:
     """A payload that only reduces where its parameters say that it closes a side, and opens none."""
@@ -191,6 +199,10 @@ def _check_trigger(options: Options, market: Market) -> None:
             check_price(f"payload.{name}", value, market)
     if options.trailing_percent is not None and options.trailing_percent >= 100:
         raise invalid("payload.trailing_percent", "expected less than 100")
+    direction = (options.params or {}).get(_DIRECTION)
+    if direction is not None and str(direction).lower() not in _RISES:
+        text = f"expected ascending or descending, got {direction!r}"
+        raise invalid(f"payload.params.{_DIRECTION}", text[:200])
 
 
 def check_price(field: str, price: Decimal, market: Market) -> None:
@@ -267,7 +279,7 @@ def arm(order: Order, last: Decimal) -> None:
     """
     # A stop that the price passes while it is on its way is reached: turned round it would protect nothing.
     if order.trigger_price is not None and order.trigger_above is None:
-        order.trigger_above = order.trigger_price > last
+        order.trigger_above = _RISES.get(_word(order.params, _DIRECTION), order.trigger_price > last)
     if order.trailing_amount is not None or order.trailing_percent is not None:
         order.trail_extreme = last
 

@@ -511,6 +511,34 @@ def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: 
     assert desk.send("buy", 1, params={name: None, "recvWindow": 5000})["status"] == "FILLED"
 
 
+@pytest.mark.parametrize("direction", ["ascending", "above", "up", 1, "1"])
+def test_the_direction_of_a_trigger_is_that_which_the_order_says(desk: Any, direction: Any) -> None:
+    """Where the price is beyond it already, it is reached: a stop does not wait for its way back."""
+    params = {"triggerDirection": direction}
+    assert desk.send("buy", 1, trigger_price="90", params=params)["status"] == "FILLED"
+    waiting = desk.send("buy", 1, trigger_price="110", params=params)
+    assert waiting["status"] == "SUBMITTED"
+    desk.price(SPOT, "110", "111", "110")
+    assert desk.order_row(waiting["id"])["status"] == "FILLED"
+
+
+@pytest.mark.parametrize("direction", ["descending", "below", "down", 2])
+def test_a_trigger_from_above(desk: Any, direction: Any) -> None:
+    params = {"triggerDirection": direction}
+    assert desk.send("sell", 1, trigger_price="110", params=params)["status"] == "FILLED"
+    assert desk.send("sell", 1, trigger_price="90", params=params)["status"] == "SUBMITTED"
+
+
+def test_a_direction_that_is_none_is_refused(desk: Any) -> None:
+    order = desk.order("buy", 1, trigger_price="90", params={"triggerDirection": "sideways"})
+    refused = desk.refuse("validation_error", "send_order", **order)
+    assert (
+        refused["message"]
+        == "payload.params.triggerDirection: expected ascending or descending, got 'sideways'"
+    )
+    assert desk.send("buy", 1, params={"triggerDirection": "sideways"})["status"] == "FILLED"
+
+
 @pytest.mark.parametrize(
     "given", [{"quoteOrderQty": 100}, {"tgtCcy": "quote_ccy"}, {"marketUnit": "quoteCoin"}], ids=str
 )
