@@ -19,7 +19,7 @@ from .core import Core
 from .entities import Principal, Strategy
 from .importing import import_unknown
 from .query_parameters import Parameters, Query
-from .refusals import Refusal, insufficient, invalid
+from .refusals import Refusal, insufficient, invalid, one_of
 from .state import AccountState
 from .transaction import Row
 
@@ -195,8 +195,7 @@ def check_amount(amount_field: str, currency_field: str, currency: str, amount: 
     """
     if currency not in core.market.currencies:
         raise invalid(
-            currency_field,
-            f"expected one of {', '.join(sorted(core.market.currencies))}, got {currency[:16]!r}",
+            currency_field, f"{one_of(core.market.currencies, currency[:16])}, got {currency[:16]!r}"
         )
     unit = core.market.currencies[currency].precision
     if amount % unit:

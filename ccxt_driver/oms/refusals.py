@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -12,6 +14,8 @@ from ccxt_driver.contract.values import format_decimal
 
 _MOST_PROBLEMS: Final = 5000
 """In one refusal. A body of millions of wrong values would else be answered with a list of them all."""
+_MOST_NAMES: Final = 20
+"""In one message. A venue lists thousands of markets."""
 
 
 class Refusal(Exception):
@@ -41,6 +45,14 @@ def invalid(field: str, expected: str) -> Refusal:
         message,
         {"errors": [{"loc": field.split("."), "msg": expected, "type": "value_error"}]},
     )
+
+
+def one_of(known: Collection[str], given: object) -> str:
+    """What was expected in the place of a name: all that there are, of too many those that are like it."""
+    if len(known) <= _MOST_NAMES:
+        return f"expected one of {', '.join(sorted(known))}"
+    alike = get_close_matches(str(given), known, 3)
+    return f"expected one of {len(known)}" + (f", such as {', '.join(alike)}" if alike else "")
 
 
 def problems(error: ValidationError) -> list[dict[str, Any]]:

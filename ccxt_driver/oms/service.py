@@ -37,7 +37,7 @@ from .market.weather import Synthetic
 from .market_news import MarketNews, of_events, of_prices
 from .models import Models
 from .outcome import internal_error
-from .refusals import Refusal, no_price
+from .refusals import Refusal, no_price, one_of
 from .settling import next_move, settle, settle_price, settle_session
 from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts, read_strategies
 from .store import MemoryStore, RowKind, Snapshot, Store, StoreError
@@ -602,7 +602,7 @@ class EmbeddedOms:
                 raise ValueError(f"strategy_id: {strategy_id!r} does not exist")
             markets = core.market.markets
             if symbol is not _ANY and not (isinstance(symbol, str) and symbol in markets):
-                raise ValueError(f"symbol: {symbol!r} is not listed; expected one of {', '.join(markets)}")
+                raise ValueError(f"symbol: {symbol!r} is not listed; {one_of(markets, symbol)}")
             now = self._clock.now_ms()
             settle(core, now)
             yield core, now

@@ -16,6 +16,7 @@ from ccxt_driver.contract.values import LAST_MS, format_time, parse_decimal
 from ccxt_driver.oms.market.files import FileFeed
 from ccxt_driver.oms.market.listing import Market
 from ccxt_driver.oms.market.weather import Synthetic
+from ccxt_driver.oms.refusals import one_of
 
 from .configured_models import ConfiguredModels, ConfiguredPath, ConfiguredSize
 
@@ -205,7 +206,7 @@ class Config(_Table):
         """
         symbols = {market.symbol for market in listed}
         for symbol in sorted(self.fees.keys() - symbols - {_EVERY_MARKET}):
-            raise ValueError(f"fees.{symbol}: expected {_EVERY_MARKET}, {', '.join(sorted(symbols))}")
+            raise ValueError(f"fees.{symbol}: {one_of({_EVERY_MARKET, *symbols}, symbol)}")
         return [self._with_fees(market) for market in listed]
 
     def _with_fees(self, market: Market) -> Market:

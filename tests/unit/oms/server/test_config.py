@@ -42,7 +42,7 @@ def test_fees(tmp_path: Path) -> None:
     assert markets["ETH/USDT"].maker > 0
     assert read(_file(tmp_path, "")).markets(DEFAULT_MARKETS) == [*DEFAULT_MARKETS]
     unlisted = read(_file(tmp_path, '[fees."XYZ/USDT"]\ntaker = 0\n'))
-    with pytest.raises(ValueError, match=r"fees\.XYZ/USDT: expected default, "):
+    with pytest.raises(ValueError, match=r"fees\.XYZ/USDT: expected one of BNB/USDT"):
         unlisted.markets(DEFAULT_MARKETS)
 
 
