@@ -339,6 +339,19 @@ async def test_market_data_is_pushed_when_it_has_changed(oms: EmbeddedOms, socke
     assert (await socket.ask("unsubscribe_market"))["payload"] == {"removed": 1}
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python 3.11 has no eager tasks")
+async def test_a_subscription_is_answered_before_its_data_where_tasks_are_eager(socket: Socket) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(getattr(asyncio, "eager_task_factory", None))
+    try:
+        wanted = {"account_id": 1, "symbol": "BTC/USDT", "channels": ["ticker"]}
+        await socket.send("subscribe_market", wanted)
+        frames = [await socket.next(), await socket.next()]
+    finally:
+        loop.set_task_factory(None)
+    assert [frame["event"] for frame in frames] == ["subscribed_market", "ticker_updated"]
+
+
 @pytest.mark.parametrize(
     "wanted, code",
     [

@@ -276,11 +276,11 @@ class Together:
         if self._hub.in_process and self._one is not None:
             return await self._one(symbol, params)
         kind = str(self._hub.exchange.market(symbol).get("type"))  # venues ask for one kind at a time
-        group = self._wanted.get((account_id, kind))
-        if group is None:
-            group = self._wanted[account_id, kind] = {}
-            self._hub.spawn(self._ask(account_id, kind))
+        group = self._wanted.setdefault((account_id, kind), {})
+        is_first = not group
         found = group.setdefault(symbol, self._hub.loop.create_future())
+        if is_first:
+            self._hub.spawn(self._ask(account_id, kind))  # begins at once in loops with eager tasks
         return await asyncio.shield(found)
 
     async def _ask(self, account_id: int, kind: str) -> None:

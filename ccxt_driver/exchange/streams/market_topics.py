@@ -163,6 +163,7 @@ class Topic(ABC):
                     await self._news.wait()
 
     async def _keep_up(self) -> None:
+        await asyncio.sleep(0)  # who expects news is waiting by then, in loops with eager tasks, too
         while True:
             await self._due()
             try:

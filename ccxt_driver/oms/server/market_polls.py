@@ -126,6 +126,7 @@ class MarketPolls:
         seen: bytes | None = None
         told: str | None = None
         try:
+            await asyncio.sleep(0)  # the subscription is answered first, also where tasks are eager
             while True:
                 news.clear()  # before the look: what comes during it counts
                 try:
