@@ -130,8 +130,13 @@ class SqliteStore:
         """A client order id that was looked for and is nobody's."""
         try:
             self._connection = connect(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
             self._keys = SqliteApiKeys(self.path)
         except BaseException:
+            self._connection.close()
             self._lock.release()
             raise
         try:

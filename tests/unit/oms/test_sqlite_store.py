@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ccxt_driver.contract.commands import Side
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import EmbeddedOms, sqlite_store
 from ccxt_driver.oms.entities import (
     Account,
     ApiKey,
@@ -28,7 +28,7 @@ from ccxt_driver.oms.entities import (
     Principal,
     Strategy,
 )
-from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
+from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS, connect
 from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreInUse, StoreUnusable
@@ -166,6 +166,26 @@ def test_a_failed_start_releases_the_lock(path: Path) -> None:
         SqliteStore(path)
     path.unlink()
     SqliteStore(path).close()
+
+
+def test_a_start_that_fails_at_the_keys_leaves_nothing_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def refused(file: Path) -> None:
+        raise StoreUnusable("the disk is full")
+
+    def remembered(file: Path) -> sqlite3.Connection:
+        opened.append(connect(file))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite_store, "connect", remembered)
+    monkeypatch.setattr(sqlite_store, "SqliteApiKeys", refused)
+    with pytest.raises(StoreUnusable, match="full"):
+        SqliteStore(path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
 
 
 def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
