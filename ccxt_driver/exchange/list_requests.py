@@ -171,13 +171,16 @@ class ListRequests(Host):
         if wanted.statuses is not None:
             request["status"] = ",".join(sorted(wanted.statuses))
 
-    def _pages_after_first(self, first: Any, page_size: int, backwards: bool) -> Iterator[int]:
-        """Which pages to read after page 1, in which order; the reader stops when it has enough.
+    def _pages_from_the_last(self, first: Any, page_size: int) -> Iterator[int]:
+        """Pages of a list that ascends, of which the newest rows are wanted, down to the second.
 
-        :param backwards: the list ascends and the newest are wanted: they are on the last page
+        The reader stops when it has enough.
         """
-        last = -(-self.total_of(first, 1, page_size) // page_size)
-        yield from range(last, 1, -1) if backwards else range(2, last + 1)
+        return iter(range(self._last_page(first, 1, page_size), 1, -1))
+
+    def _last_page(self, body: Any, page: int, page_size: int) -> int:
+        """The number of the last page, as one of them tells it; 0 of a list that is empty."""
+        return -(-self.total_of(body, page, page_size) // page_size)
 
     def total_of(self, body: Any, page: int, page_size: int) -> int:
         """The length of a list, as one of its pages tells it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import ccxt
@@ -341,8 +341,8 @@ class Rows(OmsExchange):
         request = {name: value for name, value in asked.items() if name in known}
         first = await self._read_page(endpoint, request)
         backwards = wanted.since is None and Feature.QUERY_FILTERS not in features
-        others = self._pages_after_first(first, request["page_size"], backwards)
-        pages = chain(others, [1]) if backwards else chain([1], others)
+        size = request["page_size"]
+        pages = chain(self._pages_from_the_last(first, size), [1]) if backwards else count(1)
         rows: list[Any] = []
         empty = 0
         for page in pages:
@@ -357,7 +357,27 @@ class Rows(OmsExchange):
             if corrected is not None:
                 chosen = self._matching(await corrected(account_id, chosen), wanted, time_key)
             rows.extend(chosen)
+            # By what this page says: rows that came in meanwhile have moved the last ones on.
+            if not backwards and self._last_page(body, page, size) <= page:
+                break
         return self._newest_or_oldest(rows, wanted, time_key)
+
+    async def _leaving(self, endpoint: str, account_id: int, wanted: Wanted, time_key: str) -> list[Any]:
+        """All rows of a list that rows leave while it is read, such as that of open orders.
+
+        Each that leaves moves those behind it nearer to the first page: so the last page is read ahead.
+        """
+        every = replace(wanted, limit=None)
+        features = await self._features()
+        asked = self._first_page_request(account_id, every, features, self.milliseconds())
+        request = {**asked, "sort": "asc"}
+        body = await self._read_page(endpoint, request)
+        page, rows = self._last_page(body, 1, request["page_size"]), []
+        while page > 0:
+            body = await self._read_page(endpoint, {**request, "page": page})
+            rows += self._items(body)
+            page = min(page - 1, self._last_page(body, page, request["page_size"]))
+        return self._newest_or_oldest(self._matching(rows, every, time_key), wanted, time_key)
 
     def _need_rows(self, empty: int, first: Any) -> None:
         """See that a list is as long as it says: else thousands of pages may follow.
@@ -412,7 +432,7 @@ class Rows(OmsExchange):
         wanted = Wanted(since=None if since is None else max(since, 0))
         request = self._first_page_request(account_id, wanted, frozenset(), self.milliseconds())
         first = await self._read_list(endpoint, request)
-        pages = self._pages_after_first(first, request["page_size"], backwards=True)
+        pages = self._pages_from_the_last(first, request["page_size"])
         found: list[Any] = []
         empty = 0
         for page in (*pages, 1):

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import ccxt
 
+from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
-from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, Wanted
+from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, Wanted
 from ccxt_driver.exchange.server_truth import has_zone, matched, may_be, may_differ
 from ccxt_driver.mappers.composition import (
     composed_order,
@@ -576,7 +577,11 @@ class Truth(TrueDeals):
         rows = self._open_rows("orders_open", account_id, wanted, "created_at")
         if rows is None:
             all_of_them = replace(wanted, everything=True)
-            rows = self._history("orders_history", account_id, all_of_them, "created_at")
+            one_page = wanted.limit is not None and wanted.limit <= PAGE_SIZE
+            if one_page or Feature.QUERY_FILTERS not in self._features():
+                rows = self._history("orders_history", account_id, all_of_them, "created_at")
+            else:
+                rows = self._leaving("orders_history", account_id, all_of_them, "created_at")
         return list(rows)
 
     def _truly_open(self, account_id: int, wanted: Wanted) -> list[dict[str, Any]]:

@@ -352,10 +352,14 @@ class AccountReader:
         """All rows that were changed since a moment, and others of that day."""
         exchange = self._exchange
         request = self._dated_request(since_ms)
-        first = await exchange._read_page(endpoint, request)
-        rows: list[Row] = [*exchange._items(first)]
-        for page in exchange._pages_after_first(first, request["page_size"], backwards=False):
-            rows += exchange._items(await exchange._read_page(endpoint, {**request, "page": page}))
+        rows: list[Row] = []
+        page, last = 0, 1
+        while page < last:
+            page += 1
+            body = await exchange._read_page(endpoint, {**request, "page": page})
+            rows += exchange._items(body)
+            # What has changed meanwhile may stand before these, and have moved the last ones on.
+            last = exchange._last_page(body, page, request["page_size"])
         return rows
 
     def _dated_request(self, since_ms: int | None) -> dict[str, Any]:

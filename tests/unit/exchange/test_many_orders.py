@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.gateway_stub import ALL_FEATURES, NO_FEATURES
-from tests.helpers.oms_rows import order_row
+from ccxt_driver.contract.values import format_time
+from tests.helpers.gateway_stub import ALL_FEATURES, NO_FEATURES, Driver, Sent
+from tests.helpers.oms_rows import CREATED_MS, order_row
 from tests.helpers.row_tables import Tables
 
 pytestmark = pytest.mark.oldest
@@ -67,3 +68,42 @@ def test_a_limit_counts_a_row_once_though_two_pages_have_it(driver: Any) -> None
     orders = driver.call("fetch_orders", None, None, 1000)
 
     assert [order["id"] for order in orders] == [str(number) for number in range(601, 1601)]
+
+
+def test_no_open_order_is_overlooked_while_others_end(driver: Driver) -> None:
+    """An order that ends moves those behind it to the page before, which may have been read."""
+    rows = [order_row(id=number, created_at=format_time(CREATED_MS + number)) for number in range(1, 5602)]
+    tables = Tables(driver.gateway, orders=rows)
+    history = tables.history(rows, "created_at", "updated_at")
+
+    def answer(sent: Sent) -> Any:
+        body = history(sent)
+        for place in (-1, 0, 2600):  # a new one, an old one, one in between
+            rows.pop(place)
+        return body
+
+    driver.gateway.on("GET /oms/orders/history", answer)
+    found = {int(order["id"]) for order in driver.call("fetch_open_orders")}
+
+    assert {row["id"] for row in rows} <= found
+    assert len(driver.gateway.sent) < 16
+
+
+@pytest.mark.parametrize("since", [CREATED_MS, None])
+def test_no_row_is_overlooked_while_others_come_in(driver: Driver, since: int | None) -> None:
+    """An order that fills stands among the filled ones by when it was made, and moves the last ones on."""
+    late = [order_row(id=number, created_at=format_time(CREATED_MS + number)) for number in range(1, 41)]
+    rows = [order_row(id=number, created_at=format_time(CREATED_MS + number)) for number in range(50, 1050)]
+    history = Tables(driver.gateway).history(rows, "created_at", "updated_at")
+    there = [str(row["id"]) for row in rows]
+
+    def answer(sent: Sent) -> Any:
+        body = history(sent)
+        new = order_row(id=2000 + len(late), created_at=format_time(CREATED_MS + 2000))
+        rows.append(late.pop() if since is not None else new)
+        return body
+
+    driver.gateway.on("GET /oms/orders/history", answer)
+    orders = driver.call("fetch_orders", None, since, None, {"paginate": True})
+
+    assert set(there) <= {order["id"] for order in orders}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ccxt_driver.exchange.streams import gap
+from ccxt_driver.exchange.streams.account_reader import AccountReader
 from ccxt_driver.exchange.streams.changes import Change, Kind, change_of
 from ccxt_driver.exchange.streams.differences import Fresh
 from ccxt_driver.exchange.streams.gap import HandedOn
@@ -183,3 +184,20 @@ async def test_a_row_goes_on_though_the_last_that_was_told_is_that_it_leaves_its
 
 def _fresh(kind: Kind, row: dict[str, Any]) -> Fresh:
     return Fresh(orders=[row]) if kind is Kind.ORDER else Fresh(positions=[row])
+
+
+async def test_what_changes_while_pages_are_read_moves_nothing_out_of_sight(monkeypatch: Any) -> None:
+    """An old order that fills then comes before those that are looked for, and moves the last one on."""
+    exchange = OmsCcxtExchange()
+    rows = [{"id": number} for number in range(100, 1100)]
+
+    async def page(endpoint: str, request: dict[str, Any]) -> Any:
+        start = (request["page"] - 1) * 500
+        body = {"items": rows[start : start + 500], "total": len(rows)}
+        rows.insert(0, {"id": 1100 - len(rows)})
+        return body
+
+    monkeypatch.setattr(exchange, "_read_page", page)
+    found = await AccountReader(exchange, 1)._changed("orders_history", LAST_MS)
+
+    assert {row["id"] for row in found} >= {*range(100, 1100)}
