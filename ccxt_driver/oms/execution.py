@@ -349,8 +349,7 @@ def end_order(
     if core.state.arriving and core.state.arriving.pop(order.id, None) is not None:
         remember_arriving(core, tx)
     if core.state.queues and core.state.queues.pop(order.id, None) is not None:
-        queues = core.state.queues
-        tx.changes.settings["queues"] = {str(each): format_decimal(ahead) for each, ahead in queues.items()}
+        remember_queues(core, tx)
     if order.closes_position:
         position = account.positions.get(order.position_id)
         if position is not None and position.state is PositionState.CLOSE_REQUESTED:
@@ -384,9 +383,16 @@ def note_canceled(tx: Transaction, order: Order) -> None:
 def remember_arriving(core: Core, tx: Transaction) -> None:
     """Write down which orders are on their way, so that a restart keeps them."""
     arriving = core.state.arriving
-    tx.changes.settings["arriving"] = {str(order_id): at for order_id, at in arriving.items()}
+    tx.remember("arriving", lambda: {str(order_id): at for order_id, at in arriving.items()})
+
+
+def remember_queues(core: Core, tx: Transaction) -> None:
+    """Write the places in the queue down, so that a restart keeps them."""
+    queues = core.state.queues
+    tx.remember("queues", lambda: {str(each): format_decimal(ahead) for each, ahead in queues.items()})
 
 
 def remember_ranks(core: Core, tx: Transaction) -> None:
     """Write lost time priorities down, so that a restart keeps them."""
-    tx.changes.settings["ranks"] = {str(order_id): [*rank] for order_id, rank in core.state.ranks.items()}
+    ranks = core.state.ranks
+    tx.remember("ranks", lambda: {str(order_id): [*rank] for order_id, rank in ranks.items()})

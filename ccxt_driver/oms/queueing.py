@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Final
 
 from ccxt_driver.contract.commands import Side
-from ccxt_driver.contract.values import format_decimal
 
 from .core import Core
 from .entities import ZERO, Order
-from .execution import fill_order
+from .execution import fill_order, remember_queues
 from .market.feed import Level, Quote, Trade
 from .matching.queues import QueueModel
 from .state import SymbolState
@@ -39,14 +38,6 @@ def _shown(order: Order, levels: Sequence[Level]) -> Decimal:
         return ZERO
     beyond = price < levels[-1].price if order.side is Side.BUY else price > levels[-1].price
     return levels[-1].qty if beyond else ZERO
-
-
-def remember_queues(core: Core, tx: Transaction) -> None:
-    """Write the places down, so that a restart keeps them."""
-    queues = core.state.queues
-    tx.changes.settings["queues"] = {
-        str(order_id): format_decimal(ahead) for order_id, ahead in queues.items()
-    }
 
 
 def settle_prints(core: Core, tx: Transaction, queue: QueueModel, symbol: SymbolState, quote: Quote) -> None:

@@ -65,6 +65,7 @@ class Transaction:
         "_position_row",
         "_printed",
         "_quiet",
+        "_remembered",
         "_saved",
         "changes",
         "deal_rows",
@@ -92,6 +93,7 @@ class Transaction:
         self._saved: list[tuple[_Entity, tuple[Any, ...]]] = []
         self._commanded = False
         self._quiet: set[int] = set()
+        self._remembered: dict[str, Callable[[], Any]] = {}
         self.swaps_changed: dict[tuple[int, str], None] = {}
         self.stops_set: dict[int, Position] = {}
         self._liquidity: list[tuple[str, Liquidity, int | None, dict[Decimal, Decimal]]] = []
@@ -262,6 +264,10 @@ class Transaction:
         """An event that carries ids; events with whole rows follow from the rows themselves."""
         self.changes.events.append(Event(account_id, 0, self.now, name._value_, payload, strategy_id))
 
+    def remember(self, name: str, value: Callable[[], Any]) -> None:
+        """Keep a setting as it is at the end: it may be long, and change with each of thousands of orders."""
+        self._remembered[name] = value
+
     def new_command(self) -> int:
         """The id of the command that this carries out; it is kept even when nothing else changes."""
         self._commanded = True
@@ -283,6 +289,7 @@ class Transaction:
             or changes.claims
             or changes.settings
             or changes.events
+            or self._remembered
             or self._commanded
         )
 
@@ -315,6 +322,8 @@ class Transaction:
         for event in events:
             account = accounts[event.account_id]
             event.seq = account.seq = account.seq + 1
+        for name, value in self._remembered.items():
+            changes.settings[name] = value()
         changes.settings["counters"] = self.state.counters.copy()
         changes.settings["settled_at"] = now
         return changes

@@ -548,3 +548,23 @@ def test_an_amount_that_is_money_elsewhere_is_not_taken_for_coins(desk: Any, giv
     assert detail["details"]["ccxt_error"] == "NotSupported"
     assert "params.cost" in detail["message"]
     assert desk.send("buy", 1, params={"tgtCcy": "base_ccy", "marketUnit": "baseCoin"})["status"] == "FILLED"
+
+
+def test_lost_priorities_are_written_down_once_when_many_orders_end(desk: Any) -> None:
+    """They are a list of all: written for each order, 5,000 orders took five seconds to be cancelled."""
+
+    class Ranks(dict[int, Any]):
+        reads = 0
+
+        def items(self) -> Any:
+            self.reads += 1
+            return super().items()
+
+    for _ in range(20):
+        desk.run("change_order", order_id=desk.send("buy", "1", "90")["id"], new_price="91")
+    state = desk.oms._core.state
+    assert len(state.ranks) == 20
+    state.ranks = ranks = Ranks(state.ranks)
+    desk.run("cancel_all_orders")
+    assert not ranks
+    assert ranks.reads == 1
