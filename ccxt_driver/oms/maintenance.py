@@ -17,6 +17,7 @@ from ccxt_driver.contract.rows import OrderStatus
 
 from .entities import OPEN_STATES
 from .json_text import loads
+from .sqlite_counts import are_kept, wrong
 from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
 from .sqlite_journal import forget_setting, has_journal
 from .store import StoreError, StoreUnusable
@@ -43,6 +44,7 @@ def check(path: Path) -> list[str]:
             *_orders(connection),
             *_positions(connection),
             *_events(connection),
+            *_counts(connection),
         ]
 
 
@@ -170,6 +172,13 @@ def _events(connection: sqlite3.Connection) -> Iterator[str]:
     for account_id, missing in connection.execute(query):
         if missing:
             yield f"account {account_id}: {missing} events are missing in the middle"
+
+
+def _counts(connection: sqlite3.Connection) -> Iterator[str]:
+    if not are_kept(connection.execute):
+        return
+    for table in wrong(connection.execute):
+        yield f"{table}: how many there are is not what is kept of it"
 
 
 def backup(path: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from .sqlite_counts import STATEMENTS as COUNTS
 from .store import StoreUnusable
 
 APPLICATION_ID: Final = 0x4F4D5331
@@ -110,7 +111,18 @@ _VERSION_4: Final = (
     "CREATE INDEX positions_unknown ON positions (account_id, opened_at, id) WHERE external = 'unknown'",
 )
 
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# What lists are asked for most: the newest rows of a symbol or of a strategy, among those of all.
+_VERSION_5: Final = (
+    "CREATE INDEX orders_by_symbol ON orders (account_id, symbol, created_at, id)",
+    "CREATE INDEX orders_by_strategy ON orders (account_id, strategy_id, created_at, id)",
+    "CREATE INDEX deals_by_symbol ON deals (account_id, symbol, executed_at, id)",
+    "CREATE INDEX deals_by_strategy ON deals (account_id, strategy_id, executed_at, id)",
+    "CREATE INDEX positions_by_symbol ON positions (account_id, symbol, opened_at, id)",
+    "CREATE INDEX ledger_by_currency ON ledger (account_id, currency, created_at, id)",
+    *COUNTS,
+)
+
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 

@@ -18,6 +18,7 @@ from ccxt_driver.contract.rows import LedgerKind
 
 from .entities import ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position
 from .json_text import loads
+from .sqlite_counts import total as kept_total
 from .sqlite_file import connect
 from .sqlite_journal import Journal
 from .sqlite_keys import SqliteApiKeys
@@ -73,18 +74,28 @@ class _Where:
         self.add(f"{plus}{dated} >= ?", wanted.dated_since)
         self.add(f"{plus}{dated} <= ?", wanted.dated_until)
 
-    def book(self, wanted: RowFilter) -> None:
-        self.among("strategy_id", wanted.strategy_ids)
-        self.add("symbol = ?", wanted.symbol)
+    def book(self, wanted: RowFilter, changed: bool = False) -> None:
+        """The strategy and the symbol of rows.
+
+        :param changed: they are asked for by their last change, of which the index of time knows nothing
+        """
+        dated = wanted.dated_since is not None or wanted.dated_until is not None
+        plus = "+" if changed and dated else ""
+        self.among(f"{plus}strategy_id", wanted.strategy_ids)
+        self.add(f"{plus}symbol = ?", wanted.symbol)
 
     def orders_named(self, wanted: RowFilter, template: str, column: str) -> None:
         """Those orders that the filter names; `template` says how `column` of an order is asked for."""
-        self.add(template.format(f"{column} = ?"), wanted.order_id)
+        named = _Where()
+        named.add(f"{column} = ?", wanted.order_id)
         if wanted.client_order_id is not None:
             marks = ", ".join("?" * len(wanted.account_ids))
             query = f"SELECT id FROM orders WHERE client_order_id = ? AND account_id IN ({marks})"
-            self.conditions.append(template.format(f"{column} IN ({query})"))
-            self.values += [wanted.client_order_id, *wanted.account_ids]
+            named.conditions.append(f"{column} IN ({query})")
+            named.values += [wanted.client_order_id, *wanted.account_ids]
+        if named.conditions:  # of one and the same order, when both are given
+            self.conditions.append(template.format(" AND ".join(named.conditions)))
+            self.values += named.values
 
     def owned(self, wanted: RowFilter) -> None:
         """Ledger entries of the deals and the positions that the filter is about."""
@@ -287,7 +298,7 @@ class SqliteStore:
         """Rows that match, and how many match without offset and limit."""
         where = _Where()
         where.times(wanted, "created_at", "updated_at", wanted.names_an_order)
-        where.book(wanted)
+        where.book(wanted, changed=True)
         self._leave_out(where, "orders", wanted)
         where.orders_named(wanted, "{}", "id")
         where.add("position_id = ?", wanted.position_id)
@@ -308,8 +319,9 @@ class SqliteStore:
     def positions(self, wanted: RowFilter) -> tuple[list[Position], int]:
         """As `orders`."""
         where = _Where()
-        where.times(wanted, "opened_at", "updated_at")
-        where.book(wanted)
+        named = wanted.names_an_order or wanted.position_id is not None
+        where.times(wanted, "opened_at", "updated_at", named)
+        where.book(wanted, changed=True)
         self._leave_out(where, "positions", wanted)
         where.orders_named(wanted, "id IN (SELECT position_id FROM deals WHERE {})", "order_id")
         where.add("id = ?", wanted.position_id)
@@ -335,7 +347,14 @@ class SqliteStore:
         query = f"{mapping.select}{conditions} ORDER BY {time} {way}, id {way} LIMIT ? OFFSET ?"
         count = f"SELECT count(*) FROM {mapping.table}{conditions}"
         with self._reading() as execute:
-            rows = [mapping.entity(row) for row in execute(query, (*where.values, limit, wanted.offset))]
+            total = kept_total(execute, mapping.table, wanted)
+            if total is not None:  # to look for more than there are would go through the whole history
+                left = max(0, total - wanted.offset)
+                limit = left if limit < 0 else min(limit, left)
+            found = execute(query, (*where.values, limit, wanted.offset)) if limit else ()
+            rows = [mapping.entity(row) for row in found]
+            if total is not None:
+                return rows, total
             last = wanted.limit is None or len(rows) < wanted.limit
             if last and (rows or not wanted.offset):
                 return rows, wanted.offset + len(rows)

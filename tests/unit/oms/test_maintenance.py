@@ -64,6 +64,7 @@ def test_a_good_file_is_found_good_while_it_is_open(path: Path) -> None:
         ("DELETE FROM deals WHERE id = 1", "deal 1: there are ledger entries of it, but no deal"),
         ("UPDATE ledger SET reference_id = 999 WHERE reference_id = 1", "deal 999: there are ledger entries"),
         ("DELETE FROM accounts WHERE id = 2", "account 2: there are deals of it, but no account"),
+        ("UPDATE counts SET rows = rows + 1 WHERE kind = 'deals'", "deals: how many there are is not what"),
         ("DELETE FROM events WHERE account_id = 1 AND seq = 3", "account 1: 1 events are missing"),
         ("INSERT INTO journal VALUES (9999, x'5b')", "journal entry 9999 cannot be read"),
     ],
@@ -145,7 +146,7 @@ def test_a_backup_of_what_is_not_in_the_tables_yet_has_a_history_of_its_own_too(
         assert (settings["seed"], settings["history"]) == (7, copy.history)
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_file_of_an_earlier_version_can_be_checked_and_backed_up(tmp_path: Path, version: int) -> None:
     path, target = tmp_path / "oms.sqlite", tmp_path / "copy.sqlite"
     with sqlite3.connect(path) as connection:

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,8 @@ def test_the_start_reads_no_history(path: Path) -> None:
         ("deals", {"client_order_id": "mine"}, "deals_by_order"),
         ("orders", {"order_id": 7}, "INTEGER PRIMARY KEY"),
         ("orders", {"client_order_id": "mine"}, "INTEGER PRIMARY KEY"),
+        ("positions", {"position_id": 7}, "INTEGER PRIMARY KEY"),
+        ("positions", {"order_id": 7}, "INTEGER PRIMARY KEY"),
     ],
 )
 def test_rows_of_what_is_named_are_found_without_the_history(
@@ -322,6 +325,42 @@ def test_rows_of_what_is_named_are_found_without_the_history(
     store.close()
 
 
+def plan_of(store: SqliteStore, kind: str, wanted: RowFilter) -> tuple[list[str], list[str]]:
+    """What a list asks of SQLite, and the first step of the query for its rows."""
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    getattr(store, kind)(wanted)
+    store._connection.set_trace_callback(None)
+    queries = [query for query in asked if "ORDER BY" in query]
+    steps = [store._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchone()[3] for query in queries]
+    return asked, steps
+
+
+@pytest.mark.parametrize(
+    "kind, filters, index",
+    [
+        ("orders", {"symbol": "BTC/USDT"}, "orders_by_symbol"),
+        ("orders", {"strategy_ids": frozenset({0})}, "orders_by_strategy"),
+        ("orders", {"strategy_ids": frozenset({0}), "dated_since": 1}, "orders_by_update"),
+        ("orders", {"symbol": "BTC/USDT", "dated_since": 1}, "orders_by_update"),
+        ("deals", {"symbol": "BTC/USDT"}, "deals_by_symbol"),
+        ("deals", {"strategy_ids": frozenset({0})}, "deals_by_strategy"),
+        ("positions", {"symbol": "BTC/USDT"}, "positions_by_symbol"),
+        ("positions", {"symbol": "BTC/USDT", "dated_since": 1}, "positions_by_update"),
+        ("ledger", {"currency": "USDT"}, "ledger_by_currency"),
+    ],
+)
+def test_the_newest_rows_are_found_without_those_of_others(
+    path: Path, kind: str, filters: dict[str, Any], index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "kept_total", lambda *_: None)  # a file without rows is not looked into
+    store = SqliteStore(path)
+    since_ms = None if "dated_since" in filters else 1
+    _, [step] = plan_of(store, kind, RowFilter((1,), since_ms=since_ms, descending=True, limit=9, **filters))
+    assert f"INDEX {index} " in step
+    store.close()
+
+
 @pytest.mark.parametrize("page", [0, 1, 2])
 def test_only_pages_that_are_full_are_counted(path: Path, page: int) -> None:
     store = SqliteStore(path)
@@ -329,11 +368,40 @@ def test_only_pages_that_are_full_are_counted(path: Path, page: int) -> None:
         store.commit(one_order(number))
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)
-    rows, total = store.orders(RowFilter((1,), limit=2, offset=2 * page))
+    rows, total = store.orders(RowFilter((1,), until_ms=10**15, limit=2, offset=2 * page))
     store._connection.set_trace_callback(None)
 
     assert ([row.id for row in rows], total) == ([[1, 2], [3], []][page], 3)
     assert any("count(*)" in query for query in asked) == (page != 1)
+    store.close()
+
+
+def test_the_length_of_most_lists_is_known_without_a_look_at_their_rows(path: Path) -> None:
+    store = SqliteStore(path)
+    for number in (1, 2, 3):
+        store.commit(one_order(number))
+    filters = {"symbol": "BTC/USDT", "strategy_ids": frozenset({0}), "since_ms": 0, "limit": 1}
+    asked, [_] = plan_of(store, "orders", RowFilter((1,), **filters))
+    assert not [query for query in asked if "count(*)" in query]
+    asked, steps = plan_of(store, "orders", RowFilter((1,), statuses=frozenset({"REJECTED"}), limit=9))
+    assert steps == [], "there is none to look for"
+    store.close()
+
+
+def test_a_file_of_the_fourth_version_is_counted(path: Path) -> None:
+    store = SqliteStore(path)
+    for number in (1, 2, 3):
+        store.commit(one_order(number))
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
+            if kind == "trigger" or name == "counts" or name.endswith(("_symbol", "_strategy", "_currency")):
+                connection.execute(f"DROP {kind} {name}")
+        connection.execute("PRAGMA user_version = 4")
+    store = SqliteStore(path)
+    assert store.orders(RowFilter((1,), limit=1))[1] == 3
+    store.commit(one_order(4))
+    assert store.orders(RowFilter((1,), limit=1))[1] == 4
     store.close()
 
 
@@ -353,3 +421,20 @@ def test_a_claim_is_the_same_text_in_memory_and_in_a_file(tmp_path: Path, kept: 
         *("SendOrder", "order_type='limit'", "price=9000", "client_order_id='mine'"),
         *("symbol='BTC/USDT'", "side=buy", "qty=1"),
     ]
+
+
+def test_of_two_names_of_an_order_both_have_to_be_its_own(path: Path) -> None:
+    """A position that two orders have dealt in is that of neither pair of their names."""
+    store = SqliteStore(path)
+    changes = Changes(
+        orders={
+            each: Order(each, 1, "BTC/USDT", Side.BUY, "limit", Decimal(1), 1, client_order_id=f"c{each}")
+            for each in (1, 2)
+        },
+        deals=[Deal(each, 1, each, 7, "BTC/USDT", Side.BUY, Decimal(1), Decimal(1), 1, 1) for each in (1, 2)],
+        positions={7: Position(7, 1, "BTC/USDT", Side.BUY, 1, Decimal(2))},
+    )
+    store.commit(changes)
+    assert store.positions(RowFilter((1,), order_id=1, client_order_id="c1"))[1] == 1
+    assert store.positions(RowFilter((1,), order_id=1, client_order_id="c2"))[1] == 0
+    store.close()
