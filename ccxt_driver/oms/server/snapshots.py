@@ -74,13 +74,21 @@ def take(oms: ServedOms, account_id: int, principal: Principal) -> Snapshot:
             before = oms.last_seq(account_id)
             orders = _open_rows(oms, "orders_open", "created_at", account_id, principal)
             positions = _open_rows(oms, "positions_open", "opened_at", account_id, principal)
-            if oms.last_seq(account_id) == before:
-                return Snapshot(before, orders, positions)
+            if oms.last_seq(account_id) != before:
+                continue
+            if orders is None or positions is None:
+                raise refused(ErrorCode.CONFLICT, f"more than {_PAGE} rows were made at one instant")
+            return Snapshot(before, orders, positions)
     raise refused(ErrorCode.ENGINE_UNAVAILABLE, "the account changes faster than it can be read")
 
 
-def _open_rows(oms: ServedOms, endpoint: str, time: str, account_id: int, principal: Principal) -> list[Row]:
-    """All of them: a list that is longer than one answer is read on from its last row's time."""
+def _open_rows(
+    oms: ServedOms, endpoint: str, time: str, account_id: int, principal: Principal
+) -> list[Row] | None:
+    """All of them: a list that is longer than one answer is read on from its last row's time.
+
+    :returns: None when rows are missing: some have ended meanwhile, or more are of one time than an answer holds
+    """
     found: dict[int, Row] = {}
     query: Row = {"account_ids": str(account_id), "limit": _PAGE}
     total: int | None = None
@@ -92,7 +100,7 @@ def _open_rows(oms: ServedOms, endpoint: str, time: str, account_id: int, princi
         known = len(found)
         found.update((row["id"], row) for row in items)
         if len(found) == known and known < total:
-            raise refused(ErrorCode.CONFLICT, f"more than {_PAGE} rows were made at one instant")
+            return None
         if items:
             query["since_ms"] = parse_time(items[-1][time])
     return list(found.values())

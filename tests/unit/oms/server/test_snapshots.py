@@ -81,3 +81,24 @@ def test_a_refusal_is_passed_on(oms: ScriptedOms) -> None:
     with pytest.raises(Refused) as caught:
         take(oms, 1, OWNER)
     assert caught.value.detail == detail
+
+
+def test_an_order_that_ends_between_two_answers_is_no_reason_to_refuse(
+    oms: ScriptedOms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer settles what the market has done: then both lists are read again."""
+    monkeypatch.setattr(snapshots, "_PAGE", 3)
+    times = [1, 2, 3, 4, 5]
+    serve_rows(oms, times)
+    answer = oms.answers["orders_open"]
+
+    def filling(*asked: Any) -> ScriptedReply:
+        reply = answer(*asked)
+        if len(times) == 5:
+            times.pop()
+            oms.write(0)
+        return reply
+
+    oms.answers["orders_open"] = filling
+    found = take(oms, 1, OWNER)
+    assert [row["id"] for row in found.orders] == [0, 1, 2, 3]
