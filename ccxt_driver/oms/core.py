@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
@@ -16,13 +16,14 @@ from .entities import ZERO, Event, Order, Position, PositionValues, balance_row,
 from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
 from .ledger.positions import unrealized
 from .market.feed import Level, Quote, Trade
+from .market.listing import LeverageTier, Market
 from .market.market_data import MarketData
 from .matching.engine import BookDepthFill, Fill
 from .matching.liquidity import Liquidity
 from .models import Models
 from .profits import Profits
 from .refusals import Refusal
-from .state import AccountState, State, SymbolState
+from .state import AccountState, Held, State, SymbolState
 from .store import Store
 from .transaction import Row, Transaction
 
@@ -348,12 +349,9 @@ class Core:
         """
         total = ZERO
         isolated = account.account.isolated
-        for position_id in account.margin_of:
-            position = account.positions[position_id]
-            if self.state.symbols[position.symbol].market.settle == currency:
-                if isolated and position.symbol in isolated:
-                    continue
-                total += self.profit(position, now)
+        for symbol, held in account.held.items():
+            if self.state.symbols[symbol].market.settle == currency and symbol not in isolated:
+                total += held.unrealized(self.mark_price(symbol, now))
         return total
 
     def profit(self, position: Position, now: int) -> Decimal:
@@ -362,28 +360,38 @@ class Core:
 
     def crossed_slack(
         self, account: AccountState, currency: str, now: int, without: str | None = None
-    ) -> tuple[Decimal, list[Position]]:
-        """By how much a currency covers the maintenance margin of its crossed positions, and these.
+    ) -> tuple[Decimal, list[str]]:
+        """By how much a currency covers the maintenance margin of its crossed positions, and their symbols.
 
         It is the balance less the margin of isolated positions, and what the crossed ones win or lose.
 
         :param without: a symbol whose crossed positions are left out of the sum
         """
         slack = account.totals.get(currency, ZERO)
-        crossed: list[Position] = []
+        crossed: list[str] = []
         isolated = account.account.isolated
-        for position_id, margin in account.margin_of.items():
-            position = account.positions[position_id]
-            market = self.state.symbols[position.symbol].market
-            if market.settle != currency:
+        for symbol, held in account.held.items():
+            if self.state.symbols[symbol].market.settle != currency:
                 continue
-            if isolated and position.symbol in isolated:
-                slack -= margin
+            if symbol in isolated:
+                slack -= sum((account.margin_of[each.id] for each in _margined(account, symbol)), ZERO)
             else:
-                crossed.append(position)
-                if position.symbol != without:
-                    slack += cushion(position, self.mark_price(position.symbol, now), market.tiers)
+                crossed.append(symbol)
+                if symbol != without:
+                    slack += self._cushion(account, symbol, held, now)
         return slack, crossed
+
+    def _cushion(self, account: AccountState, symbol: str, held: Held, now: int) -> Decimal:
+        """Unrealized profit less maintenance margin of all positions of an account on a swap."""
+        mark, tiers = self.mark_price(symbol, now), self.state.symbols[symbol].market.tiers
+        notional = held.gross * mark
+        if _has_one_rate(tiers, notional):  # they need not be looked at one by one
+            return held.unrealized(mark) - notional * tiers[0].maintenance_margin_rate
+        return sum((cushion(each, mark, tiers) for each in _margined(account, symbol)), ZERO)
+
+    def crossed_positions(self, account: AccountState, symbols: Iterable[str]) -> list[Position]:
+        """The positions on the symbols that `crossed_slack` gives."""
+        return [each for symbol in symbols for each in _margined(account, symbol)]
 
     def isolated_slack(self, account: AccountState, position: Position, now: int) -> Decimal:
         """By how much the margin of an isolated position covers what it must."""
@@ -435,11 +443,42 @@ class Core:
         known = self._liquidation_prices.get(key)
         if known is not None and known[0] == found_from:
             return known[1]
-        beside, crossed = self.crossed_slack(account, currency, now, position.symbol)
-        own = [each for each in crossed if each.symbol == position.symbol]
-        price = liquidation_price(beside, own, mark, market.tiers, market.tick_size)
+        beside, _ = self.crossed_slack(account, currency, now, position.symbol)
+        price = self._crossed_liquidation_price(account, market, beside, mark)
         self._liquidation_prices[key] = found_from, price
         return price
+
+    def _crossed_liquidation_price(
+        self, account: AccountState, market: Market, beside: Decimal, mark: Decimal
+    ) -> Decimal | None:
+        """That of all crossed positions on a swap.
+
+        :param beside: what stands for them beside their own profit, in quote units
+        """
+        held, tiers, tick = account.held[market.symbol], market.tiers, market.tick_size
+        if _has_one_rate(tiers, held.gross * mark):
+            price = liquidation_price(beside, _summed(account, market.symbol), mark, tiers[:1], tick)
+            if price is None or _has_one_rate(tiers, held.gross * price):
+                return price
+        return liquidation_price(beside, self.crossed_positions(account, [market.symbol]), mark, tiers, tick)
+
+
+def _margined(account: AccountState, symbol: str) -> Iterator[Position]:
+    """Positions on a swap that hold margin back."""
+    margin_of = account.margin_of
+    return (each for each in account.positions_on.get(symbol, {}).values() if each.id in margin_of)
+
+
+def _has_one_rate(tiers: Sequence[LeverageTier], notional: Decimal) -> bool:
+    """Whether positions that are worth so much together all have the maintenance margin of the first tier."""
+    return not tiers[0].min_notional and (len(tiers) == 1 or notional <= tiers[0].max_notional)
+
+
+def _summed(account: AccountState, symbol: str) -> list[Position]:
+    """One position for all long ones on a swap and one for all short ones."""
+    held = account.held[symbol]
+    sides = (Side.BUY, held.bought, held.bought_for), (Side.SELL, held.sold, held.sold_for)
+    return [Position(0, account.account.id, symbol, side, 0, qty, cost) for side, qty, cost in sides if qty]
 
 
 def _best_taken(liquidity: Liquidity) -> tuple[Decimal, Decimal]:

@@ -89,16 +89,23 @@ def _guard_crossed(core: Core, tx: Transaction, account: AccountState, currency:
         return
     if slack <= held:
         _cancel_holders(core, tx, account, currency)
-    while slack <= ZERO:
-        closable = [each for each in crossed if core.state.symbols[each.symbol].is_open]
-        if not closable:
-            break
-        worst = min(closable, key=lambda each: (core.profit(each, tx.now), each.id))
+    if slack > ZERO:
+        return
+    closable = [
+        each for each in core.crossed_positions(account, crossed) if core.state.symbols[each.symbol].is_open
+    ]
+    # What is closed changes neither the price nor what the others lose.
+    closable.sort(key=lambda each: (core.profit(each, tx.now), each.id))
+    for worst in closable:
+        if not worst.is_open:
+            continue
         _cancel_all(core, tx, account, worst.symbol)
         _liquidate(core, tx, account, worst)
         slack, crossed = core.crossed_slack(account, currency, tx.now)
         if not crossed:
             _insure(core, tx, account, currency, -slack)
+        if slack > ZERO:
+            break
 
 
 def _cancel_holders(core: Core, tx: Transaction, account: AccountState, currency: str) -> None:
@@ -160,23 +167,21 @@ def safe_range(core: Core, symbol: SymbolState, at: int) -> tuple[Decimal | None
         if rising > ZERO:
             highs.append(mark + share / rising)
 
-    held = [*symbol.margined.values()]
-    for account_id in dict.fromkeys(position.account_id for position in held):
+    name = symbol.market.symbol
+    for account_id in dict.fromkeys(position.account_id for position in symbol.margined.values()):
         account = core.state.accounts[account_id]
-        own = [position for position in held if position.account_id == account_id]
-        if symbol.market.symbol in account.account.isolated:
-            for position in own if symbol.is_open else ():
+        if name in account.account.isolated:
+            for position in core.crossed_positions(account, [name]) if symbol.is_open else ():
                 slack = core.isolated_slack(account, position, at)
                 reach(slack, _signed(position), position.qty)
             continue
         currency = symbol.market.settlement_currency
-        slack, crossed = core.crossed_slack(account, currency, at)
-        symbols = {position.symbol for position in crossed}
-        if not (account.reserved.get(currency) or any(core.state.symbols[name].is_open for name in symbols)):
+        slack, symbols = core.crossed_slack(account, currency, at)
+        if not (account.reserved.get(currency) or any(core.state.symbols[each].is_open for each in symbols)):
             continue
         share = (slack - account.reserved.get(currency, ZERO)) / len(symbols)
-        net, gross = sum(map(_signed, own), ZERO), sum((position.qty for position in own), ZERO)
-        reach(share, net, gross)
+        held = account.held[name]
+        reach(share, held.net, held.gross)
     tick = symbol.market.tick_size  # a division may have been rounded
     return max(lows) + tick if lows else None, min(highs) - tick if highs else None
 

@@ -10,7 +10,7 @@ from ccxt_driver.contract.rows import PositionMode
 from ccxt_driver.contract.values import format_decimal
 
 from .allocation import reducible
-from .entities import ZERO, Order, opposite
+from .entities import ZERO, Order
 from .ledger.margin import initial_margin, leverage_of, most_notional
 from .market.listing import Market
 from .refusals import Refusal
@@ -188,9 +188,10 @@ def reserve_again(state: State, tx: Transaction) -> None:
 def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> dict[int, Decimal]:
     """How much of each order that may open would reduce a position instead, by id, where it is any."""
     parts: dict[int, Decimal] = {}
-    sides = {opposite(position.side) for position in account.positions_on.get(symbol, {}).values()}
-    if not sides:
+    held = account.held.get(symbol)
+    if held is None:
         return parts
+    sides = {side for side, qty in ((Side.SELL, held.bought), (Side.BUY, held.sold)) if qty}
     netting = account.account.position_mode is PositionMode.NETTING
     available: dict[tuple[Side, bool, int], Decimal] = {}
     # In the order of their ids, which is the order they come first in for what can be reduced.

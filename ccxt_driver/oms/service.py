@@ -168,7 +168,8 @@ class EmbeddedOms:
         if isinstance(feed, LiveData):  # of the time before it nothing is known, and so nothing has happened
             settled_at = max(settled_at, feed.start_ms)
         self._clock.not_before(settled_at)
-        self._core = core = Core(market, store, models)
+        with _Exact():
+            self._core = core = Core(market, store, models)
         core.publish = self._publish
         core.settle_effects = settle_effects
         core.settled_at = settled_at or self._clock.now_ms()

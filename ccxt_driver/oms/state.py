@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from ccxt_driver.contract.commands import Side
 from ccxt_driver.contract.rows import PositionMode
 
 from .deal_reading import Checkpoints
@@ -74,6 +75,42 @@ class SymbolState:
 
 
 @dataclass(slots=True)
+class Held:
+    """The open positions of an account on a swap, summed up, however many there are."""
+
+    bought: Decimal = ZERO
+    """Base units of the long ones."""
+    bought_for: Decimal = ZERO
+    """Their cost in quote units."""
+    sold: Decimal = ZERO
+    sold_for: Decimal = ZERO
+    count: int = 0
+
+    @property
+    def net(self) -> Decimal:
+        """What a rise of the price wins, per quote unit of it."""
+        return self.bought - self.sold
+
+    @property
+    def gross(self) -> Decimal:
+        """Base units of all."""
+        return self.bought + self.sold
+
+    def unrealized(self, price: Decimal) -> Decimal:
+        """Profit at a price, in quote units."""
+        return (self.bought - self.sold) * price - self.bought_for + self.sold_for
+
+    def add(self, side: Side, qty: Decimal, cost: Decimal) -> None:
+        """Count something more, or less below 0."""
+        if side is Side.BUY:
+            self.bought += qty
+            self.bought_for += cost
+        else:
+            self.sold += qty
+            self.sold_for += cost
+
+
+@dataclass(slots=True)
 class AccountState:
     """An account, its wallet, and what is open in it."""
 
@@ -85,6 +122,10 @@ class AccountState:
     """Held back by open swap positions, by currency."""
     margin_of: dict[int, Decimal] = field(default_factory=dict)
     """The part of `margins` of each open swap position, by id."""
+    held: dict[str, Held] = field(default_factory=dict)
+    """Sums of the open swap positions in `margin_of`, by symbol."""
+    held_of: dict[int, tuple[Side, Decimal, Decimal]] = field(default_factory=dict)
+    """The part of each position in `held`, by id: side, base units and cost."""
     orders: dict[int, Order] = field(default_factory=dict)
     orders_on: dict[str, dict[int, Order]] = field(default_factory=dict)
     """Open orders by symbol and id."""
@@ -314,7 +355,26 @@ class State:
             symbol.margined[position.id] = position
         else:
             symbol.margined.pop(position.id, None)
+        _sum_up(account, position)
         account.margins[market.settle] = account.margins.get(market.settle, ZERO) + after - before
+
+
+def _sum_up(account: AccountState, position: Position) -> None:
+    """Count a swap position as it is now, and no longer as it was."""
+    held = account.held.get(position.symbol)
+    if held is None:
+        held = account.held[position.symbol] = Held()
+    before = account.held_of.pop(position.id, None)
+    if before is not None:
+        side, qty, cost = before
+        held.add(side, -qty, -cost)
+        held.count -= 1
+    if position.is_open:
+        account.held_of[position.id] = position.side, position.qty, position.entry_cost
+        held.add(position.side, position.qty, position.entry_cost)
+        held.count += 1
+    if not held.count:
+        del account.held[position.symbol]
 
 
 def is_waiting(order: Order) -> bool:

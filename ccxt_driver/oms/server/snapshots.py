@@ -87,7 +87,7 @@ def _open_rows(
 ) -> list[Row] | None:
     """All of them: a list that is longer than one answer is read on from its last row's time.
 
-    :returns: None when rows are missing: some have ended meanwhile, or more are of one time than an answer holds
+    :returns: None when rows are missing: some have ended meanwhile, or too many are of one time
     """
     found: dict[int, Row] = {}
     query: Row = {"account_ids": str(account_id), "limit": _PAGE}
