@@ -95,8 +95,7 @@ def total(execute: Callable[..., Any], table: str, wanted: RowFilter) -> int | N
         symbol, statuses = wanted.currency, None if wanted.kind is None else frozenset({wanted.kind})
     elif wanted.known is not True:
         return None
-    narrowed = (wanted.until_ms, wanted.dated_since, wanted.dated_until, wanted.position_id)
-    if wanted.names_an_order or any(each is not None for each in narrowed):
+    if wanted.is_narrowed:
         return None
     if wanted.since_ms is not None and not _has_all(execute, counted, wanted.account_ids, wanted.since_ms):
         return None

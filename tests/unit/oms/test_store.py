@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -446,3 +447,26 @@ def test_keys_get_ids_of_their_own_and_a_disabled_one_stays_so(store: Store) -> 
     assert store.api_key_by_digest("dd") == replace(first, digest="dd", disabled_at=9)
     with pytest.raises(StoreError):
         store.put_api_key(key("ee", id=77))
+
+
+@pytest.mark.parametrize(
+    "statuses", [None, frozenset({OrderStatus.FILLED}), frozenset({OrderStatus.REJECTED})]
+)
+def test_a_page_in_memory_is_found_without_a_look_at_all_rows(statuses: Any) -> None:
+    class Rows(dict[int, Any]):
+        reads = 0
+
+        def __getitem__(self, row_id: int) -> Any:
+            self.reads += 1
+            return super().__getitem__(row_id)
+
+    store = MemoryStore()
+    for number in range(1, 301):
+        row = Order(number, 1, "BTC/USDT", Side.BUY, "limit", Decimal(1), number, status=OrderStatus.FILLED)
+        store.commit(Changes(orders={number: row}))
+    store._orders.rows = rows = Rows(store._orders.rows)
+    wanted = RowFilter((1,), symbol="BTC/USDT", since_ms=0, statuses=statuses, descending=True, limit=3)
+    found, total = store.orders(wanted)
+    newest = [] if statuses == {OrderStatus.REJECTED} else [300, 299, 298]
+    assert ([row.id for row in found], total) == (newest, 300 if newest else 0)
+    assert rows.reads == len(newest)
