@@ -192,6 +192,10 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
     if held is None:
         return parts
     sides = {side for side, qty in ((Side.SELL, held.bought), (Side.BUY, held.sold)) if qty}
+    # Thousands of hedged positions may each have orders that close it: none of these is one of the parts.
+    opening = account.opening_on.get(symbol, {}).values()
+    if not any(order.side in sides and _may_reduce(account, order) for order in opening):
+        return parts
     netting = account.account.position_mode is PositionMode.NETTING
     available: dict[tuple[Side, bool, int], Decimal] = {}
     # In the order of their ids, which is the order they come first in for what can be reduced.
@@ -210,3 +214,8 @@ def _reducing(account: AccountState, symbol: str, orders: dict[int, Order]) -> d
         elif netting and order.external is None and len(sides) == 1:
             break  # the orders before have taken the one position there is
     return parts
+
+
+def _may_reduce(account: AccountState, order: Order) -> bool:
+    """Whether an order that may open could reduce a position instead; hedged it would have to name one."""
+    return bool(order.position_id) or not (account.hedges or order.external is not None)

@@ -129,6 +129,8 @@ class AccountState:
     orders: dict[int, Order] = field(default_factory=dict)
     orders_on: dict[str, dict[int, Order]] = field(default_factory=dict)
     """Open orders by symbol and id."""
+    opening_on: dict[str, dict[int, Order]] = field(default_factory=dict)
+    """Those of them that may open, and not only reduce."""
     positions: dict[int, Position] = field(default_factory=dict)
     positions_on: dict[str, dict[int, Position]] = field(default_factory=dict)
     """Open positions by symbol and id."""
@@ -287,6 +289,8 @@ class State:
         if on_symbol is None:
             on_symbol = account.orders_on[order.symbol] = {}
         on_symbol[order.id] = order
+        if not order.reduce_only:
+            account.opening_on.setdefault(order.symbol, {})[order.id] = order
         if order.expire_at is not None:
             self.expiring[order.id] = order
 
@@ -305,6 +309,8 @@ class State:
             return
         del account.orders[order_id]
         del account.orders_on[order.symbol][order_id]
+        if not order.reduce_only:
+            del account.opening_on[order.symbol][order_id]
         symbol = self.symbols[order.symbol]
         symbol.resting.remove(order)
         symbol.triggers.pop(order_id, None)

@@ -11,9 +11,11 @@ import pytest
 
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms.allocation import reducible
 from ccxt_driver.oms.core import Core
 from ccxt_driver.oms.ledger.margin import cushion, liquidation_price
 from ccxt_driver.oms.ledger.positions import unrealized
+from ccxt_driver.oms.reserving import _reducing, target
 from ccxt_driver.oms.state import AccountState
 
 SWAPS = ("BTC/USDT:USDT", "ETH/USDT:USDT")
@@ -50,6 +52,20 @@ def agree(core: Core, account: AccountState, now: int) -> None:
         assert (account.held[symbol].bought, account.held[symbol].count) == (long, len(rows))
 
 
+def reducing(account: AccountState, symbol: str) -> dict[int, Decimal]:
+    """What orders that may open would reduce instead, every order looked at."""
+    parts: dict[int, Decimal] = {}
+    available: dict[Any, Decimal] = {}
+    for order in account.orders_on.get(symbol, {}).values():
+        key = target(account, order)
+        left = available.setdefault(key, reducible(account, order))
+        part = min(left, order.remaining)
+        available[key] = left - part
+        if part and not order.reduce_only:
+            parts[order.id] = part
+    return parts
+
+
 def act(oms: EmbeddedOms, chance: random.Random, account_id: int) -> None:
     """Do something; it may be refused."""
     state = oms._core.state.accounts[account_id]
@@ -63,9 +79,14 @@ def act(oms: EmbeddedOms, chance: random.Random, account_id: int) -> None:
             "side": chance.choice(("buy", "sell")),
             "order_type": "market",
             "qty": str(Decimal(chance.choice((1, 7, 30, 900))) / 100),
+            "reduce_only": chance.random() < 0.3,
             "strategy_id": chance.choice((0, 1, 2)),
             "position_id": chance.choice(ids) if chance.random() < 0.3 else 0,
         }
+        if chance.random() < 0.6:
+            lowest = {"BTC/USDT:USDT": 60_000, "ETH/USDT:USDT": 3_000}[symbol] * 0.6
+            price = lowest if payload["side"] == "buy" else lowest * 2.5
+            payload |= {"order_type": "limit", "price": str(round(price))}
     elif command == "close_position":
         payload = {"position_id": chance.choice(ids)}
     elif command == "close_by":
@@ -90,7 +111,7 @@ def test_sums_of_positions_are_those_of_each(tmp_path: Path, seed: int) -> None:
     oms = EmbeddedOms(accounts=_ACCOUNTS, clock="manual", db=path)
     oms.set_price("BTC/USDT:USDT", bid=60_000, ask=60_001, last=60_000)
     oms.set_price("ETH/USDT:USDT", bid=3_000, ask=3_001, last=3_000)
-    compared = 0
+    compared = reduced = 0
     for turn in range(150):
         account_id = chance.randint(1, 3)
         act(oms, chance, account_id)
@@ -101,6 +122,12 @@ def test_sums_of_positions_are_those_of_each(tmp_path: Path, seed: int) -> None:
             context.prec = 60
             for account in oms._core.state.accounts.values():
                 agree(oms._core, account, oms.now_ms())
+                for symbol in SWAPS:
+                    found = _reducing(account, symbol, account.orders_on.get(symbol, {}))
+                    found = {order_id: part for order_id, part in found.items() if part}
+                    assert found == reducing(account, symbol)
+                    reduced += len(found)
                 compared += len(account.held_of)
     assert compared > 100
+    assert reduced > 20
     oms.close()
