@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from .core import Core
 from .execution import cancel
 from .limits import Kept, Limits, Scope, dump, read_limits
-from .reserving import opening_qty
+from .reserving import Openings
 from .transaction import Transaction
 
 
@@ -68,11 +69,15 @@ def _keep(core: Core, tx: Transaction, scope: Scope, kept: Kept) -> list[int]:
     put_limits(core, tx, scope, kept.limits, kept.since_ms)
     canceled: list[int] = []
     account = core.state.accounts[scope.account_id]
-    for order in [*account.orders.values()] if kept.limits.killed else ():
-        covered = scope.covers(order)
-        if covered and order.is_open and opening_qty(account, order):
+    openings = Openings(account)
+    for order in sorted(account.orders.values(), key=attrgetter("id")) if kept.limits.killed else ():
+        if not order.is_open:
+            continue
+        if scope.covers(order) and openings.of(order):
             cancel(core, tx, account, order, "killed")
             canceled.append(order.id)
+        else:
+            openings.stays(order)
     return canceled
 
 

@@ -47,6 +47,35 @@ def opening_qty(account: AccountState, order: Order) -> Decimal:
     return remaining - available if remaining > available else ZERO
 
 
+class Openings:
+    """As `opening_qty`, of one order after the other by their ids: it looks at each of them once.
+
+    :param account: whose orders
+    """
+
+    def __init__(self, account: AccountState) -> None:
+        self._account = account
+        self._left: dict[tuple[str, tuple[Side, bool, int]], Decimal] = {}
+
+    def of(self, order: Order) -> Decimal:
+        """How much of what is left of the next order would open, in base units."""
+        if order.reduce_only:
+            return ZERO
+        return max(ZERO, order.remaining - self._available(order))
+
+    def stays(self, order: Order) -> None:
+        """The order stays open, and comes ahead of those after it for what can be reduced."""
+        left = self._available(order) - order.remaining
+        self._left[order.symbol, target(self._account, order)] = max(ZERO, left)
+
+    def _available(self, order: Order) -> Decimal:
+        key = order.symbol, target(self._account, order)
+        left = self._left.get(key)
+        if left is None:
+            left = self._left[key] = reducible(self._account, order)
+        return left
+
+
 def target(account: AccountState, order: Order) -> tuple[Side, bool, int]:
     """Equal for orders that would reduce the same position."""
     mode = account.account.position_mode

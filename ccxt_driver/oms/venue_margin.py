@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from ccxt_driver.contract.codes import ErrorCode
@@ -12,7 +13,7 @@ from .entities import ZERO
 from .ledger.margin import leverage_of, most_notional
 from .market.listing import Market
 from .refusals import Refusal, venue_refusal
-from .reserving import exposure, reserve, too_large
+from .reserving import Openings, exposure, reserve, too_large
 from .risk import check_account
 from .store import RowFilter
 from .venue_arguments import Call, listed
@@ -113,8 +114,10 @@ def set_leverage(call: Call) -> dict[str, Any]:
         for position in account.positions_on.get(market.symbol, {}).values():
             tx.touch_position(position)
             core.state.margin_changed(position)
-        for order in [*account.orders_on.get(market.symbol, {}).values()]:
-            reserve(core.state, tx, account, order)
+        openings = Openings(account)
+        for order in sorted(account.orders_on.get(market.symbol, {}).values(), key=attrgetter("id")):
+            reserve(core.state, tx, account, order, openings.of(order))
+            openings.stays(order)
         currency = market.settlement_currency
         tx.balance_changed(account, currency)
         if core.free(account, currency, call.now) < ZERO:

@@ -15,7 +15,7 @@ from ccxt_driver.oms.allocation import reducible
 from ccxt_driver.oms.core import Core
 from ccxt_driver.oms.ledger.margin import cushion, liquidation_price
 from ccxt_driver.oms.ledger.positions import unrealized
-from ccxt_driver.oms.reserving import _reducing, target
+from ccxt_driver.oms.reserving import Openings, _reducing, opening_qty, target
 from ccxt_driver.oms.state import AccountState
 
 SWAPS = ("BTC/USDT:USDT", "ETH/USDT:USDT")
@@ -122,6 +122,10 @@ def test_sums_of_positions_are_those_of_each(tmp_path: Path, seed: int) -> None:
             context.prec = 60
             for account in oms._core.state.accounts.values():
                 agree(oms._core, account, oms.now_ms())
+                openings = Openings(account)
+                for order in sorted(account.orders.values(), key=lambda each: each.id):
+                    assert openings.of(order) == opening_qty(account, order)
+                    openings.stays(order)
                 for symbol in SWAPS:
                     found = _reducing(account, symbol, account.orders_on.get(symbol, {}))
                     found = {order_id: part for order_id, part in found.items() if part}
