@@ -90,6 +90,10 @@ class OtherThreads:
     def _done(self, work: Future[Any]) -> None:
         self._given.pop(work, None)
 
+    def undone(self) -> list[Future[Any]]:
+        """Work that pools were given and have not done."""
+        return [*self._given]
+
     def are_idle(self) -> bool:
         """Whether each waits until it is given something to do, or for another one that does."""
         return not self._at_work()

@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from concurrent.futures import thread as futures_of_threads
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -56,8 +57,7 @@ def run_script(stage: Stage) -> Ending:
 
     def run(others: OtherProcesses, exits: Exits) -> None:
         try:
-            runpy.run_path(str(path), run_name="__main__")
-            _join_threads()
+            _to_its_end(path, replay)
         finally:
             others.leave_one()
             exits.run(lambda: replay.is_over)
@@ -79,8 +79,21 @@ def run_script(stage: Stage) -> Ending:
             delete_left()
 
 
-def _join_threads() -> None:
+def _to_its_end(path: Path, replay: Replay) -> None:
+    """Run a script, and let its threads come to their end, as Python does, also after `sys.exit`."""
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    except SystemExit:
+        if not replay.is_over:
+            _join_threads(replay)
+        raise
+    _join_threads(replay)
+
+
+def _join_threads(replay: Replay) -> None:
     """Let the threads of a script come to their end, as Python does at the end of a program."""
+    while undone := replay.others.undone():
+        futures.wait(undone)
     # Those of pools wait for work that will not come; Python tells them so by the same table.
     of_pools = {*getattr(futures_of_threads, "_threads_queues", ()), *threads_of_pools()}
     for thread in threading.enumerate():

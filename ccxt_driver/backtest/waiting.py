@@ -120,10 +120,17 @@ class Waiting:
         with _told_of(condition) as (is_told, _):
             is_alone = threading.active_count() == 1
             told = None if is_alone else self._wait_for_others(condition, timeout, is_told)
-            if told is None:
-                self._replay.sleep(timeout)
-                return is_told(0)
-        return told
+            return self._let_pass(timeout, partial(is_told, 0)) if told is None else told
+
+    def _let_pass(self, seconds: float, has_come: Callable[[], bool]) -> bool:
+        """Let seconds pass beside threads that do nothing, and say whether what is waited for has come.
+
+        Not when the last thing that they have done was just that: it took no time.
+        """
+        if has_come():
+            return True
+        self._replay.sleep(seconds)
+        return has_come()
 
     def _wait_for_others(self, what: object, timeout: float, really: Callable[[float], bool]) -> bool | None:
         """Wait in real time for what another thread does at once.
@@ -162,10 +169,7 @@ class Waiting:
         is_alone = get_ident() == self._main and _is_alone()
         if timeout >= 0:
             told = None if is_alone else self._wait_for_others(lock, timeout, partial(lock.really, True))
-            if told is None:
-                self._replay.sleep(timeout)
-                return lock.really(False)
-            return told
+            return self._let_pass(timeout, partial(lock.really, False)) if told is None else told
         while is_alone and not lock.really(False):
             self._replay.wait_for_ever()
         if is_alone:
@@ -230,15 +234,28 @@ class Waiting:
 
         def join(thread: threading.Thread, timeout: float | None = None) -> None:
             if timeout is None and not self._is_over:
-                with self._waiting_for(thread, thread.is_alive):
+                with self._waiting_for(thread, partial(_is_there, thread)):
                     really(thread)
-            elif get_ident() == self._main:
-                with self._threads.waiting_for(thread, timed=True):
-                    really(thread, timeout)
-            else:
+            elif self._is_over or get_ident() != self._main:
                 really(thread, timeout)
+            else:
+                really(thread, 0)  # which also refuses what cannot be joined
+                if timeout is not None and timeout > 0 and thread.is_alive():
+                    self._join_timed(thread, timeout, partial(really, thread))
 
         return join
+
+    def _join_timed(self, thread: threading.Thread, timeout: float, really: Callable[[float], None]) -> None:
+        """Wait in real time as long as threads have something to do, else let time pass."""
+        waited, seconds = 0.0, looks()
+        with self._threads.waiting_for(thread, timed=True):
+            while not self._others.are_idle():
+                look = min(next(seconds), timeout - waited)
+                really(look)
+                waited += look
+                if waited >= timeout or not thread.is_alive():
+                    return
+        self._let_pass(timeout, lambda: not thread.is_alive())
 
     def submit_of(self, really: Callable[..., Any]) -> Callable[..., Any]:
         """`ThreadPoolExecutor.submit`.
@@ -325,6 +342,11 @@ def _told_of(condition: Any) -> Iterator[tuple[Callable[[float | None], bool], C
         condition._acquire_restore(saved)
         if waiter in condition._waiters:
             condition._waiters.remove(waiter)
+
+
+def _is_there(thread: threading.Thread) -> bool:
+    """Whether a thread has not come to its end; one that has may be alive for a moment, and not be seen."""
+    return threading._active.get(thread.ident) is thread  # type: ignore[attr-defined]
 
 
 def _is_alone() -> bool:

@@ -361,6 +361,101 @@ print("done", len(lags), flush=True)
     assert (ran.said("lags"), ran.said("done")) == ([[0]], [40])
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "todo.put(now); answers.get(timeout=30)",
+        "todo.put(now); assert answered.wait(30); answered.clear()",
+        "todo.put(now); assert turn.acquire(timeout=30)",
+        "pool.submit(trade_at, now).result(30)",
+        "list(as_completed([pool.submit(trade_at, now) for _ in range(3)], timeout=30))",
+        "begin(answer, now); assert answered.wait(30); answered.clear()",
+    ],
+)
+def test_an_answer_of_a_thread_takes_no_time_also_where_it_is_waited_for_with_a_time_out(
+    run: Runner, hour: Path, ask: str
+) -> None:
+    code = f"""
+from concurrent.futures import as_completed
+answers, answered, turn, passed = queue.Queue(), threading.Event(), threading.Lock(), set()
+turn.acquire()
+
+def answer(now):
+    trade_at(now)
+    answers.put(now)
+    answered.set()
+    if turn.locked():
+        turn.release()
+
+def serve_answers():
+    while True:
+        answer(todo.get())
+
+begin(serve_answers)
+for _ in range(40):
+    now = exchange.milliseconds()
+    {ask}
+    passed.add(exchange.milliseconds() - now)
+    time.sleep(60)
+print("passed", sorted(passed), flush=True)
+"""
+    ran = run(f"{_HEAD}{_WORKERS}{code}", hour)
+
+    assert (ran.code, ran.said("passed")) == (0, [[0]]), ran.output
+
+
+def test_a_loop_that_ends_waits_for_its_threads_in_no_time(run: Runner, hour: Path) -> None:
+    code = """
+for _ in range(200):
+    asyncio.run(asyncio.to_thread(int))
+print("passed", time.time())
+"""
+    ran = run(f"{_HEAD}{code}", hour)
+
+    assert (ran.code, ran.said("passed")) == (0, [START_MS / 1e3]), ran.output
+
+
+def test_a_join_with_a_time_out_lets_time_pass_beside_a_thread_that_waits_for_work(
+    run: Runner, hour: Path
+) -> None:
+    code = """
+worker = threading.Thread(target=serve, args=(todo.get,), daemon=True)
+worker.start()
+began = time.time()
+while time.time() - began < 600:
+    todo.put(exchange.milliseconds())
+    worker.join(60)
+print("lags", lags)
+brief = threading.Thread(target=trade_at, args=(exchange.milliseconds(),))
+brief.start()
+brief.join(60)
+print("then", time.time() - began, int(brief.is_alive()))
+"""
+    ran = run(f"{_HEAD}{_WORKERS}{code}", hour)
+
+    assert (ran.code, ran.said("lags"), ran.output.splitlines()[-1]) == (0, [[0] * 10], "then 600.0 0")
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit()"])
+@pytest.mark.parametrize(
+    "give", ["pool.submit(trade_at, 0)", "threading.Thread(target=trade_at, args=(0,)).start()"]
+)
+def test_what_threads_still_have_to_do_as_a_script_ends_is_part_of_the_run(
+    run: Runner, hour: Path, give: str, end: str
+) -> None:
+    code = f"""
+import sys
+
+for _ in range(10):
+    {give}
+{end}
+"""
+    ran = run(f"{_HEAD}{_WORKERS}{code}", hour)
+
+    assert (ran.code, len(ran.result.trades())) == (0, 10), ran.output
+    assert ran.result.summary["run"]["ended"] == "script"
+
+
 @pytest.mark.parametrize("wait", ["time.sleep(60)", "asyncio.run(asyncio.sleep(60))"])
 @pytest.mark.parametrize(
     "work",
