@@ -19,6 +19,7 @@ _MOST_MARKS: Final = 20_000
 _QUARTER_MS: Final = 900_000
 FARTHEST_ZONE_MS: Final = 14 * 3_600_000
 _SAME_MOMENT_MS: Final = 10_000
+_OF_GATE: Final = "t-"
 
 
 class Kept(OrderedDict[Any, Any]):
@@ -203,9 +204,9 @@ def matched(
 ) -> dict[int, Any]:
     """Which order of the venue belongs to which row.
 
-    A row without the venue's id is found by the client order id that its order was sent with: its own, or
-    else the OMS id. Such an id may have been used before, by an order that is older than the row, and of
-    several rows with one id the newest goes first. No order is given to two rows.
+    A row without the venue's id is found by the client order id that its order was sent with. Such an id may
+    have been used before, by an order that is older than the row, and of several rows with one id the newest
+    goes first. No order is given to two rows.
 
     :param since_ms: by OMS id, before which an order cannot be the row's
     :returns: the venue's orders by OMS id
@@ -220,16 +221,25 @@ def matched(
         elif name in left:
             found[row["id"]] = left.pop(name)
     for row in sorted(loose, key=lambda row: int(row["id"]), reverse=True):
-        sent_as = str(row.get("client_order_id") or row["id"])
+        names = sent_as(row)
         candidates = [
             name
             for name, order in left.items()
-            if str(order.get("clientOrderId")) == sent_as and may_be(order, row, since_ms[row["id"]])
+            if str(order.get("clientOrderId")) in names and may_be(order, row, since_ms[row["id"]])
         ]
         if candidates:
             newest = max(candidates, key=lambda name: left[name].get("timestamp") or 0)
             found[row["id"]] = left.pop(newest)
     return found
+
+
+def sent_as(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The client order ids that the order of a row may have at the venue.
+
+    It was sent with the row's own, or else with the OMS id, before which ccxt's class of gate puts a word.
+    """
+    name = str(row.get("client_order_id") or row["id"])
+    return name, f"{_OF_GATE}{name}"
 
 
 def may_be(order: Mapping[str, Any], row: Mapping[str, Any], since_ms: int) -> bool:

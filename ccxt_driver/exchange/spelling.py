@@ -37,7 +37,7 @@ _OTHER: Final = {
     **{name: _camel_case(name) for name in _OF_THE_OMS},
 }
 """The other spelling of each name that the driver reads."""
-_OF_VENUES: Final = ("orderLinkId", "clOrdId", "clientOid")
+_OF_VENUES: Final = ("orderLinkId", "clOrdId", "clOrdID", "cl_ord_id", "clientOid", "client_oid")
 """What venues call the client order id: ccxt's classes take it by these names first, so that to pass them on
 would give the order another id than the one by which it is looked up."""
 _OF_NEW_ORDERS: Final = (*_OF_VENUES, "newClientOrderId", "client-order-id")

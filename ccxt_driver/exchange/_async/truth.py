@@ -17,7 +17,7 @@ import ccxt
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.list_requests import MOST_OPEN_ROWS, PAGE_SIZE, Wanted
-from ccxt_driver.exchange.server_truth import has_zone, matched, may_be, may_differ
+from ccxt_driver.exchange.server_truth import has_zone, matched, may_be, may_differ, sent_as
 from ccxt_driver.mappers.composition import (
     composed_order,
     filled_of,
@@ -235,9 +235,7 @@ class Truth(TrueDeals):
         gone = [
             row
             for row in rows
-            if row["id"] not in found
-            and row.get("exchange_order_id")
-            and str(row.get("client_order_id") or row["id"]) in names
+            if row["id"] not in found and row.get("exchange_order_id") and not names.isdisjoint(sent_as(row))
         ]
         if not gone:
             return {}

@@ -67,7 +67,11 @@ def test_the_callers_id_is_taken(driver: Driver, params: dict[str, Any], expecte
 
 
 @pytest.mark.parametrize(
-    "name", ["newClientOrderId", "orderLinkId", "clOrdId", "clientOid", "client-order-id"]
+    "name",
+    [
+        *("newClientOrderId", "orderLinkId", "client-order-id"),
+        *("clOrdId", "clOrdID", "cl_ord_id", "clientOid", "client_oid"),
+    ],
 )
 def test_the_callers_id_is_taken_by_the_name_that_a_venue_gives_it(driver: Driver, name: str) -> None:
     """Passed on, it would be the order's id at the venue, and its look-up would be by another."""

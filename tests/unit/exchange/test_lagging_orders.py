@@ -343,6 +343,33 @@ def test_what_the_gateway_cannot_cancel_is_told_by_cancel_all(desk: LaggingDesk)
     assert left == {first: "open", second["id"]: "canceled"}
 
 
+def as_gate_names(function: str, answer: Any) -> Any:
+    """What the venue says, with a word before client order ids, as ccxt's class of gate puts it there."""
+    if isinstance(answer, list):
+        return [as_gate_names(function, each) for each in answer]
+    name = answer.get("clientOrderId")
+    return {**answer, "clientOrderId": f"t-{name}"} if name else answer
+
+
+@pytest.mark.parametrize("params", [{"clientOrderId": "mine"}, {}], ids=["mine", "made up"])
+def test_an_order_whose_answer_was_lost_is_found_where_the_venue_adds_to_its_name(
+    make_desk: MakeDesk, params: dict[str, str]
+) -> None:
+    desk = make_desk(exchange_id="ccxtpro.gate")
+    desk.oms.change_venue_answers(as_gate_names)
+    desk.oms.lose_next_venue_answer()
+    with pytest.raises(ccxt.RequestTimeout) as info:
+        desk.exchange(lookup_timeout=0).create_order(SPOT, "limit", "sell", 3, 105, params)
+    assert info.value.outcome == "unknown"
+    order_id = str(desk.oms.rows()["orders"][-1]["id"])
+    desk.advance(3 * MINUTE_MS)
+
+    assert [each["id"] for each in desk.ex.fetch_open_orders()] == [order_id]
+    fill(desk, 3)
+    for seen in every_way(desk, order_id):
+        assert (seen["status"], seen["filled"]) == ("closed", 3)
+
+
 @pytest.mark.parametrize("hours", [-5, 5.5])
 def test_a_lost_answer_is_found_where_no_zone_is_known(make_desk: MakeDesk, hours: float) -> None:
     desk = make_desk(utc_offset_hours=hours)
