@@ -175,6 +175,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             await self.load_markets()
+            self._strategy_id(params)  # for what is read before it is asked for
             order_id = await self._resolved_order_id(id, params, symbol)
             command = self.edit_order_request(order_id, symbol, amount, price, params)
             await self._check_unchanged(command, order_id, symbol, type, side)

@@ -176,6 +176,7 @@ class Orders(Settling):
         """
         with BEFORE_SENDING:
             self.load_markets()
+            self._strategy_id(params)  # for what is read before it is asked for
             order_id = self._resolved_order_id(id, params, symbol)
             command = self.edit_order_request(order_id, symbol, amount, price, params)
             self._check_unchanged(command, order_id, symbol, type, side)

@@ -236,9 +236,7 @@ class Truth(TrueDeals):
         gone = [
             row
             for row in rows
-            if row["id"] not in found
-            and row.get("exchange_order_id")
-            and not names.isdisjoint(sent_as(row))
+            if row["id"] not in found and row.get("exchange_order_id") and not names.isdisjoint(sent_as(row))
         ]
         if not gone:
             return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 import ccxt
@@ -24,7 +25,8 @@ def limited(desk: LaggingDesk, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     handle = desk.oms.handle
 
     def as_limited(endpoint: str, path: Any, query: Any, body: Any, *_: Any, **__: Any) -> Any:
-        return handle(endpoint, path, query, body, LIMITED)
+        # A server knows nothing of who asks: its venue is an exchange object, too.
+        return copy_context().run(handle, endpoint, path, query, body, LIMITED)
 
     monkeypatch.setattr(desk.oms, "handle", as_limited)
     return lambda **options: desk.exchange(HEDGE, **options)
@@ -63,6 +65,20 @@ def test_a_strategy_may_be_named_with_each_call(limited: Any) -> None:
         assert ex.cancel_order(order["id"], SPOT, {"strategy_id": each})["status"] == "canceled"
     with pytest.raises(ccxt.BadRequest, match="strategy_required"):
         ex.fetch_order(placed[0]["id"])
+
+
+def test_each_call_is_for_the_strategy_that_it_names(limited: Any) -> None:
+    """Also where it comes after one for the configured strategy, or reads the order before anything else."""
+    ex, other = limited(strategy_id=1), {"strategy_id": 2}
+    bought = ex.create_order(SPOT, "market", "buy", 1, None, other)
+    assert (bought["status"], bought["filled"], len(bought["trades"])) == ("closed", 1, 1)
+    rests = ex.create_order(SPOT, "limit", "buy", 1, 90, other)
+    assert ex.fetch_orders() == []
+    assert ex.edit_order(rests["id"], SPOT, "limit", "buy", 2, 91, other)["amount"] == 2
+    assert ex.fetch_orders() == []
+    assert ex.cancel_order(rests["id"], SPOT, other)["status"] == "canceled"
+    assert ex.fetch_positions() == []
+    assert ex.close_position(SPOT, None, other)["filled"] == 1
 
 
 def test_orders_of_other_strategies_are_not_known(limited: Any) -> None:
