@@ -113,7 +113,7 @@ class OtherThreads:
             if all(self._stands(each, now) for each, now in seen.items()):
                 self._outside = {each: now.place for each, now in seen.items()}
                 return
-            self._tell(_REAL_SECONDS() - began)
+            self.tell(_REAL_SECONDS() - began)
             _REAL_SLEEP(next(seconds))
 
     def _at_work(self) -> dict[int, _Seen]:
@@ -154,7 +154,8 @@ class OtherThreads:
             needed = _STILL_THERE
         return _REAL_SECONDS() - seen.since >= needed
 
-    def _tell(self, waited: float) -> None:
+    def tell(self, waited: float) -> None:
+        """Tell a user who has waited for them for so many seconds, once, if that is long."""
         if waited < _TOLD_AFTER or self._is_told:
             return
         self._is_told = True

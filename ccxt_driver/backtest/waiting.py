@@ -16,7 +16,9 @@ from .threads import Threads, cannot_tell, looks
 
 _Number = TypeVar("_Number", int, float)
 _REAL_PATIENCE: Final = 10.0
-"""Seconds that other threads are really given for what the script waits for with a time-out."""
+"""Seconds that other threads are really given for a wait with a time-out; more if they compute."""
+_COMPUTING: Final = 0.1
+"""What they compute then at least, as a share of the time: on a machine that is busy it is not all of it."""
 _REAL_SLEEP: Final = time.sleep
 _REAL_LOCK: Final = threading.Lock
 
@@ -144,15 +146,17 @@ class Waiting:
             return really(timeout)
         if timeout <= 0:
             return really(timeout)
-        waited, seconds = 0.0, looks()
+        began, waited, seconds = time.process_time(), 0.0, looks()
         with self._threads.waiting_for(what, timed=True):
             while not self._others.are_idle():
-                look = next(seconds)
-                if really(min(timeout, look)):
+                look = min(timeout, next(seconds))
+                if really(look):
                     return True
                 waited += look
-                if waited > min(timeout, _REAL_PATIENCE):
+                computed = time.process_time() - began
+                if waited > min(timeout, _REAL_PATIENCE) and computed < waited * _COMPUTING:
                     raise self._threads.refused("is waited for")
+                self._others.tell(waited)
         return None
 
     def lock_kind(self) -> type[Lock]:

@@ -404,6 +404,34 @@ print("passed", sorted(passed), flush=True)
     assert (ran.code, ran.said("passed")) == (0, [[0]]), ran.output
 
 
+@pytest.mark.parametrize("job, is_refused", [("compute", False), ("hold.acquire", True)])
+def test_a_thread_that_computes_is_waited_for_as_long_as_it_does(
+    run: Runner, hour: Path, job: str, is_refused: bool
+) -> None:
+    code = f"""
+hold = threading.RLock()  # nobody can tell who waits for one
+hold.acquire()
+
+def compute():
+    end = time.process_time() + 0.6
+    while time.process_time() < end:
+        sum(range(10_000))
+
+def work():
+    {job}()
+    done.set()
+
+done, began = threading.Event(), time.time()
+threading.Thread(target=work, daemon=True).start()
+print("passed", int(done.wait(0.2)) - 1, time.time() - began)
+"""
+    ran = run(f"{_HEAD}{code}", hour, end_ms=START_MS + MINUTE_MS)
+
+    assert ran.code == int(is_refused), ran.output
+    assert ("passed 0 0.0" in ran.output) != is_refused
+    assert ("a thread of the script is waited for" in ran.output) == is_refused
+
+
 def test_a_loop_that_ends_waits_for_its_threads_in_no_time(run: Runner, hour: Path) -> None:
     code = """
 for _ in range(200):
