@@ -56,12 +56,14 @@ class _Seen:
         self.computed = computed
         self.since = _REAL_SECONDS()
 
-    def hardly_computes(self, first: _Seen) -> bool:
+    def hardly_computes(self, first: _Seen, patience: float) -> bool:
         """Whether it has not, for a while, since the first look at it."""
         if self.computed is None or first.computed is None:
             return False
         waited = _REAL_SECONDS() - first.since
-        return waited >= _POLLING and self.computed - first.computed <= waited * 1_000 * _HARDLY
+        return (
+            waited >= max(_POLLING, patience) and self.computed - first.computed <= waited * 1_000 * _HARDLY
+        )
 
 
 class OtherThreads:
@@ -98,8 +100,11 @@ class OtherThreads:
         """Whether each waits until it is given something to do, or for another one that does."""
         return not self._at_work()
 
-    def finish(self) -> None:
-        """Wait in real time until none of them has anything left to do before time passes."""
+    def finish(self, patience: float = _OUTSIDE) -> None:
+        """Wait in real time until none of them has anything left to do before time passes.
+
+        :param patience: seconds after which one that does not compute waits for what is outside of the run
+        """
         if threading.active_count() == 1:
             self._threads.has_others = False
             return
@@ -108,9 +113,9 @@ class OtherThreads:
         seen: dict[int, _Seen] = {}
         while at_work := self._at_work():
             first = {each: first.get(each, now) for each, now in at_work.items()}
-            self._find_pollers(at_work, first)
+            self._find_pollers(at_work, first, patience)
             seen = {each: _same(seen.get(each), now) for each, now in at_work.items()}
-            if all(self._stands(each, now) for each, now in seen.items()):
+            if all(self._stands(each, now, patience) for each, now in seen.items()):
                 self._outside = {each: now.place for each, now in seen.items()}
                 return
             self.tell(_REAL_SECONDS() - began)
@@ -141,15 +146,15 @@ class OtherThreads:
             frames.clear()
         return found
 
-    def _find_pollers(self, at_work: dict[int, _Seen], first: dict[int, _Seen]) -> None:
+    def _find_pollers(self, at_work: dict[int, _Seen], first: dict[int, _Seen], patience: float) -> None:
         for each, now in at_work.items():
             thread = _thread_of(each)
-            if thread is not None and now.hardly_computes(first[each]):
+            if thread is not None and now.hardly_computes(first[each], patience):
                 self._pollers.add(thread)
 
-    def _stands(self, thread: int, seen: _Seen) -> bool:
+    def _stands(self, thread: int, seen: _Seen, patience: float) -> bool:
         """Whether a thread has been where it is for so long that it does not go on by itself."""
-        needed = _WOKEN_BY_NOW if isinstance(seen.place, Wait) else _OUTSIDE
+        needed = _WOKEN_BY_NOW if isinstance(seen.place, Wait) else patience
         if _thread_of(thread) in self._pollers or self._outside.get(thread) == seen.place:
             needed = _STILL_THERE
         return _REAL_SECONDS() - seen.since >= needed

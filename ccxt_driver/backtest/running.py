@@ -35,6 +35,9 @@ from .waiting import Waiting
 
 _OURS: Final = (str(Path(__file__).parent), runpy.__file__, "<frozen runpy>")
 
+_PATIENCE: Final = 10.0
+"""Seconds after which a pool whose script has ended, and which does not compute, is left alone."""
+
 
 class Ending(NamedTuple):
     """How a script ended: `data`, `script` or `error`, with the traceback of an error."""
@@ -92,8 +95,10 @@ def _to_its_end(path: Path, replay: Replay) -> None:
 
 def _join_threads(replay: Replay) -> None:
     """Let the threads of a script come to their end, as Python does at the end of a program."""
-    while undone := replay.others.undone():
-        futures.wait(undone)
+    if replay.others.undone():
+        replay.others.finish(_PATIENCE)
+    if replay.threads.loops:  # which go on when somebody waits for them
+        futures.wait(replay.others.undone())
     # Those of pools wait for work that will not come; Python tells them so by the same table.
     of_pools = {*getattr(futures_of_threads, "_threads_queues", ()), *threads_of_pools()}
     for thread in threading.enumerate():

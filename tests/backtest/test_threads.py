@@ -484,6 +484,34 @@ for _ in range(10):
     assert ran.result.summary["run"]["ended"] == "script"
 
 
+def test_what_a_pool_still_has_to_do_may_wait_for_what_is_outside_of_the_run(run: Runner, hour: Path) -> None:
+    code = """
+def notify():
+    subprocess.run(["sleep", "1"])
+    trade_at(0)
+
+import subprocess
+pool.submit(notify)
+"""
+    ran = run(f"{_HEAD}{_WORKERS}{code}", hour)
+
+    assert (ran.code, len(ran.result.trades())) == (0, 1), ran.output
+
+
+def test_a_loop_that_a_pool_runs_goes_on_when_the_script_has_ended(run: Runner, hour: Path) -> None:
+    ran = run(f"{_HEAD}ThreadPoolExecutor(1).submit(asyncio.run, watch())\n", hour)
+
+    assert (ran.code, ran.said("candles")) == (0, [60]), ran.output
+    assert ran.result.summary["run"]["ended"] == "data"
+
+
+def test_a_pool_that_waits_for_work_holds_up_no_end(run: Runner, hour: Path) -> None:
+    ran = run(f"{_HEAD}{_WORKERS}pool.submit(serve, todo.get); todo.put(0); todo.put(0)\n", hour)
+
+    assert (ran.code, len(ran.result.trades())) == (0, 2), ran.output
+    assert ran.result.summary["run"]["ended"] == "script"
+
+
 @pytest.mark.parametrize("wait", ["time.sleep(60)", "asyncio.run(asyncio.sleep(60))"])
 @pytest.mark.parametrize(
     "work",
