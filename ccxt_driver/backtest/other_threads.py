@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
-from concurrent.futures import thread as futures_of_threads
+from multiprocessing.pool import Pool
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -14,8 +14,6 @@ from weakref import WeakSet
 
 from .threads import Threads, Wait, cannot_tell, looks
 
-_IDLE: Final = futures_of_threads._worker.__code__
-"""Where threads of pools wait for work."""
 _DISPLAYS: Final = frozenset({"rich", "tqdm"})
 _REAL_SLEEP: Final = time.sleep
 _REAL_SECONDS: Final = time.monotonic
@@ -74,23 +72,18 @@ class OtherThreads:
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._given: dict[Future[Any], Any] = {}
-        """Work that is not done, and the pool that has it."""
-        self._pools: WeakSet[Any] = WeakSet()
+        self._given: set[Future[Any]] = set()
+        """Work of pools that is not done."""
         self._outside: dict[int, _Place] = {}
         """Threads that have waited for what is outside of the run, or for one another, and where."""
         self._pollers: WeakSet[threading.Thread] = WeakSet()
         """Threads that ask what is outside of the run, again and again."""
         self._is_told = False
 
-    def give(self, work: Future[Any], pool: Any) -> None:
+    def give(self, work: Future[Any]) -> None:
         """A pool is given work."""
-        self._pools.add(pool)
-        self._given[work] = pool
-        work.add_done_callback(self._done)
-
-    def _done(self, work: Future[Any]) -> None:
-        self._given.pop(work, None)
+        self._given.add(work)
+        work.add_done_callback(self._given.discard)
 
     def undone(self) -> list[Future[Any]]:
         """Work that pools were given and have not done."""
@@ -123,10 +116,6 @@ class OtherThreads:
 
     def _at_work(self) -> dict[int, _Seen]:
         """Threads that may go on by themselves, and where they are."""
-        waiting = {id(pool) for work, pool in [*self._given.items()] if not work.running()}
-        # A pool that is shut down has told its threads to end.
-        busy_pools = [pool for pool in [*self._pools] if pool._shutdown or id(pool) in waiting]
-        of_busy_pools = {thread.ident for pool in busy_pools for thread in [*pool._threads]}
         waits = dict(self._threads.for_ever)
         # Whoever starts a thread waits for it, and it has no frame yet.
         found = {_BEGINS: _Seen(Wait(cannot_tell), None)} if _BEGINNING else {}
@@ -134,11 +123,10 @@ class OtherThreads:
         try:
             for each, frame in frames.items():
                 wait = waits.get(each)
-                is_idle = frame.f_code is _IDLE and each not in of_busy_pools
-                if each == self._threads.main or is_idle or (wait is not None and wait.stands()):
+                if each == self._threads.main or (wait is not None and wait.stands()):
                     continue
                 thread = _thread_of(each)
-                if not only_displays(thread):
+                if not only_displays(thread) and not _replaces_workers(thread):
                     found[each] = _seen(thread, (frame.f_code, frame.f_lasti), wait)
         finally:
             # This very frame is among them: a ring would keep what the threads were at for the collector,
@@ -178,6 +166,11 @@ def _thread_of(ident: int) -> threading.Thread | None:
 def only_displays(thread: threading.Thread | None) -> bool:
     """Whether a thread does nothing but refresh a display, in real time: that of a progress bar."""
     return type(thread).__module__.partition(".")[0] in _DISPLAYS
+
+
+def _replaces_workers(thread: threading.Thread | None) -> bool:
+    """Whether a thread does nothing but see, in real time, whether others of a pool have ended."""
+    return bool(getattr(thread, "_target", None) == Pool._handle_workers)  # type: ignore[attr-defined]
 
 
 def _seen(thread: threading.Thread | None, place: _Place, wait: Wait | None) -> _Seen:

@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import thread as futures_of_threads
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -27,7 +26,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from .clock import NS_PER_SECOND, VirtualClock
-from .waiting import Waiting
+from .waiting import SimpleQueue, Waiting
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,10 +46,6 @@ _OF_PROCESSES: Final = (
     subprocess,
 )
 """What waits for other processes does so in real time: they know no other."""
-_WAITS_SEEN: Final[Any] = vars(queue).get("_PySimpleQueue", queue.SimpleQueue)
-"""`SimpleQueue` as Python's own code has it: nobody sees whether one who waits in C was given something."""
-_OF_POOLS: Final = SimpleNamespace(SimpleQueue=queue.SimpleQueue, Empty=queue.Empty)
-"""Pools put into theirs from where the collector is at work; what they wait for is seen otherwise."""
 
 
 @contextmanager
@@ -75,8 +70,7 @@ def patched_time(clock: VirtualClock, waiting: Waiting) -> Iterator[None]:
         *_clocks_by_number(clock),
         (threading, "_time", clock.seconds),  # deadlines of `Condition.wait_for`
         (queue, "time", clock.seconds),  # and of `Queue.get`
-        (queue, "SimpleQueue", _WAITS_SEEN),
-        (futures_of_threads, "queue", _OF_POOLS),
+        (queue, "SimpleQueue", SimpleQueue),
         (threading.Condition, "wait", waiting.wait_of(threading.Condition.wait)),
         (threading.Condition, "notify", waiting.notify_of(threading.Condition.notify)),
         (threading.Thread, "start", waiting.start_of(threading.Thread.start)),

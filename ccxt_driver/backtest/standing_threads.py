@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import thread as futures_of_threads
 from contextlib import contextmanager
 from time import process_time
 from types import FrameType
@@ -21,8 +20,6 @@ _LOOKS: Final = 3
 """Who has been woken has so many looks' time to begin."""
 _LOOKS_AT_MAIN: Final = 20
 """The same for a main thread of which nobody can tell what it waits for."""
-_IDLE: Final = futures_of_threads._worker.__code__
-"""Where threads of pools wait for work."""
 
 
 @contextmanager
@@ -83,8 +80,7 @@ class _Looker:
 
 def _others_wait(threads: Threads) -> bool:
     """Whether each thread beside the main one waits for others, or for work, without a time-out."""
-    known = {threads.main, *threads.for_ever}
-    return all(each in known or frame.f_code is _IDLE for each, frame in sys._current_frames().items())
+    return sys._current_frames().keys() <= {threads.main, *threads.for_ever}
 
 
 def _place(frame: FrameType | None) -> tuple[object, ...]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
+from queue import Empty
 from threading import get_ident
+from types import GenericAlias
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeVar
 
 from .other_threads import OtherThreads, only_displays
@@ -277,7 +280,7 @@ class Waiting:
                 return fn(*args, **named)
 
             future = really(pool, work, *args, **named)
-            self._others.give(future, pool)
+            self._others.give(future)
             return future
 
         return submit
@@ -324,6 +327,52 @@ class Lock:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle '_thread.lock' object")
+
+
+class SimpleQueue:
+    """`queue.SimpleQueue`, where the one who waits for it waits as for all else: pools of threads have them.
+
+    As that one it may be put something into while this thread is about to: by a handler, or what is deleted.
+    """
+
+    def __init__(self) -> None:
+        self._items: deque[Any] = deque()
+        self._changed = threading.Condition(threading.RLock())
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """As that of the standard library: there always is room."""
+        with self._changed:
+            self._items.append(item)
+            self._changed.notify()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """As that of the standard library."""
+        if block and timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
+        with self._changed:
+            if not self._items and block:
+                self._changed.wait_for(lambda: self._items, timeout)
+            if not self._items:
+                raise Empty
+            return self._items.popleft()
+
+    def put_nowait(self, item: Any) -> None:
+        """As that of the standard library."""
+        self.put(item)
+
+    def get_nowait(self) -> Any:
+        """As that of the standard library."""
+        return self.get(False)
+
+    def empty(self) -> bool:
+        """As that of the standard library."""
+        return not self._items
+
+    def qsize(self) -> int:
+        """As that of the standard library."""
+        return len(self._items)
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
 
 @contextmanager

@@ -281,7 +281,8 @@ while True:
 
 
 _WORKERS = """
-exchange, todo, simple, lags = ccxt.binance(), queue.Queue(), queue.SimpleQueue(), []
+from multiprocessing.pool import ThreadPool
+exchange, todo, lags, simple = ccxt.binance(), queue.Queue(), [], queue.SimpleQueue()
 lock, changed, items = threading.Lock(), threading.Condition(), []
 
 def trade_at(asked):
@@ -323,8 +324,9 @@ pool = ThreadPoolExecutor(3)
     [
         ("begin(serve, todo.get)", "todo.put(now)"),
         ("pool.submit(serve, todo.get)", "todo.put(now)"),
-        ("begin(serve, simple.get)", "simple.put(now)"),
         ("begin(serve, taken)", "put(now)"),
+        ("begin(serve, simple.get)", "simple.put(now)"),
+        ("workers = ThreadPool(2)", "workers.apply_async(trade_at, (now,))"),
         ("", "pool.submit(trade_at, now)"),
         ("", "begin(trade_at, now)"),
         ("", "hold(now)"),
