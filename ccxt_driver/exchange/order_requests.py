@@ -39,20 +39,19 @@ _PER_SERVER: Final = (
     *("stopLoss", "takeProfit", "oms_stop_loss", "oms_stop_gain"),
     *("stopLossPrice", "cost", "expireAt", "displayQty"),
 )
-_TAKE_PROFITS: Final = {
-    "take_profit": None,
-    "take_profit_market": "market",
-    "take_profit_limit": "limit",
-}
 _STOPS: Final = {
     "stop": None,
     "stop_market": "market",
     "stop_limit": "limit",
     "stop_loss": "market",
     "stop_loss_limit": "limit",
-    **_TAKE_PROFITS,
+    "take_profit": None,
+    "take_profit_market": "market",
+    "take_profit_limit": "limit",
 }
 """Types that programs write, and what the trigger places; None: a limit order when there is a price."""
+_DIRECTIONS: Final = {"stop_loss": "stopLossPrice", "take_profit": "takeProfitPrice"}
+"""What the trigger is of types that begin so."""
 _TRIGGERS: Final = (
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
     *("trailingAmount", "trailingPercent"),
@@ -238,9 +237,11 @@ class OrderRequests(Host):
                 return not needs_price
         return False
 
-    def needs_features(self, params: Mapping[str, Any]) -> bool:
+    def needs_features(self, params: Mapping[str, Any], order_type: Any = None) -> bool:
         """Whether `create_order_request` must know what the server offers."""
         if params and any(params.get(name) is not None for name in _PER_SERVER):
+            return True
+        if _direction_of(order_type) in _PER_SERVER:
             return True
         return self.served_id in SPENDING and self._spends_amounts(params)
 
@@ -699,18 +700,25 @@ def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool:
     return bool(value)
 
 
+def _direction_of(order_type: Any) -> str | None:
+    """What the trigger of a type is that says from which side the price comes; None of all others."""
+    text = order_type.lower() if isinstance(order_type, str) else ""
+    found = (name for start, name in _DIRECTIONS.items() if text in _STOPS and text.startswith(start))
+    return next(found, None)
+
+
 def _with_its_direction(order_type: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params`, with the trigger of a type that says take profit as what it is.
+    """`params`, with the trigger of a type that says stop loss or take profit as what it is.
 
     As a plain trigger, one that the price is beyond already would wait for its way back.
     """
-    rest = dict(params)
-    if not isinstance(order_type, str) or order_type.lower() not in _TAKE_PROFITS:
+    rest, name = dict(params), _direction_of(order_type)
+    if name is None:
         return rest
     trigger, older = rest.pop("triggerPrice", None), rest.pop("stopPrice", None)
     trigger = older if trigger is None else trigger
-    if trigger is not None and rest.get("takeProfitPrice") is None:
-        rest["takeProfitPrice"] = trigger
+    if trigger is not None and rest.get(name) is None:
+        rest[name] = trigger
     return rest
 
 

@@ -60,7 +60,7 @@ class Orders(Settling):
         with BEFORE_SENDING:
             await self.load_markets()
             params = with_client_order_id(params)
-            features = await self._features_now() if self.needs_features(params) else NO_FEATURES
+            features = await self._features_now() if self.needs_features(params, type) else NO_FEATURES
             command = self.create_order_request(symbol, type, side, amount, price, params, features)
             if "position_id" in command["payload"]:
                 await self._guard_position(command)
@@ -84,7 +84,10 @@ class Orders(Settling):
             each_params = [
                 self.params_in_list(order, with_client_order_id(params_of(order, params))) for order in orders
             ]
-            needed = any(self.needs_features(each) for each in each_params)
+            needed = any(
+                self.needs_features(each, order.get("type"))
+                for order, each in zip(orders, each_params, strict=True)
+            )
             features = await self._features_now() if needed else NO_FEATURES
             commands = [
                 self.create_order_request(

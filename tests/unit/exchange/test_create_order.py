@@ -177,8 +177,6 @@ def test_the_side_and_type_are_read_in_any_case(driver: Driver) -> None:
         ("stop", 100, "limit"),
         ("stop_market", None, "market"),
         ("STOP_LIMIT", 100, "limit"),
-        ("STOP_LOSS", None, "market"),
-        ("stop_loss_limit", 100, "limit"),
     ],
 )
 def test_a_type_that_says_stop_is_that_of_the_order_which_the_trigger_places(
@@ -188,6 +186,29 @@ def test_a_type_that_says_stop_is_that_of_the_order_which_the_trigger_places(
 
     assert (payload["order_type"], payload["trigger_price"]) == (expected, "101")
     assert payload.get("price") == (None if price is None else "100")
+
+
+@pytest.mark.parametrize("trigger", ["stopPrice", "triggerPrice", "stopLossPrice"])
+@pytest.mark.parametrize(
+    "order_type,price,expected", [("STOP_LOSS", None, "market"), ("stop_loss_limit", 100, "limit")]
+)
+def test_a_type_that_says_stop_loss_is_one(
+    driver: Driver, order_type: str, price: Any, expected: str, trigger: str
+) -> None:
+    """A plain trigger that the price is beyond would wait for its way back, and hold no loss up."""
+    payload = sent_payload(driver, "BTC/USDT", order_type, "sell", 2, price, {trigger: 101})
+
+    assert (payload["order_type"], payload["stop_price"]) == (expected, "101")
+    assert "trigger_price" not in payload
+    assert payload.get("price") == (None if price is None else "100")
+
+
+def test_a_type_that_says_stop_loss_goes_to_the_venue_as_one_too(make_driver: Any) -> None:
+    driver = make_driver(features=("rows_in_results",)).ready()
+    payload = sent_payload(driver, "BTC/USDT", "stop_loss", "sell", 2, None, {"stopPrice": 95})
+
+    assert payload["params"] == {"stopLossPrice": "95"}
+    assert {"trigger_price", "stop_price"}.isdisjoint(payload)
 
 
 @pytest.mark.parametrize("trigger", ["stopPrice", "triggerPrice", "takeProfitPrice"])
