@@ -456,10 +456,10 @@ while time.time() - began < 600:
     todo.put(exchange.milliseconds())
     worker.join(60)
 print("lags", lags)
-brief = threading.Thread(target=trade_at, args=(exchange.milliseconds(),))
-brief.start()
-brief.join(60)
-print("then", time.time() - began, int(brief.is_alive()))
+quick = threading.Thread(target=trade_at, args=(exchange.milliseconds(),))
+quick.start()
+quick.join(60)
+print("then", time.time() - began, int(quick.is_alive()))
 """
     ran = run(f"{_HEAD}{_WORKERS}{code}", hour)
 
