@@ -50,8 +50,12 @@ _STOPS: Final = {
     "take_profit_limit": "limit",
 }
 """Types that programs write, and what the trigger places; None: a limit order when there is a price."""
-_DIRECTIONS: Final = {"stop_loss": "stopLossPrice", "take_profit": "takeProfitPrice"}
-"""What the trigger is of types that begin so."""
+_DIRECTIONS: Final = {
+    name: "stopLossPrice" if name.startswith("stop_loss") else "takeProfitPrice"
+    for name in _STOPS
+    if name.startswith(("stop_loss", "take_profit"))
+}
+"""What the trigger is of types that say from which side the price comes."""
 _TRIGGERS: Final = (
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
     *("trailingAmount", "trailingPercent"),
@@ -702,9 +706,7 @@ def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool:
 
 def _direction_of(order_type: Any) -> str | None:
     """What the trigger of a type is that says from which side the price comes; None of all others."""
-    text = order_type.lower() if isinstance(order_type, str) else ""
-    found = (name for start, name in _DIRECTIONS.items() if text in _STOPS and text.startswith(start))
-    return next(found, None)
+    return _DIRECTIONS.get(order_type.lower()) if isinstance(order_type, str) else None
 
 
 def _with_its_direction(order_type: Any, params: Mapping[str, Any]) -> dict[str, Any]:
