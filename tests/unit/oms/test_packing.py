@@ -54,6 +54,7 @@ def test_orders_that_are_unpacked_share_no_parameters() -> None:
     assert ORDERS.unpack(packed).params is not ORDERS.unpack(packed).params
 
 
+@pytest.mark.skipif(gc.is_tracked(Decimal()), reason="Python 3.13 has the collector look at each Decimal")
 @pytest.mark.parametrize("packing, row", [ROWS[0], ROWS[4], ROWS[6]])
 def test_the_collector_lets_go_of_packed_rows(packing: Packing[Any], row: Any) -> None:
     packed = packing.pack(row)
