@@ -115,6 +115,8 @@ _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
 """The class of an answer without a code of the contract (a router's, a proxy's)."""
 _WAITED_IN_VAIN: Final = frozenset({408, 460, 499})
 """Statuses by which a proxy says that it gave up: what it passed on may have been carried out."""
+_NOTHING_THERE: Final = frozenset({404, 405})
+"""Statuses of a route that is missing: at the server, or at a proxy before it."""
 _OF_THE_WHOLE_REQUEST: Final = frozenset({401, 405, 413, 429})
 """Statuses that no single command of a list has."""
 
@@ -194,7 +196,10 @@ def error_from_response(
     # A router's own text, a proxy's page, or nothing: no code of the contract.
     reason = detail if isinstance(detail, str) else (text or "").strip()[:200]
     kind = _STATUSES.get(status, ccxt.ExchangeNotAvailable if status >= 500 else ccxt.BadRequest)
-    if status == 404:
+    if is_of_a_proxy(status, body):
+        # What a program may ask again; no refusal of a command looks like that.
+        kind = ccxt.ExchangeNotAvailable if command is None else kind
+    elif status == 404:
         reason = f"{reason or 'Not Found'}: this server does not have the route"
     message = f"{exchange_id} HTTP {status} {reason}".rstrip()
     lost = status >= 500 or status in _WAITED_IN_VAIN
@@ -203,6 +208,18 @@ def error_from_response(
         kind, lost = ccxt.RequestTimeout, True
     outcome = None if command is None else ("unknown" if lost else "refused")
     return annotate(kind(message), status=status, details=body, retry_after=retry_after, outcome=outcome)
+
+
+def is_of_a_proxy(status: Any, body: Any) -> bool:
+    """Whether an answer says that a proxy has nothing there, such as while its server is started anew.
+
+    A server that lacks a route says so in `detail`.
+
+    :param status: HTTP status, or None
+    :param body: the parsed body, or None when it was not JSON
+    """
+    told = isinstance(body, Mapping) and isinstance(body.get("detail"), str)
+    return status in _NOTHING_THERE and not told
 
 
 def _may_hide_results(status: int, text: str | None) -> bool:

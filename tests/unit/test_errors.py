@@ -226,6 +226,16 @@ def test_a_route_that_is_missing_is_not_supported() -> None:
     assert "does not have the route" in str(error)
 
 
+@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("body", [None, {}, {"message": "no Route matched"}, [], "no", {"detail": None}])
+def test_a_proxy_that_finds_nothing_says_nothing_of_the_routes_of_the_server(status: int, body: Any) -> None:
+    error = error_from_response("oms", status, body, "404 page not found")
+
+    assert type(error) is ccxt.ExchangeNotAvailable  # as ccxt says
+    assert str(error) == f"oms HTTP {status} 404 page not found"
+    assert error_from_response("oms", status, body, "no", None, "send_order").outcome == "refused"
+
+
 @pytest.mark.parametrize(
     "headers, details, expected",
     [

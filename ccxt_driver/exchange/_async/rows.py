@@ -12,7 +12,7 @@ import ccxt
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.endpoints import BY_NAME, TRADES_RAW
 from ccxt_driver.contract.features import Feature
-from ccxt_driver.errors import garbage
+from ccxt_driver.errors import garbage, is_of_a_proxy
 from ccxt_driver.exchange.base import LOGGER, OmsExchange
 from ccxt_driver.exchange.list_requests import (
     MOST_IDS,
@@ -44,6 +44,10 @@ def _fails_on_a_row(error: ccxt.BaseError) -> bool:
     return vars(error).get("http_status") == 500 and vars(error).get("code") is None
 
 
+def _is_of_a_proxy(error: ccxt.BaseError) -> bool:
+    return is_of_a_proxy(vars(error).get("http_status"), vars(error).get("details"))
+
+
 class Rows(OmsExchange):
     """Asking the server, and no rule of ccxt's."""
 
@@ -54,14 +58,30 @@ class Rows(OmsExchange):
 
     async def _asked_features(self) -> frozenset[str]:
         asked_ms = self.milliseconds()
-        try:
-            health = await self.request(BY_NAME["health"].path)
-        except ccxt.NotSupported:  # a server without the route has none of them
-            health = {}
+        health = await self._health()
         listed = health.get("features") if isinstance(health, dict) else None
         features = frozenset(listed if isinstance(listed, list) else ())
         self._server_features, self._features_asked_ms = features, asked_ms
         return features
+
+    async def _health(self) -> Any:
+        """What the server says of itself; nothing where it has no such route, or a proxy hides it."""
+        path = BY_NAME["health"].path
+        try:
+            return await self.request(path)
+        except ccxt.NotSupported:  # a server without the route has no features
+            return {}
+        except ccxt.ExchangeNotAvailable as error:
+            if not (_is_of_a_proxy(error) and self.apiKey):
+                raise
+        # Perhaps the proxy finds no server at all now: what it offers cannot be told then.
+        await self.request(BY_NAME["accounts"].path, "private")
+        try:
+            return await self.request(path)
+        except ccxt.ExchangeNotAvailable as error:
+            if not _is_of_a_proxy(error):
+                raise
+        return {}
 
     async def _features_now(self) -> frozenset[str]:
         """As `_features`, asked again after some minutes: another server may stand there by now.

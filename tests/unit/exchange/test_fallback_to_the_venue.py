@@ -76,6 +76,45 @@ def test_a_missing_route_is_asked_once(poor: Driver) -> None:
     assert poor.gateway.routes.count("GET /oms/orders/open") == 1
 
 
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_proxy_that_finds_no_server_for_a_moment_is_forgotten(make_driver: Any, status: int) -> None:
+    """It answers so while the server is started anew; whoever took it for the server's word lost all ids."""
+    driver: Driver = make_driver(features=NO_FEATURES, options={"retries": 0, "truth": "oms"}).ready()
+    page = {"items": [order_row(id=11)], "total": 1, "page": 1, "page_size": 500}
+    reads = {"orders/open": "fetch_open_orders", "orders/history": "fetch_orders"}
+    for path, method in reads.items():
+        driver.gateway.on(f"GET /oms/{path}", (status, "404 page not found"))
+        with pytest.raises(ccxt.ExchangeNotAvailable, match="page not found"):
+            driver.call(method)
+        driver.gateway.on(f"GET /oms/{path}", page)
+
+        assert [order["id"] for order in driver.call(method)] == ["11"]
+
+
+def test_a_server_is_not_taken_for_a_poor_one_while_a_proxy_finds_none(make_driver: Any) -> None:
+    driver: Driver = make_driver(options={"retries": 0})
+    features = driver.gateway.answers["GET /healthz"]
+    for path in ("healthz", "oms/accounts"):
+        driver.gateway.on(f"GET /{path}", (404, "404 page not found"))
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        driver.call("load_markets")
+    driver.gateway.on("GET /healthz", features)
+    driver.call("load_markets")
+
+    assert driver.exchange.has["cancelAllOrdersAfter"] is True
+
+
+def test_a_proxy_may_let_nobody_read_what_the_server_offers(make_driver: Any) -> None:
+    driver: Driver = make_driver(options={"retries": 0})
+    driver.gateway.on("GET /healthz", (404, "404 page not found"))
+    driver.gateway.on("GET /oms/accounts", {"items": []})
+    driver.call("load_markets")
+    driver.call("load_markets")
+
+    assert driver.exchange.has["cancelAllOrdersAfter"] is not True
+    assert driver.gateway.routes.count("GET /healthz") == 2
+
+
 def test_a_command_never_goes_past_the_oms(poor: Driver) -> None:
     poor.gateway.on("POST /oms/commands", NOT_THERE)
 

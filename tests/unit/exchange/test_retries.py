@@ -79,7 +79,7 @@ def test_what_may_pass_is_sent_again(make: Any, answer: Any) -> None:
     [
         (401, error("invalid_api_key")),
         (403, error("permission_denied")),
-        (404, "no such route"),
+        (404, {"detail": "Not Found"}),
         (409, error("conflict")),
         (422, error("validation_error")),
         (500, error("internal_error")),
