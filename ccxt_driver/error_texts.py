@@ -19,6 +19,7 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
         r"|replace_create_failed",
         ccxt.RequestTimeout,
     ),
+    (r"^\S+ (get|post|put|patch|delete)\s+(418|429)\b", ccxt.RateLimitExceeded),  # also with a page
     (r"^\S+ (get|post|put|patch|delete)\s+5\d\d|<html|<!doctype", ccxt.ExchangeNotAvailable),
     (
         r"mysql|database|connection (refused|reset|aborted|closed)|cannot connect|disconnected"
@@ -31,7 +32,12 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     (r"unsupported ccxt method|\(\) is not supported|not supported yet", ccxt.NotSupported),
     # The venue did not look at the request.
     (r"maintenance|cancel[ _-]only mode", ccxt.OnMaintenance),
-    (r"too[ _-]?many.{0,20}requests|rate[ _-]?limit|(access|request) frequency", ccxt.RateLimitExceeded),
+    (
+        r"too[ _-]?many.{0,20}request|requests? (too many|over limit)|rate[ _-]?limit|request weight used"
+        r"|too many new orders|too[ _-]?(frequent|fast\b)|(access|request) frequency|throttle queue"
+        r"|frequency (limit|protection|of requests)|banned until|temporary lockout|i'm a teapot",
+        ccxt.RateLimitExceeded,
+    ),
     (r"overload|throttled|server (is )?busy|system (is )?busy", ccxt.ExchangeNotAvailable),
     (r"recv[ _-]?window|invalid nonce|timestamp for this request", ccxt.InvalidNonce),
     (r"insufficient (permission|privilege|scope)|permission[ _-]denied|not permitted", ccxt.PermissionDenied),

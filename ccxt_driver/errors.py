@@ -42,6 +42,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import ccxt
@@ -108,6 +109,7 @@ _STATUSES: Final[dict[int, type[ccxt.BaseError]]] = {
     408: ccxt.RequestTimeout,
     409: ccxt.OperationRejected,
     413: ccxt.BadRequest,
+    418: ccxt.DDoSProtection,  # banned, for having been told 429 too often
     422: ccxt.BadRequest,
     429: ccxt.RateLimitExceeded,
     504: ccxt.RequestTimeout,
@@ -373,17 +375,25 @@ def _venue_class(detail: Mapping[str, Any]) -> type[ccxt.BaseError] | None:
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float | None:
-    for name, value in (headers or {}).items():
-        if name.lower() == "retry-after":
-            return _seconds(value)
-    return None
+    """Seconds until the server wants to be asked again; a date counts by the server's own clock."""
+    named = {name.lower(): value for name, value in (headers or {}).items()}
+    wanted = named.get("retry-after")
+    return _until(wanted, named.get("date")) if _seconds(wanted) is None else _seconds(wanted)
+
+
+def _until(date: Any, now: Any) -> float | None:
+    """Seconds from one HTTP date to another; None where one is none: programs wait by their own rule then."""
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - parsedate_to_datetime(now)).total_seconds())
+    except (AttributeError, TypeError, ValueError):
+        return None
 
 
 def _seconds(value: Any) -> float | None:
     try:
         return max(0.0, float(value))
     except (TypeError, ValueError):
-        return None  # an HTTP date: programs wait by their own rule then
+        return None
 
 
 def command_of(body: Any) -> str | None:

@@ -37,6 +37,31 @@ TEXTS: list[tuple[type[ccxt.BaseError] | None, str]] = [
     (ccxt.RateLimitExceeded, 'binance {"code":-1003,"msg":"Too many requests; current limit is 1200."}'),
     (ccxt.RateLimitExceeded, 'kraken {"error":["EAPI:Rate limit exceeded"]}'),
     (ccxt.RateLimitExceeded, "TOO_MANY_REQUESTS"),
+    (
+        ccxt.RateLimitExceeded,
+        'binance {"code":-1003,"msg":"Too much request weight used; current limit is 6000 request weight '
+        'per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API."}',
+    ),
+    (
+        ccxt.RateLimitExceeded,
+        'binance {"code":-1003,"msg":"Way too much request weight used; IP banned until 1597212345678."}',
+    ),
+    (
+        ccxt.RateLimitExceeded,
+        'binance {"code":-1015,"msg":"Too many new orders; current limit is 50 orders per 10 SECOND."}',
+    ),
+    (ccxt.RateLimitExceeded, "binance GET https://api.binance.com/api/v3/x 429 Too Many Requests <html>"),
+    (ccxt.RateLimitExceeded, "binance 418 I'm a teapot {}"),
+    (ccxt.RateLimitExceeded, 'bybit {"retCode":10429,"retMsg":"System level frequency protection"}'),
+    (ccxt.RateLimitExceeded, "bybit 403 Forbidden access too frequent, please try again in 5 minutes"),
+    (ccxt.RateLimitExceeded, 'okx {"code":"50040","msg":"Too frequent operations, please try again later"}'),
+    (ccxt.RateLimitExceeded, 'kraken {"error":["EGeneral:Temporary lockout"]}'),
+    (ccxt.RateLimitExceeded, 'gate {"label":"TOO_FAST","message":""}'),
+    (ccxt.RateLimitExceeded, 'bitget {"code":"30007","msg":"request over limit"}'),
+    (ccxt.RateLimitExceeded, 'htx {"status":"error","err-code":"too-many-request"}'),
+    (ccxt.RateLimitExceeded, 'mexc {"code":510,"msg":"Excessive frequency of requests, please try later!"}'),
+    (ccxt.RateLimitExceeded, "throttle queue is over maxCapacity (1000), see https://github.com/ccxt/ccxt"),
+    (ccxt.InvalidOrder, 'binance {"code":-2010,"msg":"Order rejected: Too many open orders for symbol."}'),
     (ccxt.InvalidOrder, 'binance {"code":-1013,"msg":"Filter failure: MIN_NOTIONAL"}'),
     (ccxt.InvalidOrder, 'binance {"code":-1013,"msg":"Filter failure: LOT_SIZE"}'),
     (
