@@ -96,9 +96,7 @@ def test_no_refusal_looks_like_an_outage(code: str, command: str | None) -> None
     assert error.outcome == (None if command is None else "refused")
 
 
-@pytest.mark.parametrize(
-    "status", [400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 415, 422, 451]
-)
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 415, 422, 451])
 @pytest.mark.parametrize("body", [None, {}, {"detail": "no"}, {"detail": []}, {"detail": {"x": 1}}, [], "no"])
 def test_no_4xx_of_any_shape_looks_like_an_outage(status: int, body: Any) -> None:
     error = error_from_response("oms", status, body, "<html>no</html>", None, "send_order")
@@ -247,7 +245,7 @@ def test_a_proxy_that_finds_nothing_says_nothing_of_the_routes_of_the_server(sta
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:09 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}, 9.0),
         ({"Retry-After": "Wed, 21 Oct 2026 07:27:00 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}, 0.0),
-        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 -0000", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 -0000", "Date": "Wed, 21 Oct 2026 07:28 GMT"}, {}, None),
         ({"Retry-After": "soon", "Date": "now"}, {"retry_after": 3}, 3.0),
     ],
 )
