@@ -52,11 +52,9 @@ class Placing:
     def order(self, command: dict[str, Any], held_back: bool) -> Pending:
         """A new order, or the one that is unknown and that an identical command waits for."""
         exchange = self._exchange
-        pending = None
-        if held_back and exchange._unknown_creates.holds_any:
-            pending = exchange._unknown_creates.take(command, exchange.milliseconds())
-        if pending is None:
-            pending = Pending(command, held_back)
+        pending = Pending(command, held_back)
+        if exchange._unknown_creates.holds_any:
+            pending = exchange._unknown_creates.take(pending, exchange.milliseconds()) or pending
         self._own.append(pending)
         return pending
 
@@ -110,8 +108,7 @@ class Placing:
         calls = {pending.call for pending in unknown} - {None}
         failed = [each for each in self._own if each.error is not None and each.call in calls]
         for pending in dict.fromkeys((*unknown, *failed)):
-            if pending.held_back:
-                exchange._unknown_creates.hold(pending, now, hold_ms)
+            exchange._unknown_creates.hold(pending, now, hold_ms)
 
     def _interrupted(self, error: BaseException) -> None:
         """Nobody was told anything: what was sent and not refused may be there."""

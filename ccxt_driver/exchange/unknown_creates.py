@@ -21,8 +21,8 @@ from .request_parts import text_of
 class Pending:
     """A command that makes an order, from before it is sent until its caller knows what became of it.
 
-    :param held_back: whether identical ones wait for it: not where the client order id is the caller's,
-        who tells orders apart by it
+    :param held_back: whether identical ones wait for it, whatever their client order id: where that is the
+        caller's, who tells orders apart by it, only those with the same one do
     :param call: the call that it is a part of, where its payload does not tell: closing a position
     :param sent_ms: when it was sent, milliseconds since the Unix epoch
     :param error: of its failure
@@ -43,6 +43,12 @@ class Pending:
     def client_order_id(self) -> str:
         """Of the order that it makes."""
         return str(self.command["payload"]["client_order_id"])
+
+    @property
+    def key(self) -> str:
+        """What identical ones have in common with it."""
+        asked = asked_for(self.command)
+        return self.call or (asked if self.held_back else f"{asked} {self.client_order_id}")
 
     def told(self) -> ccxt.BaseError | None:
         """The error for one more caller: what is added to it for a batch is of that batch alone."""
@@ -78,16 +84,16 @@ class UnknownCreates:
         :param now_ms: milliseconds since the Unix epoch
         :param hold_ms: for so long, in milliseconds
         """
-        key = pending.call or asked_for(pending.command)
+        key = pending.key
         with self._lock:
             for each in list(self._held):  # most are never asked for again
                 self._still_held(each, now_ms)
             others = [each for each in self._held.get(key, ()) if each[0] is not pending]
             self._held[key] = [*others, (pending, now_ms + hold_ms)]
 
-    def take(self, command: Mapping[str, Any], now_ms: int) -> Pending | None:
+    def take(self, new: Pending, now_ms: int) -> Pending | None:
         """The command that an identical one has to wait for, if there is one; the next waits for another."""
-        key = asked_for(command)
+        key = new.key
         with self._lock:
             held = self._still_held(key, now_ms)
             return self._taken(key, held, held[:1])[0] if held else None

@@ -172,7 +172,7 @@ class Positions(Settling, Fallback):
                 made_up, composes = self.is_id_made_up(params), await self._composes()
                 await self._others_have_ended()
                 call = self.closing_call(symbol, side, params)
-                pendings = placing.call(call) if made_up else []
+                pendings = placing.call(call)
                 if not pendings:
                     rows = await self._closable(symbol, side, params)
                     for command in await self._closing_commands(rows, params):

@@ -173,7 +173,7 @@ class Positions(Settling, Fallback):
                 made_up, composes = self.is_id_made_up(params), self._composes()
                 self._others_have_ended()
                 call = self.closing_call(symbol, side, params)
-                pendings = placing.call(call) if made_up else []
+                pendings = placing.call(call)
                 if not pendings:
                     rows = self._closable(symbol, side, params)
                     for command in self._closing_commands(rows, params):

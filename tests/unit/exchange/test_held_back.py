@@ -668,6 +668,23 @@ def test_what_is_closed_again_all_the_same(make: Any, how: str) -> None:
     assert closed(book) == [[1], [1]]
 
 
+def test_a_position_is_not_closed_twice_by_one_id_of_the_callers(make: Any) -> None:
+    book = make()
+    holds(book, 1)
+    book.answers = [LOST]
+    for _ in range(2):
+        with pytest.raises(ccxt.RequestTimeout) as lost:
+            close(book, clientOrderId="mine")
+        assert lost.value.client_order_id == "mine"
+    with pytest.raises(ccxt.OperationRejected, match="mine"):
+        close(book)
+    assert closed(book) == [[1]]
+
+    row = book.place(book.posts[0][0])
+    assert close(book, clientOrderId="mine")["id"] == str(row["id"])
+    assert closed(book) == [[1]]
+
+
 # -- several tasks -----------------------------------------------------------------------------
 
 

@@ -147,6 +147,28 @@ def test_what_is_not_held_back(make: Any, how: str) -> None:
     assert driver.call("create_order", SYMBOL, "market", "buy", amount, None, params)["id"] == "12"
 
 
+def test_the_same_order_with_the_same_id_of_the_callers_is_not_placed_twice(make: Any) -> None:
+    """Such an id is given so that calling again is safe; not every server keeps it unique."""
+    driver = make(NO_DEDUPE)
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+    order = (SYMBOL, "market", "buy", 1, None)
+    for _ in range(2):
+        with pytest.raises(ccxt.RequestTimeout) as lost:
+            driver.call("create_order", *order, {"clientOrderId": "mine"})
+        assert lost.value.client_order_id == "mine"
+    assert posts(driver) == 1
+
+    driver.gateway.on_command(order=order_row(id=12))
+    for other in ({"clientOrderId": "another"}, {}):
+        assert driver.call("create_order", *order, other)["id"] == "12"
+    assert posts(driver) == 3
+
+    finds(driver, after=0)
+    assert driver.call("create_order", *order, {"clientOrderId": "mine"})["id"] == "11"
+    assert posts(driver) == 3
+
+
 def test_an_older_order_of_the_callers_id_is_not_taken_for_the_new_one(make: Any) -> None:
     driver = make(NO_DEDUPE)
     driver.gateway.on(POST, LOST)
