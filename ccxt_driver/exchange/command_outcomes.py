@@ -207,6 +207,12 @@ class CommandOutcomes(Host):
         )
         return annotate(ccxt.OperationRejected(message), outcome="not_sent")
 
+    def closing_in_progress(self, command: Mapping[str, Any]) -> ccxt.BaseError:
+        """That a position is not closed again: another call of this object is closing it now."""
+        position_id = command["payload"]["position_id"]
+        message = f"{self.id} position {position_id} is being closed by another call now"
+        return annotate(ccxt.OperationRejected(message), outcome="not_sent")
+
     @staticmethod
     def is_vague(refusal: ccxt.BaseError, command: Mapping[str, Any]) -> bool:
         """Whether a refusal to cancel may have any reason: older gateways tell an outage of the venue so."""

@@ -23,12 +23,14 @@ class Placing:
     """
 
     # No generator of contextlib: every order comes by here.
-    __slots__ = ("_cancellations", "_exchange", "_others", "_own", "_task")
+    __slots__ = ("_cancellations", "_closings", "_creates", "_exchange", "_others", "_own", "_task")
 
     def __init__(self, exchange: Any) -> None:
         self._exchange = exchange
         self._own: list[Pending] = []
         self._others: tuple[Pending, ...] = ()
+        self._creates = exchange._unknown_creates  # of the side that the block begins on
+        self._closings: tuple[dict[str, Any], ...] = ()
         self._task: Any = exchange.current_task()
         self._cancellations = 0 if self._task is None else self._task.cancelling()
 
@@ -80,9 +82,24 @@ class Placing:
             self._others = (*self._others, other)
         return other
 
+    def may_close(self, command: dict[str, Any], read_at: int) -> bool:
+        """Whether no other call is closing the position of a command, or has since the position was read.
+
+        The OMS sees to it, but for orders that stand for its own command.
+
+        :param read_at: `count` of what is held, before
+        """
+        if command["command"] == "send_order":
+            if not self._creates.begin_closing(command, read_at):
+                return False
+            self._closings = (*self._closings, command)
+        return True
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         exchange = self._exchange
         exchange._commands_in_flight -= 1
+        for command in self._closings:
+            self._creates.end_closing(command)
         exchange._placings.discard(self)
         if error is not None and not isinstance(error, ccxt.BaseError):
             self._interrupted(error)

@@ -6,15 +6,18 @@ the hold is over, the same call asks for the first again and places no second.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 import ccxt
 
 from .request_parts import text_of
+
+_MOST_CLOSINGS: Final = 10_000
 
 
 @dataclass(slots=True, eq=False)
@@ -67,10 +70,12 @@ class UnknownCreates:
     Who takes one gives it back as long as its outcome is unknown. Safe to use from any thread.
     """
 
-    __slots__ = ("_held", "_lock")
+    __slots__ = ("_closings", "_count", "_held", "_lock")
 
     def __init__(self) -> None:
         self._held: dict[str, list[tuple[Pending, int]]] = {}
+        self._closings: dict[tuple[Any, Any], float] = {}
+        self._count = 0
         self._lock = Lock()
 
     @property
@@ -119,6 +124,32 @@ class UnknownCreates:
                     return self._taken(key, held, closing[:1])[0]
         return None
 
+    def count(self) -> int:
+        """A number that is higher each time, to tell what came first."""
+        with self._lock:
+            self._count += 1
+            return self._count
+
+    def begin_closing(self, command: Mapping[str, Any], read_at: int) -> bool:
+        """Take a position that a gateway locks for nobody; whether no other call has it, or had it meanwhile.
+
+        :param read_at: `count` before it was read that the position is open
+        """
+        position = _position_of(command)
+        with self._lock:
+            if self._closings.get(position, 0) > read_at:
+                return False
+            self._closings[position] = math.inf
+            return True
+
+    def end_closing(self, command: Mapping[str, Any]) -> None:
+        """Let others close a position that they read from now on."""
+        ended_at = self.count()
+        with self._lock:
+            self._closings[_position_of(command)] = ended_at
+            if len(self._closings) > _MOST_CLOSINGS:
+                self._closings = {each: end for each, end in self._closings.items() if end == math.inf}
+
     def _still_held(self, key: str, now_ms: int) -> list[tuple[Pending, int]]:
         """What is held under a key; what is over is dropped."""
         held = [each for each in self._held.pop(key, ()) if now_ms < each[1]]
@@ -142,13 +173,12 @@ def is_unknown(error: BaseException) -> bool:
     return bool(getattr(error, "outcome", None) == "unknown")
 
 
+def _position_of(command: Mapping[str, Any]) -> tuple[Any, Any]:
+    return command["account_id"], command["payload"]["position_id"]
+
+
 def _closes_the_same(pending: Pending, command: Mapping[str, Any]) -> bool:
-    one, other = pending.command, command
-    return (
-        pending.call is not None
-        and one["account_id"] == other["account_id"]
-        and one["payload"]["position_id"] == other["payload"]["position_id"]
-    )
+    return pending.call is not None and _position_of(pending.command) == _position_of(command)
 
 
 def asked_for(command: Mapping[str, Any]) -> str:

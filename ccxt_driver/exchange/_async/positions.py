@@ -173,15 +173,22 @@ class Positions(Settling, Fallback):
                 await self._others_have_ended()
                 call = self.closing_call(symbol, side, params)
                 pendings = placing.call(call)
+                in_use: dict[int, ccxt.BaseError] = {}
                 if not pendings:
+                    read_at = self._unknown_creates.count()
                     rows = await self._closable(symbol, side, params)
-                    for command in await self._closing_commands(rows, params):
+                    for index, command in enumerate(await self._closing_commands(rows, params)):
                         other = placing.closing(command) if made_up else None
-                        pendings.append(other or placing.new(command, made_up, call))
+                        if other is None and not placing.may_close(command, read_at):
+                            in_use[index] = self.closing_in_progress(command)
+                        else:
+                            pendings.append(other or placing.new(command, made_up, call))
             outcomes = await self._outcomes_of_closing(pendings, call, composes)
             for index, pending in enumerate(pendings):
                 if pending.call != call and (pending.is_unknown or "qty" in pending.command["payload"]):
                     outcomes[index] = self.being_closed(pending)
+        for index, error in in_use.items():
+            outcomes.insert(index, error)
         return [
             self.closing_failure(each, composes) if isinstance(each, ccxt.BaseError) else each
             for each in outcomes

@@ -476,7 +476,12 @@ class Orders(Settling):
         if not ids:
             return []
         command = {"account_id": account_id, "command": "cancel_order", "payload": {"order_ids": ids}}
-        return self._cancel_several(command, ids)
+        try:
+            return self._cancel_several(command, ids)
+        except ccxt.InvalidOrder as refusal:
+            if isinstance(refusal, ccxt.OrderNotFound) or self._are_open(command):
+                raise
+        return self._orders_after(command, ids, {})  # somebody else was faster: nothing is open
 
     def _cancel_several(self, command: dict[str, Any], ids: list[int]) -> Any:
         """Carry out a cancellation, and give the orders as they are then."""

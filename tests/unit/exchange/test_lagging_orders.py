@@ -370,6 +370,27 @@ def test_an_order_whose_answer_was_lost_is_found_where_the_venue_adds_to_its_nam
         assert (seen["status"], seen["filled"]) == ("closed", 3)
 
 
+@pytest.mark.parametrize("by", ["cancel_all_orders", "cancel_orders"])
+def test_cancelling_all_is_done_when_another_hand_was_faster(desk: LaggingDesk, by: str) -> None:
+    """The gateway says that it cancelled no order; none is open, which was wanted."""
+    placed = [rest(desk)["id"], rest(desk)["id"]]
+    handle = desk.oms.handle
+
+    def faster(endpoint: str, *request: Any) -> Any:
+        if endpoint == "commands":
+            desk.oms.handle = handle
+            handle(endpoint, *request)
+        return handle(endpoint, *request)
+
+    desk.oms.handle = faster
+    if by == "cancel_orders":  # by name: what the caller thinks of them is wrong
+        with pytest.raises(ccxt.InvalidOrder):
+            desk.ex.cancel_orders(placed)
+        return
+    cancelled = desk.ex.cancel_all_orders()
+    assert [(order["id"], order["status"]) for order in cancelled] == [(each, "canceled") for each in placed]
+
+
 @pytest.mark.parametrize("hours", [-5, 5.5])
 def test_a_lost_answer_is_found_where_no_zone_is_known(make_desk: MakeDesk, hours: float) -> None:
     desk = make_desk(utc_offset_hours=hours)

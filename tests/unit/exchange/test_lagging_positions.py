@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -135,6 +136,57 @@ def test_closing_all_on_a_hedge_account_is_one_request(desk: LaggingDesk) -> Non
         ("send_order", "1"),
     ]
     assert ex.fetch_positions() == []
+
+
+@pytest.mark.parametrize("own_ids", [False, True])
+def test_two_calls_at_once_close_a_position_once(desk: LaggingDesk, own_ids: bool) -> None:
+    """Where the gateway locks no position: two opposite orders would open one in the other direction."""
+    ex = desk.exchange(HEDGE)
+    trade(ex, "buy", 2)
+    desk.oms.requests.clear()
+    first, second = ({"clientOrderId": name} if own_ids else {} for name in ("one", "two"))
+    if desk.way.asynchronous:
+        closing = [ex.exchange.close_position(SWAP, None, params) for params in (first, second)]
+
+        async def both() -> Any:
+            return await asyncio.gather(*closing, return_exceptions=True)
+
+        outcomes = desk.way.run(both())
+    else:
+        outcomes = []
+        handle = desk.oms.handle
+
+        def meanwhile(endpoint: str, *request: Any) -> Any:
+            if endpoint == "commands":
+                desk.oms.handle = handle
+                with pytest.raises(ccxt.OperationRejected) as raised:
+                    ex.close_position(SWAP, None, second)
+                outcomes.append(raised.value)
+            return handle(endpoint, *request)
+
+        desk.oms.handle = meanwhile
+        outcomes.insert(0, ex.close_position(SWAP, None, first))
+    order, rejected = outcomes
+    assert (order["filled"], rejected.outcome) == (2, "not_sent")
+    assert "being closed by another call" in str(rejected)
+    assert len(commands(desk)) == 1
+
+    trade(ex, "buy", 1)
+    assert ex.close_position(SWAP)["filled"] == 1
+
+
+def test_closing_all_leaves_out_what_another_call_is_closing(desk: LaggingDesk) -> None:
+    ex = desk.exchange(HEDGE)
+    trade(ex, "buy", 2)
+    trade(ex, "buy", 1)
+    row = ex.fetch_positions()[0]["info"]
+    command = {"account_id": HEDGE, "payload": {"position_id": row["id"]}}
+    assert ex._unknown_creates.begin_closing(command, ex._unknown_creates.count())
+
+    rejected, order = ex.close_all_positions()
+    assert (type(rejected), order["filled"]) == (ccxt.OperationRejected, 1)
+    ex._unknown_creates.end_closing(command)
+    assert [order["filled"] for order in ex.close_all_positions()] == [2]
 
 
 @pytest.mark.parametrize("account_id", [NETTING, BY_STRATEGY])
