@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final, Self
 
@@ -195,6 +196,13 @@ class _InTime(http.client.HTTPResponse):
         seconds = sock.gettimeout()
         if seconds is not None:
             self.fp = io.BufferedReader(_Deadline(sock, self.fp.detach(), monotonic() + seconds))
+
+    def begin(self) -> None:
+        """Read the head of the answer; what is told before it, such as 103, is none."""
+        super().begin()
+        while HTTPStatus.SWITCHING_PROTOCOLS < self.status < HTTPStatus.OK:
+            self.headers = self.msg = None  # type: ignore[assignment]  # as before the first
+            super().begin()
 
 
 class _Deadline(io.RawIOBase):

@@ -271,6 +271,32 @@ def test_an_answer_that_only_drips_ends_at_the_time_out(connect: Any, head: byte
     assert type(raised.value) is ccxt.RequestTimeout
 
 
+def test_what_comes_before_an_answer_is_not_taken_for_it(connect: Any) -> None:
+    """Whoever did read each answer as that of the next request, on the same connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def hint() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as received:
+            for number in range(3):
+                while received.readline() not in (b"\r\n", b""):
+                    pass
+                connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+                connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n")
+                time.sleep(0.03)
+                body = b'{"items": [{"id": %d}]}' % number
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    thread = threading.Thread(target=hint)
+    thread.start()
+    driver = connect(Gateway(), f"http://127.0.0.1:{listener.getsockname()[1]}", options={"retries": 0})
+    answers_read = [driver.call(ROUTE, ASKED)["items"] for _ in range(3)]
+    listener.close()
+    thread.join()
+
+    assert answers_read == [[{"id": number}] for number in range(3)]
+
+
 @pytest.mark.parametrize("charset", ["no-such-one", "base64"])
 def test_an_answer_is_read_whatever_letters_it_says_it_has(
     both_ways: list[Driver], server: LoopbackServer, charset: str
