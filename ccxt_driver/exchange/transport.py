@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import ccxt
@@ -15,6 +16,9 @@ from .host import Host
 from .retries import Patience, is_read, may_pass
 
 LOGGER: Final = logging.getLogger("ccxt_driver")
+
+_WHOLE_SECOND_MS: Final = 1000
+"""A `Date` tells no part of a second."""
 
 
 class Transport(Host):
@@ -31,6 +35,15 @@ class Transport(Host):
     def idle_seconds(self) -> float:
         """How long a connection may be idle and still be used again."""
         return self.setting("keep_alive") / 1000
+
+    def ahead_of_server_ms(self) -> int:
+        """By how much our clock is ahead of the server's, as its last answer tells; 0 where it does not."""
+        headers = self.last_response_headers
+        try:
+            told = parsedate_to_datetime(str((headers or {}).get("Date"))).timestamp()
+        except (AttributeError, TypeError, ValueError):
+            return 0
+        return max(0, self.milliseconds() - int(told * 1000) - _WHOLE_SECOND_MS)
 
     # -- sending again -------------------------------------------------------------------------
 

@@ -467,6 +467,7 @@ class Truth(TrueDeals):
         """
         as_utc = self.milliseconds() - self._time_of(row, "created_at")
         age = as_utc if self._truth.zone_is_hidden else self._age_ms(row, "created_at")
+        age -= self.ahead_of_server_ms()  # where our clock is minutes ahead, what is under way looks old
         # What we have sent ourselves is as old as our own clock says: the gateway's may be minutes behind.
         name = row.get("client_order_id")
         ours = self._truth.doubtful.get(name) or self._truth.sent.get(name)

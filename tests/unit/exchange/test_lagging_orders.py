@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Any
 
 import ccxt
@@ -398,6 +399,23 @@ def test_a_lost_answer_is_found_where_no_zone_is_known(make_desk: MakeDesk, hour
 
     assert rest(desk)["status"] == "open"
     assert len(desk.oms.rows()["orders"]) == 1
+
+
+@pytest.mark.parametrize(
+    "behind, status", [(3, "open"), (2, "rejected"), (0, "rejected"), (None, "rejected")]
+)
+def test_what_others_have_sent_is_as_old_as_by_the_clock_of_the_gateway(
+    desk: LaggingDesk, behind: int | None, status: str
+) -> None:
+    """Ours may be minutes ahead; taken for refused, an order on its way would be placed once more."""
+    order_id = refuse(desk)
+    desk.advance(10_000)
+    other = desk.exchange()
+    other.milliseconds = lambda: desk.oms.now_ms() + 3 * MINUTE_MS
+    date = None if behind is None else formatdate(other.milliseconds() / 1000 - behind * 60, usegmt=True)
+    other.last_response_headers = {"Date": date}
+
+    assert other.fetch_order(order_id)["status"] == status
 
 
 @pytest.mark.parametrize("hours", [-5, 5.5])
