@@ -25,6 +25,9 @@ LOGGER: Final = logging.getLogger("ccxt_driver")
 
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _JITTER_SECONDS: Final = 0.1
+_LONGEST_SECONDS: Final = 1e6
+TOO_OFTEN: Final = (ccxt.RateLimitExceeded, ccxt.DDoSProtection)
+"""What a server says that wants to be asked less often."""
 _POSTS_THAT_READ: Final = frozenset({BY_NAME["reconcile"].path, BY_NAME["cache_clear"].path})
 """Doing these twice does them once."""
 _CCXTS_RETRIES: Final = "maxRetriesOnFailure"
@@ -52,6 +55,12 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, ccxt.BadResponse):
         return getattr(error, "code", None) is None  # with a code it is what the venue answered
     return isinstance(error, ccxt.NetworkError) and was_sent(error)
+
+
+def asked_to_wait_ms(error: BaseException) -> int:
+    """For how long a server that was asked too often wants to be left alone; 0 where it does not say."""
+    seconds = getattr(error, "retry_after", None) if isinstance(error, TOO_OFTEN) else None
+    return int(min(seconds or 0.0, _LONGEST_SECONDS) * 1000)
 
 
 def taken_from(params: Any) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.retries import TOO_OFTEN, asked_to_wait_ms
 from ccxt_driver.exchange.unknown_creates import Pending, is_unknown
 
 from .truth import Truth
@@ -68,23 +69,31 @@ class Settling(Truth):
         outcomes: dict[int, Any] = {}
         deadline = self.milliseconds() + self.lookup_timeout_ms()
         pause = _FIRST_PAUSE_MS
-        while len(outcomes) < len(pendings) and self.milliseconds() < deadline:
+        asked_ms = 0
+        while len(outcomes) < len(pendings) and self.milliseconds() + asked_ms < deadline:
             for index, pending in enumerate(pendings):
                 if index in outcomes or self.milliseconds() >= deadline:
                     continue
-                order = await self._look_up(pending)
+                try:
+                    order = await self._look_up(pending)
+                except TOO_OFTEN as error:
+                    asked_ms = asked_to_wait_ms(error)
+                    break
                 if order is not None:
                     outcomes[index] = order
-            if len(outcomes) < len(pendings):
-                await self.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_MS)
+            if len(outcomes) < len(pendings) and self.milliseconds() + asked_ms < deadline:
+                await self.sleep(max(pause, asked_ms))
+                pause, asked_ms = min(pause * 2, _LONGEST_PAUSE_MS), 0
         for index, order in outcomes.items():
             pendings[index].error = None
             outcomes[index] = self.refusal_of(order) or order
         return [outcomes.get(index) or pending.told() for index, pending in enumerate(pendings)]
 
     async def _look_up(self, pending: Pending) -> Any:
-        """The order that a command has made, or makes now where that is safe; None when it is not known."""
+        """The order that a command has made, or makes now where that is safe; None when it is not known.
+
+        :raises RateLimitExceeded, DDoSProtection: the server wants to be asked less often
+        """
         command, since_ms = pending.command, pending.sent_ms
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
         try:
@@ -97,6 +106,8 @@ class Settling(Truth):
             return await self._order_after(command, row["id"], {"order": row})
         except ccxt.OrderNotFound:
             pass  # absence is no proof: the command may still be on its way
+        except TOO_OFTEN:
+            raise
         except ccxt.BaseError as error:
             LOGGER.debug("%s looking for %s: %s", self.id, client_order_id, error)
             return None
@@ -106,6 +117,8 @@ class Settling(Truth):
             result = await self._command(command)
             result.pop("duplicate", None)  # of the first sending, as far as anybody can tell
             return await self._order_of_result(command, result)
+        except TOO_OFTEN:
+            raise
         except ccxt.BaseError as error:  # a refusal is of this sending, and says nothing of the first
             LOGGER.debug("%s sending %s again: %s", self.id, client_order_id, error)
             return None
@@ -146,9 +159,10 @@ class Settling(Truth):
                     error.__dict__["unsettled"] = unsettled
                     raise
                 unsettled = unsettled or error
-            if self.milliseconds() >= deadline:
+                asked_ms = asked_to_wait_ms(error)
+            if self.milliseconds() + asked_ms >= deadline:
                 raise unsettled
-            await self.sleep(pause)
+            await self.sleep(max(pause, asked_ms))
             pause = min(pause * 2, _LONGEST_PAUSE_MS)
 
     async def _placed_batch(self, pendings: list[Pending], order_of: Any) -> list[Any]:

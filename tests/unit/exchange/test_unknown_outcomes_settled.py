@@ -60,6 +60,48 @@ def test_an_order_whose_answer_was_lost_is_found_and_returned(make: Any) -> None
     assert posts(driver) == 1
 
 
+@pytest.mark.parametrize("status", [418, 429])
+@pytest.mark.parametrize("features", [ALL_FEATURES, NO_DEDUPE])
+def test_a_server_that_wants_to_be_left_alone_is_not_asked_on(make: Any, features: Any, status: int) -> None:
+    """Asking again and again is what makes a ban longer."""
+    driver = make(features)
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, (status, "too often", {"Retry-After": "60"}))
+
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+    assert caught.value.outcome == "unknown"
+    assert (posts(driver), driver.gateway.routes.count(HISTORY)) == (1, 1)
+
+
+def test_it_is_asked_when_it_wants_to_be(make: Any) -> None:
+    driver = make(NO_DEDUPE, retries=0)
+    driver.gateway.on(POST, LOST)
+    looks: list[int] = []
+
+    def answer(sent: Sent) -> Any:
+        looks.append(driver.exchange.clock.now_ms)
+        if len(looks) == 1:
+            return 429, "too often", {"Retry-After": "1.5"}
+        return page(filled_row(id=11, client_order_id=sent.query["client_order_id"]))
+
+    driver.gateway.on(HISTORY, answer)
+    driver.gateway.on("GET /oms/deals", page(deal_row(order_id=11)))
+
+    assert driver.call("create_order", SYMBOL, "market", "buy", 1)["id"] == "11"
+    assert looks[1] - looks[0] == 1500
+
+
+def test_nor_is_a_cancellation_repeated_while_it_wants_to_be_left_alone(make: Any) -> None:
+    driver = make()
+    replies = [LOST, (429, "too often", {"Retry-After": "60"})]
+    driver.gateway.on(POST, lambda sent: replies[min(posts(driver), 2) - 1])
+
+    with pytest.raises(ccxt.RequestTimeout) as caught:
+        driver.call("cancel_order", "11", SYMBOL)
+    assert (caught.value.outcome, posts(driver)) == ("unknown", 2)
+
+
 def test_absence_is_no_proof_and_nothing_is_sent_again(make: Any) -> None:
     driver = make(NO_DEDUPE)
     driver.gateway.on(POST, LOST)
