@@ -29,6 +29,8 @@ class Pending:
     :param call: the call that it is a part of, where its payload does not tell: closing a position
     :param sent_ms: when it was sent, milliseconds since the Unix epoch
     :param error: of its failure
+    :param absent_since_ms: from when on the server has said each time that it has no such order, and where
+        it was sent again, refused it
     """
 
     command: dict[str, Any]
@@ -36,6 +38,7 @@ class Pending:
     call: str | None = None
     sent_ms: int = 0
     error: ccxt.BaseError | None = None
+    absent_since_ms: int | None = None
 
     @property
     def is_unknown(self) -> bool:
@@ -86,15 +89,19 @@ class UnknownCreates:
     def hold(self, pending: Pending, now_ms: int, hold_ms: int) -> None:
         """Hold identical commands back.
 
+        What the server does not have is not held longer by each call that asks for it: a program that asks
+        again and again would never trade.
+
         :param now_ms: milliseconds since the Unix epoch
         :param hold_ms: for so long, in milliseconds
         """
         key = pending.key
+        since_ms = now_ms if pending.absent_since_ms is None else pending.absent_since_ms
         with self._lock:
             for each in list(self._held):  # most are never asked for again
                 self._still_held(each, now_ms)
             others = [each for each in self._held.get(key, ()) if each[0] is not pending]
-            self._held[key] = [*others, (pending, now_ms + hold_ms)]
+            self._held[key] = [*others, (pending, since_ms + hold_ms)]
 
     def take(self, new: Pending, now_ms: int) -> Pending | None:
         """The command that an identical one has to wait for, if there is one; the next waits for another."""

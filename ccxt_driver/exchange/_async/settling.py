@@ -96,6 +96,8 @@ class Settling(Truth):
         """
         command, since_ms = pending.command, pending.sent_ms
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
+        absent_ms = pending.absent_since_ms or self.milliseconds()
+        pending.absent_since_ms = None
         try:
             row = await self._row_by_client_order_id(account_id, client_order_id, None, since_ms)
             await self._know_zone(account_id, [row])
@@ -112,6 +114,7 @@ class Settling(Truth):
             LOGGER.debug("%s looking for %s: %s", self.id, client_order_id, error)
             return None
         if not await self._promises_to_dedupe():
+            pending.absent_since_ms = absent_ms
             return None
         try:
             result = await self._command(command)
@@ -121,6 +124,8 @@ class Settling(Truth):
             raise
         except ccxt.BaseError as error:  # a refusal is of this sending, and says nothing of the first
             LOGGER.debug("%s sending %s again: %s", self.id, client_order_id, error)
+            if vars(error).get("outcome") == "refused":
+                pending.absent_since_ms = absent_ms
             return None
 
     async def _promises_to_dedupe(self) -> bool:

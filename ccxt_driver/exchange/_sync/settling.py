@@ -97,6 +97,8 @@ class Settling(Truth):
         """
         command, since_ms = pending.command, pending.sent_ms
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
+        absent_ms = pending.absent_since_ms or self.milliseconds()
+        pending.absent_since_ms = None
         try:
             row = self._row_by_client_order_id(account_id, client_order_id, None, since_ms)
             self._know_zone(account_id, [row])
@@ -113,6 +115,7 @@ class Settling(Truth):
             LOGGER.debug("%s looking for %s: %s", self.id, client_order_id, error)
             return None
         if not self._promises_to_dedupe():
+            pending.absent_since_ms = absent_ms
             return None
         try:
             result = self._command(command)
@@ -122,6 +125,8 @@ class Settling(Truth):
             raise
         except ccxt.BaseError as error:  # a refusal is of this sending, and says nothing of the first
             LOGGER.debug("%s sending %s again: %s", self.id, client_order_id, error)
+            if vars(error).get("outcome") == "refused":
+                pending.absent_since_ms = absent_ms
             return None
 
     def _promises_to_dedupe(self) -> bool:

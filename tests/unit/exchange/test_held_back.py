@@ -219,6 +219,42 @@ def test_a_batch_that_was_refused_or_named_by_its_caller_is_not_held(make: Any) 
     assert len(book.posts) == 4
 
 
+def unknown_for(book: Book, seconds: int) -> None:
+    """A program that asks for the same order every ten seconds, and is told each time that it is unknown."""
+    for _ in range(0, seconds, 10):
+        with pytest.raises(ccxt.RequestTimeout):
+            create(book, 1)
+        book.driver.exchange.clock.now_ms += 10_000
+
+
+@pytest.mark.parametrize("features", [NO_DEDUPE, ALL_FEATURES], ids=["once", "repeated"])
+def test_what_the_server_does_not_have_is_held_no_longer_by_asking_for_it(
+    make: Any, features: tuple[str, ...]
+) -> None:
+    book = make(features)
+    refused = (422, {"detail": {"code": "insufficient_funds", "message": "no"}})
+    book.answers = [LOST, *[refused] * 1000]
+    unknown_for(book, 60)
+    first = book.posts[0][0]["payload"]["client_order_id"]
+    with pytest.raises(ccxt.InsufficientFunds):
+        create(book, 1)
+    assert book.posts[-1][0]["payload"]["client_order_id"] != first
+    book.answers = []
+    assert create(book, 1)["amount"] == 1
+
+
+def test_what_cannot_be_looked_up_is_held_as_long_as_it_is_asked_for(make: Any) -> None:
+    book = make(ALL_FEATURES)
+    book.answers = [LOST]
+    book.driver.gateway.on(HISTORY, DOWN)
+    unknown_for(book, 300)
+    assert len(book.posts) == 1
+    book.place(book.posts[0][0])
+    book.driver.gateway.on(HISTORY, book._find)
+    assert create(book, 1)["id"] == "100"
+    assert len(book.posts) == 1
+
+
 def test_all_of_a_batch_are_looked_for_by_one_deadline(make: Any) -> None:
     book = make()
     before = book.driver.exchange.clock.now_ms
