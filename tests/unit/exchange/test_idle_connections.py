@@ -34,8 +34,9 @@ def failed(driver: Driver, answer: Any) -> None:
     """Let a command fail."""
     good = driver.gateway.answers[COMMANDS]
     driver.gateway.on(COMMANDS, answer)
+    name = f"mine{len(driver.gateway.sent)}"  # the same again would not be sent
     with pytest.raises(ccxt.BaseError):
-        driver.call("create_order", *LIMIT, {"clientOrderId": "mine"})
+        driver.call("create_order", *LIMIT, {"clientOrderId": name})
     driver.gateway.on(COMMANDS, good)
 
 
