@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import ccxt
 
@@ -340,11 +341,22 @@ def _checked_url(value: Any) -> str:
         return str(value)
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         url = value.rstrip("/")
-        if url not in ("http:", "https:"):
+        if _names_a_server(url):
             return url
     raise ccxt.BadRequest(
         f'base_url: expected "http://...", "https://..." or "embedded:...", got {value!r}'[:200]
     )
+
+
+def _names_a_server(url: str) -> bool:
+    """Whether a host can be reached by it; libraries say no with errors of their own, each another one."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # no part of a name is empty, or longer than 63 characters
+    except ValueError:
+        return False
+    return bool(host) and port != 0 and not any(letter.isspace() for letter in url)
 
 
 def _timeout(seconds: str) -> int:

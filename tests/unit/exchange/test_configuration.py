@@ -144,10 +144,15 @@ def test_a_host_of_one_letter_is_a_host() -> None:
     assert OmsCcxtExchange({"options": {"base_url": "http://x/"}}).urls["api"] == "http://x"
 
 
-@CLASSES
-@pytest.mark.parametrize(
-    "url", ["", "gateway.test", "ftp://gateway.test", "http://", "https:///", 7, [], "EMBEDDED:"]
+BAD_URLS = (
+    *("", "gateway.test", "ftp://gateway.test", "http://", "https:///", 7, [], "EMBEDDED:", "http://user@"),
+    *("http://gateway.test:99999", "http://gateway.test:abc", "http://gateway.test:0", "http://[::1"),
+    *("http://gate way.test", "http://gateway..test", f"http://{'x' * 64}.test"),
 )
+
+
+@CLASSES
+@pytest.mark.parametrize("url", BAD_URLS)
 def test_a_bad_base_url_is_refused(cls: Any, url: Any) -> None:
     with pytest.raises(ccxt.BadRequest, match="base_url"):
         cls({"options": {"base_url": url}})
