@@ -29,8 +29,8 @@ class Pending:
     :param call: the call that it is a part of, where its payload does not tell: closing a position
     :param sent_ms: when it was sent, milliseconds since the Unix epoch
     :param error: of its failure
-    :param absent_since_ms: from when on the server has said each time that it has no such order, and where
-        it was sent again, refused it
+    :param absent_since_ms: when the server first said that it has no such order, since it was sent last
+    :param is_absent: whether it said so when it was asked last, and where it was sent again, refused it
     """
 
     command: dict[str, Any]
@@ -39,6 +39,7 @@ class Pending:
     sent_ms: int = 0
     error: ccxt.BaseError | None = None
     absent_since_ms: int | None = None
+    is_absent: bool = False
 
     @property
     def is_unknown(self) -> bool:
@@ -96,7 +97,7 @@ class UnknownCreates:
         :param hold_ms: for so long, in milliseconds
         """
         key = pending.key
-        since_ms = now_ms if pending.absent_since_ms is None else pending.absent_since_ms
+        since_ms = pending.absent_since_ms if pending.is_absent and pending.absent_since_ms else now_ms
         with self._lock:
             for each in list(self._held):  # most are never asked for again
                 self._still_held(each, now_ms)

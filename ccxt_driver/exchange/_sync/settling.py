@@ -97,10 +97,10 @@ class Settling(Truth):
         """
         command, since_ms = pending.command, pending.sent_ms
         account_id, client_order_id = command["account_id"], command["payload"]["client_order_id"]
-        absent_ms = pending.absent_since_ms or self.milliseconds()
-        pending.absent_since_ms = None
+        pending.is_absent = False
         try:
             row = self._row_by_client_order_id(account_id, client_order_id, None, since_ms)
+            pending.absent_since_ms = None
             self._know_zone(account_id, [row])
             if not self.is_of_command(row, pending) and not self._promises_to_dedupe():
                 return None
@@ -114,8 +114,9 @@ class Settling(Truth):
         except ccxt.BaseError as error:
             LOGGER.debug("%s looking for %s: %s", self.id, client_order_id, error)
             return None
+        pending.absent_since_ms = pending.absent_since_ms or self.milliseconds()
         if not self._promises_to_dedupe():
-            pending.absent_since_ms = absent_ms
+            pending.is_absent = True
             return None
         try:
             result = self._command(command)
@@ -125,8 +126,9 @@ class Settling(Truth):
             raise
         except ccxt.BaseError as error:  # a refusal is of this sending, and says nothing of the first
             LOGGER.debug("%s sending %s again: %s", self.id, client_order_id, error)
-            if vars(error).get("outcome") == "refused":
-                pending.absent_since_ms = absent_ms
+            pending.is_absent = vars(error).get("outcome") == "refused"
+            if is_unknown(error):  # it is on its way once more
+                pending.absent_since_ms = None
             return None
 
     def _promises_to_dedupe(self) -> bool:

@@ -243,6 +243,19 @@ def test_what_the_server_does_not_have_is_held_no_longer_by_asking_for_it(
     assert create(book, 1)["amount"] == 1
 
 
+def test_an_outage_does_not_prolong_the_hold_of_what_the_server_does_not_have(make: Any) -> None:
+    book = make()
+    book.answers = [LOST]
+    unknown_for(book, 40)
+    book.driver.gateway.on(HISTORY, DOWN)
+    unknown_for(book, 40)
+    assert len(book.posts) == 1
+    book.driver.gateway.on(HISTORY, book._find)
+    unknown_for(book, 10)
+    assert create(book, 1)["amount"] == 1
+    assert len(book.posts) == 2
+
+
 def test_what_cannot_be_looked_up_is_held_as_long_as_it_is_asked_for(make: Any) -> None:
     book = make(ALL_FEATURES)
     book.answers = [LOST]
