@@ -378,7 +378,8 @@ def _retry_after(headers: Mapping[str, str] | None) -> float | None:
     """Seconds until the server wants to be asked again; a date counts by the server's own clock."""
     named = {name.lower(): value for name, value in (headers or {}).items()}
     wanted = named.get("retry-after")
-    return _until(wanted, named.get("date")) if _seconds(wanted) is None else _seconds(wanted)
+    seconds = _seconds(wanted)
+    return _until(wanted, named.get("date")) if seconds is None else seconds
 
 
 def _until(date: Any, now: Any) -> float | None:

@@ -17,9 +17,9 @@ from ccxt_driver.contract.rows import OrderStatus
 
 from .entities import OPEN_STATES
 from .json_text import loads
-from .sqlite_counts import are_kept, wrong
-from .sqlite_file import BACKUP_ID, is_of_an_oms, refuse_foreign_log
-from .sqlite_journal import forget_setting, has_journal
+from .sqlite_counts import wrong
+from .sqlite_file import BACKUP_ID, has_table, is_of_an_oms, refuse_foreign_log
+from .sqlite_journal import forget_setting
 from .store import StoreError, StoreUnusable
 
 _NOTHING: Final[tuple[int | None, Iterator[Any]]] = (None, iter(()))
@@ -50,7 +50,7 @@ def check(path: Path) -> list[str]:
 
 def _journal(connection: sqlite3.Connection) -> Iterator[str]:
     """What is on its way into the tables has to be readable; the tables balance without it, too."""
-    if not has_journal(connection):
+    if not has_table(connection, "journal"):
         return
     for entry_id, text in connection.execute("SELECT id, changes FROM journal"):
         try:
@@ -175,7 +175,7 @@ def _events(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _counts(connection: sqlite3.Connection) -> Iterator[str]:
-    if not are_kept(connection.execute):
+    if not has_table(connection, "counts"):
         return
     for table in wrong(connection.execute):
         yield f"{table}: how many there are is not what is kept of it"

@@ -128,8 +128,3 @@ def wrong(execute: Callable[..., Any]) -> Iterator[str]:
         kept = set(execute("SELECT * FROM counts WHERE kind = ? AND rows <> 0", (table,)))
         if kept != set(execute(counted.query())):
             yield table
-
-
-def are_kept(execute: Callable[..., Any]) -> bool:
-    """Whether a file has counts: those of earlier versions have none."""
-    return bool(execute("SELECT count(*) FROM sqlite_schema WHERE name = 'counts'").fetchone()[0])

@@ -231,6 +231,12 @@ def is_of_an_oms(connection: sqlite3.Connection) -> bool:
     return _pragma(connection, "application_id") in (APPLICATION_ID, BACKUP_ID)
 
 
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether a file has a table: those of earlier versions lack some."""
+    query = "SELECT count(*) FROM sqlite_schema WHERE name = ?"
+    return bool(connection.execute(query, (name,)).fetchone()[0])
+
+
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if tables and not is_of_an_oms(connection):

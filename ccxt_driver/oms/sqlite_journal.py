@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from .entities import Claim
 from .json_text import dumps_whole, loads
-from .sqlite_file import lengthen_log
+from .sqlite_file import has_table, lengthen_log
 from .sqlite_rows import (
     ACCOUNT,
     CLAIM,
@@ -95,12 +95,6 @@ def _completed(record: _Record) -> _Record:
     return rows + record[len(rows) :]
 
 
-def has_journal(connection: sqlite3.Connection) -> bool:
-    """Whether a file has a journal: those of the first two versions have none."""
-    found = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'journal'").fetchone()
-    return bool(found[0])
-
-
 def forget_setting(connection: sqlite3.Connection, name: str) -> None:
     """Take a setting out of a file that nobody uses, also where it is still on its way into the tables.
 
@@ -111,7 +105,7 @@ def forget_setting(connection: sqlite3.Connection, name: str) -> None:
     """
     execute = connection.execute
     execute("DELETE FROM settings WHERE name = ?", (name,))
-    if not has_journal(connection):
+    if not has_table(connection, "journal"):
         return
     for entry_id, text in execute("SELECT id, changes FROM journal").fetchall():
         records: list[_Record] = loads(text)
