@@ -85,6 +85,7 @@ class Replay:
         self.threads = Threads(clock)
         self.threads.refuse = self.refuse
         self.others = OtherThreads(self.threads)
+        self.threads.finish_others = self.others.finish
         self.is_over = False
         """Whether the data has ended."""
         self.failure: BaseException | None = None

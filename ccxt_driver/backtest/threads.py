@@ -67,6 +67,8 @@ class Threads:
         """Threads beside the main one in which an event loop runs."""
         self.refuse: Callable[[ThreadsThatWait], None] = _nobody
         """Told of a thread that waits, before it gets the error."""
+        self.finish_others: Callable[[], None] = _nothing
+        """Waits until the threads beside the main one have nothing left to do."""
         self.is_over = False
         """Whether the script has ended."""
         self.left_loops = False
@@ -232,24 +234,34 @@ class Threads:
                 self.give(threading.current_thread())
 
     def _wait_for_turn(self, needs_time: bool, is_called: Callable[[], bool]) -> bool:
-        me = get_ident()
-        with self._changed:
-            while True:
-                if self.is_over:
-                    raise SystemExit
-                if is_called():
-                    return False
-                is_alone, is_waited_for = self.loops == {me}, self._is_waited_for(me)
-                if needs_time and (not is_alone or self._has_missed()):
-                    break
-                if needs_time and (self._waits_timed or (is_waited_for and self._is_mixed)):
-                    break
-                if is_alone and is_waited_for:
-                    return True
-                self._wait_in_queue(me)
-        if not is_alone:
-            raise self.refused("runs an event loop, and another one does so, too")
-        raise self.refused(_LOOP.format("goes on, or waits with a time-out"))
+        me, others_are_done = get_ident(), False
+        while True:
+            has_waited = False
+            with self._changed:
+                while (may := self._may_pass(me, needs_time, is_called)) is None:
+                    self._wait_in_queue(me)
+                    has_waited = True
+            if isinstance(may, str):
+                raise self.refused(may)
+            if not may or (others_are_done and not has_waited):
+                return may
+            # A thread that has been started may be about to run a loop, too, or to call this one.
+            with self.waits_for_ever(_stands):
+                self.finish_others()
+            others_are_done = True
+
+    def _may_pass(self, me: int, needs_time: bool, is_called: Callable[[], bool]) -> bool | str | None:
+        """Whether it is the turn of this thread; None where it has to wait, a text where it must not."""
+        if self.is_over:
+            raise SystemExit
+        if is_called():
+            return False
+        is_alone, is_waited_for = self.loops == {me}, self._is_waited_for(me)
+        if needs_time and not is_alone:
+            return "runs an event loop, and another one does so, too"
+        if needs_time and (self._has_missed() or self._waits_timed or (is_waited_for and self._is_mixed)):
+            return _LOOP.format("goes on, or waits with a time-out")
+        return True if is_alone and is_waited_for else None
 
     def _wait_in_queue(self, me: int) -> None:
         self._queue.add(me)
@@ -269,6 +281,15 @@ class Threads:
         if self._waits_timed or found is None:
             return False
         return found.ident == me if isinstance(found, threading.Thread) else True
+
+
+def _stands() -> bool:
+    """Whoever asks is the only one who could say otherwise."""
+    return True
+
+
+def _nothing() -> None:
+    """There is nobody else."""
 
 
 def _nobody(error: ThreadsThatWait) -> None:

@@ -38,8 +38,13 @@ def trade():
         exchange.create_order("BTC/USDT", "market", "buy", 0.001)
         time.sleep(600)
 
-def in_a_thread(main, **named):
-    thread = threading.Thread(target=lambda: asyncio.run(main()), **named)
+def compute():
+    until = time.process_time() + 0.3
+    while time.process_time() < until:
+        pass
+
+def in_a_thread(main, late=False, **named):
+    thread = threading.Thread(target=lambda: (late and compute(), asyncio.run(main())), **named)
     thread.start()
     return thread
 
@@ -87,6 +92,7 @@ def _deals(ran: Ran) -> list[tuple[str, ...]]:
         "asyncio.run_coroutine_threadsafe(watch(), forever()).result(timeout=5)",
         "asyncio.run(watch()) if in_a_thread(watch) else None",
         "for each in [in_a_thread(watch) for _ in range(2)]: each.join()",
+        "for each in [in_a_thread(watch), in_a_thread(watch, late=True)]: each.join()",
         "thread = in_a_thread(watch)\nwhile thread.is_alive(): thread.join(1)",
         "work = ThreadPoolExecutor(1).submit(asyncio.run, watch()); time.sleep(60); work.result()",
     ],
