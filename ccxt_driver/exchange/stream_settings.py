@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import ccxt
 
+from .retries import TOO_OFTEN
+
 _LARGEST: Final = 1e9
+_TOO_OFTEN_SECONDS: Final = 30.0
+"""The longest pause at least, where the server says that we ask too often, and not for how long."""
+_TOO_OFTEN_STATUSES: Final = (418, 429)
+"""Of a handshake."""
+_LONGEST_RETRY_AFTER: Final = 300.0
+"""Seconds: a server that asks for more is asked again all the same, now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,7 @@ class StreamSettings:
         second
     :param ping_timeout: how much longer than that nothing may come before the connection is dead
     :param backoff_first: before the second attempt to connect; then twice as long each time
-    :param backoff_most: the longest
+    :param backoff_most: the longest: who has lost a server is blind for so long after it has come back
     :param outage: how long a call waits for a lost connection before it raises; nothing is missed by that
     :param poll_interval: the shortest between two reads of an account whose changes are found by reading
     :param poll_interval_most: the longest of them, while it is quiet
@@ -32,7 +41,7 @@ class StreamSettings:
     ping_interval: float = 3.0
     ping_timeout: float = 3.5
     backoff_first: float = 0.1
-    backoff_most: float = 30.0
+    backoff_most: float = 5.0
     outage: float = 10.0
     poll_interval: float = 1.0
     poll_interval_most: float = 15.0
@@ -40,6 +49,18 @@ class StreamSettings:
     market_interval: float = 1.0
     market_check: float = 10.0
     market_rate: float = 20.0
+
+    def pause(self, failures: int, error: BaseException) -> float:
+        """Seconds before the next attempt, shortened by chance so that not all clients come at once.
+
+        :param failures: before the last one
+        :param error: the last one; a `retry_after` of it, in seconds, is waited for
+        """
+        is_too_often = isinstance(error, TOO_OFTEN) or getattr(error, "status", None) in _TOO_OFTEN_STATUSES
+        most = max(self.backoff_most, _TOO_OFTEN_SECONDS) if is_too_often else self.backoff_most
+        longest: float = min(self.backoff_first * 2 ** min(failures, 30), most)
+        wanted = getattr(error, "retry_after", None) or 0.0
+        return max(longest * random.uniform(0.5, 1), min(wanted, _LONGEST_RETRY_AFTER))
 
 
 STREAMS: Final = {field.name: field.default for field in fields(StreamSettings)}

@@ -68,10 +68,9 @@ class MarketHub:
             return self._settings.market_interval
         return math.inf if self._news is not None and self._news.tells_all else _IN_PROCESS_INTERVAL
 
-    def pause(self, failures: int) -> float:
-        """Seconds before the next attempt after so many failures."""
-        first, most = self._settings.backoff_first, self._settings.backoff_most
-        return float(min(first * 2 ** min(failures, 30), most))
+    def pause(self, failures: int, error: BaseException) -> float:
+        """Seconds before the next attempt; see `StreamSettings.pause`."""
+        return self._settings.pause(failures, error)
 
     async def turn(self) -> None:
         """Wait until the server may be asked again."""

@@ -197,8 +197,8 @@ class Topic(ABC):
                 changed = await self._absorb(data)
                 if changed and was_pushed and pushes == self._pushes:
                     hub.subscribe_again(self)  # it should have been pushed
-        except Exception:
-            self._failed()
+        except Exception as error:
+            self._failed(error)
             raise
         self._failures, self._down_since = 0, None
         self._read_at = hub.loop.time()
@@ -212,9 +212,9 @@ class Topic(ABC):
                 return None
             raise
 
-    def _failed(self) -> None:
+    def _failed(self, error: Exception) -> None:
         now = self._hub.loop.time()
-        self._retry_at = now + self._hub.pause(self._failures)
+        self._retry_at = now + self._hub.pause(self._failures, error)
         self._failures += 1
         self._news.set()
         if self._down_since is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -291,9 +290,7 @@ class RereadingSource:
         if self._failures == 1:
             self._failing_since = now
             LOGGER.warning("%s the account could not be read, and is tried again: %s", name, error)
-        longest = min(settings.backoff_first * 2 ** min(self._failures, 30), settings.backoff_most)
-        wanted = vars(error).get("retry_after")
-        self._backoff = max(longest * random.uniform(0.5, 1), wanted or 0.0)
+        self._backoff = settings.pause(self._failures, error)
         if self._outage is not None and now - self._failing_since >= settings.outage:
             self._failing_since = now
             down = ccxt.ExchangeNotAvailable(f"{name} the account cannot be read: {error}")

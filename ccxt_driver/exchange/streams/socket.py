@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import Context
@@ -27,8 +26,6 @@ _FIRST_SECONDS: Final = 1.0
 """How long what has another way waits for the first connection."""
 _LEAST_SECONDS: Final = 1.0
 """Between two attempts, however much they are wanted."""
-_LONGEST_RETRY_AFTER: Final = 300.0
-"""Seconds: a server that asks for more is asked again all the same, now and then."""
 _WHILE_ASKED: Final = 9.5
 """Seconds on a connection on which nothing comes while a question is open."""
 _ERROR: Final = EventName.ERROR.value
@@ -284,7 +281,7 @@ class GatewaySocket:
                 self._tell_at = loop.time() + self._settings.outage
             if self._has_stood():
                 attempt = 0
-            await self._rest(self._pause(attempt, reason), reason)
+            await self._rest(self._settings.pause(attempt, reason), reason)
             attempt += 1
 
     async def _rest(self, seconds: float, reason: ccxt.NetworkError) -> None:
@@ -335,14 +332,6 @@ class GatewaySocket:
             self._up.clear()
             heart.cancel()
             await asyncio.wait({heart})
-
-    def _pause(self, attempt: int, reason: ccxt.NetworkError) -> float:
-        """Seconds before the next attempt: none after a connection that stood, then longer and longer."""
-        settings = self._settings
-        longest: float = min(settings.backoff_first * 2 ** min(attempt, 30), settings.backoff_most)
-        pause = longest * (0.5 + random.random() / 2)  # so that not all clients come at once
-        wanted = reason.retry_after if isinstance(reason, HandshakeRefused) else None
-        return pause if wanted is None else max(pause, min(wanted, _LONGEST_RETRY_AFTER))
 
     async def _connect(self) -> asyncio.Future[ccxt.NetworkError]:
         """Dial and sign in.

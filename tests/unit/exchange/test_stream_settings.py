@@ -8,7 +8,9 @@ from typing import Any
 import ccxt
 import pytest
 
+from ccxt_driver.errors import annotate
 from ccxt_driver.exchange.stream_settings import STREAMS, StreamSettings, stream_settings
+from ccxt_driver.exchange.streams.client import HandshakeRefused
 from ccxt_driver.pro import OmsCcxtExchange
 
 pytestmark = pytest.mark.oldest
@@ -46,3 +48,31 @@ def test_what_makes_no_sense_is_named(given: Any, says: str) -> None:
     assert str(info.value).startswith(says)
     with pytest.raises(ccxt.BadRequest):
         OmsCcxtExchange({"options": {"base_url": "embedded:", "streams": given}})
+
+
+@pytest.mark.parametrize(
+    "failures, error, longest",
+    [
+        (0, ccxt.ExchangeNotAvailable("down"), 0.1),
+        (3, ccxt.ExchangeNotAvailable("down"), 0.8),
+        (50, ccxt.ExchangeNotAvailable("down"), 5),
+        (3, ccxt.RateLimitExceeded("slowly"), 0.8),
+        (50, ccxt.RateLimitExceeded("slowly"), 30),
+        (50, ccxt.DDoSProtection("banned"), 30),
+        (50, HandshakeRefused("HTTP 429", 429), 30),
+        (50, HandshakeRefused("HTTP 503", 503), 5),
+    ],
+)
+def test_pauses_grow_and_are_longer_where_too_much_was_asked(
+    failures: int, error: Exception, longest: float
+) -> None:
+    found = [StreamSettings().pause(failures, error) for _ in range(20)]
+    assert all(longest / 2 <= each <= longest for each in found)
+    assert len(set(found)) > 1
+
+
+@pytest.mark.parametrize("wanted, pause", [(0.0, 5), (33.0, 33), (1e6, 300)])
+def test_a_server_that_says_for_how_long_is_heard(wanted: float, pause: float) -> None:
+    error = annotate(ccxt.ExchangeNotAvailable("down"), retry_after=wanted)
+    assert pause / 2 <= StreamSettings().pause(50, error) <= pause
+    assert not wanted or StreamSettings().pause(50, error) == pause

@@ -278,10 +278,17 @@ def test_a_key_that_is_disabled_later_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [ccxt.ExchangeNotAvailable("refused"), HandshakeRefused("HTTP 503", 503), ccxt.RequestTimeout("x")],
+    "error, most",
+    [
+        (ccxt.ExchangeNotAvailable("refused"), 5.0),
+        (HandshakeRefused("HTTP 503", 503), 5.0),
+        (ccxt.RequestTimeout("x"), 5.0),
+        (HandshakeRefused("HTTP 429", 429), 30.0),
+    ],
 )
-def test_what_may_pass_is_tried_again_ever_more_slowly_and_not_by_all_at_once(error: Exception) -> None:
+def test_what_may_pass_is_tried_again_ever_more_slowly_and_not_by_all_at_once(
+    error: Exception, most: float
+) -> None:
     async def test(stage: Stage) -> None:
         stage.gateway.dial_error = error
         stage.socket.start()
@@ -289,11 +296,11 @@ def test_what_may_pass_is_tried_again_ever_more_slowly_and_not_by_all_at_once(er
         dialled = stage.gateway.dialled
         gaps = [later - earlier for earlier, later in pairwise(dialled)]
         for number, gap in enumerate(gaps):
-            longest = min(0.1 * 2**number, 30.0)
+            longest = min(0.1 * 2**number, most)
             assert longest / 2 <= gap <= longest, number
-        assert len({gap / min(0.1 * 2**number, 30.0) for number, gap in enumerate(gaps)}) > 5
+        assert len({gap / min(0.1 * 2**number, most) for number, gap in enumerate(gaps)}) > 5
         stage.gateway.dial_error = None
-        await asyncio.sleep(31)
+        await asyncio.sleep(most)
         assert stage.socket.is_up
 
     play(test)
@@ -319,7 +326,7 @@ def test_a_server_that_says_at_once_is_not_asked_without_a_pause() -> None:
         stage.gateway.dial_error = refuse
         stage.socket.start()
         await asyncio.sleep(60)
-        assert 5 < len(stage.gateway.dialled) < 15
+        assert 5 < len(stage.gateway.dialled) < 30
 
     play(test)
 
@@ -550,7 +557,7 @@ def test_a_server_that_drops_us_each_time_is_not_stormed(how: str) -> None:
             stage.listener.up_error = ccxt.NetworkError("lost")
         stage.socket.start()
         await asyncio.sleep(300)
-        assert 10 < len(stage.gateway.dialled) < 35
+        assert 10 < len(stage.gateway.dialled) < 130
 
     play(test)
 
