@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
@@ -21,8 +19,10 @@ from ccxt_driver.oms.json_text import dumps, loads_question
 from ccxt_driver.oms.service import CommandRequest
 
 from . import openapi
+from .answers import Answer, answer_of, clean_request_id, failure
 from .command_groups import CommandGroups
 from .limits import Limits, RateLimiter
+from .plain_commands import PlainCommands
 from .served import INVALID_KEY, MISSING_KEY, TOO_OFTEN, ServedOms, error_body
 from .telemetry import (
     METRICS_TYPE,
@@ -33,6 +33,7 @@ from .telemetry import (
     logging_requests,
     route_path,
 )
+from .turn_keys import TurnKeys
 from .websocket import WebSocketEndpoint
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
@@ -46,9 +47,10 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _WEBSOCKET: Final = "/ws"
 WEBSOCKETS: Final = web.AppKey("websockets", WebSocketEndpoint)
+PLAIN_COMMANDS: Final = web.AppKey("plain_commands", PlainCommands)
+"""Of an application whose requests nothing else wants to see."""
 
 _JSON: Final = {"Content-Type": "application/json"}
-_NOT_A_REQUEST_ID: Final = re.compile(r"[^\x21-\x7e]")
 
 
 class _Refused(Exception):
@@ -75,7 +77,7 @@ def create_app(
     :param access_log: log each request to `ccxt_driver.oms.access`
     """
     limits = limits or Limits()
-    keys = _KeysOfATurn(oms)
+    keys = TurnKeys(oms.keys)
     groups, limiter = CommandGroups(oms), limits.limiter(time.monotonic)
     counted = Metrics(groups, lambda: websockets.clients) if metrics else None
     middlewares = [_around_all(counted)]
@@ -89,6 +91,8 @@ def create_app(
             app.router.add_route(endpoint.method, f"/{endpoint.older_path}", handler)
     websockets = app[WEBSOCKETS] = WebSocketEndpoint(oms, groups, limiter, limits.largest_frame)
     app.router.add_get(_WEBSOCKET, _websocket_handler(oms, websockets))
+    if not access_log:
+        app[PLAIN_COMMANDS] = PlainCommands(groups, keys, limiter, limits.largest_body, counted)
     app.router.add_get("/openapi.json", _openapi)
     if counted is not None:
         app.router.add_get("/metrics", _metrics_handler(counted, keys))
@@ -100,7 +104,7 @@ def create_app(
 def _handler(
     oms: ServedOms,
     endpoint: Endpoint,
-    keys: _KeysOfATurn,
+    keys: TurnKeys,
     groups: CommandGroups,
     limiter: RateLimiter | None,
 ) -> _Handler:
@@ -125,29 +129,12 @@ def _handler(
             reply = await groups.run(CommandRequest(query, body, principal, request_id))
         else:
             reply = oms.handle(name, request.match_info, query, body, principal, request_id)
-        return _response(request_id, reply.status, reply.body)
+        return _response(answer_of(request_id, reply.status, reply.body))
 
     return handle
 
 
-class _KeysOfATurn:
-    """Who a key belongs to, asked once for all requests of one turn of the event loop."""
-
-    def __init__(self, oms: ServedOms) -> None:
-        self._keys = oms.keys
-        self._known: dict[str, Principal] = {}
-
-    def authenticate(self, secret: str) -> Principal | None:
-        """As of the OMS's keys."""
-        principal = self._known.get(secret) or self._keys.authenticate(secret)
-        if principal is not None:
-            if not self._known:
-                asyncio.get_running_loop().call_soon(self._known.clear)
-            self._known[secret] = principal
-        return principal
-
-
-def _identifier(keys: _KeysOfATurn, access: Access) -> Callable[[web.Request], Principal]:
+def _identifier(keys: TurnKeys, access: Access) -> Callable[[web.Request], Principal]:
     """How an endpoint finds out who asks."""
 
     def by_key(request: web.Request) -> Principal:
@@ -219,20 +206,12 @@ def _json(text: bytes) -> Any:
 
 def _request_id(request: web.Request) -> str | None:
     """What the client calls the request: in our log and in our answer it is called the same."""
-    known = REQUEST_ID.get()
-    if known is not None:
-        return known
-    given = request.headers.get("X-Request-ID")
-    return None if given is None else _NOT_A_REQUEST_ID.sub("", given)[:128] or None
+    return REQUEST_ID.get() or clean_request_id(request.headers.get("X-Request-ID"))
 
 
-def _response(request_id: str | None, status: int, body: Any) -> web.Response:
-    if status >= 400:
-        detail = body.get("detail")
-        if isinstance(detail, dict):
-            request_id = detail["request_id"] = request_id or detail.get("request_id") or uuid.uuid4().hex
-    headers = _JSON if request_id is None else _JSON | {"X-Request-ID": request_id}
-    return web.Response(body=dumps(body), status=status, headers=headers)
+def _response(answer: Answer) -> web.Response:
+    headers = _JSON if answer.request_id is None else _JSON | {"X-Request-ID": answer.request_id}
+    return web.Response(body=answer.body, status=answer.status, headers=headers)
 
 
 def _around_all(metrics: Metrics | None) -> Middleware:
@@ -264,24 +243,23 @@ def _response_to(error: Exception, request: web.Request) -> web.Response:
     request_id = _request_id(request)
     match error:
         case _Refused():
-            response = _response(request_id, error.status, error_body(error.code, error.message))
+            body = error_body(error.code, error.message)
+            response = _response(answer_of(request_id, error.status, body))
             if error.retry_after is not None:
                 response.headers["Retry-After"] = str(error.retry_after)
         case web.HTTPRequestEntityTooLarge():
             message = f"body: expected at most {request.client_max_size} bytes"
-            response = _response(request_id, 413, error_body(ErrorCode.VALIDATION_ERROR, message))
+            body = error_body(ErrorCode.VALIDATION_ERROR, message)
+            response = _response(answer_of(request_id, 413, body))
         case web.HTTPException():
-            response = _response(request_id, error.status, {"detail": error.reason})
+            response = _response(answer_of(request_id, error.status, {"detail": error.reason}))
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         case ConnectionError():
             raise error
         case _:
-            body = error_body(ErrorCode.INTERNAL_ERROR, "the server could not answer this request")
-            response = _response(request_id, 500, body)
-            request_id = response.headers["X-Request-ID"]
-            path = logged_path(request)
-            LOG.error("%s %s failed (request %s)", request.method, path, request_id, exc_info=error)
+            what = f"{request.method} {logged_path(request)}"
+            response = _response(failure(request_id, what, error))
     return response
 
 
@@ -289,7 +267,7 @@ async def _openapi(request: web.Request) -> web.Response:
     return web.Response(body=dumps(openapi.document()), content_type="application/json")
 
 
-def _metrics_handler(metrics: Metrics, keys: _KeysOfATurn) -> _Handler:
+def _metrics_handler(metrics: Metrics, keys: TurnKeys) -> _Handler:
     identify = _identifier(keys, Access.KEY)
 
     async def handle(request: web.Request) -> web.Response:

@@ -38,6 +38,11 @@ class CommandGroups:
 
     async def run(self, request: CommandRequest) -> Reply:
         """The answer to a request, once what it has done is on disk."""
+        found = self.begin(request)
+        return await found if isinstance(found, asyncio.Future) else found
+
+    def begin(self, request: CommandRequest) -> Reply | asyncio.Future[Reply]:
+        """As `run`: the answer where it can be had at once."""
         if not self._oms.durable:
             return self._oms.handle("commands", {}, *request)
         loop = asyncio.get_running_loop()
@@ -51,7 +56,7 @@ class CommandGroups:
             # A context of its own: what runs then is not done for one request alone.
             loop.call_soon(self._run_group, context=Context())
         self._waiting.append((request, answered))
-        return await answered
+        return answered
 
     def _look(self) -> None:
         """The turn in which a request was run at once is over; those that came beside it are a group."""

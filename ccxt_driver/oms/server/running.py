@@ -8,12 +8,13 @@ import signal
 import ssl
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from .application import create_app
+from .application import PLAIN_COMMANDS, create_app
+from .command_connections import CommandRunner
 from .limits import Limits
 from .served import ServedOms
 
@@ -50,13 +51,16 @@ def make_runner(app: web.Application, shutdown_seconds: float = _SHUTDOWN_SECOND
     :param app: made by `create_app`
     :param shutdown_seconds: how long open requests may take at the end
     """
-    return web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=shutdown_seconds,
-        lingering_time=_LINGERING_SECONDS,
-        logger=_HTTP_LOG,
-    )
+    named: dict[str, Any] = {
+        "access_log": None,
+        "shutdown_timeout": shutdown_seconds,
+        "lingering_time": _LINGERING_SECONDS,
+        "logger": _HTTP_LOG,
+    }
+    commands = app.get(PLAIN_COMMANDS)
+    if commands is None or len(app.middlewares) > 1:  # somebody wants to see each request
+        return web.AppRunner(app, **named)
+    return CommandRunner(app, commands, **named)
 
 
 async def serve(
