@@ -92,6 +92,7 @@ def disable(db: Path, key_id: int) -> None:
     """Make a key useless, for ever."""
     with _keys(db) as store:
         _ring(store).disable(key_id)
+    _wait_for_servers()
     click.echo(f"key {key_id} is disabled")
 
 
@@ -102,8 +103,16 @@ def rotate(db: Path, key_id: int) -> None:
     """Give a key a new secret and print it; the old one is useless from now on."""
     with _keys(db) as store:
         secret = _ring(store).rotate(key_id)
+    _wait_for_servers()
     click.echo(f"api_key_id={key_id}")
     click.echo(f"api_key={secret}")
+
+
+def _wait_for_servers() -> None:
+    """When this returns no server on the file takes the old secret any more."""
+    from ccxt_driver.oms.keys import KNOWN_SECONDS
+
+    time.sleep(KNOWN_SECONDS)
 
 
 @contextmanager

@@ -21,9 +21,8 @@ def json_text(value: Any) -> str:
     return dumps(value).decode()
 
 
-def _params_text(value: Mapping[str, Any]) -> str:
-    # They are the client's own, and in process may be any object; they are kept for the record.
-    return json.dumps(value, default=str, ensure_ascii=False)
+_params_text: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
+"""Parameters are the client's own, and in process may be any object; they are kept for the record."""
 
 
 def _ids(text: str) -> tuple[int, ...]:

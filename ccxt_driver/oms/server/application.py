@@ -16,6 +16,7 @@ from ccxt_driver.contract.endpoints import ENDPOINTS, MARKET_FUNCTIONS, Access, 
 from ccxt_driver.oms.access import ANONYMOUS
 from ccxt_driver.oms.entities import Principal
 from ccxt_driver.oms.json_text import dumps, loads_question
+from ccxt_driver.oms.keys import KeyRing
 from ccxt_driver.oms.service import CommandRequest
 
 from . import openapi
@@ -33,7 +34,6 @@ from .telemetry import (
     logging_requests,
     route_path,
 )
-from .turn_keys import TurnKeys
 from .websocket import WebSocketEndpoint
 
 LOG: Final = logging.getLogger("ccxt_driver.oms.server")
@@ -77,7 +77,7 @@ def create_app(
     :param access_log: log each request to `ccxt_driver.oms.access`
     """
     limits = limits or Limits()
-    keys = TurnKeys(oms.keys)
+    keys = oms.keys
     groups, limiter = CommandGroups(oms), limits.limiter(time.monotonic)
     counted = Metrics(groups, lambda: websockets.clients) if metrics else None
     middlewares = [_around_all(counted)]
@@ -104,7 +104,7 @@ def create_app(
 def _handler(
     oms: ServedOms,
     endpoint: Endpoint,
-    keys: TurnKeys,
+    keys: KeyRing,
     groups: CommandGroups,
     limiter: RateLimiter | None,
 ) -> _Handler:
@@ -134,7 +134,7 @@ def _handler(
     return handle
 
 
-def _identifier(keys: TurnKeys, access: Access) -> Callable[[web.Request], Principal]:
+def _identifier(keys: KeyRing, access: Access) -> Callable[[web.Request], Principal]:
     """How an endpoint finds out who asks."""
 
     def by_key(request: web.Request) -> Principal:
@@ -267,7 +267,7 @@ async def _openapi(request: web.Request) -> web.Response:
     return web.Response(body=dumps(openapi.document()), content_type="application/json")
 
 
-def _metrics_handler(metrics: Metrics, keys: TurnKeys) -> _Handler:
+def _metrics_handler(metrics: Metrics, keys: KeyRing) -> _Handler:
     identify = _identifier(keys, Access.KEY)
 
     async def handle(request: web.Request) -> web.Response:

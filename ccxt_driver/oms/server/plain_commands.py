@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from ccxt_driver.contract.endpoints import BY_NAME
 from ccxt_driver.oms.json_text import loads_question
+from ccxt_driver.oms.keys import KeyRing
 from ccxt_driver.oms.service import CommandRequest
 
 from .answers import Answer, answer_of, clean_request_id, failure
@@ -17,7 +18,6 @@ from .command_groups import CommandGroups
 from .limits import RateLimiter
 from .served import Reply
 from .telemetry import Metrics
-from .turn_keys import TurnKeys
 
 _PATH: Final = f"/{BY_NAME['commands'].path}"
 
@@ -35,7 +35,7 @@ class PlainCommands:
     def __init__(
         self,
         groups: CommandGroups,
-        keys: TurnKeys,
+        keys: KeyRing,
         limiter: RateLimiter | None,
         largest_body: int,
         metrics: Metrics | None,

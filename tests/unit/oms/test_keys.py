@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ccxt_driver.oms import keys
 from ccxt_driver.oms.entities import Permission
 from ccxt_driver.oms.keys import KeyRing, UnknownKey, digest
 from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
@@ -77,6 +79,7 @@ def test_a_digest_is_no_secret(ring: KeyRing) -> None:
 
 def test_disabled_is_for_ever(ring: KeyRing) -> None:
     made, secret = ring.create()
+    assert ring.authenticate(secret) == made.principal
     ring.disable(made.id)
     ring.disable(made.id)
     assert ring.authenticate(secret) is None
@@ -87,10 +90,41 @@ def test_disabled_is_for_ever(ring: KeyRing) -> None:
 
 def test_rotating_ends_the_old_secret(ring: KeyRing) -> None:
     made, old = ring.create(account_ids=[1], role="readonly")
+    assert ring.authenticate(old) == made.principal
     new = ring.rotate(made.id)
     assert ring.authenticate(old) is None
     principal = ring.authenticate(new)
     assert principal == made.principal
+
+
+@pytest.mark.parametrize("change", [KeyRing.disable, KeyRing.rotate])
+def test_what_another_process_does_with_a_key_counts_within_20_milliseconds(
+    ring: KeyRing, monkeypatch: pytest.MonkeyPatch, change: Callable[[KeyRing, int], object]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(keys.time, "monotonic", lambda: now)
+    made, secret = ring.create()
+    assert ring.authenticate(secret) is not None
+    change(KeyRing(ring._store, lambda: 0), made.id)
+    now += 0.02
+    assert ring.authenticate(secret) is None
+    assert ring.authenticate(secret) is None
+
+
+def test_whose_a_key_is_is_not_asked_for_each_request(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, secret = ring.create()
+    monkeypatch.setattr(keys.time, "monotonic", lambda: 100.0)
+    asked: list[str] = []
+    really = ring._store.api_key_by_digest
+    monkeypatch.setattr(
+        ring._store, "api_key_by_digest", lambda digest: asked.append(digest) or really(digest)
+    )
+    for _ in range(5):
+        assert ring.authenticate(secret) == made.principal
+    assert len(asked) == 1
+    for _ in range(5):
+        assert ring.authenticate("no key") is None
+    assert len(asked) == 6
 
 
 def test_unknown_ids_and_roles_are_told(ring: KeyRing) -> None:
