@@ -1,19 +1,26 @@
 """How many rows there are, kept beside them: a list tells its length, and to count a million rows takes long.
 
-Triggers keep the numbers, so that they are of the same transaction as the rows, whoever writes these. Only
-rows that the OMS knows are counted.
+Whoever writes rows counts them in the same transaction. Only rows that the OMS knows are counted. (Triggers
+would do it by themselves, and make the rows take twice the time.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from .entities import External
+from .sqlite_rows import RowMapping
 from .store import RowFilter
 
 _KEY: Final = ("kind", "account_id", "symbol", "strategy_id", "status")
-_KNOWN: Final = "external IS NOT 'unknown'"
-_MORE: Final = f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET rows = rows + 1"
+_UNKNOWN: Final = External.UNKNOWN.value
+_KNOWN: Final = f"external IS NOT '{_UNKNOWN}'"
+_ADD: Final = f"""INSERT INTO counts VALUES ({{}}, ?)
+    ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET rows = rows + excluded.rows"""
 _TABLE: Final = f"""CREATE TABLE counts (
     kind TEXT NOT NULL, account_id INTEGER NOT NULL, symbol TEXT NOT NULL, strategy_id INTEGER NOT NULL,
     status TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY ({", ".join(_KEY)})) STRICT, WITHOUT ROWID"""
@@ -36,34 +43,17 @@ class _Counted(NamedTuple):
 
     @property
     def known(self) -> str:
-        """Condition of what is counted, of a row whose name and a point come before the first column."""
+        """Condition of what is counted."""
         return "TRUE" if self.table == "ledger" else _KNOWN
 
-    def key(self, row: str = "") -> tuple[str, ...]:
-        """The values of `_KEY` of a row.
-
-        :param row: its name with a point
-        """
-        columns = ("account_id", self.symbol, self.strategy_id, self.status)
-        named = (f"{row}{column}" if column.isidentifier() else column for column in columns)
-        return (f"'{self.table}'", *named)
-
-    def triggers(self) -> Iterator[str]:
-        """What counts a row that comes, and one that changes."""
-        old, new = self.key("OLD."), self.key("NEW.")
-        was, is_now = (f"({row}{self.known})" if self.known != "TRUE" else "TRUE" for row in ("OLD.", "NEW."))
-        add = f"INSERT INTO counts SELECT {', '.join(new)}, 1 WHERE {is_now} {_MORE};"
-        yield f"CREATE TRIGGER {self.table}_come AFTER INSERT ON {self.table} BEGIN {add} END"
-        of_old = " AND ".join(f"{name} = {value}" for name, value in zip(_KEY, old, strict=True))
-        yield (
-            f"CREATE TRIGGER {self.table}_change AFTER UPDATE ON {self.table} "
-            f"WHEN ({', '.join(old)}, {was}) IS NOT ({', '.join(new)}, {is_now}) "
-            f"BEGIN UPDATE counts SET rows = rows - 1 WHERE {was} AND {of_old}; {add} END"
-        )
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What stands for each of `_KEY`, as SQL: the name of a column, or a constant."""
+        return f"'{self.table}'", "account_id", self.symbol, self.strategy_id, self.status
 
     def query(self) -> str:
         """What counts all rows."""
-        columns = ", ".join(self.key())
+        columns = ", ".join(self.parts)
         return f"SELECT {columns}, count(*) FROM {self.table} WHERE {self.known} GROUP BY 2, 3, 4, 5"
 
 
@@ -80,9 +70,41 @@ _COUNTED: Final = {
 STATEMENTS: Final = (
     _TABLE,
     *(f"INSERT INTO counts {each.query()}" for each in _COUNTED.values()),
-    *(statement for each in _COUNTED.values() for statement in each.triggers()),
 )
 """What makes the counts of a file that has none."""
+
+
+class RowCounter:
+    """Counts the rows of a table as they are written.
+
+    :param mapping: of the table
+    """
+
+    def __init__(self, mapping: RowMapping[Any]) -> None:
+        counted, columns = _COUNTED[mapping.table], mapping.columns
+        names = [name for name in counted.parts if name in columns]
+        self._external = columns.get("external")
+        self._key: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*(columns[name] for name in names))
+        """What is counted by; without the constants."""
+        self._newest = f"SELECT coalesce(max(id), 0) FROM {mapping.table}"
+        self._written = f"SELECT {', '.join(names)} FROM {mapping.table} WHERE id = ? AND {counted.known}"
+        self._add = _ADD.format(", ".join("?" if name in columns else name for name in counted.parts))
+
+    def note(self, connection: sqlite3.Connection, rows: Mapping[int, Sequence[Any]]) -> None:
+        """Count rows before they are written, in the same transaction.
+
+        :param rows: what goes into their columns, by their ids
+        """
+        execute, external = connection.execute, self._external
+        known: Collection[Sequence[Any]] = rows.values()
+        if external is not None:
+            known = [row for row in known if row[external] != _UNKNOWN]
+        changes = Counter(map(self._key, known))
+        [newest] = execute(self._newest).fetchone()
+        for row_id in rows:
+            if row_id <= newest:
+                changes.subtract(execute(self._written, (row_id,)))
+        connection.executemany(self._add, [(*key, number) for key, number in changes.items() if number])
 
 
 def total(execute: Callable[..., Any], table: str, wanted: RowFilter) -> int | None:

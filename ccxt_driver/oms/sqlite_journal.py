@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from .entities import Claim
 from .json_text import dumps_whole, loads
+from .sqlite_counts import RowCounter
 from .sqlite_file import has_table, lengthen_log
 from .sqlite_rows import (
     ACCOUNT,
@@ -52,19 +53,19 @@ _Record = list[list[_Values]]
 
 _by_first: Final = itemgetter(0)
 _by_two: Final = itemgetter(0, 1)
-_TABLES: Final[tuple[tuple[str, Callable[[_Values], Any]], ...]] = (
-    (CLAIM.insert, _by_two),
-    (ORDER.upsert, _by_first),
-    (DEAL.upsert, _by_first),
-    (POSITION.upsert, _by_first),
-    (LEDGER.upsert, _by_first),
-    (EVENT.insert, _by_two),
-    (ACCOUNT.upsert, _by_first),
-    (STRATEGY.upsert, _by_first),
-    (_PUT_BALANCE, _by_two),
-    (_PUT_SETTING, _by_first),
+_TABLES: Final[tuple[tuple[str, Callable[[_Values], Any], RowCounter | None], ...]] = (
+    (CLAIM.insert, _by_two, None),
+    (ORDER.upsert, _by_first, RowCounter(ORDER)),
+    (DEAL.upsert, _by_first, RowCounter(DEAL)),
+    (POSITION.upsert, _by_first, RowCounter(POSITION)),
+    (LEDGER.upsert, _by_first, RowCounter(LEDGER)),
+    (EVENT.insert, _by_two, None),
+    (ACCOUNT.upsert, _by_first, None),
+    (STRATEGY.upsert, _by_first, None),
+    (_PUT_BALANCE, _by_two, None),
+    (_PUT_SETTING, _by_first, None),
 )
-"""How the rows of each table are written, and by what a later one is known to replace an earlier one."""
+"""How rows are written, by what a later one is known to replace an earlier one, and who counts them."""
 _ROWS: Final[tuple[RowMapping[Any], ...]] = (CLAIM, ORDER, DEAL, POSITION, LEDGER, EVENT, ACCOUNT, STRATEGY)
 _CLAIMS: Final = 0
 _EVENTS: Final = 5
@@ -315,9 +316,11 @@ class Journal:
     def _write_tables(self) -> None:
         """Write all commits into the tables."""
         records = self._written + self._new
-        for index, (statement, key) in enumerate(_TABLES):
+        for index, (statement, key, counter) in enumerate(_TABLES):
             latest = {key(values): values for record in records for values in record[index]}
             if latest:
+                if counter is not None:
+                    counter.note(self._connection, latest)
                 self._connection.executemany(statement, latest.values())
         self._forget_events(records)
         self._connection.execute("DELETE FROM journal")

@@ -82,7 +82,8 @@ class RowMapping(Generic[_Entity]):
         names = [field.name for field in fields]
         columns = ", ".join(names)
         self.table = table
-        self._names = names
+        self.columns = {name: index for index, name in enumerate(names)}
+        """Where each column is among the values."""
         self._entity = entity
         self._get: Callable[[_Entity], tuple[Any, ...]] = attrgetter(*names)
         self._into = [(index, into) for index, (into, _) in enumerate(codecs) if into]
@@ -103,7 +104,7 @@ class RowMapping(Generic[_Entity]):
 
     def completed(self, values: list[Any]) -> list[Any]:
         """What an older version wrote down for the columns, with those that came later: they may be empty."""
-        return values + [None] * (len(self._names) - len(values))
+        return values + [None] * (len(self.columns) - len(values))
 
     def entity(self, row: Iterable[Any]) -> _Entity:
         """The entity of a row of the table."""

@@ -395,7 +395,7 @@ def test_a_file_of_the_fourth_version_is_counted(path: Path) -> None:
     store.close()
     with closing(sqlite3.connect(path)) as connection:
         for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
-            if kind == "trigger" or name == "counts" or name.endswith(("_symbol", "_strategy", "_currency")):
+            if name == "counts" or name.endswith(("_symbol", "_strategy", "_currency")):
                 connection.execute(f"DROP {kind} {name}")
         connection.execute("PRAGMA user_version = 4")
     store = SqliteStore(path)
