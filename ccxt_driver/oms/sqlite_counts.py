@@ -95,6 +95,8 @@ class RowCounter:
 
         :param rows: what goes into their columns, by their ids
         """
+        if not rows:
+            return
         execute, external = connection.execute, self._external
         known: Collection[Sequence[Any]] = rows.values()
         if external is not None:

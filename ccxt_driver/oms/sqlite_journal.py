@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Final
@@ -53,19 +53,19 @@ _Record = list[list[_Values]]
 
 _by_first: Final = itemgetter(0)
 _by_two: Final = itemgetter(0, 1)
-_TABLES: Final[tuple[tuple[str, Callable[[_Values], Any], RowCounter | None], ...]] = (
-    (CLAIM.insert, _by_two, None),
+_TABLES: Final[tuple[tuple[str, Callable[[_Values], Any] | None, RowCounter | None], ...]] = (
+    (CLAIM.insert, None, None),
     (ORDER.upsert, _by_first, RowCounter(ORDER)),
     (DEAL.upsert, _by_first, RowCounter(DEAL)),
     (POSITION.upsert, _by_first, RowCounter(POSITION)),
     (LEDGER.upsert, _by_first, RowCounter(LEDGER)),
-    (EVENT.insert, _by_two, None),
+    (EVENT.insert, None, None),
     (ACCOUNT.upsert, _by_first, None),
     (STRATEGY.upsert, _by_first, None),
     (_PUT_BALANCE, _by_two, None),
     (_PUT_SETTING, _by_first, None),
 )
-"""How rows are written, by what a later one is known to replace an earlier one, and who counts them."""
+"""How rows are written; by what a later one is known to replace an earlier one, if any does; who counts."""
 _ROWS: Final[tuple[RowMapping[Any], ...]] = (CLAIM, ORDER, DEAL, POSITION, LEDGER, EVENT, ACCOUNT, STRATEGY)
 _CLAIMS: Final = 0
 _EVENTS: Final = 5
@@ -317,11 +317,14 @@ class Journal:
         """Write all commits into the tables."""
         records = self._written + self._new
         for index, (statement, key, counter) in enumerate(_TABLES):
-            latest = {key(values): values for record in records for values in record[index]}
-            if latest:
+            rows: Collection[_Values] = [values for record in records for values in record[index]]
+            if key is not None:
+                latest = {key(values): values for values in rows}
                 if counter is not None:
                     counter.note(self._connection, latest)
-                self._connection.executemany(statement, latest.values())
+                rows = latest.values()
+            if rows:
+                self._connection.executemany(statement, rows)
         self._forget_events(records)
         self._connection.execute("DELETE FROM journal")
 
