@@ -22,10 +22,21 @@ _MOST_PRINTS: Final = 1_000
 def join(core: Core, tx: Transaction, queue: QueueModel, order: Order) -> None:
     """An order begins to rest."""
     core.new_prints(tx, order.symbol, _MOST_PRINTS)  # what was printed before it came is not for it
+    core.state.queues[order.id] = _place(core, queue, order)
+    remember_queues(core, tx)
+
+
+def _place(core: Core, queue: QueueModel, order: Order) -> Decimal:
+    """What is ahead of an order that comes now."""
     liquidity = core.state.symbols[order.symbol].liquidity
     own = liquidity.bids if order.side is Side.BUY else liquidity.asks
-    core.state.queues[order.id] = queue.joins(order, _shown(order, own))
-    remember_queues(core, tx)
+    return queue.joins(order, _shown(order, own))
+
+
+def _ahead(core: Core, queue: QueueModel, order: Order) -> Decimal:
+    """What is ahead of a resting order; one that rested before there was a model has no place yet."""
+    ahead = core.state.queues.get(order.id)
+    return _place(core, queue, order) if ahead is None else ahead
 
 
 def _shown(order: Order, levels: Sequence[Level]) -> Decimal:
@@ -68,7 +79,7 @@ def _settle_side(
             through = row.price < order.price if side is Side.BUY else row.price > order.price
             if not (through or row.price == order.price) or _crossed(order, quote):
                 continue
-            ahead = ZERO if through else core.state.queues.get(order.id, ZERO)
+            ahead = ZERO if through else _ahead(core, queue, order)
             fill, ahead = queue.printed(order, ahead, left[index])
             core.state.queues[order.id] = ahead
             fill = min(fill, core.fillable(order))

@@ -293,6 +293,18 @@ def test_a_place_survives_a_restart_and_a_change_of_price_loses_it(tmp_path: Pat
     desk.oms.close()
 
 
+def test_who_rested_before_there_was_a_model_comes_behind_all_that_is_shown(tmp_path: Path) -> None:
+    db = tmp_path / "oms.sqlite"
+    desk = recorded(tmp_path, PRINTS, db=db)
+    order = desk.send("buy", 6, 99)
+    desk.oms.close()
+
+    desk = recorded(tmp_path, PRINTS, db=db, models=Models(queue=BehindVolume()))
+
+    assert filled(desk, order, 10, 20, 30, 40) == ["0", "0", "2", "6"]
+    desk.oms.close()
+
+
 def test_a_print_is_not_given_again_by_a_restart_within_its_moment(tmp_path: Path, make_desk: Make) -> None:
     options: dict[str, Any] = {"models": Models(queue=FrontOfQueue()), "db": tmp_path / "oms.sqlite"}
     desk = make_desk(**options)
