@@ -141,9 +141,11 @@ def serve(
         )
     with _told(host, port):
         _refuse_taken(host, port)  # first, so that no file is made for a server that cannot start
-    config = _with_feed(config, feed, symbols)
-    with ExitStack() as opened:
+    file, config = config, _with_feed(config, feed, symbols)
+    with _written(), ExitStack() as opened:
         oms = opened.enter_context(_open(db, seed, config, opened))
+        if file is not None:  # a start without one says nothing, and not that there are no limits
+            _configure(oms, file)
         configured = _configured_keys(oms, config)
         with _told(host, port):
             _run(
@@ -227,7 +229,7 @@ def _open(db: Path | None, seed: int, config: Config, opened: ExitStack) -> Embe
     given: dict[str, Any] = {"accounts": config.accounts, "strategies": config.strategies}
     try:
         feed = _feed(config, given, opened)
-        oms = EmbeddedOms(
+        return EmbeddedOms(
             seed=seed,
             db=None if db is None else str(db),
             feed=feed,
@@ -238,12 +240,13 @@ def _open(db: Path | None, seed: int, config: Config, opened: ExitStack) -> Embe
         )
     except (StoreError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _configure(oms: EmbeddedOms, config: Config) -> None:
     try:
         oms.configure(config.limits, config.sessions)
     except ValueError as error:
-        oms.close()
         raise click.ClickException(str(error)) from error
-    return oms
 
 
 def _feed(config: Config, given: dict[str, Any], opened: ExitStack) -> Recording | None:
@@ -309,6 +312,20 @@ def _run(
 
     collect_seldom()
     _runner()(serve_until_stopped(oms, host, port, ready, **options))
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Say in plain words why nothing can be written: the disk is full, most often."""
+    from ccxt_driver.oms.refusals import Refusal
+    from ccxt_driver.oms.store import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    except Refusal as refusal:
+        raise click.ClickException(str(refusal.__cause__ or refusal)) from refusal
 
 
 @contextmanager

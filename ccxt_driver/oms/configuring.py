@@ -1,7 +1,7 @@
 """Limits and sessions of a configuration file, beside what is set while the OMS runs.
 
-What a file says of a scope or a market is taken where it is new, or other than what the file said before.
-So a change of the file counts, and what somebody has set since then is not undone by a restart.
+What a file says of a scope or a market is taken where it is new, or not what it said at the start before. So
+a change of the file counts, and what somebody has set since then is not undone by a restart.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def configure(core: Core, now: int, limits: Sequence[Row], sessions: Mapping[str
         for symbol, change in changes.items():
             if known.get("sessions", {}).get(symbol) != said["sessions"][symbol]:
                 put_session(core, tx, symbol, change)
-        # What a file no longer says is still known: it stands until something else is said.
-        kept = {kind: {**known.get(kind, {}), **rows} for kind, rows in said.items()}
-        if kept != known:
-            tx.changes.settings["configured"] = kept
-    core.state.configured = kept
+        # What a file no longer says stands, and is new when it is said again: who took it away meanwhile
+        # would else find that the file says it and nobody keeps to it.
+        if said != known:
+            tx.changes.settings["configured"] = said
+    core.state.configured = said
 
 
 def _read_limits(core: Core, rows: Sequence[Row]) -> dict[Scope, dict[str, Any]]:

@@ -93,6 +93,7 @@ class EmbeddedOms:
     :param synthetic: regimes, gaps and halts of the synthetic prices; of a file that exists, its own go on
     :param speed: with a `feed`: its time goes by itself, so many times faster than the wall's
     :raises ValueError: a parameter that makes no sense, naming it and what was expected
+    :raises StoreError: the file cannot be used, or not be written
     """
 
     def __init__(
@@ -140,8 +141,10 @@ class EmbeddedOms:
         try:
             chosen = synthetic or Synthetic()
             self._open(store, listed, seed, chosen, accounts, strategies, feed, models or Models())
-        except BaseException:
+        except BaseException as error:
             store.close()
+            if isinstance(error.__cause__, StoreError):  # of a client's refusal: there is no client yet
+                raise error.__cause__ from None
             raise
         self._unlisten = feed.listen(self._on_news) if isinstance(feed, LiveData) else None
 
@@ -563,7 +566,7 @@ class EmbeddedOms:
         limits: Sequence[Mapping[str, Any]] = (),
         sessions: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Take limits and sessions of a configuration file, where it says something else than it did before.
+        """Take limits and sessions of a configuration file, where it says something else than the last time.
 
         What was set in the meantime by other ways stands. Either all of it is taken or nothing.
 

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ccxt
 import pytest
 
+from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.oms import maintenance
+from ccxt_driver.oms.sqlite_store import SqliteStore
+from ccxt_driver.oms.store import Changes, StoreError
 
 SCRIPT = """
 import os, sys
@@ -51,3 +55,17 @@ def test_a_forked_process_has_no_part_in_the_file_of_its_parent(tmp_path: Path) 
     assert parents == "2 0.0"
     assert "in use by another process" in done.stderr  # the lock of the parent has outlived the fork
     assert maintenance.check(tmp_path / "oms.sqlite") == []
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_ccxt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: SqliteStore, changes: Changes) -> None:
+        raise StoreError("disk full")
+
+    exchange = OmsCcxtExchange({"options": {"base_url": f"embedded:{tmp_path / 'oms.sqlite'}"}})
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteStore, "commit", fail)
+        with pytest.raises(ccxt.ExchangeError, match="disk full"):
+            exchange.fetch_balance()
+    assert exchange.fetch_balance()["USDT"]["total"] == 10_000

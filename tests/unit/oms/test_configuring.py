@@ -88,6 +88,20 @@ def test_what_the_file_no_longer_says_stands_and_an_empty_entry_takes_it_away(re
     assert of(third) == [{"max_order_qty": "2"}]
 
 
+def test_what_the_file_says_again_is_new(restart: Any) -> None:
+    """It was taken away while the file did not say it: nobody would keep to what the file says."""
+    sessions = {SWAP: {"session": "halted"}}
+    restart().oms.configure(LIMITS, sessions)
+    second = restart()
+    second.oms.configure([])
+    second.oms.set_limits(1, None)
+    second.oms.set_session(SWAP, "open")
+    third = restart()
+    third.oms.configure(LIMITS, sessions)
+    assert {"max_daily_loss": "500"} in of(third)
+    assert third.refuse("market_closed", "send_order", **third.order("buy", 1, symbol=SWAP))
+
+
 def test_a_kill_switch_stays_on(restart: Any) -> None:
     first = restart()
     first.oms.configure(LIMITS)
