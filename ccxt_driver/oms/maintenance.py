@@ -23,6 +23,8 @@ from .sqlite_journal import forget_setting
 from .store import StoreError, StoreUnusable
 
 _NOTHING: Final[tuple[int | None, Iterator[Any]]] = (None, iter(()))
+_NUMBERED: Final = {"order": "orders", "deal": "deals", "position": "positions", "ledger": "ledger"}
+"""Tables by the counter that their ids come from."""
 
 
 def check(path: Path) -> list[str]:
@@ -38,11 +40,14 @@ def check(path: Path) -> list[str]:
         connection.execute("BEGIN")  # all of it as it is at one moment, while a server writes
         return [
             *_journal(connection),
+            *_settings(connection),
             *_accounts(connection),
             *_balances(connection),
             *_booked(connection),
             *_orders(connection),
+            *_claims(connection),
             *_positions(connection),
+            *_markets(connection),
             *_events(connection),
             *_counts(connection),
         ]
@@ -57,6 +62,21 @@ def _journal(connection: sqlite3.Connection) -> Iterator[str]:
             loads(text)
         except ValueError:
             yield f"journal entry {entry_id} cannot be read"
+
+
+def _settings(connection: sqlite3.Connection) -> Iterator[str]:
+    """What an OMS goes on from has to be readable, and no id may be given a second time."""
+    settings: dict[str, Any] = {}
+    for name, text in connection.execute("SELECT name, value FROM settings"):
+        try:
+            settings[name] = loads(text)
+        except ValueError:
+            yield f"setting {name} cannot be read"
+    last_given = settings.get("counters", {})
+    for kind, table in _NUMBERED.items():
+        highest = connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0
+        if highest > last_given.get(kind, 0):
+            yield f"{table}: the ids up to {highest} would be given again"
 
 
 def _accounts(connection: sqlite3.Connection) -> Iterator[str]:
@@ -121,15 +141,20 @@ def _not_zero(amount: Decimal) -> list[Decimal]:
 def _orders(connection: sqlite3.Connection) -> Iterator[str]:
     filled: defaultdict[int, Decimal] = defaultdict(Decimal)
     costs: defaultdict[int, Decimal] = defaultdict(Decimal)
-    for order_id, qty, price in connection.execute("SELECT order_id, qty, price FROM deals"):
+    fees: defaultdict[tuple[int, str | None], Decimal] = defaultdict(Decimal)
+    query = "SELECT order_id, qty, price, fee, fee_currency FROM deals"
+    for order_id, qty, price, fee, code in connection.execute(query):
         filled[order_id] += Decimal(qty)
         costs[order_id] += Decimal(qty) * Decimal(price)
-    query = "SELECT id, filled_qty, filled_cost, qty, status FROM orders"
-    for order_id, filled_qty, cost, qty, status in connection.execute(query):
+        fees[order_id, code] += Decimal(fee)
+    query = "SELECT id, filled_qty, filled_cost, fee, fee_currency, qty, status FROM orders"
+    for order_id, filled_qty, cost, fee, code, qty, status in connection.execute(query):
         if filled.pop(order_id, Decimal(0)) != Decimal(filled_qty):
             yield f"order {order_id}: its deals do not make its filled quantity of {filled_qty}"
         if costs[order_id] != Decimal(cost):
             yield f"order {order_id}: its deals do not make its filled cost of {cost}"
+        if fees[order_id, code] != Decimal(fee):  # those in another currency are not in its row
+            yield f"order {order_id}: its deals do not make its fee of {fee} {code}"
         if not _may_be(status, Decimal(filled_qty), Decimal(qty)):
             yield f"order {order_id}: {filled_qty} of {qty} are filled, and it is {status}"
     filled.pop(0, None)  # a close-by makes deals without an order
@@ -148,19 +173,49 @@ def _may_be(status: str, filled: Decimal, qty: Decimal) -> bool:
     return filled == 0 and status in (OrderStatus.PENDING_SUBMIT, OrderStatus.SUBMITTED, OrderStatus.REJECTED)
 
 
+def _claims(connection: sqlite3.Connection) -> Iterator[str]:
+    """A client order id that nobody has claimed would name a second order."""
+    query = """SELECT orders.id, orders.client_order_id FROM orders LEFT JOIN claims
+        ON claims.account_id = orders.account_id AND claims.client_order_id = orders.client_order_id
+        WHERE orders.client_order_id IS NOT NULL AND claims.order_id IS NOT orders.id"""
+    for order_id, name in connection.execute(query):
+        yield f"order {order_id}: its client order id {name!r} is not claimed by it"
+    query = """SELECT account_id, client_order_id, order_id FROM claims
+        WHERE NOT EXISTS (SELECT 1 FROM orders WHERE id = order_id)"""
+    for account_id, name, order_id in connection.execute(query):
+        yield f"account {account_id}: {name!r} is claimed by order {order_id}, which is not there"
+
+
+def _markets(connection: sqlite3.Connection) -> Iterator[str]:
+    """A deal is of the account and the market of its order and of its position."""
+    for table, column in (("orders", "order_id"), ("positions", "position_id")):
+        query = f"""SELECT deals.id, {column} FROM deals JOIN {table} AS whose ON whose.id = {column}
+            WHERE deals.account_id <> whose.account_id OR deals.symbol <> whose.symbol"""
+        for deal_id, other in connection.execute(query):
+            yield f"deal {deal_id}: it is of another account or market than {table[:-1]} {other}"
+
+
 def _positions(connection: sqlite3.Connection) -> Iterator[str]:
     held: defaultdict[int, Decimal] = defaultdict(Decimal)
+    paid: defaultdict[int, Decimal] = defaultdict(Decimal)
     profits: defaultdict[int, Decimal] = defaultdict(Decimal)
-    for position_id, side, qty, pnl in connection.execute("SELECT position_id, side, qty, pnl FROM deals"):
-        held[position_id] += Decimal(qty) if side == "buy" else -Decimal(qty)
+    query = "SELECT position_id, side, qty, price, pnl FROM deals"
+    for position_id, side, qty, price, pnl in connection.execute(query):
+        bought = Decimal(qty) if side == "buy" else -Decimal(qty)
+        held[position_id] += bought
+        paid[position_id] += bought * Decimal(price)
         profits[position_id] += Decimal(pnl)
-    query = "SELECT id, side, qty, realized_pnl, state FROM positions"
-    for position_id, side, qty, profit, state in connection.execute(query):
-        signed = Decimal(qty) if side == "buy" else -Decimal(qty)
+    query = "SELECT id, side, qty, entry_cost, realized_pnl, state FROM positions"
+    for position_id, side, qty, cost, profit, state in connection.execute(query):
+        sign = 1 if side == "buy" else -1
+        signed = sign * Decimal(qty)
         if held.pop(position_id, Decimal(0)) != signed:
             yield f"position {position_id}: its deals do not make its quantity of {qty}"
         if profits[position_id] != Decimal(profit):
             yield f"position {position_id}: its deals do not make its profit of {profit}"
+        # A trade that takes from it takes its value less what it has won: that is exact.
+        if paid[position_id] + profits[position_id] != sign * Decimal(cost):
+            yield f"position {position_id}: its deals do not make its cost of {cost}"
         if (state in OPEN_STATES) != bool(signed):
             yield f"position {position_id}: its quantity is {qty}, and it is {state}"
     for position_id in held:
@@ -213,9 +268,23 @@ def _copy(source: sqlite3.Connection, part: Path, target: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
         with part.open("rb") as written:
             os.fsync(written.fileno())
-        os.link(part, target)  # unlike a rename it never takes the place of a file that came meanwhile
+        _put(part, target)
     except (OSError, sqlite3.Error, ValueError) as error:
         raise StoreError(f"{target} was not written: {error}") from error
+
+
+def _put(part: Path, target: Path) -> None:
+    """Give a whole copy its name, and never take the place of a file that came meanwhile, as a rename would.
+
+    :raises OSError: there is such a file
+    """
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a stick or a share may know no second name of a file
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+        part.replace(target)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -21,8 +22,9 @@ from ccxt_driver.oms.store import StoreError, StoreUnusable
 def path(make_desk: Callable[..., Any], tmp_path: Path) -> Path:
     """A file with some of everything, that is open."""
     desk = make_desk(db=tmp_path / "oms.sqlite")
+    desk.oms.set_limits(1, {"max_order_qty": 9})
     desk.send("buy", "2", oms_stop_loss="80")
-    desk.send("buy", "1", "90")
+    desk.send("buy", "1", "90", client_order_id="mine")
     desk.send("sell", "3")
     for side in ("buy", "sell", "buy", "buy"):
         desk.send(side, "1", account=2)
@@ -57,6 +59,17 @@ def test_a_good_file_is_found_good_while_it_is_open(path: Path) -> None:
         ("UPDATE deals SET account_id = 2 WHERE id = 1", "deal 1: the ledger has not its fee of "),
         ("UPDATE deals SET fee = '9' WHERE id = 1", "deal 1: the ledger has not its fee of 9 USDT"),
         ("UPDATE deals SET pnl = '77' WHERE id = 1", "position 1: its deals do not make its profit of "),
+        ("UPDATE positions SET entry_cost = '7' WHERE id = 1", "position 1: its deals do not make its cost"),
+        ("UPDATE orders SET fee = '7' WHERE id = 1", "order 1: its deals do not make its fee of 7 USDT"),
+        ("UPDATE orders SET symbol = 'ETH/USDT' WHERE id = 1", "another account or market than order 1"),
+        ("UPDATE positions SET account_id = 2 WHERE id = 1", "another account or market than position 1"),
+        ("DELETE FROM claims WHERE client_order_id = 'mine'", "client order id 'mine' is not claimed by it"),
+        ("UPDATE claims SET order_id = 999", "account 1: 'mine' is claimed by order 999, which is not there"),
+        (
+            "UPDATE settings SET value = replace(value, 'order', 'none') WHERE name = 'counters'",
+            "orders: the ids up to ",
+        ),
+        ("UPDATE settings SET value = '{' WHERE name = 'limits'", "setting limits cannot be read"),
         ("UPDATE orders SET status = 'SUBMITTED' WHERE id = 1", "order 1: 2 of 2 are filled, and it is SUB"),
         ("UPDATE orders SET status = 'FILLED' WHERE id = 2", "order 2: 0 of 1 are filled, and it is FILLED"),
         ("UPDATE orders SET qty = '1' WHERE id = 1", "order 1: 2 of 1 are filled, and it is FILLED"),
@@ -214,6 +227,28 @@ def test_a_backup_never_takes_the_place_of_a_file(path: Path, tmp_path: Path) ->
     assert target.read_text() == "mine"
     with pytest.raises(StoreError, match="was not written"):
         maintenance.backup(path, tmp_path / "nowhere" / "copy.sqlite")
+
+
+def test_a_backup_to_a_disk_without_hard_links(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sticks and some shares are, which is where backups go."""
+
+    def link(part: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(part), None, str(target))
+
+    monkeypatch.setattr(os, "link", link)
+    target = tmp_path / "copy.sqlite"
+    maintenance.backup(path, target)
+    assert maintenance.check(target) == []
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.glob("copy*")] == ["copy.sqlite"]
+
+    target.write_text("mine")
+    monkeypatch.setattr(Path, "exists", lambda self: False)  # it comes while the copy is made
+    with pytest.raises(StoreError, match="exists"):
+        maintenance.backup(path, target)
+    assert target.read_text() == "mine"
 
 
 def test_a_disk_that_is_full_is_not_blamed_on_the_file(
