@@ -180,7 +180,8 @@ class LiveTape:
 
     def _add_book(self, at_ms: int, bids: Levels, asks: Levels) -> None:
         before = self._states[-1] if self._states else None
-        version = 1 if before is None else before.version
+        # Of another process none is the same: what was taken of a book is kept by its version.
+        version = at_ms if before is None else before.version
         if before is not None and (before.bids, before.asks) != (bids, asks):
             version += 1
         if self._last is None or self._from_books:

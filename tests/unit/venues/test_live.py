@@ -316,6 +316,26 @@ def test_a_restart_charges_and_fills_nothing_of_the_time_between(
     desk.oms.close()
 
 
+def test_what_was_taken_before_a_restart_is_not_missing_from_the_book_of_after_it(
+    wire: Wire, open_feed: Any, tmp_path: Path
+) -> None:
+    """Each of the two is the first book that its process has seen, and they are two all the same."""
+    db = tmp_path / "oms.sqlite"
+    feed = open_feed(wire)
+    before = Desk(feed, db=db)
+    before.exchange.create_order(SPOT, "market", "buy", 2)
+    assert before.exchange.fetch_order_book(SPOT)["asks"] == [[102.0, 5.0], [103.0, 5.0]]
+    before.oms.close()
+    feed.close()
+
+    wire.say("watch_order_book", book(100.0, 101.0))
+    after = Desk(open_feed(wire), db=db)
+
+    assert after.exchange.fetch_order_book(SPOT)["asks"] == [[101.0, 2.0], [102.0, 5.0], [103.0, 5.0]]
+    assert after.exchange.create_order(SPOT, "market", "buy", 2)["average"] == 101.0
+    after.oms.close()
+
+
 # ------------------------------------------------------------------ the beginning and the end
 
 
