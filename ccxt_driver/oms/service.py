@@ -76,8 +76,9 @@ class EmbeddedOms:
 
     :param accounts: mappings with `account_id`, `position_mode` (netting, hedge, strategy_netting),
         `balances` (amounts by currency), `label` and `limits` (see `set_limits`); by default account 1
-        is netting, 2 hedge and 3 strategy_netting, each with 10,000 USDT and some coins. One that is there
-        already stays as it is, and another `position_mode` for it is refused
+        is netting, 2 hedge and 3 strategy_netting, each with 10,000 USDT and some coins, or of a file that
+        exists those that it has. One that is there already stays as it is, and another `position_mode` for it
+        is refused
     :param seed: of the synthetic prices; of a file that exists, its own seed goes on
     :param db: path of a SQLite file to keep everything in; None keeps it in memory
     :param clock: "wall", or "manual" that moves only by `advance`; "wall" by default, and "manual" with
@@ -86,7 +87,8 @@ class EmbeddedOms:
         first moment by default
     :param markets: what is listed; by default a handful of spot markets and swaps, or those of the `feed`,
         whose symbols, ticks and lots they must have
-    :param strategies: ids, or mappings with `strategy_id` and `name`; 1 to 3 by default
+    :param strategies: ids, or mappings with `strategy_id` and `name`; by default 1 to 3, or of a file that
+        exists those that it has
     :param feed: recorded prices instead of the synthetic ones, for example a `FileFeed`; or live ones, a
         `LiveFeed`, which go by the clock on the wall and whose news are settled as they come
     :param models: what paper fills assume: fees, queues and so on
@@ -179,10 +181,14 @@ class EmbeddedOms:
         core.find_halts()
         self.keys = KeyRing(store, self._clock.now_ms)
         with _Exact():
-            if accounts is None:
-                accounts = default_accounts(core.market, core.state.accounts)
-            given = read_accounts(core, accounts)
-            wanted = read_strategies(core, DEFAULT_STRATEGIES if strategies is None else strategies, given)
+            # The usual ones are those of a new OMS: who only looks into a file adds none to it.
+            is_new = not core.state.accounts
+            if accounts is None and is_new:
+                accounts = default_accounts(core.market)
+            given = [] if accounts is None else read_accounts(core, accounts)
+            if strategies is None:
+                strategies = DEFAULT_STRATEGIES if is_new else ()
+            wanted = read_strategies(core, strategies, given)
             # What has happened by itself since a file was closed is still to be settled, at its own time.
             populate(core, given, wanted, core.settled_at)
             if "seed" not in settings:

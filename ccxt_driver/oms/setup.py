@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -41,20 +41,12 @@ DEFAULT_ACCOUNTS: Final[tuple[dict[str, Any], ...]] = (
 DEFAULT_STRATEGIES: Final = (1, 2, 3)
 
 
-def default_accounts(market: MarketData, known: Container[int]) -> list[dict[str, Any]]:
-    """One account of each position mode, with money of what is listed; 10,000 of a quote not known here.
-
-    :param known: ids of accounts that are there already, and stay as they are
-    """
+def default_accounts(market: MarketData) -> list[dict[str, Any]]:
+    """One account of each position mode, with money of what is listed; 10,000 of a quote not known here."""
     codes = market.currencies
     coins = {code: amount for code, amount in _COINS.items() if code in codes}
     quotes = dict.fromkeys((row.quote for row in market.markets.values() if row.quote not in coins), "10000")
-    return [
-        {"account_id": account["account_id"]}
-        if account["account_id"] in known
-        else account | {"balances": coins | quotes}
-        for account in DEFAULT_ACCOUNTS
-    ]
+    return [account | {"balances": coins | quotes} for account in DEFAULT_ACCOUNTS]
 
 
 _FIELDS: Final = ("account_id", "position_mode", "balances", "label", "limits")

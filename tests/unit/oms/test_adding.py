@@ -87,7 +87,19 @@ def test_a_strategy_that_makes_no_sense_never_gets_to_the_file(
     with EmbeddedOms(clock="manual", db=db) as oms:
         rows = oms.handle("strategies", {}, {}, None).body["items"]
         names = {row["strategy_id"]: row["client_strategy_id"] for row in rows}
-        assert names == {1: "mine", 2: None, 3: None}
+        assert names == {1: "mine"}
+
+
+def test_who_looks_into_a_file_adds_nothing_to_it(tmp_path: Path) -> None:
+    """Money of nobody was in the file of a server when a command had been used to look at a balance."""
+    db = tmp_path / "oms.sqlite"
+    with EmbeddedOms([{"account_id": 5, "balances": {"USDT": "7"}}], clock="manual", db=db, strategies=[9]):
+        pass
+    with EmbeddedOms(clock="manual", db=db) as oms:
+        accounts = oms.handle("accounts", {}, {}, None).body["items"]
+        strategies = oms.handle("strategies", {}, {}, None).body["items"]
+    assert [row["account_id"] for row in accounts] == [5]
+    assert [row["strategy_id"] for row in strategies] == [9]
 
 
 def test_an_account_has_an_id_that_a_file_can_keep() -> None:
