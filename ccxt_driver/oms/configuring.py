@@ -20,21 +20,22 @@ _WHOM: Final = ("account_id", "strategy_id", "symbol")
 Row = Mapping[str, Any]
 
 
-def configure(core: Core, now: int, limits: Sequence[Row], sessions: Mapping[str, Row]) -> None:
+def configure(core: Core, now: int, limits: Sequence[Row] | None, sessions: Mapping[str, Row] | None) -> None:
     """Take what is new, all of it or, when something makes no sense, nothing.
 
     :param limits: `account_id`, `strategy_id` and `symbol` (all without them), and values by the names of
-        `Limits`
-    :param sessions: any of `session`, `hours` and `resting`, by symbol
+        `Limits`; None: nothing is said of them
+    :param sessions: any of `session`, `hours` and `resting`, by symbol; None: nothing is said of them
     :raises ValueError: naming the field and what was expected
     """
-    scopes = _read_limits(core, limits)
-    changes = {symbol: _read_session(core, symbol, given) for symbol, given in sessions.items()}
-    said = {
-        "limits": {_name(scope): _limits_said(given) for scope, given in scopes.items()},
-        "sessions": {symbol: dict(given) for symbol, given in sessions.items()},
-    }
+    scopes = _read_limits(core, limits or ())
+    changes = {symbol: _read_session(core, symbol, given) for symbol, given in (sessions or {}).items()}
     known = core.state.configured
+    said = {**known}
+    if limits is not None:
+        said["limits"] = {_name(scope): _limits_said(given) for scope, given in scopes.items()}
+    if sessions is not None:
+        said["sessions"] = {symbol: dict(given) for symbol, given in sessions.items()}
     with core.transaction(now) as tx:
         for scope, given in scopes.items():
             name = _name(scope)

@@ -569,7 +569,7 @@ class EmbeddedOms:
 
     def configure(
         self,
-        limits: Sequence[Mapping[str, Any]] = (),
+        limits: Sequence[Mapping[str, Any]] | None = None,
         sessions: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Take limits and sessions of a configuration file, where it says something else than the last time.
@@ -577,20 +577,22 @@ class EmbeddedOms:
         What was set in the meantime by other ways stands. Either all of it is taken or nothing.
 
         :param limits: mappings with `account_id`, `strategy_id` and `symbol` (all when they are left out) and
-            values by the names of `Limits`; without values they are taken away
-        :param sessions: by symbol, mappings with any of `session`, `hours` and `resting`; see `set_session`
+            values by the names of `Limits`; without values they are taken away; None when this is about
+            sessions alone
+        :param sessions: by symbol, mappings with any of `session`, `hours` and `resting`; see `set_session`;
+            None when this is about limits alone
         :raises ValueError: something that makes no sense, naming the field
         :raises RuntimeError: the OMS is closed
         """
-        if not isinstance(limits, list | tuple):
+        if not isinstance(limits, list | tuple | None):
             raise ValueError(f"limits: expected a list of mappings, got {limits!r}")
-        for index, row in enumerate(limits):
+        for index, row in enumerate(limits or ()):
             if not isinstance(row, Mapping):
                 raise ValueError(f"limits[{index}]: expected values by name, got {row!r}")
         if not isinstance(sessions, Mapping | None):
             raise ValueError(f"sessions: expected mappings by symbol, got {sessions!r}")
         with self._settled() as (core, now):
-            configure(core, now, limits, sessions or {})
+            configure(core, now, limits, sessions)
 
     @contextmanager
     def _settled(

@@ -93,13 +93,27 @@ def test_what_the_file_says_again_is_new(restart: Any) -> None:
     sessions = {SWAP: {"session": "halted"}}
     restart().oms.configure(LIMITS, sessions)
     second = restart()
-    second.oms.configure([])
+    second.oms.configure([], {})
     second.oms.set_limits(1, None)
     second.oms.set_session(SWAP, "open")
     third = restart()
     third.oms.configure(LIMITS, sessions)
     assert {"max_daily_loss": "500"} in of(third)
     assert third.refuse("market_closed", "send_order", **third.order("buy", 1, symbol=SWAP))
+
+
+def test_limits_and_sessions_may_be_said_one_after_the_other(restart: Any) -> None:
+    for _ in range(2):
+        desk = restart()
+        desk.oms.configure([{"account_id": 1, "max_order_qty": 5}])
+        desk.oms.configure(sessions={SWAP: {"session": "halted"}})
+        desk.oms.set_limits(1, {"max_order_qty": 2})
+        desk.oms.set_session(SWAP, "open")
+    desk = restart()
+    desk.oms.configure([{"account_id": 1, "max_order_qty": 5}])
+    desk.oms.configure(sessions={SWAP: {"session": "halted"}})
+    assert of(desk) == [{"max_order_qty": "2"}]
+    assert desk.send("buy", 1, symbol=SWAP)["status"] == "FILLED"
 
 
 def test_a_kill_switch_stays_on(restart: Any) -> None:
