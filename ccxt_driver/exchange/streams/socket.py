@@ -25,7 +25,7 @@ _FIRST: Final = asyncio.FIRST_COMPLETED
 _FIRST_SECONDS: Final = 1.0
 """How long what has another way waits for the first connection."""
 _LEAST_SECONDS: Final = 1.0
-"""Between two attempts, however much they are wanted."""
+"""Between two attempts, however much they are wanted; a connection that stood so long was one."""
 _WHILE_ASKED: Final = 9.5
 """Seconds on a connection on which nothing comes while a question is open."""
 _ERROR: Final = EventName.ERROR.value
@@ -309,10 +309,14 @@ class GatewaySocket:
         return self._up_at is not None
 
     def _has_stood(self) -> bool:
-        """Whether the connection that was lost was one: a server may let us in, and then drop us."""
+        """Whether the connection that was lost was one: a server may let us in, and then drop us.
+
+        One second is enough. Where it had to be longer, a server that was started anew some times in a row
+        was left alone for the longest pause, however long it was there already.
+        """
         if self._up_at is None:
             return False
-        return asyncio.get_running_loop().time() - self._up_at >= self._patience
+        return asyncio.get_running_loop().time() - self._up_at >= _LEAST_SECONDS
 
     @property
     def _patience(self) -> float:

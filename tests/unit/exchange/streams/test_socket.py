@@ -579,6 +579,33 @@ def test_after_a_connection_that_stood_the_pauses_begin_anew() -> None:
     play(test)
 
 
+def test_who_waits_is_not_silent_for_long_while_the_server_is_up() -> None:
+    """A server that goes again and again, each time for some seconds, and soon after it was found."""
+
+    async def test(stage: Stage) -> None:
+        stage.socket.start()
+        silent_for = []
+        for stood in (60, 1.4, 0.3, 1.2, 2, 5):
+            await asyncio.sleep(stood)
+            stage.gateway.dial_error = ccxt.ExchangeNotAvailable("refused")
+            if stage.gateway.client is not None:
+                stage.gateway.client.end(ccxt.NetworkError("gone"))
+            await asyncio.sleep(7)
+            stage.gateway.dial_error = None
+            back_at = now()
+            await stage.socket.ready()
+            silent_for.append(now() - back_at)
+        assert max(silent_for) <= StreamSettings().backoff_most + 0.1
+
+        before = len(stage.gateway.dialled)
+        for _ in range(20):
+            await asyncio.sleep(1.5)
+            stage.gateway.client.end(ccxt.NetworkError("cut"))
+        assert len(stage.gateway.dialled) - before >= 19
+
+    play(test)
+
+
 def test_what_cannot_be_right_gives_the_connection_up() -> None:
     async def test(stage: Stage) -> None:
         stage.socket.drop("before there is any")
