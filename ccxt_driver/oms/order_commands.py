@@ -27,6 +27,7 @@ from .claims import claim_of, rejection_of, repeated
 from .core import Core
 from .entities import ZERO, Order, Position, Principal
 from .limit_checks import check_limits
+from .market.listing import Market
 from .matching.lifecycle import transition
 from .matching.order_types import (
     Options,
@@ -115,16 +116,16 @@ def _drafted(core: Core, principal: Principal, account: AccountState, payload: S
     strategy_id = _strategy_of(core, principal, account, payload)
     qty = checked_qty(core, account, symbol, payload, now)
     order = draft(core, account, payload, market.symbol, payload.side, qty, strategy_id, now)
-    _check_named_side(account, payload, order)
+    _check_named_side(account, payload, order, market)
     return order
 
 
-def _check_named_side(account: AccountState, payload: SendOrder, order: Order) -> None:
+def _check_named_side(account: AccountState, payload: SendOrder, order: Order, market: Market) -> None:
     """Refuse to take from a position what was to be beside it.
 
     :raises Refusal: `exchange_error`, as venues in one-way mode refuse such parameters
     """
-    name = opens_by_name(payload)
+    name = opens_by_name(payload, market)
     if name is not None and not payload.reduce_only and not account.hedges and opposing(account, order):
         raise venue_refusal(
             "InvalidOrder",

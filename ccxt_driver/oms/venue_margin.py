@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -92,13 +94,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
         would not be covered, OperationRejected when an isolated position would be liquidated by it
     """
     market = swap(call, call.market())
-    leverage = call.decimal("leverage")
-    most = market.max_leverage
-    if leverage < 1 or (most is not None and leverage > most):
-        upper = "" if most is None else f" to {format_decimal(most)}"
-        raise venue_refusal(
-            "BadRequest", f"set_leverage: leverage: expected 1{upper}, got {format_decimal(leverage)}"
-        )
+    leverage = _allowed_leverage(call, market)
     account = call.owner
     check_account(account)
     answer = {"symbol": market.symbol, "leverage": float(leverage), "info": {}}
@@ -129,6 +125,17 @@ def set_leverage(call: Call) -> dict[str, Any]:
     return answer
 
 
+def _allowed_leverage(call: Call, market: Market) -> Decimal:
+    leverage = call.decimal("leverage")
+    most = market.max_leverage
+    if leverage < 1 or (most is not None and leverage > most):
+        upper = "" if most is None else f" to {format_decimal(most)}"
+        raise venue_refusal(
+            "BadRequest", f"{call.name}: leverage: expected 1{upper}, got {format_decimal(leverage)}"
+        )
+    return leverage
+
+
 def _check_isolated(call: Call, market: Market) -> None:
     for position in call.owner.positions_on.get(market.symbol, {}).values():
         if call.core.isolated_slack(call.owner, position, call.now) <= ZERO:
@@ -140,7 +147,9 @@ def _check_isolated(call: Call, market: Market) -> None:
 def set_margin_mode(call: Call) -> dict[str, Any]:
     """Choose cross or isolated margin for a swap; saying what is set does nothing.
 
-    :raises Refusal: `conflict` while a position or an order is open on the swap
+    `params` may name a leverage, as programs for Bybit, MEXC and OKX do, where these two are set together.
+
+    :raises Refusal: `conflict` while a position or an order is open on the swap; as of `set_leverage`
     """
     mode = str(call.required("margin_mode")).lower()
     mode = "cross" if mode == "crossed" else mode
@@ -155,8 +164,21 @@ def set_margin_mode(call: Call) -> dict[str, Any]:
         return answer
     market = swap(call, listed(call.core, call.required("symbol")))
     check_account(account)
-    if margin_mode(call, market) == mode:
+    leverage = call.params.get("leverage", call.params.get("lever"))
+    if leverage is None:
+        _choose_margin_mode(call, market, mode)
         return answer
+    chosen = replace(call, given={"leverage": leverage, "symbol": market.symbol})
+    _allowed_leverage(chosen, market)  # what is refused for that changes nothing
+    _choose_margin_mode(call, market, mode)
+    set_leverage(chosen)
+    return answer
+
+
+def _choose_margin_mode(call: Call, market: Market, mode: str) -> None:
+    account = call.owner
+    if margin_mode(call, market) == mode:
+        return
     if account.positions_on.get(market.symbol) or account.orders_on.get(market.symbol):
         raise Refusal(
             ErrorCode.CONFLICT,
@@ -167,7 +189,6 @@ def set_margin_mode(call: Call) -> dict[str, Any]:
     with call.core.transaction(call.now) as tx:
         tx.touch_account(account.account)
         account.account.isolated = others if mode == "cross" else (*others, market.symbol)
-    return answer
 
 
 def set_position_mode(call: Call) -> dict[str, Any]:

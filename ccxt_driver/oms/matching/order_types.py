@@ -85,6 +85,9 @@ closes it."""
 _CLOSES: Final = {(Side.SELL, "long"), (Side.SELL, "1"), (Side.BUY, "short"), (Side.BUY, "2")}
 """Sides of orders, and of positions in words or as Bybit counts them."""
 _OPENS: Final = {(side, held) for side in Side for _, held in _CLOSES} - _CLOSES
+_HEDGED: Final = "hedged"
+"""ccxt's parameter that says of a swap that positions of both sides are kept: without `reduceOnly` an order
+opens one of its own side."""
 _ONLY_REDUCES: Final = {"offset": "close"}
 """Parameters, of HTX, that say of an order what `reduceOnly` says."""
 _CLOSES_OTHERWISE: Final = {
@@ -117,12 +120,15 @@ def as_meant(payload: SendOrder) -> SendOrder:
     return payload.model_copy(update={"reduce_only": True})
 
 
-def opens_by_name(payload: SendOrder) -> str | None:
+def opens_by_name(payload: SendOrder, market: Market) -> str | None:
     """The parameter, if any, that says of an order that it opens or adds to a position of its own side."""
-    for name in _HELD_SIDE if payload.params else ():
+    if not payload.params:
+        return None
+    for name in _HELD_SIDE:
         if (payload.side, _word(payload.params, name)) in _OPENS:
             return name
-    return None
+    is_hedged = market.settle is not None and _word(payload.params, _HEDGED) == "true"
+    return _HEDGED if is_hedged else None
 
 
 def _word(params: Mapping[str, Any], name: str) -> str:

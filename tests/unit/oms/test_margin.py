@@ -325,6 +325,26 @@ def test_the_margin_mode_is_chosen_before_there_is_anything(poor: Any) -> None:
     assert poor.venue("set_margin_mode", "crossed")["marginMode"] == "cross"
 
 
+@pytest.mark.parametrize("name", ["leverage", "lever"])
+def test_a_leverage_is_set_with_the_margin_mode(poor: Any, name: str) -> None:
+    """Programs for Bybit, MEXC and OKX set them together; the position had the leverage of before."""
+    poor.venue("set_margin_mode", "isolated", SWAP, {name: "20"})
+    assert poor.venue("fetch_leverage", SWAP)["longLeverage"] == 20
+    poor.send("buy", "10", symbol=SWAP)
+    [row] = poor.positions()
+    assert (row["margin_mode"], row["leverage"], row["margin"]) == ("isolated", "20", "50.5")
+    poor.venue("set_margin_mode", "isolated", SWAP, {name: 5})
+    assert poor.positions()[0]["margin"] == "202"
+
+
+def test_neither_is_set_when_one_is_refused(poor: Any) -> None:
+    assert refused(poor, "set_margin_mode", "isolated", SWAP, {"leverage": 500})[1] == "BadRequest"
+    assert poor.venue("fetch_leverage", SWAP)["marginMode"] == "cross"
+    poor.send("buy", "1", "90", symbol=SWAP)
+    assert refused(poor, "set_margin_mode", "isolated", SWAP, {"leverage": 5})[0] == "conflict"
+    assert poor.venue("fetch_leverage", SWAP)["longLeverage"] == 10
+
+
 # ------------------------------------------------------------------ leverage
 
 

@@ -79,23 +79,41 @@ def test_an_order_that_names_the_other_side_closes_it(
         desk.refuse("exchange_error", "send_order", account=account, **order)
 
 
-@pytest.mark.parametrize("side, held", [("buy", "LONG"), ("sell", "SHORT")])
+@pytest.mark.parametrize(
+    "side, name, value",
+    [
+        ("buy", "positionSide", "LONG"),
+        ("sell", "positionSide", "SHORT"),
+        ("buy", "hedged", True),
+        ("sell", "hedged", True),
+    ],
+)
 def test_an_order_that_is_to_open_a_side_takes_nothing_from_the_other(
-    desk: Any, side: str, held: str
+    desk: Any, side: str, name: str, value: Any
 ) -> None:
-    """Bots that hold both sides at once have an account in hedge mode."""
-    opening = desk.order(side, 1, symbol=SWAP, params={"positionSide": held})
+    """Bots that hold both sides at once have an account in hedge mode. `hedged` is ccxt's own word."""
+    opening = desk.order(side, 1, symbol=SWAP, params={name: value})
     stop = opening | {"trigger_price": "90" if side == "sell" else "110"}
     desk.send({"buy": "sell", "sell": "buy"}[side], 2, symbol=SWAP)
     for refused in (opening, stop):
         message = desk.refuse("exchange_error", "send_order", **refused)["message"]
-        assert "params.positionSide: this account has one position" in message
+        assert f"params.{name}: this account has one position" in message
     assert desk.run("check_order", **opening)["result"]["ok"] is False
     desk.send(side, 2, symbol=SWAP)
-    assert desk.send(side, 1, symbol=SWAP, params={"positionSide": held})["filled_qty"] == "1"
+    assert desk.send(side, 1, symbol=SWAP, params={name: value})["filled_qty"] == "1"
     desk.send({"buy": "sell", "sell": "buy"}[side], 2, symbol=SWAP, account=HEDGE)
     desk.run("send_order", HEDGE, **opening)
     assert len(desk.positions(HEDGE)) == 2
+
+
+def test_what_is_hedged_may_reduce_and_on_spot_says_nothing(desk: Any) -> None:
+    desk.send("buy", "2", symbol=SWAP)
+    for params, reduce_only in (({"hedged": False}, False), ({"hedged": True}, True)):
+        desk.send("sell", "0.5", symbol=SWAP, params=params, reduce_only=reduce_only)
+    [row] = desk.positions()
+    assert (row["side"], row["qty"]) == ("buy", "1")
+    desk.send("buy", "1")
+    assert desk.send("sell", "1", params={"hedged": True})["filled_qty"] == "1"
 
 
 def test_an_order_that_is_said_to_close_opens_nothing(desk: Any) -> None:
