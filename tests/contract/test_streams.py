@@ -504,6 +504,31 @@ async def test_since_leaves_out_what_is_older_and_waits_for_what_is_not(desk: St
     assert {order["id"] for order in await waiting} == {str(new)}
 
 
+@pytest.mark.parametrize("new_updates", [True, False])
+async def test_since_of_positions_is_when_they_changed(desk: StreamDesk, new_updates: bool) -> None:
+    """One that was opened before and is closed after it was never told of, nor that it was liquidated."""
+    ex = desk.exchange()
+    ex.newUpdates = new_updates
+    watch = ex.watch_positions
+    [waiting] = await desk.waiting(watch())
+    desk.order("buy", 2)
+    await waiting
+    desk.oms.advance(60_000)
+    since = desk.oms.now_ms()
+    [waiting] = await desk.waiting(watch(since=since))
+    desk.order("sell", 2)
+    [closed] = await waiting
+    assert (closed["contracts"], closed["timestamp"] < since) == (0, True)
+    desk.oms.advance(1)
+    [waiting] = await desk.waiting(watch(since=since + 2))
+    desk.order("buy", 1)
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    desk.oms.advance(1)
+    desk.order("buy", 1)
+    assert [(await waiting)[-1]["contracts"]] == [2]
+
+
 async def test_without_new_updates_the_cache_is_returned_after_news(desk: StreamDesk) -> None:
     ex = desk.exchange()
     ex.newUpdates = False

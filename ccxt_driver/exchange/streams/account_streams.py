@@ -9,6 +9,7 @@ import ccxt
 
 from ccxt_driver.contract.values import format_time
 from ccxt_driver.exchange.configuration import whole_number
+from ccxt_driver.exchange.list_requests import Wanted
 from ccxt_driver.exchange.spelling import said
 from ccxt_driver.mappers.values import decimal_of
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _MOST_CACHED: Final = 1000
 _AMOUNTS: Final = ("free", "used", "total")
+_SINCE: Final = {Kind.ORDER: "created_at", Kind.TRADE: "executed_at", Kind.POSITION: "updated_at"}
+"""The time that `since` is compared with. Of a position it is when it has changed, as ccxt's streams of other
+venues stamp them: one that was opened long ago may be liquidated now."""
 
 
 class AccountStreams(Streaming):
@@ -73,6 +77,8 @@ class AccountStreams(Streaming):
         """Positions that have changed, also those that have closed (`contracts` is 0).
 
         :param symbols: unified symbols, or None for all
+        :param since: milliseconds since the Unix epoch; what has changed earlier is left out, however long
+            ago the positions were opened that change later
         :param params: as of `watch_orders`
         :returns: ccxt position structures, in the OMS's order; with
             `options.watchPositions.fetchPositionsSnapshot` the first call returns what is open
@@ -161,18 +167,31 @@ class AccountStreams(Streaming):
         since, limit = checked["since"], checked["limit"]
         watcher, wanted = await self._watcher_of(kind, method, symbols, params)
         parse = await self._parser(kind, self._account_id(params))
+        is_wanted = self._changed_since(since)
         while True:
             if self.newUpdates:
-                found = await watcher.next(_all_of(parse, since), limit)
+                found = await watcher.next(_all_of(parse, is_wanted), limit)
                 if isinstance(found, ccxt.BaseError):
                     raise found
             else:
                 left = await watcher.next(_leaving)
                 cached = self._cached(kind, wanted, params, left)
-                made = [parse(change) for change in (*cached, *left)]
-                found = self.filter_by_since_limit(made, since, limit, "timestamp", True)
+                made = [parse(change) for change in (*cached, *left) if is_wanted(change)]
+                found = self.filter_by_since_limit(made, None, limit, "timestamp", True)
             if found:
                 return found
+
+    def _changed_since(self, since: int | None) -> Callable[[Change], bool]:
+        """What tells the changes that are not older; where times are in whole seconds, that may not be."""
+        if since is None:
+            return lambda change: True
+        wanted = Wanted(since=since)
+
+        def is_wanted(change: Change) -> bool:
+            key = _SINCE[change.kind]
+            return change.row.get(key) is None or self._matches(change.row, wanted, key)
+
+        return is_wanted
 
     async def _watcher_of(
         self, kind: Kind, method: str, symbols: Any, params: dict[str, Any]
@@ -340,7 +359,7 @@ def _leaving(changes: Sequence[Change]) -> tuple[list[Change], int]:
 
 
 def _all_of(
-    parse: Callable[[Change], Any], since: int | None
+    parse: Callable[[Change], Any], is_wanted: Callable[[Change], bool]
 ) -> Callable[[Sequence[Change]], tuple[Any, int]]:
     """What delivers changes: the caller's own structures, up to the first row that is none."""
 
@@ -348,17 +367,13 @@ def _all_of(
         made: list[Any] = []
         for index, change in enumerate(changes):
             try:
-                made.append(parse(change))
+                structure = parse(change)
+                if is_wanted(change):
+                    made.append(structure)
             except ccxt.BadResponse as error:
                 if index:
-                    return _since(made, since), index
+                    return made, index
                 return error, 1
-        return _since(made, since), len(changes)
+        return made, len(changes)
 
     return deliver
-
-
-def _since(made: list[Any], since: int | None) -> list[Any]:
-    if since is None:
-        return made
-    return [each for each in made if each["timestamp"] is None or each["timestamp"] >= since]
