@@ -66,6 +66,9 @@ class AccountReader:
         """The last page of a list, when it was last read."""
         self._turn = 0
         """How many markets were named in turn."""
+        self._named_late: dict[int | None, dict[int, int]] = {}
+        """By strategy the positions that deals have named after positions were read, and how often they were
+        looked for since: they may have opened and closed meanwhile."""
 
     async def first(self, kinds: Iterable[Kind], known: KnownState) -> Fresh:
         """Rows as they stand, before anything is handed on.
@@ -137,7 +140,9 @@ class AccountReader:
             positions = await self._positions(known, strategy_id, deals)
             moved = self._differences(known, Fresh((), (), positions))
             if moved:  # by deals that came after those that were read
-                deals += await self._new_deals(known, strategy_id)
+                late = await self._new_deals(known, strategy_id)
+                deals += late
+                self._note_late(known, strategy_id, late, positions)
         if Kind.ORDER in kinds:
             early = known.overtaken(Fresh(orders, deals))
             if early:
@@ -272,8 +277,31 @@ class AccountReader:
         found = {row["id"] for row in rows}
         gone = {each for each, row in known.positions.items() if _is_of(row, strategy_id)}
         gone |= {deal["position_id"] for deal in deals if deal.get("position_id")}
+        gone |= self._looked_for(known, strategy_id)
         gone = {each for each in gone - found if not known.is_closed(each)}
         return rows + await self._closed_positions(known, strategy_id, gone)
+
+    def _note_late(
+        self, known: KnownState, strategy_id: int | None, deals: list[Row], positions: list[Row]
+    ) -> None:
+        """Have the next read look for what these deals have opened, should it have closed by then."""
+        if known.since_ms is not None:
+            return  # events follow, and say so
+        read = {row["id"] for row in positions}
+        named = {deal.get("position_id") for deal in deals} - read
+        self._named_late.setdefault(strategy_id, {}).update((each, 0) for each in named if each)
+
+    def _looked_for(self, known: KnownState, strategy_id: int | None) -> set[int]:
+        """Positions that were named late and not handed on yet; some cannot be shown, such as merged ones."""
+        late = self._named_late.pop(strategy_id, {})
+        left = {
+            each: tries + 1
+            for each, tries in late.items()
+            if tries < _TRIES and not known.knows(Kind.POSITION, each)
+        }
+        if left:
+            self._named_late[strategy_id] = left
+        return {*left}
 
     async def _closed_positions(self, known: KnownState, strategy_id: int | None, ids: set[int]) -> list[Row]:
         """Positions that are not in the open list: as the server has them, or else as they were, closed.

@@ -112,6 +112,33 @@ async def test_what_was_made_and_ended_between_two_reads(account: Followed) -> N
 
 
 @EVERY_SERVER
+async def test_a_position_that_opens_and_closes_while_one_reads(account: Followed) -> None:
+    """Its deals came after the positions had been read: nobody looked for it any more."""
+    reader: Any = account.source._reader
+    read_open = reader._open_positions
+
+    async def meanwhile(strategy_id: int | None) -> Any:
+        rows = await read_open(strategy_id)
+        reader._open_positions = read_open
+        for side in ("buy", "sell"):
+            await account.trader.create_order(OTHER, "market", side, 1)
+        return rows
+
+    await account.trader.create_order(SPOT, "market", "buy", 1)
+    reader._open_positions = meanwhile
+    for _ in range(3):
+        await account.news()
+    assert len(account.told(Kind.TRADE)) == 3
+    theirs = [row for row in account.told(Kind.POSITION) if row["symbol"] == OTHER]
+    listed = await account.reader.fetch_positions([OTHER], {"positions": "raw"})
+    if listed:  # such a gateway nets nothing
+        assert len(theirs) == len(listed) == 2
+    else:
+        assert [(row["state"], Decimal(row["qty"])) for row in theirs] == [("closed", 0)]
+    assert await account.news() == []
+
+
+@EVERY_SERVER
 async def test_a_part_that_filled_before_the_cancel(account: Followed) -> None:
     order = await account.trader.create_order(SPOT, "limit", "buy", 3, 90)
     account.gateway.set_price(SPOT, bid=89, ask="89.5", last=89, size=1)
