@@ -165,7 +165,8 @@ class PositionRequests(OrderRequests):
     def one_position(self, symbol: str, positions: Sequence[Any]) -> Any:
         """The position of a market, of all that there are."""
         if len(positions) > 1 and all(position["id"] is not None for position in positions):
-            rows = self._mapped(net_rows, [position["info"] for position in positions], True)
+            members = [position["info"] for position in positions]
+            rows = self._mapped(net_rows, members, True, self._terms_of)
             positions = [self._position(row, positions[0]["hedged"]) for row in rows]
         return positions[0] if positions else self._no_position(symbol)
 

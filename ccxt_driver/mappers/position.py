@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -124,7 +124,15 @@ def _percentage(unrealized: Decimal | None, margin: Decimal | None) -> Decimal |
     return ratio(unrealized * 100, margin, 4)
 
 
-def net_rows(rows: Iterable[dict[str, Any]], across_strategies: bool = False) -> list[dict[str, Any]]:
+def _plain(symbol: str) -> Terms:
+    return PLAIN
+
+
+def net_rows(
+    rows: Iterable[dict[str, Any]],
+    across_strategies: bool = False,
+    terms_of: Callable[[str], Terms] = _plain,
+) -> list[dict[str, Any]]:
     """Position rows netted per symbol and strategy, as a one-way account shows them.
 
     A single row is kept as it is. Several become one: its id is the oldest member's, its quantity
@@ -133,6 +141,7 @@ def net_rows(rows: Iterable[dict[str, Any]], across_strategies: bool = False) ->
 
     :param rows: open position rows
     :param across_strategies: per symbol only
+    :param terms_of: of a symbol's market; contracts that are inverse have another average
     :returns: rows of the contract's form, in the order of their first member
     :raises BadRow: a row is not of the contract
     """
@@ -140,13 +149,16 @@ def net_rows(rows: Iterable[dict[str, Any]], across_strategies: bool = False) ->
     for row in rows:
         strategy = None if across_strategies else reference_of(row, "strategy_id")
         groups.setdefault((text_of(row, "symbol"), strategy), []).append(row)
-    netted = (members[0] if len(members) == 1 else _net(members) for members in groups.values())
+    netted = (
+        members[0] if len(members) == 1 else _net(members, terms_of(symbol).inverse)
+        for (symbol, _), members in groups.items()
+    )
     return [row for row in netted if row is not None]
 
 
-def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def _net(members: Sequence[dict[str, Any]], inverse: bool) -> dict[str, Any] | None:
     by_age = sorted(members, key=lambda row: int(id_of(row, "id")))
-    quantity, average = _replayed(by_age)
+    quantity, average = _replayed(by_age, inverse)
     if not quantity:
         return None
     return {
@@ -165,10 +177,11 @@ def _net(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _replayed(rows: Iterable[dict[str, Any]]) -> tuple[Decimal, Decimal]:
+def _replayed(rows: Iterable[dict[str, Any]], inverse: bool) -> tuple[Decimal, Decimal]:
     """What a one-way account would hold, had it traded each position in turn.
 
     :param rows: by age
+    :param inverse: whether contracts are worth a fixed amount of quote units each
     :returns: quantity, negative when short, and average price: what reduces leaves it as it is
     """
     quantity = average = ZERO
@@ -176,12 +189,20 @@ def _replayed(rows: Iterable[dict[str, Any]]) -> tuple[Decimal, Decimal]:
         size, price = needed_decimal(row, "qty"), needed_decimal(row, "avg_price")
         traded = size if choice_of(row, "side", SIDES) == "buy" else -size
         if quantity * traded >= 0:
-            held = abs(quantity) + size
-            average = (average * abs(quantity) + price * size) / held if held else average
+            average = _average(abs(quantity), average, size, price, inverse)
         elif size > abs(quantity):
             average = price
         quantity += traded
     return quantity, average
+
+
+def _average(held: Decimal, average: Decimal, size: Decimal, price: Decimal, inverse: bool) -> Decimal:
+    """The average price of what is held and what is added: of inverse contracts that of their coins."""
+    total = held + size
+    coins = held * price + size * average if inverse and held else ZERO  # times both prices
+    if coins:
+        return total * average * price / coins
+    return (average * held + price * size) / total if total else average
 
 
 def _sum(members: Sequence[dict[str, Any]], key: str) -> str | None:

@@ -164,11 +164,13 @@ def test_every_position_row_becomes_a_position(
     assert position["side"] in ("long", "short")
 
 
-@given(st.lists(rows(PositionRow), max_size=6), st.booleans())
-def test_every_list_of_position_rows_can_be_netted(positions: list[dict[str, Any]], same: bool) -> None:
+@given(st.lists(rows(PositionRow), max_size=6), st.booleans(), TERMS)
+def test_every_list_of_position_rows_can_be_netted(
+    positions: list[dict[str, Any]], same: bool, terms: Terms
+) -> None:
     if same:
         positions = [{**row, "symbol": "BTC/USDT", "strategy_id": 0} for row in positions]
-    netted = net_rows(positions)
+    netted = net_rows(positions, terms_of=lambda symbol: terms)
 
     assert len(netted) <= len(positions)
     keys = [(row["symbol"], row.get("strategy_id") or 0) for row in netted]
@@ -178,14 +180,14 @@ def test_every_list_of_position_rows_can_be_netted(positions: list[dict[str, Any
 MONEY = st.decimals(min_value="0.00000001", max_value=10**6, places=8).map(format_decimal)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["buy", "sell"]), MONEY, MONEY), min_size=2, max_size=6))
-def test_netting_keeps_the_net_quantity(members: list[tuple[str, str, str]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(["buy", "sell"]), MONEY, MONEY), min_size=2, max_size=6), TERMS)
+def test_netting_keeps_the_net_quantity(members: list[tuple[str, str, str]], terms: Terms) -> None:
     positions = [
         position_row(id=number, side=side, qty=qty, avg_price=price)
         for number, (side, qty, price) in enumerate(members, start=1)
     ]
     exact = sum(Decimal(qty) * (1 if side == "buy" else -1) for side, qty, _ in members)
-    netted = net_rows(positions)
+    netted = net_rows(positions, terms_of=lambda symbol: terms)
 
     if not exact:
         assert netted == []

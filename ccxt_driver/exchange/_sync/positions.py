@@ -74,7 +74,7 @@ class Positions(Settling, Fallback):
                 raise ccxt.ExchangeError(f"{self.id} more than {MOST_OPEN_ROWS} open positions")
         mode = (self._account(account_id)).get("position_mode")
         if not params.get("history") and self._view(mode, params, self._composes()) == "net":
-            rows = self._mapped(net_rows, rows)
+            rows = self._mapped(net_rows, rows, False, self._terms_of)
         hedged = None if mode is None else mode == "hedge"
         return [self._position(row, hedged) for row in rows]
 

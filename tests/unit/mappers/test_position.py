@@ -172,6 +172,23 @@ def test_rows_of_one_side_add_up_to_their_average() -> None:
     assert (net["stop_loss"], net["stop_gain"], net["liquidation_price"]) == (None, None, None)
 
 
+def test_inverse_contracts_have_the_average_of_the_coins_that_they_are_worth() -> None:
+    """100 contracts of 1 USD at 100 and 100 at 200 are 1.5 coins: 133.33 a coin, and not 150."""
+    inverse = {"BTC/USD:BTC": Terms(Decimal(1), inverse=True)}
+    traded = [("buy", "100", "100"), ("buy", "100", "200"), ("sell", "50", "500"), ("buy", "0", "7")]
+    rows = [
+        position_row(id=number, symbol="BTC/USD:BTC", side=side, qty=qty, avg_price=price)
+        for number, (side, qty, price) in enumerate(traded, 1)
+    ]
+    (net,) = net_rows(rows, terms_of=inverse.__getitem__)
+    assert net["qty"] == "150"
+    assert round(Decimal(net["avg_price"]), 8) == round(Decimal(200) / Decimal("1.5"), 8)
+    (net,) = net_rows(rows[:1] * 3, terms_of=inverse.__getitem__)
+    assert (net["qty"], net["avg_price"]) == ("300", "100")
+    (net,) = net_rows([rows[0], {**rows[2], "qty": "300"}], terms_of=inverse.__getitem__)
+    assert (net["side"], net["qty"], net["avg_price"]) == ("sell", "200", "500")
+
+
 def test_a_netted_row_can_be_written_as_json() -> None:
     """It becomes `info`, which programs log and store."""
     (net,) = net_rows([position_row(id=1, qty="1"), position_row(id=2, qty="2", avg_price="101")])
