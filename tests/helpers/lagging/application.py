@@ -26,7 +26,7 @@ def lagging_app(
     :param second: how long a second of the gateway takes here, in seconds
     :param commit_seconds: of the gateway: so long after its events a command is readable, and answered
     """
-    app = create_app(gateway)  # type: ignore[arg-type]  # it stands wherever an EmbeddedOms does
+    app = create_app(_Front(gateway))  # type: ignore[arg-type]  # it stands wherever an EmbeddedOms does
     sockets = app[SOCKETS] = LaggingSockets(gateway, second, commit_seconds)
 
     @web.middleware
@@ -35,13 +35,41 @@ def lagging_app(
             return await sockets.handle(request)
         if request.method == "POST" and request.path in _WRITE:
             body = _first(await request.read())
-            return await sockets.writing(body, lambda: handler(request))
-        answered: web.StreamResponse = await handler(request)
-        return answered
+            return await sockets.writing(body, lambda: _answered(handler, request))
+        return await _answered(handler, request)
 
     app.middlewares.append(its_own_way)
     app.on_shutdown.append(_close_sockets)
     return app
+
+
+class _Crashed(Exception):
+    """Nobody caught an error: what is answered then is a plain text."""
+
+
+class _Front:
+    """The gateway as the application asks it."""
+
+    def __init__(self, gateway: LaggingGateway) -> None:
+        self._gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def handle(self, *args: Any, **kwargs: Any) -> Any:
+        """One request."""
+        reply = self._gateway.handle(*args, **kwargs)
+        if isinstance(reply.body, str):
+            raise _Crashed(reply.body)
+        return reply
+
+
+async def _answered(handler: Any, request: web.Request) -> web.StreamResponse:
+    try:
+        answer: web.StreamResponse = await handler(request)
+    except _Crashed as crash:
+        return web.Response(status=500, text=str(crash))
+    return answer
 
 
 async def _close_sockets(app: web.Application) -> None:

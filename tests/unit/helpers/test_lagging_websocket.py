@@ -127,6 +127,32 @@ def on_a_desk(test: Callable[[Desk], Awaitable[None]]) -> Callable[[], None]:
     return run
 
 
+# -- beside it
+
+
+@on_a_desk
+async def test_a_page_with_a_merged_position_is_a_text_and_no_json(desk: Desk) -> None:
+    """So it is in this process, too; over HTTP it was an error of the contract's shape."""
+    order = {"symbol": SPOT, "side": "buy", "order_type": "market", "qty": "1"}
+    for _ in range(2):
+        body = {"account_id": HEDGE, "command": "send_order", "payload": order}
+        assert desk.gateway.handle("commands", {}, {}, body).status == 200
+    desk.gateway.handle("reconcile", {}, {}, {"account_id": HEDGE})
+    mine = {"account_ids": HEDGE, "cache": "false"}
+    items = desk.gateway.handle("positions_open", {}, mine, None).body["items"]
+    ids = {"source_position_id": items[0]["id"], "target_position_id": items[1]["id"], "stop_mode": "keep"}
+    body = {"account_id": HEDGE, "command": "merge_positions", "payload": ids}
+    assert desk.gateway.handle("commands", {}, {}, body).status == 200
+    headers = {"x-api-key": desk.gateway.keys.create()[1]}
+    for query, status in (({**mine, **DAYS}, 500), ({**mine, **DAYS, "page": 9}, 200)):
+        params = {name: str(value) for name, value in query.items()}
+        async with desk.session.get(
+            f"{desk.url}/oms/positions/history", params=params, headers=headers
+        ) as answer:
+            assert answer.status == status
+            assert (await answer.text() == "Internal Server Error") is (status == 500)
+
+
 # -- coming in
 
 
