@@ -97,7 +97,9 @@ class UnknownCreates:
         :param hold_ms: for so long, in milliseconds
         """
         key = pending.key
-        since_ms = pending.absent_since_ms if pending.is_absent and pending.absent_since_ms else now_ms
+        since_ms = now_ms
+        if pending.is_absent and pending.absent_since_ms:  # a clock that was set back would prolong it
+            since_ms = pending.absent_since_ms = min(pending.absent_since_ms, now_ms)
         with self._lock:
             for each in list(self._held):  # most are never asked for again
                 self._still_held(each, now_ms)

@@ -33,7 +33,8 @@ class Settling(Truth):
         :param order_of: gives the order of a command and its result
         :raises RequestTimeout: nobody can say whether it was placed
         """
-        if not pending.is_unknown:
+        is_asked_again = pending.is_unknown
+        if not is_asked_again:
             pending.sent_ms = self.milliseconds()
             self._truth.sent.keep(pending.client_order_id, pending.sent_ms)
             try:
@@ -42,7 +43,7 @@ class Settling(Truth):
                 pending.error = error
                 if not is_unknown(error):
                     raise
-        return self.order_or_raise((self._settled([pending]))[0])
+        return self.order_or_raise((self._settled([pending], is_asked_again))[0])
 
     def _others_have_ended(self) -> None:
         """Let tasks end that were cancelled while they placed orders: what is unknown then is held."""
@@ -61,19 +62,23 @@ class Settling(Truth):
         except ccxt.BaseError as error:
             return error
 
-    def _settled(self, pendings: list[Pending]) -> list[Any]:
+    def _settled(self, pendings: list[Pending], are_asked_again: bool = False) -> list[Any]:
         """What became of commands whose outcome is unknown, all looked for by the same deadline.
 
+        :param are_asked_again: by another call than the one that sent them: without time for look-ups each
+            is looked for once all the same, or such calls would wait for ever for what is not looked for
         :returns: for each its order, or an exception: RequestTimeout when it is still unknown,
             InvalidOrder when the venue rejected it
         """
         outcomes: dict[int, Any] = {}
-        deadline = self.milliseconds() + self.lookup_timeout_ms()
+        timeout_ms = self.lookup_timeout_ms()
+        once = are_asked_again and not timeout_ms
+        deadline = self.milliseconds() + timeout_ms
         pause = _FIRST_PAUSE_MS
         asked_ms = 0
-        while len(outcomes) < len(pendings) and self.milliseconds() + asked_ms < deadline:
+        while len(outcomes) < len(pendings) and (once or self.milliseconds() + asked_ms < deadline):
             for index, pending in enumerate(pendings):
-                if index in outcomes or self.milliseconds() >= deadline:
+                if index in outcomes or not (once or self.milliseconds() < deadline):
                     continue
                 try:
                     order = self._look_up(pending)
@@ -85,6 +90,7 @@ class Settling(Truth):
             if len(outcomes) < len(pendings) and self.milliseconds() + asked_ms < deadline:
                 self.sleep(max(pause, asked_ms))
                 pause, asked_ms = min(pause * 2, _LONGEST_PAUSE_MS), 0
+            once = False
         for index, order in outcomes.items():
             pendings[index].error = None
             outcomes[index] = self.refusal_of(order) or order
@@ -118,17 +124,26 @@ class Settling(Truth):
         if not self._promises_to_dedupe():
             pending.is_absent = True
             return None
+        return self._sent_again(pending)
+
+    def _sent_again(self, pending: Pending) -> Any:
+        """The order of a command that the server does not have and may be sent twice; None as of `_look_up`.
+
+        :raises RateLimitExceeded, DDoSProtection: as `_look_up`
+        """
+        absent_since_ms = pending.absent_since_ms
+        pending.absent_since_ms = None  # it is on its way once more, also for a caller that gives up now
         try:
-            result = self._command(command)
+            result = self._command(pending.command)
             result.pop("duplicate", None)  # of the first sending, as far as anybody can tell
-            return self._order_of_result(command, result)
-        except TOO_OFTEN:
-            raise
+            return self._order_of_result(pending.command, result)
         except ccxt.BaseError as error:  # a refusal is of this sending, and says nothing of the first
-            LOGGER.debug("%s sending %s again: %s", self.id, client_order_id, error)
+            if not is_unknown(error):
+                pending.absent_since_ms = absent_since_ms
+            if isinstance(error, TOO_OFTEN):
+                raise
+            LOGGER.debug("%s sending %s again: %s", self.id, pending.client_order_id, error)
             pending.is_absent = vars(error).get("outcome") == "refused"
-            if is_unknown(error):  # it is on its way once more
-                pending.absent_since_ms = None
             return None
 
     def _promises_to_dedupe(self) -> bool:
@@ -184,7 +199,7 @@ class Settling(Truth):
         alone = len(new) == len(pendings)
         sent = dict(zip(map(id, new), self._sent_batch(new, order_of, alone), strict=True))
         unknown = [pending for pending in pendings if pending.is_unknown]
-        sent.update(zip(map(id, unknown), self._settled(unknown), strict=True))
+        sent.update(zip(map(id, unknown), self._settled(unknown, not alone), strict=True))
         return [sent[id(pending)] for pending in pendings]
 
     def _sent_batch(self, pendings: list[Pending], order_of: Any, alone: bool) -> list[Any]:

@@ -268,6 +268,59 @@ def test_what_cannot_be_looked_up_is_held_as_long_as_it_is_asked_for(make: Any) 
     assert len(book.posts) == 1
 
 
+@pytest.mark.parametrize("features", [NO_DEDUPE, ALL_FEATURES], ids=["once", "repeated"])
+def test_without_time_for_look_ups_the_same_call_asks_once(make: Any, features: tuple[str, ...]) -> None:
+    book = make(features, lookup_timeout=0)
+    refused = (422, {"detail": {"code": "insufficient_funds", "message": "no"}})
+    book.answers = [LOST, *[refused] * 1000]
+    unknown_for(book, 10)
+    assert HISTORY not in book.driver.gateway.routes  # not at all, as the option says
+    unknown_for(book, 60)
+    book.answers = []
+    assert create(book, 1)["amount"] == 1
+
+    book.answers = [book.place_all]
+    with pytest.raises(ccxt.RequestTimeout) as lost:
+        create(book, 2)
+    assert create(book, 2)["clientOrderId"] == lost.value.client_order_id
+
+
+def test_without_time_for_look_ups_the_same_batch_asks_once_for_each(make: Any) -> None:
+    book = make(lookup_timeout=0)
+    lose(book, 1, 2, 3)
+    for command in book.posts[0][1:]:
+        book.place(command)
+    unknown, *found = create_all(book, 1, 2, 3)
+    assert (unknown.outcome, [order["amount"] for order in found]) == ("unknown", [2, 3])
+    assert len(book.posts) == 1
+
+
+def test_a_clock_that_is_set_back_does_not_prolong_the_hold(make: Any) -> None:
+    book = make()
+    book.answers = [LOST]
+    unknown_for(book, 20)
+    book.driver.exchange.clock.now_ms -= 3_600_000
+    unknown_for(book, 60)
+    assert create(book, 1)["amount"] == 1
+    assert len(book.posts) == 2
+
+
+def test_an_order_that_was_being_sent_again_is_on_its_way_once_more(make: Any) -> None:
+    """By a caller that was interrupted: it may arrive later than the first sending would have."""
+    book = make(ALL_FEATURES)
+    refused = (422, {"detail": {"code": "insufficient_funds", "message": "no"}})
+    book.answers = [LOST, *[refused] * 1000]
+    unknown_for(book, 50)
+    book.answers = [interrupted(asyncio.CancelledError, book, place=False)]
+    with pytest.raises(asyncio.CancelledError):
+        create(book, 1)
+    book.answers = [refused] * 1000
+    unknown_for(book, 60)
+    assert len({post[0]["payload"]["client_order_id"] for post in book.posts}) == 1
+    with pytest.raises(ccxt.InsufficientFunds):
+        create(book, 1)
+
+
 def test_all_of_a_batch_are_looked_for_by_one_deadline(make: Any) -> None:
     book = make()
     before = book.driver.exchange.clock.now_ms

@@ -230,6 +230,7 @@ def test_what_is_unknown_of_a_side_is_held_until_it_comes_back(make_driver: Any)
     for name in ("fetch_markets", "fetch_currencies", "describe"):
         gateway.on(f"POST /ccxt/9/{name}", gateway.answers[f"POST /ccxt/1/{name}"])
     gateway.on("POST /oms/commands", (504, {"detail": {"code": "dispatcher_timeout"}}))
+    gateway.on("GET /oms/orders/history", {"items": [], "total": 0})
 
     def name_of_the_lost_order() -> Any:
         with pytest.raises(ccxt.RequestTimeout) as lost:
