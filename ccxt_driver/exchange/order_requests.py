@@ -122,7 +122,7 @@ class OrderRequests(Host):
         if params:
             params = with_client_order_id(params)
             self._refuse_rehearsal(params)
-        rest = _with_its_direction(type, params)
+        rest = with_its_direction(type, params)
         payload: dict[str, Any] = {
             "symbol": market["symbol"],
             "side": self._checked_side(side),
@@ -709,7 +709,7 @@ def _direction_of(order_type: Any) -> str | None:
     return _DIRECTIONS.get(order_type.lower()) if isinstance(order_type, str) else None
 
 
-def _with_its_direction(order_type: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+def with_its_direction(order_type: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """`params`, with the trigger of a type that says stop loss or take profit as what it is.
 
     As a plain trigger, one that the price is beyond already would wait for its way back.

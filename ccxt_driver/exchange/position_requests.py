@@ -14,7 +14,7 @@ from ccxt_driver.mappers.position import net_rows
 from ccxt_driver.mappers.trade import PLAIN
 from ccxt_driver.mappers.values import needed_decimal
 
-from .order_requests import NO_FEATURES, OrderRequests, sendable
+from .order_requests import NO_FEATURES, OrderRequests, sendable, with_its_direction
 from .request_parts import text_of
 from .spelling import in_own_spelling, with_client_order_id
 
@@ -125,7 +125,7 @@ class PositionRequests(OrderRequests):
         alone: bool,
     ) -> dict[str, Any]:
         market = self.market(row["symbol"])
-        own = with_client_order_id(params)
+        own = with_its_direction(params.get("type"), with_client_order_id(params))
         rest = {key: value for key, value in own.items() if key not in ("amount", "position_id")}
         if not alone and rest.get("clientOrderId") is not None:
             raise ccxt.BadRequest(

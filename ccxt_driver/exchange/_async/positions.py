@@ -156,7 +156,8 @@ class Positions(Settling, Fallback):
         by_orders = False
         if rows and await self._composes():
             by_orders = (await self._account(self._account_id(params))).get("position_mode") == "hedge"
-        features = await self._features_now() if self.needs_features(in_own_spelling(params)) else NO_FEATURES
+        needed = self.needs_features(in_own_spelling(params), params.get("type"))
+        features = await self._features_now() if needed else NO_FEATURES
         return self.close_position_requests(rows, params, by_orders, features)
 
     async def _closed(self, symbol: Any, side: Any, params: dict[str, Any]) -> list[Any]:

@@ -132,6 +132,8 @@ def test_closing_reads_both_spellings(driver: Driver, name: str) -> None:
         ({"trailingAmount": 5}, {"trailing_amount": "5"}),
         ({"stopLossPrice": 90}, {"stop_price": "90"}),
         ({"type": "stop", "stop_loss_price": 90}, {"stop_price": "90"}),
+        ({"type": "STOP_LOSS", "stopPrice": 90}, {"stop_price": "90"}),
+        ({"type": "take_profit_market", "trigger_price": 120}, {"take_profit_price": "120"}),
     ],
     ids=str,
 )
@@ -146,11 +148,13 @@ def test_a_close_waits_for_its_trigger(
     assert sent == {"position_id": 3, "order_type": "market", **expected}
 
 
-def test_a_stop_of_a_close_is_the_venues_where_the_oms_knows_none(make_driver: Any) -> None:
+@pytest.mark.parametrize("word", [None, "stop_loss"])
+def test_a_stop_of_a_close_is_the_venues_where_the_oms_knows_none(make_driver: Any, word: Any) -> None:
     driver = make_driver(features=["rows_in_results"]).ready()
     Tables(driver.gateway, positions=[position_row(id=3)])
     driver.gateway.on_command(order=order_row(), deals=[], positions=[])
-    driver.call("close_position", position_row()["symbol"], None, {"stopLossPrice": 90})
+    params = {"stopLossPrice": 90} if word is None else {"type": word, "triggerPrice": 90}
+    driver.call("close_position", position_row()["symbol"], None, params)
     assert driver.gateway.payload["params"] == {"stopLossPrice": "90"}
     assert "stop_price" not in driver.gateway.payload
 
