@@ -187,7 +187,9 @@ class CommandOutcomes(Host):
         same = all(row.get(key) == payload[key] for key in ("symbol", "side") if key in payload)
         if not same or (pending.held_back and self.options.get("client_order_id_factory") is None):
             return same
-        return self._age_ms(row, "created_at") <= self.milliseconds() - pending.sent_ms + _CLOCKS_APART_MS
+        # By the gateway's clock: where ours is minutes ahead, the order looks older than its command.
+        age_ms = self._age_ms(row, "created_at") - self.ahead_of_server_ms()
+        return age_ms <= self.milliseconds() - pending.sent_ms + _CLOCKS_APART_MS
 
     def refusal_of(self, order: Any) -> ccxt.BaseError | None:
         """The refusal that an order which was found is, as if told at once: the venue rejected it."""

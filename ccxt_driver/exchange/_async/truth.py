@@ -425,7 +425,8 @@ class Truth(TrueDeals):
         refused_ms = self._truth.refused.get(row.get("client_order_id"))
         if refused_ms is None:
             return False
-        return bool(self._age_ms(row, "created_at") < self.milliseconds() - refused_ms + FRESH_MS)
+        age_ms = self._age_ms(row, "created_at") - self.ahead_of_server_ms()
+        return bool(age_ms < self.milliseconds() - refused_ms + FRESH_MS)
 
     async def _owned(
         self, account_id: int, rows: list[dict[str, Any]], found: dict[int, Any]

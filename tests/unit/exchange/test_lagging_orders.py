@@ -401,6 +401,32 @@ def test_a_lost_answer_is_found_where_no_zone_is_known(make_desk: MakeDesk, hour
     assert len(desk.oms.rows()["orders"]) == 1
 
 
+def ahead_of(desk: LaggingDesk, minutes: int) -> Any:
+    """An exchange object by whose clock the gateway's answers are so many minutes old."""
+    ex = desk.exchange()
+    ex.load_markets()
+    ex.milliseconds = lambda: desk.oms.now_ms() + minutes * MINUTE_MS
+    ex.last_response_headers = {"Date": formatdate(desk.oms.now_ms() / 1000, usegmt=True)}
+    return ex
+
+
+@pytest.mark.parametrize("minutes", [2, 4])
+def test_an_order_whose_answer_was_lost_is_found_by_a_clock_that_is_ahead(
+    desk: LaggingDesk, minutes: int
+) -> None:
+    """By the id of its caller's: it looked older than its command, and stayed unknown for ever."""
+    desk.oms.lose_next_answer = "dispatcher_timeout"
+    order = ahead_of(desk, minutes).create_order(SPOT, "limit", "sell", 3, 105, {"clientOrderId": "mine"})
+    assert (order["status"], order["clientOrderId"]) == ("open", "mine")
+
+
+def test_a_leftover_whose_refusal_was_seen_by_a_clock_that_is_ahead(desk: LaggingDesk) -> None:
+    ex = ahead_of(desk, 2)
+    with pytest.raises(ccxt.InsufficientFunds):
+        ex.create_order(SPOT, "limit", "buy", 5000, 100, {"clientOrderId": "mine"})
+    assert ex.fetch_open_orders() == []
+
+
 @pytest.mark.parametrize(
     "behind, status", [(3, "open"), (2, "rejected"), (0, "rejected"), (None, "rejected")]
 )
