@@ -35,7 +35,8 @@ _TABLE: Final[tuple[tuple[str, type[ccxt.BaseError]], ...]] = (
     (
         r"too[ _-]?many.{0,20}request|requests? (too many|over limit)|rate[ _-]?limit|request weight used"
         r"|too many new orders|too[ _-]?(frequent|fast\b)|(access|request) frequency|throttle queue"
-        r"|frequency (limit|protection|of requests)|banned until|temporary lockout|i'm a teapot",
+        r"|frequency[ -](limit|protection|of requests)|api[ _]?limit[ _]?exceeded|banned until"
+        r"|temporary lockout|i'm a teapot",
         ccxt.RateLimitExceeded,
     ),
     (r"overload|throttled|server (is )?busy|system (is )?busy", ccxt.ExchangeNotAvailable),

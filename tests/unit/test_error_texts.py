@@ -60,6 +60,8 @@ TEXTS: list[tuple[type[ccxt.BaseError] | None, str]] = [
     (ccxt.RateLimitExceeded, 'bitget {"code":"30007","msg":"request over limit"}'),
     (ccxt.RateLimitExceeded, 'htx {"status":"error","err-code":"too-many-request"}'),
     (ccxt.RateLimitExceeded, 'mexc {"code":510,"msg":"Excessive frequency of requests, please try later!"}'),
+    (ccxt.RateLimitExceeded, 'htx {"status":"error","err-code":"base-request-exceed-frequency-limit"}'),
+    (ccxt.RateLimitExceeded, 'krakenfutures {"result":"error","error":"apiLimitExceeded"}'),
     (ccxt.RateLimitExceeded, "throttle queue is over maxCapacity (1000), see https://github.com/ccxt/ccxt"),
     (ccxt.InvalidOrder, 'binance {"code":-2010,"msg":"Order rejected: Too many open orders for symbol."}'),
     (ccxt.InvalidOrder, 'binance {"code":-1013,"msg":"Filter failure: MIN_NOTIONAL"}'),
