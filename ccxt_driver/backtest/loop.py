@@ -227,8 +227,11 @@ class _Selector(selectors.BaseSelector):
 
     def _select(self, timeout: float | None) -> _KeyAndEvents:
         found = self._real.select(timeout)
-        for key, _ in found:
-            self.outside.heard(key.fd)
+        for key, events in found:
+            if events & selectors.EVENT_READ:
+                self.outside.heard(key.fd)
+            else:
+                self.outside.sent(key.fd)
         return found
 
     def _wait_for_answers(self) -> _KeyAndEvents:

@@ -33,6 +33,8 @@ class Outside:
         """By the number of the socket, in real seconds."""
         self._rest: dict[int, float] = {}
         """By the number of the socket, the seconds for the rest of an answer."""
+        self._unanswered: set[int] = set()
+        """Sockets at which nothing was heard since something was asked."""
         self._patience = _ANSWER_SECONDS
 
     @property
@@ -44,9 +46,17 @@ class Outside:
         """Something was sent, or is to be, by a socket."""
         self._until[number] = _REAL_SECONDS() + self._patience
         self._rest[number] = _ENCRYPTED_REST_SECONDS if is_encrypted else _REST_SECONDS
+        self._unanswered.add(number)
+
+    def sent(self, number: int) -> None:
+        """Of something that does not go out at once a part has gone: nobody answers before the last one."""
+        if number in self._rest:
+            self._until[number] = _REAL_SECONDS() + self._patience
+            self._unanswered.add(number)
 
     def heard(self, number: int) -> None:
-        """Something has happened at a socket."""
+        """Something has come by a socket."""
+        self._unanswered.discard(number)
         if number in self._until:
             self._until[number] = _REAL_SECONDS() + self._rest[number]
 
@@ -58,8 +68,14 @@ class Outside:
         return max(left, default=0.0)
 
     def gave_up(self) -> None:
-        """No answer has come: one that asks for news again and again, and gets none, must not cost hours."""
-        self._patience = max(self._patience / 2, _LEAST_SECONDS)
+        """Nothing has come for so long.
+
+        One that asks for news again and again, and gets none, must not cost hours. That no more has come of
+        an answer says nothing of the next one.
+        """
+        if any(number in self._registered for number in self._unanswered):
+            self._patience = max(self._patience / 2, _LEAST_SECONDS)
+        self._unanswered.clear()
 
 
 class Transport(selector_events._SelectorSocketTransport):  # type: ignore[name-defined,misc]

@@ -60,6 +60,10 @@ class _Slow(BaseHTTPRequestHandler):
             time.sleep(0.03)
         self.wfile.write(b"ne")
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *args: object) -> None:
         """Nothing."""
 
@@ -97,6 +101,27 @@ for path in "/", "/", "/parts":
 """
     ran = run(_script(port, body), hour)
     assert ran.said("answer") == [[at, "done"] for at in (0, 60_000, 120_000)], ran.output
+
+
+def test_it_does_so_however_many_answers_were_there(run: Runner, hour: Path, port: int) -> None:
+    body = """
+for _ in range(6):
+    say("answer", await ask("/"))
+    await asyncio.sleep(60)
+"""
+    ran = run(_script(port, body), hour)
+    assert ran.said("answer") == [[60_000 * each, "done"] for each in range(6)], ran.output
+
+
+def test_an_answer_to_more_than_goes_out_at_once(run: Runner, hour: Path, port: int) -> None:
+    body = """
+reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+writer.write(b"POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 20000000\\r\\n\\r\\n" + bytes(20_000_000))
+say("answer", (await asyncio.wait_for(reader.readline(), 60)).decode().strip())
+writer.close()
+"""
+    ran = run(_script(port, body.replace("PORT", str(port))), hour)
+    assert ran.said("answer") == [[0, "HTTP/1.1 200 OK"]], ran.output
 
 
 def test_other_tasks_do_not_go_on_before_it(run: Runner, hour: Path, port: int) -> None:

@@ -49,3 +49,32 @@ def test_who_never_answers_is_waited_for_less_each_time(now: list[float]) -> Non
         now[0] += waited[-1]
         made.gave_up()
     assert waited == [2.0, 1.0, 0.5, 0.25, 0.25]
+
+
+def test_who_answers_each_time_is_waited_for_as_long_each_time(now: list[float]) -> None:
+    """Of an answer that has come the rest is waited for, which mostly does not come."""
+    made = Outside({7})
+    for _ in range(5):
+        made.asked(7)
+        assert made.seconds() == 2.0
+        made.heard(7)
+        now[0] += made.seconds()
+        made.gave_up()
+    made.asked(7)
+    now[0] += 2
+    made.gave_up()
+    made.asked(7)
+    assert made.seconds() == 1.0
+
+
+def test_an_answer_is_waited_for_from_when_all_is_sent(now: list[float]) -> None:
+    made = Outside({7})
+    made.asked(7, is_encrypted=True)
+    for _ in range(3):
+        now[0] += 1.5
+        made.sent(7)
+        assert made.seconds() == 2.0
+    made.heard(7)
+    assert made.seconds() == 0.5
+    made.sent(8)  # nobody has asked
+    assert made.seconds() == 0.5
