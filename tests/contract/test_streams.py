@@ -400,9 +400,9 @@ async def test_by_strategy(desk: StreamDesk, by: str) -> None:
 async def test_a_strategy_is_told_what_another_one_gets(desk: StreamDesk) -> None:
     """Else it would go on selling what it has no more."""
     loser, getter, monitor = (desk.exchange(BY_STRATEGY, strategy_id=each) for each in (1, 2, None))
+    resting = desk.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
     calls = await desk.waiting(loser.watch_positions(), monitor.watch_positions())
     traded = desk.order("buy", 1, account_id=BY_STRATEGY, strategy_id=1)
-    resting = desk.order("buy", 1, 90, account_id=BY_STRATEGY, strategy_id=1)
     for call in calls:
         assert [row["contracts"] for row in await call] == [1.0]
     calls = await desk.waiting(
