@@ -11,6 +11,7 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
+from ccxt_driver.exchange.deadline import Deadline
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Changing, Placing
@@ -325,8 +326,8 @@ class Orders(Settling):
             return result
         finally:
             self._truth.being_changed.discard(order_id)
-        deadline = self.milliseconds() + self.lookup_timeout_ms()
-        while self.milliseconds() < deadline:
+        deadline = Deadline(self.milliseconds, self.lookup_timeout_ms())
+        while not deadline.is_over():
             try:
                 row = self._order_row(account_id, order_id, None)
                 if not self.is_as_asked(row, command):

@@ -13,6 +13,7 @@ import ccxt
 
 from ccxt_driver.contract.features import Feature
 from ccxt_driver.exchange.base import LOGGER
+from ccxt_driver.exchange.deadline import Deadline
 from ccxt_driver.exchange.retries import TOO_OFTEN, asked_to_wait_ms
 from ccxt_driver.exchange.unknown_creates import Pending, is_unknown
 
@@ -49,9 +50,9 @@ class Settling(Truth):
         """Let tasks end that were cancelled while they placed orders: what is unknown then is held."""
         if not self._placings:
             return
-        deadline = self.milliseconds() + _LONGEST_END_MS
+        deadline = Deadline(self.milliseconds, _LONGEST_END_MS)
         while any(placing.is_given_up for placing in list(self._placings)):
-            if self.milliseconds() >= deadline:
+            if deadline.is_over():
                 return
             self.sleep(1)
 
@@ -73,12 +74,12 @@ class Settling(Truth):
         outcomes: dict[int, Any] = {}
         timeout_ms = self.lookup_timeout_ms()
         once = are_asked_again and not timeout_ms
-        deadline = self.milliseconds() + timeout_ms
+        deadline = Deadline(self.milliseconds, timeout_ms)
         pause = _FIRST_PAUSE_MS
         asked_ms = 0
-        while len(outcomes) < len(pendings) and (once or self.milliseconds() + asked_ms < deadline):
+        while len(outcomes) < len(pendings) and (once or not deadline.is_over(asked_ms)):
             for index, pending in enumerate(pendings):
-                if index in outcomes or not (once or self.milliseconds() < deadline):
+                if index in outcomes or (deadline.is_over() and not once):
                     continue
                 try:
                     order = self._look_up(pending)
@@ -87,7 +88,7 @@ class Settling(Truth):
                     break
                 if order is not None:
                     outcomes[index] = order
-            if len(outcomes) < len(pendings) and self.milliseconds() + asked_ms < deadline:
+            if len(outcomes) < len(pendings) and not deadline.is_over(asked_ms):
                 self.sleep(max(pause, asked_ms))
                 pause, asked_ms = min(pause * 2, _LONGEST_PAUSE_MS), 0
             once = False
@@ -167,7 +168,7 @@ class Settling(Truth):
             self._commands_in_flight -= 1
 
     def _sent_until_known(self, command: dict[str, Any]) -> dict[str, Any]:
-        deadline = self.milliseconds() + self.lookup_timeout_ms()
+        deadline = Deadline(self.milliseconds, self.lookup_timeout_ms())
         pause = _FIRST_PAUSE_MS
         unsettled: ccxt.BaseError | None = None
         while True:
@@ -183,7 +184,7 @@ class Settling(Truth):
                     raise
                 unsettled = unsettled or error
                 asked_ms = asked_to_wait_ms(error)
-            if self.milliseconds() + asked_ms >= deadline:
+            if deadline.is_over(asked_ms):
                 raise unsettled
             self.sleep(max(pause, asked_ms))
             pause = min(pause * 2, _LONGEST_PAUSE_MS)

@@ -305,6 +305,21 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_hold(make: Any) -> None:
     assert len(book.posts) == 2
 
 
+def test_a_clock_that_is_set_back_does_not_prolong_a_look_up(make: Any) -> None:
+    book, looks = make(lookup_timeout=5_000), 0
+    clock = book.driver.exchange.clock
+
+    def find(sent: Sent) -> Any:
+        nonlocal looks
+        looks += 1
+        clock.now_ms -= 3_600_000 if looks == 2 else 0
+        return book._find(sent)
+
+    book.driver.gateway.on(HISTORY, find)
+    lose(book, 1)
+    assert sum(clock.slept) < 11_000
+
+
 def test_an_order_that_was_being_sent_again_is_on_its_way_once_more(make: Any) -> None:
     """By a caller that was interrupted: it may arrive later than the first sending would have."""
     book = make(ALL_FEATURES)
