@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -206,7 +207,9 @@ def identifier(field: str, value: Any, or_zero: bool = False) -> int:
     """
     if type(value) is int and value > 0:
         return value
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    is_text = isinstance(value, str) and value.isascii() and value.isdigit()
+    is_number = isinstance(value, Integral) and not isinstance(value, bool)  # be it of numpy
+    number = int(value) if is_text or is_number else value
     if isinstance(number, bool) or not isinstance(number, int) or number < (0 if or_zero else 1):
         expected = f"{field}: expected {'0 or ' if or_zero else ''}a positive integer, got {value!r}"
         raise ccxt.BadRequest(expected[:200])

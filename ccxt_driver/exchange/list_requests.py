@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Final
 
 import ccxt
@@ -16,6 +15,7 @@ from ccxt_driver.errors import garbage
 from ccxt_driver.mappers.values import BadRow, time_of
 
 from .host import Host
+from .request_parts import is_foreign_number
 
 DAY_MS: Final = 86_400_000
 PAGE_SIZE: Final = 500
@@ -66,11 +66,6 @@ class Wanted:
         return [*named, *sorted(self.symbols or ())]
 
 
-def is_foreign_number(value: Any) -> bool:
-    """Whether a value is a number of another library's, such as numpy's int64, and none of Python's."""
-    return isinstance(value, Real) and not isinstance(value, int | float)
-
-
 def _is_number(value: Any) -> bool:
     return (isinstance(value, int | float) and not isinstance(value, bool)) or is_foreign_number(value)
 
@@ -118,6 +113,14 @@ class ListRequests(Host):
             name: None if value is None else int(value) for name, value in arguments.items()
         }
         return {**checked, "everything": bool(params.get("paginate"))}
+
+    def checked_limit(self, limit: Any) -> int | None:
+        """`limit` of a method that knows no `since`, as an int.
+
+        :raises BadRequest: it is none
+        """
+        checked: int | None = self._list_arguments(None, limit, {})["limit"]
+        return checked
 
     def _open_request(self, account_id: int, wanted: Wanted, features: frozenset[str]) -> dict[str, Any]:
         request: dict[str, Any] = {"account_ids": account_id, "limit": MOST_OPEN_ROWS, "cache": "false"}

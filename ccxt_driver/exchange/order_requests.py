@@ -24,8 +24,7 @@ from ccxt_driver.mappers.values import ZERO
 
 from .configuration import identifier
 from .host import Host
-from .list_requests import is_foreign_number
-from .request_parts import json_text
+from .request_parts import is_foreign_number, is_whole_text, json_text, plain
 from .spelling import in_own_spelling, named_client_order_id, with_client_order_id
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
@@ -281,10 +280,10 @@ class OrderRequests(Host):
         return own
 
     def _checked_side(self, side: Any) -> str:
-        text = side.lower() if isinstance(side, str) else side
+        text = side.lower() if isinstance(side, str) else None
         if text not in ("buy", "sell"):
             raise ccxt.InvalidOrder(f"{self.id} createOrder() side: expected buy or sell, got {side!r}"[:200])
-        return str(text)
+        return text
 
     def _checked_type(self, order_type: Any, price: Any, params: Mapping[str, Any]) -> str:
         text = order_type.lower() if isinstance(order_type, str) else ""
@@ -411,7 +410,15 @@ class OrderRequests(Host):
             raise ccxt.InvalidOrder(
                 f"{self.id} clientOrderId: expected 1 to 128 characters, got {text[:40]!r}"
             )
+        self._check_characters("clientOrderId", text)
         return text
+
+    def _check_characters(self, field: str, text: str) -> None:
+        """No order is sent with a text that no server can read."""
+        if not text.isascii() and not is_whole_text(text):
+            raise ccxt.InvalidOrder(
+                f"{self.id} {field}: expected what can be sent as JSON, got {text!a}"[:200]
+            )
 
     def _add_identity(self, payload: dict[str, Any], params: dict[str, Any]) -> None:
         """On which position it is, and why."""
@@ -426,6 +433,7 @@ class OrderRequests(Host):
                 raise ccxt.InvalidOrder(
                     f"{self.id} {name}: expected at most {longest} characters, got {text!r}"[:200]
                 )
+            self._check_characters(name, text)
             payload[name] = text
 
     def _add_order_options(
@@ -605,9 +613,22 @@ class OrderRequests(Host):
 
     def order_ids_of(self, ids: Any) -> list[int]:
         """Order ids as a caller gave them: a list, one id, or a text with commas between them."""
-        given = ids.split(",") if isinstance(ids, str) and ids else ids or []
+        if ids is None or (isinstance(ids, str) and not ids):
+            return []
+        given = ids.split(",") if isinstance(ids, str) else plain(ids)
         listed = given if isinstance(given, Iterable) else [given]
         return [self.order_id_of(each.strip() if isinstance(each, str) else each) for each in listed]
+
+    def checked_timeout(self, timeout: Any) -> int:
+        """The time of a dead man's switch, in milliseconds; 0 disarms it.
+
+        :raises BadRequest: it is no whole number from 0
+        """
+        number = plain(timeout)
+        whole = isinstance(number, int) or (isinstance(number, float) and number.is_integer())
+        if isinstance(number, bool) or not whole or number < 0:
+            raise ccxt.BadRequest(f"{self.id} timeout: expected milliseconds from 0, got {timeout!r}"[:200])
+        return int(number)
 
     def is_id_made_up(self, params: Mapping[str, Any]) -> bool:
         """Whether an order gets its client order id from the driver."""
@@ -639,12 +660,13 @@ def is_outside_limits(refusal: ccxt.BaseError) -> bool:
 
 
 def sendable(params: dict[str, Any]) -> dict[str, Any]:
-    """What goes on to the venue, unchanged: refused here, it is refused in process as over HTTP.
+    """What goes on to the venue: refused here, it is refused in process as over HTTP.
 
     :raises BadRequest: it holds what JSON does not
     """
-    json_text(params)
-    return params
+    sent: dict[str, Any] = plain(params)
+    json_text(sent)
+    return sent
 
 
 def new_client_order_id() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -106,9 +107,50 @@ def json_text(payload: Any) -> str:
     :raises BadRequest: it holds what JSON does not
     """
     try:
-        return _ENCODER.encode(payload)
+        text = _ENCODER.encode(payload)
     except (TypeError, ValueError) as error:
         raise ccxt.BadRequest(f"params: expected what can be sent as JSON: {error}") from None
+    if _HALF_A_CHARACTER in text and not is_whole_text(json.dumps(json.loads(text), ensure_ascii=False)):
+        raise ccxt.BadRequest(
+            "params: expected what can be sent as JSON: there is half a character in a text"
+        )
+    return text
+
+
+def is_whole_text(text: str) -> bool:
+    """Whether a text has whole characters only: arguments of a process in another encoding have not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_foreign_number(value: Any) -> bool:
+    """Whether a value is a number of another library's, such as numpy's int64, and none of Python's."""
+    return isinstance(value, Real) and not isinstance(value, int | float)
+
+
+def plain(value: Any) -> Any:
+    """A value without the numbers and arrays of other libraries, such as numpy and pandas.
+
+    What is neither theirs nor holds any of them stays as it is.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is int or kind is float or kind is bool:
+        return value
+    if kind is dict:
+        return {name: plain(each) for name, each in value.items()}
+    if kind is list or kind is tuple:
+        return [plain(each) for each in value]
+    if is_foreign_number(value):
+        try:
+            # By its text: a float of half the size has more digits as one of Python's.
+            return int(value) if isinstance(value, Integral) else float(str(value))
+        except ValueError:  # a fraction
+            return value
+    listed = getattr(value, "tolist", None)
+    return plain(listed()) if callable(listed) else value
 
 
 def text_of(payload: Any) -> str:
@@ -127,4 +169,6 @@ def _json_value(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
 
 
+_HALF_A_CHARACTER: Final = "\\ud"
+"""How one begins in JSON; two of them may be one whole character."""
 _ENCODER: Final = json.JSONEncoder(default=_json_value, separators=(",", ":"), allow_nan=False)

@@ -117,7 +117,8 @@ class MarketData(Rows):
         wanted = self.market_symbols(symbols)
         if not wanted:
             raise ccxt.ArgumentsRequired(f"{self.id} fetchOrderBooks() symbols: expected at least one")
-        books = await self._venue_batch("fetch_order_book", [[symbol, limit] for symbol in wanted])
+        levels = self.checked_limit(limit)
+        books = await self._venue_batch("fetch_order_book", [[symbol, levels] for symbol in wanted])
         mapped: list[Any] = [self._mapped(market_data.order_book, book, self._number()) for book in books]
         named: Any = [{**book, "symbol": symbol} for symbol, book in zip(wanted, mapped, strict=True)]
         return dict(zip(wanted, named, strict=True))
@@ -142,10 +143,11 @@ class MarketData(Rows):
         """
         await self.load_markets()
         self.need_capability("fetch_order_book")
-        result = await self._venue("fetch_order_book", [self.market(symbol)["symbol"], limit], params)
+        levels = self.checked_limit(limit)
+        result = await self._venue("fetch_order_book", [self.market(symbol)["symbol"], levels], params)
         book = self._mapped(market_data.order_book, result, self._number())
-        if limit is not None:
-            book["bids"], book["asks"] = book["bids"][:limit], book["asks"][:limit]
+        if levels is not None:
+            book["bids"], book["asks"] = book["bids"][:levels], book["asks"][:levels]
         book["symbol"] = book["symbol"] or symbol
         return book
 
@@ -219,7 +221,8 @@ class MarketData(Rows):
     ) -> list[list[Any]]:
         """As `fetch_ohlcv`, page after page from `since` on, or the newest `limit`."""
         step = self.parse_timeframe(timeframe) * 1000
-        until = params.get("until")
+        checked = self._list_arguments(since, limit, params)
+        since, limit, until = checked["since"], checked["limit"], checked["until"]
         if since is None:
             newest = await self.fetch_ohlcv(symbol, timeframe, None, 1, params)
             wanted = _MOST_CANDLES if limit is None else limit

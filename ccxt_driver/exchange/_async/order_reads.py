@@ -159,6 +159,7 @@ class OrderReads(Fallback):
         :returns: a list of ccxt trade structures
         :raises OrderNotFound: no such order
         """
+        since, limit = (self._list_arguments(since, limit, {})[name] for name in ("since", "limit"))
         order = await self.fetch_order(id, symbol, params)
         newest = since is None
         return self.filter_by_since_limit(order["trades"], since, limit, "timestamp", newest)

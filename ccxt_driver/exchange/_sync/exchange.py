@@ -13,6 +13,7 @@ from ccxt_driver.exchange._twins_sync import Exchange, retrying
 from ccxt_driver.exchange.command_outcomes import fill_in_absent
 from ccxt_driver.exchange.endpoints import ImplicitApi
 from ccxt_driver.exchange.older_names import newer_answer, older_request, speaks_older_names
+from ccxt_driver.exchange.request_parts import plain
 from ccxt_driver.exchange.retries import Patience, taken_from
 
 from .account import AccountReads
@@ -84,7 +85,7 @@ class OmsCcxtExchange(
         retries = None
         if method == "POST" and path.startswith("ccxt/"):
             self.guard_venue_request(params)
-            params, retries = taken_from(params)
+            params, retries = taken_from(plain(params))
         elif method == "GET":
             params, retries = taken_from(params)
         if self._is_embedded:

@@ -15,6 +15,7 @@ from ccxt_driver.exchange.deadline import Deadline
 from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Changing, Placing
+from ccxt_driver.exchange.request_parts import plain
 from ccxt_driver.exchange.spelling import in_own_spelling, params_of, said, with_client_order_id
 from ccxt_driver.exchange.unknown_creates import is_unknown
 from ccxt_driver.mappers.values import decimal_of
@@ -82,6 +83,7 @@ class Orders(Settling):
         :raises InvalidOrder, ...: one of them is bad input; then none is sent
         """
         with BEFORE_SENDING:
+            orders = list(orders)  # which may be an iterator
             self.load_markets()
             each_params = [
                 self.params_in_list(order, with_client_order_id(params_of(order, params))) for order in orders
@@ -388,7 +390,7 @@ class Orders(Settling):
             self.load_markets()
             account_id = self._account_id(params)
             order_ids = self.order_ids_of(ids)
-            for client_order_id in said(params, "clientOrderIds") or []:
+            for client_order_id in plain(said(params, "clientOrderIds")) or []:
                 row = self._row_by_client_order_id(
                     account_id, client_order_id, self._strategy_id(params)
                 )
@@ -530,18 +532,15 @@ class Orders(Settling):
         :raises NotSupported: the server has no such switch
         """
         with BEFORE_SENDING:
+            timeout_ms = self.checked_timeout(timeout)
             features = self._features()
             if Feature.CANCEL_ALL_AFTER not in features:
                 raise ccxt.NotSupported(
                     f"{self.id} cancelAllOrdersAfter(): this server lacks the feature cancel_all_after; "
                     "cancel by cancelAllOrders() from a process that watches this one"
                 )
-            if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
-                raise ccxt.BadRequest(
-                    f"{self.id} timeout: expected milliseconds from 0, got {timeout!r}"[:200]
-                )
             strategy_id = self._strategy_id(params)
-            payload: dict[str, Any] = {"timeout_ms": timeout}
+            payload: dict[str, Any] = {"timeout_ms": timeout_ms}
             if strategy_id is not None:
                 payload["strategy_ids"] = [strategy_id]
             command = {
