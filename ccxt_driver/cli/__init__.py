@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +70,15 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="ccxt-driver")
 def main() -> None:
     """Trade through an order management system with ordinary ccxt code."""
+    _open_what_is_closed()
     _read_dotenv(Path(".env"))
+
+
+def _open_what_is_closed() -> None:
+    """Write to nowhere where a job has no standard output: what it does is done all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _read_dotenv(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import Final
@@ -44,6 +45,13 @@ def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> int
         raise click.BadParameter(
             f"{value!r}: expected a time such as 2026-01-31, 2026-01-31T12:00, 90m or 7d"
         ) from None
+
+
+def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """A number that is one, and has an end: Python reads `nan` and `inf`, too."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value}: expected a number such as 0.5")
+    return value
 
 
 SYMBOL: Final = click.option("--symbol", help="Of one market only, such as BTC/USDT.")

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import click
 
+from .arguments import finite
+
 _PAPER_VENUE: Final = "paper"
 _OPTIONS: Final = (
     click.option(
@@ -39,6 +41,7 @@ _OPTIONS: Final = (
     click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),
+        callback=finite,
         help="Seconds that one request may take. Default: CCXT_OMS_TIMEOUT, or 10.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print ccxt's structures as JSON."),

@@ -346,13 +346,27 @@ def _balance(patient: _Patient) -> str:
 
 
 def _order(patient: _Patient) -> str | None:
+    from ccxt_driver.exchange.order_requests import new_client_order_id
+
     if not patient.order_wanted:
         return None
     exchange, symbol = patient.exchange, patient.symbol
     assert patient.bid is not None, "the ticker has been checked"
     size, price = _far_off(patient, patient.bid)
-    placed = exchange.create_order(symbol, "limit", "buy", size, price)
-    return _cancelled(exchange, placed)
+    client_order_id = new_client_order_id()
+    try:
+        placed = exchange.create_order(
+            symbol, "limit", "buy", size, price, {"clientOrderId": client_order_id}
+        )
+        return _cancelled(exchange, placed)
+    except KeyboardInterrupt:
+        _say(
+            "FAIL",
+            "order",
+            f"interrupted: a limit buy of {size} {symbol} at {price} may still be open",
+            f"Look for it: ccxt-driver orders --client-order-id {client_order_id}",
+        )
+        raise
 
 
 def _far_off(patient: _Patient, bid: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .arguments import finite
 from .connection import account_in_words, connected
 from .tables import for_people
 
@@ -31,7 +32,9 @@ _FIRST_LOOK: Final = {"watchBalance": {"fetchBalanceSnapshot": True}}
 @click.option("--balance", is_flag=True, help="Money.")
 @click.option("--ticker", is_flag=True, help="Prices of the markets of --symbol.")
 @click.option("--count", type=click.IntRange(1), help="End after so many changes.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="End after so long.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), callback=finite, help="End after so long."
+)
 @connected
 def watch(
     desk: Desk,

@@ -320,3 +320,24 @@ def test_a_blocked_account_and_blocked_positions_are_told(
     result = patient("--api-key", SECRET, "--account-id", 2)
     assert "the account is blocked: orders will be refused" in result.stdout
     assert "new positions are blocked" in result.stdout
+
+
+@pytest.mark.parametrize("stage", ["create_order", "cancel_order"])
+def test_an_interrupted_order_is_named(
+    stage: str, oms: EmbeddedOms, patient: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ccxt_driver import OmsCcxtExchange
+
+    own = getattr(OmsCcxtExchange, stage)
+
+    def interrupted(exchange: Any, *args: Any) -> None:
+        if stage == "create_order":
+            own(exchange, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OmsCcxtExchange, stage, interrupted)
+    result = patient("--api-key", SECRET, "--account-id", 1, "--order")
+    assert result.exit_code == 130, result.output
+    assert "[FAIL] order: interrupted: a limit buy of " in result.stdout
+    (row,) = oms.handle("orders_open", {}, {"account_ids": 1}, None).body["items"]
+    assert f"-> Look for it: ccxt-driver orders --client-order-id {row['client_order_id']}\n" in result.stdout

@@ -99,3 +99,13 @@ def test_a_dotenv_that_cannot_be_read_is_told(
     shown = CliRunner().invoke(main, ["balance", "--base-url", "embedded:"])
     assert shown.exit_code == 2
     assert "Error: .env cannot be read: " in shown.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell closes it there")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_an_order_of_a_job_without_an_output_is_no_failure(closed: str) -> None:
+    """An exit code of 4 would say that nobody knows whether it was placed."""
+    order = '"$0" -m ccxt_driver buy BTC/USDT 0.01 --price 1000 --yes --base-url embedded: --account 1'
+    for script in (order, f"{order} --json"):
+        done = subprocess.run(["sh", "-c", f"{script} {closed}", sys.executable], check=False)
+        assert done.returncode == 0

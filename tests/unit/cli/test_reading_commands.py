@@ -152,3 +152,13 @@ def test_a_narrow_terminal_has_fewer_columns_and_no_broken_numbers() -> None:
     assert "50000.123456789" in out.getvalue()
     assert len(out.getvalue().splitlines()) == 2
     assert tables.table(tables.ORDERS, [order])[1] == []
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "command", [("balance", "--timeout"), ("watch", "--ticker", "--symbol", "BTC/USDT", "--seconds")]
+)
+def test_seconds_that_never_end_are_a_slip(run: Run, command: tuple[str, ...], value: str) -> None:
+    result = run(*command, value)
+    assert result.exit_code == 2
+    assert f"{value}: expected a number such as 0.5" in result.stderr
