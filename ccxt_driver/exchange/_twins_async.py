@@ -43,6 +43,7 @@ class Exchange(ShortWay, CcxtExchange):
     if TYPE_CHECKING:  # ccxt's have no annotations
         session: Any
         tcp_connector: Any
+        asyncio_loop: Any
 
         async def load_markets(self, reload: bool = False, params: dict[str, Any] = {}) -> Any:
             """Load the markets."""
@@ -59,6 +60,7 @@ class Exchange(ShortWay, CcxtExchange):
         """Make ccxt's session, if there is none, with connections that are never reused too late."""
         if not lazily:
             self.closed_by_user = False  # as newer releases of ccxt do
+        self.leave_closed_loop()
         if not self.own_session or self.session is not None:
             super().open(*lazily)
             return
@@ -82,6 +84,22 @@ class Exchange(ShortWay, CcxtExchange):
             trust_env=self.aiohttp_trust_env,
             response_class=_Response,
         )
+
+    def leave_closed_loop(self) -> None:
+        """Forget the session of a loop that is closed: a program may call `asyncio.run` again and again.
+
+        Nothing of such a session can be used, or closed in good order; ccxt's fails from then on.
+        """
+        loop = self.asyncio_loop
+        if loop is None or not loop.is_closed() or loop is _running_loop():
+            return
+        self.asyncio_loop = None
+        if self.own_session and self.session is not None:
+            self.session.detach()
+            self.session = None
+            if isinstance(self.tcp_connector, _Connector):
+                self.tcp_connector.forget()
+            self.tcp_connector = None
 
     async def give_way(self) -> None:
         """Let other tasks run: a loop of requests that wait for nothing would hold up all of them."""
@@ -143,6 +161,11 @@ class _Connector(aiohttp.TCPConnector):
         self._descriptors: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         """Of the sockets of connections that were used before."""
 
+    def forget(self) -> None:
+        """Leave what there is to the collector: without their loop connections cannot be closed."""
+        self._descriptors.clear()
+        self._conns.clear()
+
     async def connect(self, *request: Any, **named: Any) -> aiohttp.connector.Connection:
         """A connection to send a request on."""
         while True:
@@ -201,6 +224,13 @@ def retrying(**policy: Any) -> Any:
     from tenacity import AsyncRetrying
 
     return AsyncRetrying(**policy)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @lru_cache(maxsize=64)

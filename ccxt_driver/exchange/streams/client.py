@@ -169,6 +169,8 @@ class OmsClient(Client):
         """Close the connection, at once if the other side does not answer."""
         self.end(ccxt.NetworkError(f"{self.url}: closed"))
         reader = self._reader
+        if reader is not None and reader.get_loop().is_closed():
+            return  # in another loop than this one, and nothing of it runs any more
         if reader is not None and reader is not asyncio.current_task():
             reader.cancel()
             await asyncio.wait({reader})

@@ -74,6 +74,7 @@ class Streaming(AsyncExchange):
         desk = self._stream_desk
         if desk is None or (desk.loop.is_closed() and desk.loop is not asyncio.get_running_loop()):
             desk = self._stream_desk = StreamDesk(self)
+            self.leave_closed_loop()
             if self.session is None:
                 # As opening a session does; ccxt's `spawn` takes it.
                 self.asyncio_loop = self.throttler.loop = desk.loop
