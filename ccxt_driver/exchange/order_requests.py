@@ -457,6 +457,7 @@ class OrderRequests(Host):
 
     def _time_text(self, field: str, value: Any) -> str:
         """A time as ISO 8601, from milliseconds since the Unix epoch or a text."""
+        value = plain(value)
         try:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             return format_time(checked_time(int(value) if number else parse_time(value)))

@@ -15,7 +15,7 @@ from ccxt_driver.mappers.trade import PLAIN
 from ccxt_driver.mappers.values import needed_decimal
 
 from .order_requests import NO_FEATURES, OrderRequests, sendable, with_its_direction
-from .request_parts import text_of
+from .request_parts import plain, text_of
 from .spelling import in_own_spelling, with_client_order_id
 
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
@@ -66,7 +66,7 @@ class PositionRequests(OrderRequests):
     def stop_price(self, market: dict[str, Any], field: str, value: Any) -> str | None:
         """The price of a stop; 0 removes it."""
         try:
-            removed = not parse_decimal(value)
+            removed = not parse_decimal(plain(value))
         except ValueError:
             removed = False  # refused below, with the field's name
         return None if removed else self._checked_price(market, field, value)

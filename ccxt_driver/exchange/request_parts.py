@@ -158,7 +158,7 @@ def text_of(payload: Any) -> str:
 
     :raises BadRequest: as of `json_text`
     """
-    return json.dumps(json.loads(json_text(payload)), sort_keys=True)
+    return json.dumps(json.loads(json_text(plain(payload))), sort_keys=True)
 
 
 def _json_value(value: Any) -> Any:

@@ -209,6 +209,29 @@ def test_one_that_is_none_neither_arms_nor_disarms_it(driver: Any, timeout: Any)
     assert driver.gateway.routes == []
 
 
+def test_positions_are_closed_in_part_and_their_stops_removed() -> None:
+    exchange = OmsCcxtExchange({"options": {"base_url": "embedded:"}})
+    last = exchange.fetch_ticker("BTC/USDT:USDT")["last"]
+    exchange.create_order("BTC/USDT:USDT", "market", "buy", Number64(0.02))
+    (position,) = exchange.fetch_positions(["BTC/USDT:USDT"])
+    position_id = Whole64(int(position["id"]))
+    exchange.set_position_stops(position_id, Number64(last / 2), None)
+    assert exchange.fetch_positions(["BTC/USDT:USDT"])[0]["stopLossPrice"]
+    exchange.set_position_stops(position_id, Whole64(0))
+    assert exchange.fetch_positions(["BTC/USDT:USDT"])[0]["stopLossPrice"] is None
+
+    closing = exchange.close_position("BTC/USDT:USDT", None, {"amount": Scalar32(0.01)})
+    assert (closing["amount"], closing["filled"]) == (0.01, 0.01)
+    exchange.close_position("BTC/USDT:USDT")
+
+
+def test_the_time_of_an_order_that_expires(driver: Any) -> None:
+    driver.gateway.on_command(order=order_row())
+    until = {"timeInForce": "GTD", "expireAt": Whole64(1_900_000_000_000)}
+    driver.call("create_order", "BTC/USDT", "limit", "buy", 1, 100, until)
+    assert driver.gateway.payload["expire_at"] == "2030-03-17T17:46:40.000Z"
+
+
 def test_orders_of_an_iterator_are_read_once(driver: Any) -> None:
     driver.gateway.on_command(order=order_row())
     order = {"symbol": "BTC/USDT", "type": "limit", "side": "buy", "amount": 1, "price": 100}
