@@ -51,6 +51,10 @@ _PriceSubscriber = Callable[[MarketNews], None]
 _MEMORY_EVENTS: Final = 10_000
 _MOST_SPEED: Final = 1_000_000
 _ANY: Final = object()
+_IN_THE_MIDDLE: Final = (
+    "another request of this thread is in the middle: a signal handler should set a flag, "
+    "and the program act on it between its calls"
+)
 
 
 class CommandRequest(NamedTuple):
@@ -122,6 +126,8 @@ class EmbeddedOms:
         self._told_commits = 0
         self._told_of_ms = 0
         self._telling = False
+        self._working = False
+        """Whether a request is being answered: one that comes now is of a signal handler."""
         if feed is None and speed is not None:
             raise ValueError("speed: goes with a feed")
         if feed is not None and synthetic is not None:
@@ -230,9 +236,12 @@ class EmbeddedOms:
         :param request_id: to find the request in the log again; one is made when there is none
         """
         with self._lock:
+            if self._working:  # by this thread, which has the lock
+                return refused(Refusal(ErrorCode.ENGINE_UNAVAILABLE, _IN_THE_MIDDLE), request_id)
             before = getcontext()
             setcontext(_EXACT)  # as `_Exact` does; every request comes by here
             try:
+                self._working = True
                 now = self._enter()
                 return HANDLERS[endpoint](Request(self._core, path, query, body, principal, request_id, now))
             except ValidationError as error:
@@ -249,6 +258,7 @@ class EmbeddedOms:
                 LOG.exception("request %s to %s failed", request_id, endpoint)
                 return refused(internal_error(error), request_id)
             finally:
+                self._working = False
                 if self._news:
                     self._tell()
                 setcontext(before)
@@ -723,9 +733,11 @@ class EmbeddedOms:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
+        worked, self._working = self._working, True
         try:
             yield
         finally:
+            self._working = worked
             self._tell()
 
     def _tell(self) -> None:
