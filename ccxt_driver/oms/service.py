@@ -697,7 +697,7 @@ class EmbeddedOms:
 
     def leave_to_the_parent(self) -> None:
         """In a process that was forked: refuse everything, and touch nothing of the file."""
-        self._lock = RLock()  # another thread of the parent may have had it
+        self._lock, self._working = RLock(), False  # another thread of the parent may have been at work
         self._closed, self._closed_by = True, FORKED
 
     def _enter(self) -> int:

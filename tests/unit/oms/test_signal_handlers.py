@@ -83,3 +83,12 @@ def test_a_subscriber_may_trade_as_before() -> None:
         exchange.create_order(*LIMIT)
         assert len(placed) == 1
         assert len(exchange.fetch_open_orders()) == 2
+
+
+def test_who_is_forked_in_the_middle_is_told_of_the_file(tmp_path: Path) -> None:
+    with EmbeddedOms(clock="manual", db=tmp_path / "oms.sqlite") as oms:
+        oms._working = True  # of another thread, which is not in the forked process
+        oms.leave_to_the_parent()
+        reply = oms.handle("orders_open", {}, {"account_ids": 1}, None)
+        assert "forked" in reply.body["detail"]["message"]
+        oms._closed = False
