@@ -202,7 +202,11 @@ def test_the_time_of_a_dead_mans_switch(driver: Any, timeout: Any, sent: int) ->
     assert type(driver.gateway.payload["timeout_ms"]) is int
 
 
-@pytest.mark.parametrize("timeout", [0.5, -1.0, None, True, "5", float("inf"), Number64(0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "timeout",
+    [0.5, -1.0, None, True, "5", float("inf"), pytest.param(Number64(0.5), id="Number64(0.5)")],
+    ids=repr,
+)
 def test_one_that_is_none_neither_arms_nor_disarms_it(driver: Any, timeout: Any) -> None:
     with pytest.raises(ccxt.BadRequest, match="timeout: expected milliseconds"):
         driver.call("cancel_all_orders_after", timeout)
