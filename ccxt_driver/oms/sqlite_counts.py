@@ -68,10 +68,13 @@ _COUNTED: Final = {
 }
 
 STATEMENTS: Final = (
+    # A file may come from a version in which triggers counted; each row would be counted twice.
+    *(f"DROP TRIGGER IF EXISTS {table}_{event}" for table in _COUNTED for event in ("come", "change")),
+    "DROP TABLE IF EXISTS counts",
     _TABLE,
     *(f"INSERT INTO counts {each.query()}" for each in _COUNTED.values()),
 )
-"""What makes the counts of a file that has none."""
+"""What makes the counts of a file that has none, or others."""
 
 
 class RowCounter:

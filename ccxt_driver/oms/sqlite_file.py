@@ -119,10 +119,11 @@ _VERSION_5: Final = (
     "CREATE INDEX deals_by_strategy ON deals (account_id, strategy_id, executed_at, id)",
     "CREATE INDEX positions_by_symbol ON positions (account_id, symbol, opened_at, id)",
     "CREATE INDEX ledger_by_currency ON ledger (account_id, currency, created_at, id)",
-    *COUNTS,
 )
 
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6: Final = COUNTS
+
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 

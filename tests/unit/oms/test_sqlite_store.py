@@ -29,6 +29,7 @@ from ccxt_driver.oms.entities import (
     Principal,
     Strategy,
 )
+from ccxt_driver.oms.sqlite_counts import wrong
 from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS, connect
 from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
 from ccxt_driver.oms.sqlite_store import SqliteStore
@@ -403,6 +404,26 @@ def test_a_file_of_the_fourth_version_is_counted(path: Path) -> None:
     store.commit(one_order(4))
     assert store.orders(RowFilter((1,), limit=1))[1] == 4
     store.close()
+
+
+def test_what_triggers_have_counted_is_not_counted_twice(path: Path) -> None:
+    """Files of the fifth version may have them."""
+    store = SqliteStore(path)
+    store.commit(one_order(1))
+    store.close()
+    key = "'orders', NEW.account_id, NEW.symbol, NEW.strategy_id, NEW.status"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            f"CREATE TRIGGER orders_come AFTER INSERT ON orders BEGIN INSERT INTO counts SELECT {key}, 1 "
+            "WHERE TRUE ON CONFLICT DO UPDATE SET rows = rows + 1; END"
+        )
+        connection.execute("PRAGMA user_version = 5")
+    store = SqliteStore(path)
+    store.commit(one_order(2))
+    assert store.orders(RowFilter((1,), limit=1))[1] == 2
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert [*wrong(connection.execute)] == []
 
 
 @pytest.mark.parametrize("kept", [False, True])
