@@ -123,7 +123,9 @@ _VERSION_5: Final = (
 
 _VERSION_6: Final = COUNTS
 
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+_VERSION_7: Final = ("DROP INDEX IF EXISTS orders_by_client_order_id",)  # claims have these ids
+
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Final
@@ -28,6 +28,7 @@ from .sqlite_rows import (
     POSITION,
     STRATEGY,
     RowMapping,
+    RowStatement,
     json_text,
 )
 from .store import Changes
@@ -41,10 +42,14 @@ _BUSY: Final = 64
 _PRUNE_EVERY: Final = 256
 """Events are forgotten that many at a time, so that no commit has to forget a mountain."""
 
-_PUT_BALANCE: Final = """INSERT INTO balances (account_id, currency, total) VALUES (?, ?, ?)
-    ON CONFLICT (account_id, currency) DO UPDATE SET total = excluded.total"""
-_PUT_SETTING: Final = """INSERT INTO settings (name, value) VALUES (?, ?)
-    ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+_PUT_BALANCE: Final = RowStatement(
+    "INSERT INTO balances (account_id, currency, total)",
+    3,
+    "ON CONFLICT (account_id, currency) DO UPDATE SET total = excluded.total",
+)
+_PUT_SETTING: Final = RowStatement(
+    "INSERT INTO settings (name, value)", 2, "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 _FORGET_EVENTS: Final = "DELETE FROM events WHERE account_id = ? AND seq <= ?"
 
 _Values = list[Any]
@@ -53,7 +58,7 @@ _Record = list[list[_Values]]
 
 _by_first: Final = itemgetter(0)
 _by_two: Final = itemgetter(0, 1)
-_TABLES: Final[tuple[tuple[str, Callable[[_Values], Any] | None, RowCounter | None], ...]] = (
+_TABLES: Final[tuple[tuple[RowStatement, Callable[[_Values], Any] | None, RowCounter | None], ...]] = (
     (CLAIM.insert, None, None),
     (ORDER.upsert, _by_first, RowCounter(ORDER)),
     (DEAL.upsert, _by_first, RowCounter(DEAL)),
@@ -317,14 +322,13 @@ class Journal:
         """Write all commits into the tables."""
         records = self._written + self._new
         for index, (statement, key, counter) in enumerate(_TABLES):
-            rows: Collection[_Values] = [values for record in records for values in record[index]]
+            rows = [values for record in records for values in record[index]]
             if key is not None:
                 latest = {key(values): values for values in rows}
                 if counter is not None:
                     counter.note(self._connection, latest)
-                rows = latest.values()
-            if rows:
-                self._connection.executemany(statement, rows)
+                rows = [*latest.values()]
+            statement.write(self._connection, rows)
         self._forget_events(records)
         self._connection.execute("DELETE FROM journal")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -66,6 +68,34 @@ _CODECS: Final[dict[str, _Codec]] = {
 
 _Entity = TypeVar("_Entity")
 
+_AT_ONCE: Final = (64, 8, 1)
+"""How many rows a statement has: few different ones, which are kept ready."""
+
+
+class RowStatement:
+    """A statement that writes rows, many of them at once: other threads of Python go on meanwhile.
+
+    :param start: what comes before the rows
+    :param columns: how many a row has
+    :param end: what comes after them
+    """
+
+    def __init__(self, start: str, columns: int, end: str = "") -> None:
+        self.start = start
+        row = f"({', '.join('?' * columns)})"
+        self._texts = [(size, f"{start} VALUES {', '.join([row] * size)} {end}") for size in _AT_ONCE]
+
+    def write(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Write rows, one after the other.
+
+        :raises sqlite3.Error: one of them cannot be written
+        """
+        at = 0
+        for size, text in self._texts:
+            while len(rows) - at >= size:
+                connection.execute(text, [*chain.from_iterable(rows[at : at + size])])
+                at += size
+
 
 class RowMapping(Generic[_Entity]):
     """An entity and its table: the columns are the fields.
@@ -89,9 +119,9 @@ class RowMapping(Generic[_Entity]):
         self._into = [(index, into) for index, (into, _) in enumerate(codecs) if into]
         self._out_of = [(index, out_of) for index, (_, out_of) in enumerate(codecs) if out_of]
         self.select = f"SELECT {columns} FROM {table}"
-        self.insert = f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
+        self.insert = RowStatement(f"INSERT INTO {table} ({columns})", len(names))
         changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in fixed)
-        self.upsert = f"{self.insert} ON CONFLICT (id) DO UPDATE SET {changes}"
+        self.upsert = RowStatement(self.insert.start, len(names), f"ON CONFLICT (id) DO UPDATE SET {changes}")
 
     def values(self, row: _Entity) -> list[Any]:
         """What goes into the columns, in their order; JSON can say all of it."""

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from ccxt_driver.contract.rows import LedgerKind
 
+from .claim_filter import ClaimFilter, Owner
 from .entities import ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position
 from .json_text import loads
 from .sqlite_counts import total as kept_total
@@ -35,6 +36,9 @@ from .store import (
 )
 
 LOG: Final = logging.getLogger("ccxt_driver.oms")
+
+_AT_ONCE: Final = 4096
+"""How many claims are looked through at once, which takes some milliseconds."""
 
 _Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
 
@@ -90,7 +94,7 @@ class _Where:
         named.add(f"{column} = ?", wanted.order_id)
         if wanted.client_order_id is not None:
             marks = ", ".join("?" * len(wanted.account_ids))
-            query = f"SELECT id FROM orders WHERE client_order_id = ? AND account_id IN ({marks})"
+            query = f"SELECT order_id FROM claims WHERE client_order_id = ? AND account_id IN ({marks})"
             named.conditions.append(f"{column} IN ({query})")
             named.values += [wanted.client_order_id, *wanted.account_ids]
         if named.conditions:  # of one and the same order, when both are given
@@ -137,8 +141,13 @@ class SqliteStore:
         self._keep_events = keep_events
         self._lock = _locked(self.path)
         self._lock_file = _file_of(self._lock)
-        self._free: tuple[int, str] | None = None
+        self._shared = False
+        """Whether commits are written `together`."""
+        self._free: Owner | None = None
         """A client order id that was looked for and is nobody's."""
+        self._filter = ClaimFilter()
+        self._filtered: Owner | None = (-1, "")
+        """The last claim of the tables that is in the filter; None when all are."""
         try:
             self._connection = connect(self.path)
         except BaseException:
@@ -157,6 +166,9 @@ class SqliteStore:
             self._journal = Journal(self._connection, keep_events)
             self._journal.catch_up()
             self._last_seq = self._read_last_seq()
+            for owner in self._journal.claims:  # that the tables could not take
+                self._filter.add(owner)
+            self._fill_filter()
         except (sqlite3.Error, ValueError) as error:
             self._release()
             raise StoreUnusable(f"{self.path} cannot be read: {error}") from error
@@ -217,7 +229,8 @@ class SqliteStore:
 
         :raises StoreError: as the protocol says, or the disk refused; nothing is written
         """
-        self._keep_lock()
+        if not self._shared:
+            self._keep_lock()
         last_seq = self._follow(changes.events)
         self._refuse_claimed(changes.claims)
         with _Refusing(self.path, "was not written to"):
@@ -230,8 +243,13 @@ class SqliteStore:
 
         :raises StoreError: the disk refused; nothing of the block is written
         """
-        with _Refusing(self.path, "was not written to"), self._journal.together():
-            yield
+        self._shared = True
+        try:
+            with _Refusing(self.path, "was not written to"), self._journal.together():
+                yield
+                self._keep_lock()
+        finally:
+            self._shared = False
 
     def catch_up(self) -> None:
         """Bring the tables up to date with the journal.
@@ -241,6 +259,7 @@ class SqliteStore:
         self._keep_lock()
         with _Refusing(self.path, "has tables that cannot be written"):
             self._journal.catch_up()
+            self._fill_filter()
 
     def _keep_lock(self) -> None:
         """Make sure that no other process has opened the file since somebody has removed its lock.
@@ -274,13 +293,26 @@ class SqliteStore:
         return last
 
     def _refuse_claimed(self, claims: list[Claim]) -> None:
-        owners: set[tuple[int, str]] = set()
+        owners: set[Owner] = set()
         for claim in claims:
             owner = claim.account_id, claim.client_order_id
             if owner in owners or (owner != self._free and self.claim(*owner) is not None):
                 raise StoreError(f"client order id {claim.client_order_id!r} is claimed already")
             owners.add(owner)
+            self._filter.add(owner)  # before it is written: whatever comes between, it is never missing
         self._free = None
+
+    def _fill_filter(self) -> None:
+        """Take more of the claims in the tables into the filter: a start does not wait for all of them."""
+        if self._filtered is None:
+            return
+        query = f"""SELECT account_id, client_order_id FROM claims
+            WHERE (account_id, client_order_id) > (?, ?) ORDER BY 1, 2 LIMIT {_AT_ONCE}"""
+        with self._journal.reading():
+            owners = self._connection.execute(query, self._filtered).fetchall()
+        for owner in owners:
+            self._filter.add(owner)
+        self._filtered = owners[-1] if len(owners) == _AT_ONCE else None
 
     def _leave_out(self, where: _Where, table: str, wanted: RowFilter) -> None:
         """Rows by whether the OMS knows them; where it knows all, none has to be looked at for it."""
@@ -398,6 +430,9 @@ class SqliteStore:
     def claim(self, account_id: int, client_order_id: str) -> Claim | None:
         """Who owns a client order id."""
         owner = account_id, client_order_id
+        if self._filtered is None and not self._filter.may_have(owner):
+            self._free = owner
+            return None
         known = self._journal.claims.get(owner)
         if known is not None:
             return known

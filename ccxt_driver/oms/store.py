@@ -555,8 +555,6 @@ class MemoryStore:
             "positions": self._positions,
             "ledger": self._ledger,
         }
-        self._orders_by_client_id: defaultdict[int, dict[str, int]] = defaultdict(dict)
-        """By account and client order id."""
         self._deals_by_order: dict[int, int | tuple[int, ...]] = {}
         """Ids of the deals of an order; most have one, which takes no tuple."""
         self._balances: dict[tuple[int, str], Decimal] = {}
@@ -608,8 +606,7 @@ class MemoryStore:
 
     def _put_rows(self, changes: Changes) -> None:
         for order in changes.orders.values():
-            if self._orders.put(order) and order.client_order_id is not None:
-                self._orders_by_client_id[order.account_id][order.client_order_id] = order.id
+            self._orders.put(order)
             if order.external is not None or self._orders.unknown:
                 _note_unknown(self._orders, order)
         for deal in changes.deals:
@@ -753,11 +750,8 @@ class MemoryStore:
         """Ids of the orders that the filter names, None when it names none."""
         if wanted.client_order_id is None:
             return None if wanted.order_id is None else [wanted.order_id]
-        found = [
-            self._orders_by_client_id[account_id].get(wanted.client_order_id)
-            for account_id in wanted.account_ids
-        ]
-        ids = [order_id for order_id in found if order_id is not None]
+        found = [self._claims[account_id].get(wanted.client_order_id) for account_id in wanted.account_ids]
+        ids: list[int] = [kept[0] for kept in found if kept is not None]
         return ids if wanted.order_id is None else [each for each in ids if each == wanted.order_id]
 
     def _deals_of_named_orders(self, wanted: RowFilter) -> list[int] | None:

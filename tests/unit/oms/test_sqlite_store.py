@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ccxt_driver.contract.commands import Side
+from ccxt_driver.contract.rows import OrderStatus
 from ccxt_driver.oms import EmbeddedOms, sqlite_store
 from ccxt_driver.oms.entities import (
     Account,
@@ -454,8 +455,59 @@ def test_of_two_names_of_an_order_both_have_to_be_its_own(path: Path) -> None:
         },
         deals=[Deal(each, 1, each, 7, "BTC/USDT", Side.BUY, Decimal(1), Decimal(1), 1, 1) for each in (1, 2)],
         positions={7: Position(7, 1, "BTC/USDT", Side.BUY, 1, Decimal(2))},
+        claims=[Claim(1, f"c{each}", each, each, "f", 0) for each in (1, 2)],
     )
     store.commit(changes)
     assert store.positions(RowFilter((1,), order_id=1, client_order_id="c1"))[1] == 1
     assert store.positions(RowFilter((1,), order_id=1, client_order_id="c2"))[1] == 0
+    store.close()
+
+
+def test_claims_are_known_while_few_of_them_are_in_the_filter(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long history is taken in little by little; until then the file is asked."""
+    monkeypatch.setattr(sqlite_store, "_AT_ONCE", 3)
+    names = [f"c{number}" for number in range(8)]
+    owners = [(account_id, name) for account_id in (1, 2) for name in names]
+    store = SqliteStore(path)
+    store.commit(Changes(claims=[Claim(*owner, 1, 1, "f", 0) for owner in owners]))
+    store.close()
+
+    store = SqliteStore(path)
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    questions = []
+    for turn in range(8):
+        asked.clear()
+        assert all(store.claim(*owner) for owner in owners)
+        assert store.claim(3, "c1") is store.claim(1, "new") is None
+        questions.append(sum("client_order_id = " in text for text in asked))
+        with pytest.raises(StoreError, match="claimed already"):
+            store.commit(Changes(claims=[Claim(2, "c7", 2, 2, "f", 0)]))
+        store.commit(Changes(claims=[Claim(1, f"later{turn}", 2, 2, "f", 0)]))  # may be behind or ahead
+        owners.append((1, f"later{turn}"))
+        store.catch_up()
+    assert questions[0] == len(owners[:16]) + 2
+    assert questions[-1] == len(owners) - 1, "of what nobody has claimed the file is not asked"
+    store.close()
+
+
+@pytest.mark.parametrize("number", [1, 7, 8, 9, 63, 64, 65, 200])
+def test_rows_are_written_in_parts_of_some_sizes(path: Path, number: int) -> None:
+    store = SqliteStore(path)
+    changes = Changes(
+        orders={each: one_order(each).orders[each] for each in range(1, number + 1)},
+        events=[Event(1, each, 5, "order_updated", {"id": each}, 0) for each in range(1, number + 1)],
+    )
+    store.commit(changes)
+    found, total = store.orders(RowFilter((1,)))
+    assert [row.id for row in found] == [*range(1, number + 1)]
+    assert (total, len(store.events(1, 0, 1000) or ())) == (number, number)
+    for row in changes.orders.values():
+        row.status = OrderStatus.FILLED
+    store.commit(Changes(orders=changes.orders))
+    filled = RowFilter((1,), statuses=frozenset({OrderStatus.FILLED}), limit=1)
+    assert store.orders(filled)[1] == number
+    assert [*wrong(store._connection.execute)] == []
     store.close()

@@ -68,7 +68,12 @@ def deal(deal_id: int, order_id: int, position_id: int = 1, account_id: int = 1)
 
 
 def orders(*rows: Order) -> Changes:
-    return Changes(orders={row.id: row for row in rows})
+    claims = [
+        Claim(row.account_id, row.client_order_id, row.id, row.id, "f", row.strategy_id)
+        for row in rows
+        if row.client_order_id is not None
+    ]
+    return Changes(orders={row.id: row for row in rows}, claims=claims)
 
 
 def ids(found: tuple[list[Order], int]) -> list[int]:
@@ -227,15 +232,12 @@ def test_filters_of_orders(store: Store) -> None:
 
 
 def test_an_order_leads_to_its_deals_and_positions(store: Store) -> None:
-    store.commit(
-        Changes(
-            orders={1: order(1, client_order_id="a"), 2: order(2)},
-            deals=[deal(1, 1, 5), deal(2, 1, 6), deal(3, 2, 6), deal(4, 9, 7, account_id=2)],
-            positions={
-                n: Position(n, 2 if n == 7 else 1, "BTC/USDT", Side.BUY, n, updated_at=n) for n in (5, 6, 7)
-            },
-        )
-    )
+    changes = orders(order(1, client_order_id="a"), order(2))
+    changes.deals = [deal(1, 1, 5), deal(2, 1, 6), deal(3, 2, 6), deal(4, 9, 7, account_id=2)]
+    changes.positions = {
+        n: Position(n, 2 if n == 7 else 1, "BTC/USDT", Side.BUY, n, updated_at=n) for n in (5, 6, 7)
+    }
+    store.commit(changes)
     every = RowFilter((1, 2))
     assert [row.id for row in store.deals(replace(every, client_order_id="a"))[0]] == [1, 2]
     assert [row.id for row in store.deals(replace(every, order_id=2))[0]] == [3]
@@ -281,8 +283,9 @@ def test_the_ledger_is_filtered_by_what_its_rows_belong_to(store: Store) -> None
             (7, LedgerKind.LIQUIDATION, 2),
         )
     ]
-    orders = {7: order(7, client_order_id="seven"), 8: order(8)}
-    changes = Changes(orders=orders, deals=deals, positions={row.id: row for row in positions}, ledger=rows)
+    changes = orders(order(7, client_order_id="seven"), order(8))
+    changes.deals, changes.ledger = deals, rows
+    changes.positions = {row.id: row for row in positions}
     store.commit(changes)
 
     def found(**wanted: object) -> list[int]:
