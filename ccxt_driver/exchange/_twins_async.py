@@ -9,9 +9,10 @@ headers, last_http_response, timeouts, exceptions) is as on ccxt's way.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Awaitable, Callable
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary
@@ -20,7 +21,6 @@ import aiohttp
 import ccxt
 import yarl
 from ccxt.async_support.base.exchange import Exchange as CcxtExchange
-from urllib3.util.wait import wait_for_read
 
 from .short_way import ShortWay, WithoutRedirects
 
@@ -140,7 +140,8 @@ class Exchange(ShortWay, CcxtExchange):
             ) as response:
                 return response, await response.text(encoding="utf-8", errors="replace")
         except TimeoutError as error:
-            raise ccxt.RequestTimeout(self._failure(method, url, error)) from error
+            said = error if str(error) else TimeoutError(f"no answer within {self.timeout} ms")
+            raise ccxt.RequestTimeout(self._failure(method, url, said)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise ccxt.ExchangeNotAvailable(self._failure(method, url, error)) from error
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
@@ -158,26 +159,26 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, idle_seconds: float, **settings: Any) -> None:
         super().__init__(keepalive_timeout=idle_seconds, **settings)
-        self._descriptors: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-        """Of the sockets of connections that were used before."""
+        self._looks: WeakKeyDictionary[Any, Callable[[], Any]] = WeakKeyDictionary()
+        """For connections that were used before: whether there is something to read."""
 
     def forget(self) -> None:
         """Leave what there is to the collector: without their loop connections cannot be closed."""
-        self._descriptors.clear()
+        self._looks.clear()
         self._conns.clear()
 
     async def connect(self, *request: Any, **named: Any) -> aiohttp.connector.Connection:
         """A connection to send a request on."""
         while True:
             connection = await super().connect(*request, **named)
-            descriptor = self._descriptors.get(connection.protocol)
-            if descriptor is None:
+            look = self._looks.get(connection.protocol)
+            if look is None:
                 transport = connection.transport
                 opened = None if transport is None else transport.get_extra_info("socket")
                 if opened is not None:
-                    self._descriptors[connection.protocol] = opened.fileno()
+                    self._looks[connection.protocol] = _look_at(opened.fileno())
                 return connection
-            if not wait_for_read(descriptor, timeout=0):  # type: ignore[arg-type]  # select takes a number
+            if not look():
                 return connection
             connection.close()  # nothing was asked: what there is to read is the end
 
@@ -233,6 +234,15 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def _look_at(descriptor: int) -> Callable[[], Any]:
+    """What tells at once whether a socket has something to read, an end too."""
+    if not hasattr(select, "poll"):  # on Windows
+        return lambda: select.select([descriptor], [], [], 0)[0]
+    found = select.poll()
+    found.register(descriptor, select.POLLIN)
+    return partial(found.poll, 0)
+
+
 @lru_cache(maxsize=64)
 def _url(url: str) -> yarl.URL:
     return yarl.URL(url, encoded=True)
@@ -240,4 +250,5 @@ def _url(url: str) -> yarl.URL:
 
 @lru_cache(maxsize=8)
 def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=seconds, sock_read=seconds)
+    # Not `sock_read`, a timer more for each answer; `ceil_threshold` or they would end up to a second late.
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=seconds, ceil_threshold=float("inf"))

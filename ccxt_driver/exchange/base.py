@@ -186,14 +186,15 @@ class OmsExchange(
 
         ccxt's own status map, which calls a 409 or a 403 an outage, is never reached.
         """
+        if code < 300 and response is not None:
+            return
         command = command_of(request_body) if request_body and "/commands" in url else None
         if code >= 400:
             raise error_from_response(self.id, code, response, body, headers, command)
         if code >= 300:
             error = ccxt.ExchangeError(f"{self.id} {method} {url}: HTTP {code}, a redirect is not followed")
             raise annotate(error, status=code, outcome=None if command is None else "unknown")
-        if response is None:
-            raise garbage(self.id, f"{method} {url}: expected JSON, got {body[:100]!r}", command, body)
+        raise garbage(self.id, f"{method} {url}: expected JSON, got {body[:100]!r}", command, body)
 
     def need_capability(self, function: str) -> None:
         """Refuse a method that the venue does not have; what nobody could tell is tried.

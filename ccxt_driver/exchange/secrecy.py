@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ _SHORTEST_SECRET: Final = 8
 """A shorter key may be part of any word; masking it would spoil what is said."""
 _SHORTEST_IN_ANSWERS: Final = 16
 """A shorter key may be part of a name or a number; masking it would change what was answered."""
+_PLAIN: Final = re.compile(r"[\w.~+/=-]*", re.ASCII)
+"""A key that is written the same way in JSON."""
 
 
 class _Kept:
@@ -70,8 +73,8 @@ class Secrecy(Host):
         key = self.apiKey
         if not isinstance(text, str) or not isinstance(key, str) or len(key) < shortest:
             return text
-        escaped = json.dumps(key)[1:-1]
-        return text.replace(key, MASK).replace(escaped, MASK)
+        text = text.replace(key, MASK)
+        return text if _PLAIN.fullmatch(key) else text.replace(json.dumps(key)[1:-1], MASK)
 
     def loggable(self, value: Any) -> Any:
         """What may be shown of a text, or of headers."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from .host import Host
 
-_PROXY_SETTINGS: Final = tuple(
-    name + form
-    for names, forms in (
-        (("proxyUrl", "httpProxy", "httpsProxy", "socksProxy"), ("", "Callback")),
-        (("proxy_url", "http_proxy", "https_proxy", "socks_proxy"), ("", "_callback")),
+_proxy_settings: Final = attrgetter(
+    *(
+        name + form
+        for names, forms in (
+            (("proxyUrl", "httpProxy", "httpsProxy", "socksProxy"), ("", "Callback")),
+            (("proxy_url", "http_proxy", "https_proxy", "socks_proxy"), ("", "_callback")),
+        )
+        for name in names
+        for form in forms
     )
-    for name in names
-    for form in forms
 )
 
 
@@ -29,7 +32,7 @@ class ShortWay(Host):
 
     def _has_proxy(self) -> bool:
         """Whether the user asked for a proxy in any of ccxt's spellings."""
-        return any(getattr(self, name, None) for name in _PROXY_SETTINGS)
+        return any(_proxy_settings(self))
 
     def _failure(self, method: str, url: str, error: BaseException) -> str:
         """What a failed request says: ccxt's text, and why."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +13,7 @@ import ccxt
 import ccxt.async_support
 import pytest
 
+from ccxt_driver.exchange._twins_async import _look_at
 from tests.helpers.gateway_stub import Driver, Gateway
 from tests.helpers.loopback_server import LoopbackServer, serving
 from tests.helpers.oms_rows import order_row
@@ -28,6 +31,22 @@ def server() -> Iterator[LoopbackServer]:
         running.gateway.on(READ, {"items": []})
         running.gateway.on_command(order=order_row())
         yield running
+
+
+@pytest.mark.parametrize("missing", [(), ("poll",)])
+def test_a_look_at_a_socket_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, missing: tuple[str]) -> None:
+    for name in missing:  # on Windows
+        monkeypatch.delattr(select, name)
+    ours, theirs = socket.socketpair()
+    with ours:
+        look = _look_at(ours.fileno())
+        assert not look()
+        theirs.send(b"x")
+        assert look()
+        ours.recv(1)
+        assert not look()
+        theirs.close()
+        assert look()
 
 
 def failed(driver: Driver, answer: Any) -> None:
