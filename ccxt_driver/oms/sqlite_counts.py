@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from .entities import External
-from .sqlite_rows import RowMapping, json_text
+from .sqlite_rows import RowMapping
 from .store import RowFilter
 
 _KEY: Final = ("kind", "account_id", "symbol", "strategy_id", "status")
@@ -90,8 +90,7 @@ class RowCounter:
         self._key: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*(columns[name] for name in names))
         """What is counted by; without the constants."""
         self._newest = f"SELECT coalesce(max(id), 0) FROM {mapping.table}"
-        self._written = f"""SELECT {", ".join(names)}, count(*) FROM {mapping.table}
-            WHERE id IN (SELECT value FROM json_each(?)) AND {counted.known} GROUP BY {", ".join(names)}"""
+        self._written = f"SELECT {', '.join(names)} FROM {mapping.table} WHERE id = ? AND {counted.known}"
         self._add = _ADD.format(", ".join("?" if name in columns else name for name in counted.parts))
 
     def note(self, connection: sqlite3.Connection, rows: Mapping[int, Sequence[Any]]) -> None:
@@ -107,10 +106,9 @@ class RowCounter:
             known = [row for row in known if row[external] != _UNKNOWN]
         changes = Counter(map(self._key, known))
         [newest] = execute(self._newest).fetchone()
-        known_ids = [row_id for row_id in rows if row_id <= newest]
-        if known_ids:
-            for *key, number in execute(self._written, (json_text(known_ids),)):
-                changes[tuple(key)] -= number
+        for row_id in rows:
+            if row_id <= newest:
+                changes.subtract(execute(self._written, (row_id,)))
         connection.executemany(self._add, [(*key, number) for key, number in changes.items() if number])
 
 
