@@ -48,7 +48,10 @@ class PlainCommands:
 
     def begin(self, head: Head, body: bytes, address: str | None, answer: Callable[[Answer], None]) -> bool:
         """See `command_connections.Commands`."""
-        principal = self._keys.authenticate(head.key)
+        try:
+            principal = self._keys.authenticate(head.key)
+        except Exception:  # noqa: BLE001 - aiohttp's way meets it too, logs it and answers
+            return False
         if principal is None or not 0 < head.length <= self._largest_body:
             return False
         try:

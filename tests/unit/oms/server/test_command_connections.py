@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -446,6 +447,28 @@ def test_a_fault_of_ours_is_answered(
         assert (await wires[0].ask(request(order()))).status == 200
 
     play(test, db=tmp_path / "oms.sqlite")
+
+
+def test_keys_that_cannot_be_read_are_a_fault_of_ours_and_keep_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        def fail(secret: str) -> Any:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        wire = server.connect()
+        await wire.quiet()
+        monkeypatch.setattr(server.oms.keys, "authenticate", fail)
+        found = await wire.ask(request(order(), "X-Request-ID: mine"))
+        assert found.status == 500
+        assert found.body["detail"]["code"] == "internal_error"
+        assert caplog.text.count("POST /oms/commands failed (request mine)") == 1
+        monkeypatch.undo()
+        assert (await wire.ask(request(order()))).status == 200
+        assert not wire.paused
+        await asyncio.wait_for(server.runner.cleanup(), 5)
+
+    play(test)
 
 
 def test_who_has_asked_is_answered_before_the_server_ends(tmp_path: Path) -> None:
