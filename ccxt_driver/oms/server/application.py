@@ -181,10 +181,15 @@ def _query(request: web.Request) -> dict[str, str]:
 
 
 async def _read(request: web.Request) -> bytes:
-    """The body; a client that does not send all of it holds nothing for long."""
+    """The body; a client that does not send all of it holds nothing for long.
+
+    :raises ConnectionError: the client has gone
+    """
     try:
         if request.content.is_eof():
             return await request.read()
+        if request.transport is None:  # aiohttp takes that for a fault of ours
+            raise ConnectionResetError("the client left before its request was looked at")
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
     except TimeoutError:

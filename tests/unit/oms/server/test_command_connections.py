@@ -45,6 +45,7 @@ def request(body: bytes = b"", *lines: str, line: str = "POST /oms/commands HTTP
 
 
 HEALTH = request(line="GET /healthz HTTP/1.1")
+METRICS = request(line="GET /metrics HTTP/1.1")
 OPEN = request(line="GET /oms/orders/open?account_ids=1 HTTP/1.1")
 
 
@@ -469,6 +470,26 @@ def test_keys_that_cannot_be_read_are_a_fault_of_ours_and_keep_nobody_waiting(
         await asyncio.wait_for(server.runner.cleanup(), 5)
 
     play(test)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_who_leaves_before_all_has_come_is_no_fault_of_ours(
+    turns: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before Python 3.12 aiohttp lets a turn of the loop pass until it looks at a request."""
+
+    async def test(server: Server) -> None:
+        wire = server.connect()
+        await wire.quiet()
+        wire.give(request(order())[:-3])
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        wire.protocol.connection_lost(None)
+        assert await wire.quiet() == []
+        assert b'status="500"' not in (await server.connect().ask(METRICS)).body
+
+    play(test)
+    assert caplog.text == ""
 
 
 def test_who_has_asked_is_answered_before_the_server_ends(tmp_path: Path) -> None:
