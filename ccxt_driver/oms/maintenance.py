@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from ccxt_driver.contract.rows import OrderStatus
 from .entities import OPEN_STATES
 from .json_text import loads
 from .sqlite_counts import wrong
-from .sqlite_file import BACKUP_ID, has_table, is_of_an_oms, refuse_foreign_log
+from .sqlite_file import BACKUP_ID, has_table, is_of_an_oms, refuse_foreign_log, refuse_other_names
 from .sqlite_journal import forget_setting
 from .store import StoreError, StoreUnusable
 
@@ -244,11 +245,13 @@ def backup(path: Path, target: Path) -> None:
 
     :param target: must not exist; it appears when the copy is whole
     :raises StoreError: it exists, or cannot be written; nothing is left behind
-    :raises StoreUnusable: `path` is not a file of an OMS
+    :raises StoreUnusable: `path` is not a file of an OMS, or `target` not the path of a file
     """
+    refuse_other_names(target)
     if target.exists():
         raise StoreError(f"{target} exists already")
-    part = target.with_name(f"{target.name}.part")
+    # A name of its own: another backup to the same place may be on its way, or was killed on it.
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with _reading(path) as source:
             _copy(source, part, target)
@@ -284,7 +287,11 @@ def _put(part: Path, target: Path) -> None:
         raise
     except OSError:  # a stick or a share may know no second name of a file
         os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
-        part.replace(target)
+        try:
+            part.replace(target)
+        except OSError:
+            target.unlink()
+            raise
 
 
 @contextmanager
@@ -293,6 +300,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
     :raises StoreUnusable: it is not a file of an OMS, or cannot be read at all
     """
+    refuse_other_names(path)
     if not path.is_file():
         raise StoreUnusable(f"{path} does not exist")
     try:

@@ -134,6 +134,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     :raises StoreUnusable: it cannot be opened, is not ours, or is of a newer version
     """
+    refuse_other_names(path)
     if not path.parent.is_dir():
         raise StoreUnusable(f"{path} cannot be opened: there is no directory {path.parent}")
     try:
@@ -164,6 +165,20 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def refuse_other_names(path: Path) -> None:
+    """Refuse what SQLite takes for something else than the path of a file.
+
+    It would open another file than the one whose lock is held, and so could two processes the same one.
+
+    :raises StoreUnusable: saying what to give instead
+    """
+    name = str(path)
+    if name == ":memory:":
+        raise StoreUnusable(f"{name} is no file: give none, and everything is kept in memory")
+    if name.startswith("file:"):
+        raise StoreUnusable(f"{name} is a URI: give the path of a file")
 
 
 def refuse_foreign_log(path: Path) -> None:

@@ -20,7 +20,7 @@ from .claim_filter import ClaimFilter, Owner
 from .entities import ApiKey, Claim, Deal, Event, LedgerEntry, Order, Position
 from .json_text import loads
 from .sqlite_counts import total as kept_total
-from .sqlite_file import connect
+from .sqlite_file import connect, refuse_other_names
 from .sqlite_journal import Journal
 from .sqlite_keys import SqliteApiKeys
 from .sqlite_rows import ACCOUNT, CLAIM, DEAL, EVENT, LEDGER, ORDER, POSITION, STRATEGY, RowMapping
@@ -505,6 +505,7 @@ class _Refusing:
 
 
 def _locked(path: Path) -> FileLock:
+    refuse_other_names(path)
     if not path.parent.is_dir():  # the lock would make it
         raise StoreUnusable(f"{path} cannot be opened: there is no directory {path.parent}")
     # Beside the file itself, whatever link it was reached by.

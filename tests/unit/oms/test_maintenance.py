@@ -251,6 +251,59 @@ def test_a_backup_to_a_disk_without_hard_links(
     assert target.read_text() == "mine"
 
 
+def test_a_disk_without_hard_links_that_fails_leaves_no_empty_file(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(5, "Input/output error", str(self))
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(StoreError, match="Input/output error"):
+        maintenance.backup(path, tmp_path / "copy.sqlite")
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_two_backups_to_one_place_do_not_meet(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two lines of a crontab; or the one before was killed."""
+    target, real = tmp_path / "copy.sqlite", os.link
+
+    def link(part: Path, _: Path) -> None:
+        monkeypatch.setattr(os, "link", real)
+        maintenance.backup(path, target)  # the other one is quicker
+        real(part, target)
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(StoreError, match="File exists"):
+        maintenance.backup(path, target)
+    assert maintenance.check(target) == []
+    assert [each.name for each in tmp_path.glob("copy*")] == ["copy.sqlite"]
+
+
+@pytest.mark.parametrize("name", ["file:oms.sqlite", "file:oms.sqlite?mode=memory", ":memory:"])
+def test_what_sqlite_takes_for_another_file_is_refused(
+    name: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes would be at work on one file, each with the lock of a name of its own."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(StoreUnusable, match=r"is no file|is a URI"):
+        EmbeddedOms(db=name)
+    with pytest.raises(StoreUnusable, match=r"is no file|is a URI"):
+        maintenance.backup(path, Path(name))
+    for arguments in (
+        ("serve", "--port", "0", "--db", name),
+        ("key", "create", "--db", name),
+        ("db", "check", "--db", name),
+    ):
+        result = run(*arguments)
+        assert (result.exit_code, result.output.count("\n")) == (1, 1)
+        assert result.output.startswith(f"Error: {name} is")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_disk_that_is_full_is_not_blamed_on_the_file(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
