@@ -156,6 +156,9 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: without it the drive may still hold the data
         _migrate(connection, path)
+        # What a statement with many rows may have to take back would else go into a file of its own: where
+        # none can be made, because the folder of such files is full or read-only, no table could be written.
+        connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error as error:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):  # a lock, a disk that is full or read-only

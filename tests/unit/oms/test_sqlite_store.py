@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -511,3 +511,28 @@ def test_rows_are_written_in_parts_of_some_sizes(path: Path, number: int) -> Non
     assert store.orders(filled)[1] == number
     assert [*wrong(store._connection.execute)] == []
     store.close()
+
+
+def test_tables_are_written_where_no_other_file_can_be_made(path: Path) -> None:
+    """The folder for files of a moment is full or read-only, or there are as many files as may be open."""
+    resource = pytest.importorskip("resource")
+    store = SqliteStore(path)
+    claims = [Claim(1, f"{number * 7919 % 6400:05}", number, number, "f", 0) for number in range(6400)]
+    store.commit(Changes(claims=claims[:3200]))
+    store.catch_up()
+    store.commit(Changes(claims=claims[3200:]))
+    before, held = resource.getrlimit(resource.RLIMIT_NOFILE), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(200, before[0]), before[1]))
+    try:
+        with suppress(OSError):  # too many open files
+            while True:
+                held.append(os.dup(0))
+        store.catch_up()
+        store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for number in held:
+            os.close(number)
+    again = SqliteStore(path)
+    assert all(again.claim(1, claim.client_order_id) for claim in claims)
+    again.close()
