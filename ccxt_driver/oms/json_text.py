@@ -9,11 +9,12 @@ from typing import Any, Final
 
 _DEEPEST: Final = 64
 """More levels than any question has. What can be read can be written then: writers give up sooner."""
+_TOO_LARGE: Final = 2**63
 
 dumps: Callable[[Any], bytes]
 """Write JSON as UTF-8; TypeError for what JSON cannot say."""
 dumps_whole: Callable[[Any], bytes]
-"""As `dumps`; TypeError also for an integer from 2^53 on, which not every reader gives back as it was."""
+"""As `dumps`, of lists; TypeError also for an integer from 2^63 on, which no column of a table can have."""
 loads: Callable[[bytes | str], Any]
 """Read JSON; ValueError when it is none."""
 
@@ -43,22 +44,28 @@ except ModuleNotFoundError:
         return value
 
     def _dumps_whole(value: Any) -> bytes:
-        return json.dumps(_small(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-    def _small(value: Any) -> Any:
-        if isinstance(value, list):
-            return [_small(item) for item in value]
-        if isinstance(value, int) and abs(value) >= 2**53:
-            raise TypeError("Integer exceeds 53-bit range")
-        return value
+        _refuse_large(value)
+        return _dumps(value)
 
     dumps, dumps_whole, loads = _dumps, _dumps_whole, _loads
 else:
 
     def _dumps_whole(value: Any) -> bytes:
-        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+        try:
+            return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+        except TypeError:  # one from 2^53 on, perhaps: ids of some accounts are such
+            _refuse_large(value)
+            return orjson.dumps(value)
 
     dumps, dumps_whole, loads = orjson.dumps, _dumps_whole, orjson.loads
+
+
+def _refuse_large(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _refuse_large(item)
+    elif isinstance(value, int) and not -_TOO_LARGE <= value < _TOO_LARGE:
+        raise TypeError("Integer exceeds 64-bit range")
 
 
 def loads_question(text: bytes | str) -> Any:

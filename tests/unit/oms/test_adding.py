@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ccxt_driver.oms import EmbeddedOms
+from ccxt_driver.oms import EmbeddedOms, maintenance
 
 
 def _balance(oms: EmbeddedOms, account_id: int) -> Any:
@@ -105,6 +105,24 @@ def test_who_looks_into_a_file_adds_nothing_to_it(tmp_path: Path) -> None:
 def test_an_account_has_an_id_that_a_file_can_keep() -> None:
     with pytest.raises(ValueError, match=r"accounts\[0\].account_id: expected a whole number below 2\*\*63"):
         EmbeddedOms(accounts=[{"account_id": 2**63}], clock="manual")
+
+
+@pytest.mark.parametrize("account_id", [2**53, 1234567890123456789, 2**63 - 1])
+def test_ids_of_64_bits_are_kept(account_id: int, tmp_path: Path) -> None:
+    db = tmp_path / "oms.sqlite"
+    payload: dict[str, Any] = {"symbol": "BTC/USDT", "side": "buy", "order_type": "market", "qty": "0.01"}
+    payload |= {"strategy_id": account_id, "client_order_id": "a"}
+    command = {"account_id": account_id, "command": "send_order", "payload": payload}
+    account = {"account_id": account_id, "balances": {"USDT": "9999"}}
+    with EmbeddedOms([account], clock="manual", db=db, strategies=[account_id]) as oms:
+        [placed] = oms.handle("commands", {}, {}, command).body["results"]
+        assert oms.handle("deals", {}, {"account_ids": account_id, "since_ms": 0}, None).body["total"] == 1
+    with EmbeddedOms(clock="manual", db=db) as oms:
+        [again] = oms.handle("commands", {}, {}, command).body["results"]
+        [row] = oms.handle("orders_by_id", {"ids": str(placed["order_id"])}, {}, None).body["items"]
+    assert again["duplicate"]
+    assert (row["account_id"], row["strategy_id"]) == (account_id, account_id)
+    assert maintenance.check(db) == []
 
 
 def test_a_strategy_is_of_the_accounts_that_are_added_with_it() -> None:

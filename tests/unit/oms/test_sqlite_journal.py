@@ -165,7 +165,7 @@ def test_accounts_are_in_the_tables_at_once(store: SqliteStore) -> None:
 
 def test_what_could_not_be_read_again_is_refused_at_once(store: SqliteStore) -> None:
     store.commit(order(1))
-    with pytest.raises(TypeError, match="53-bit"):
+    with pytest.raises(TypeError, match="64-bit"):
         store.commit(order(2, at=2**63))
     store.commit(order(2))
     assert [row.id for row in store.orders(RowFilter((1,)))[0]] == [1, 2]

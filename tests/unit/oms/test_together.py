@@ -180,7 +180,7 @@ def test_a_command_that_cannot_be_written_fails_alone(desk: Any, monkeypatch: py
     def fails_on_the_second(record: Any) -> bytes:
         if any(order[0] == 2 for order in record[1]):
             monkeypatch.undo()
-            raise TypeError("Integer exceeds 53-bit range")
+            raise TypeError("Integer exceeds 64-bit range")
         return real(record)
 
     monkeypatch.setattr(sqlite_journal, "dumps_whole", fails_on_the_second)
