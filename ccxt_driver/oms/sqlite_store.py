@@ -39,6 +39,8 @@ LOG: Final = logging.getLogger("ccxt_driver.oms")
 
 _AT_ONCE: Final = 4096
 """How many claims are looked through at once, which takes some milliseconds."""
+_LOCK: Final = ".lock"
+"""How the name of a lock ends."""
 
 _Row = TypeVar("_Row", Order, Deal, Position, LedgerEntry)
 
@@ -140,7 +142,9 @@ class SqliteStore:
         self.path = Path(path)
         self._keep_events = keep_events
         self._lock = _locked(self.path)
-        self._lock_file = _file_of(self._lock)
+        self._lock_file = _file_of(self._lock.lock_file)
+        self._real_path = self._lock.lock_file.removesuffix(_LOCK)
+        """Of the file, whatever the working directory becomes."""
         self._shared = False
         """Whether commits are written `together`."""
         self._free: Owner | None = None
@@ -153,6 +157,7 @@ class SqliteStore:
         except BaseException:
             self._lock.release()
             raise
+        self._file = _file_of(self._real_path)
         try:
             self._keys = SqliteApiKeys(self.path)
         except BaseException:
@@ -262,20 +267,23 @@ class SqliteStore:
             self._fill_filter()
 
     def _keep_lock(self) -> None:
-        """Make sure that no other process has opened the file since somebody has removed its lock.
+        """Make sure that the file is there, and no other process has opened it since its lock was removed.
 
-        Both would give the same ids, and write over what the other has written. A lock file that is gone is
-        made anew: whoever opens the file makes one, and leaves it there.
+        What goes into a file that somebody has removed is gone with the process. Two processes would give the
+        same ids, and write over what the other has written. A lock file that is gone is made anew: whoever
+        opens the file makes one, and leaves it there.
 
-        :raises StoreError: another process has
+        :raises StoreError: it is not so
         """
-        found = _file_of(self._lock)
+        if _file_of(self._real_path) != self._file:
+            raise StoreError(f"{self.path} was removed or replaced since it was opened: end this process")
+        found = _file_of(self._lock.lock_file)
         if found == self._lock_file:
             return
         if found is None:
             with suppress(StoreInUse):  # by one that was quicker
-                lock, before = _locked(self.path), self._lock
-                self._lock, self._lock_file = lock, _file_of(lock)
+                lock, before = _locked(Path(self._real_path)), self._lock
+                self._lock, self._lock_file = lock, _file_of(lock.lock_file)
                 before.release()
                 return
         raise StoreError(
@@ -509,7 +517,7 @@ def _locked(path: Path) -> FileLock:
     if not path.parent.is_dir():  # the lock would make it
         raise StoreUnusable(f"{path} cannot be opened: there is no directory {path.parent}")
     # Beside the file itself, whatever link it was reached by.
-    lock = FileLock(f"{path.resolve()}.lock", thread_local=False)
+    lock = FileLock(f"{path.resolve()}{_LOCK}", thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -519,10 +527,10 @@ def _locked(path: Path) -> FileLock:
     return lock
 
 
-def _file_of(lock: FileLock) -> tuple[int, int] | None:
-    """Which file has the name of a lock now; None when there is none."""
+def _file_of(path: str) -> tuple[int, int] | None:
+    """Which file is at a path now; None when there is none."""
     try:
-        found = os.stat(lock.lock_file)  # noqa: PTH116  # for every order
+        found = os.stat(path)  # noqa: PTH116  # for every order
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

@@ -163,6 +163,53 @@ def test_a_lock_that_was_removed_is_made_anew(path: Path) -> None:
     SqliteStore(path).close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="on Windows nobody can remove a file that is open")
+@pytest.mark.parametrize("others", ["", "*"])
+def test_nothing_is_taken_for_written_into_a_file_that_was_removed(others: str, path: Path) -> None:
+    """It would be gone with the process."""
+    before = path.with_name("before")
+    before.mkdir()
+    store = SqliteStore(path)
+    store.commit(one_order(1))
+    moved = [*path.parent.glob(f"oms.sqlite{others}")]
+    for each in moved:
+        each.rename(before / each.name)
+    for attempt in (
+        lambda: store.commit(one_order(2)),
+        lambda: store.orders(RowFilter((1,))),
+        store.catch_up,
+    ):
+        with pytest.raises(StoreError, match=r"oms.sqlite was removed or replaced"):
+            attempt()
+    path.write_bytes(b"another")
+    with pytest.raises(StoreError, match=r"oms.sqlite was removed or replaced"), store.together():
+        store.commit(one_order(2))
+    path.unlink()
+    for each in moved:
+        (before / each.name).rename(each)
+    store.load()
+    store.commit(one_order(2))
+    assert [row.id for row in store.orders(RowFilter((1,)))[0]] == [1, 2]
+    store.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="on Windows nobody can remove a file that is open")
+def test_a_lock_is_made_anew_beside_the_file_wherever_the_program_is(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    store = SqliteStore(path.name)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    path.with_name("oms.sqlite.lock").unlink()
+    store.commit(one_order(1))
+    with pytest.raises(StoreInUse):
+        SqliteStore(path)
+    store.close()
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_failed_start_releases_the_lock(path: Path) -> None:
     path.write_bytes(b"not a database, but long enough to be read as one" * 50)
     with pytest.raises(StoreUnusable, match="not a database of ccxt-driver"):
