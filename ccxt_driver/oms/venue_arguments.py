@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from ccxt_driver.contract.endpoints import snake_case
@@ -76,8 +77,19 @@ class Call:
         :raises Refusal: BadRequest
         """
         value = self.given.get(name)
-        if value is None:
-            return default
+        return default if value is None else self._whole(name, value, least, most)
+
+    def until(self) -> int:
+        """The last millisecond that a list may show: `until` of the params, but none after now.
+
+        :raises Refusal: BadRequest
+        """
+        value = self.params.get("until")
+        if isinstance(value, float) and isfinite(value):
+            value = int(value)  # of `time.time() * 1000`
+        return self.now if value is None else self._whole("until", value, 0, self.now)
+
+    def _whole(self, name: str, value: object, least: int, most: int) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ccxt_driver.contract.values import format_time
 
 from .funding import funding_rate, next_funding, past_rates, recorded
-from .market.feed import TIMEFRAMES, Candle, Fundings
+from .market.feed import TIMEFRAMES, Candle, Fundings, candle_open, next_open
 from .market.listing import Market, unified_currency
 from .refusals import venue_refusal
 from .trading_hours import Session
@@ -253,7 +253,7 @@ def fetch_trades(call: Call) -> list[dict[str, Any]]:
             "fee": None,
             "fees": [],
         }
-        for trade in call.core.market.trades(market.symbol, since, call.now, limit)
+        for trade in call.core.market.trades(market.symbol, since, call.until(), limit)
     ]
 
 
@@ -310,8 +310,9 @@ def _candles(
         )
     since = call.whole("since", None, 0, 2**53)
     limit = call.whole("limit", USUAL_ROWS, 1, MOST_ROWS) or USUAL_ROWS
-    until = call.params.get("until")
-    end = call.now if not isinstance(until, int) else min(call.now, until)
+    # It says when the last one opens: as on venues one that has closed by now is whole.
+    last_ms = candle_open(timeframe, call.until())
+    end = min(call.now, next_open(timeframe, last_ms) - 1)
     candles = (candles_of or call.core.market.candles)(market.symbol, timeframe, since, end, limit)
     return [
         [
@@ -396,8 +397,6 @@ def fetch_funding_rate_history(call: Call) -> list[dict[str, Any]]:
     market = _swap(call)
     since = call.whole("since", None, 0, 2**53)
     limit = call.whole("limit", _FUNDINGS, 1, MOST_ROWS) or _FUNDINGS
-    until = call.params.get("until")
-    end = call.now if not isinstance(until, int) else min(call.now, until)
     return [
         {
             "info": {},
@@ -406,5 +405,5 @@ def fetch_funding_rate_history(call: Call) -> list[dict[str, Any]]:
             "timestamp": row.time_ms,
             "datetime": format_time(row.time_ms),
         }
-        for row in past_rates(call.core, market, since, end, limit)
+        for row in past_rates(call.core, market, since, call.until(), limit)
     ]

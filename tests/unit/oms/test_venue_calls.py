@@ -232,6 +232,46 @@ def test_everything_else_answers(desk: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("func,symbol", [("fetch_ohlcv", "ETH/USDT"), ("fetch_mark_ohlcv", "ETH/USDT:USDT")])
+def test_until_says_when_the_last_candle_opens_and_that_one_is_whole(
+    desk: Any, func: str, symbol: str
+) -> None:
+    now = desk.oms.now_ms()
+    before, last = desk.venue(func, symbol, "1h", None, 3)[:2]
+    for until in (last[0], last[0] + 1, last[0] + 1_800_000, last[0] + 3_599_999, last[0] + 0.5):
+        assert desk.venue(func, symbol, "1h", None, 2, {"until": until}) == [before, last]
+        assert desk.venue(func, symbol, "1h", before[0], None, {"until": until}) == [before, last]
+    assert desk.venue(func, symbol, "1h", None, 1, {"until": last[0] - 1}) == [before]
+    for until in (now, now + 10 * 3_600_000):
+        assert desk.venue(func, symbol, "1h", None, 3, {"until": until}) == desk.venue(
+            func, symbol, "1h", None, 3
+        )
+
+
+def test_until_in_a_month_says_so_of_that_month(desk: Any) -> None:
+    before, last = desk.venue("fetch_ohlcv", "ETH/USDT", "1M", None, 3)[:2]
+    until = last[0] + 20 * 86_400_000
+    assert desk.venue("fetch_ohlcv", "ETH/USDT", "1M", None, 2, {"until": until}) == [before, last]
+
+
+@pytest.mark.parametrize("number", [int, float])
+def test_until_is_of_trades_and_funding_rates_too(desk: Any, number: type) -> None:
+    until = number(desk.oms.now_ms() - 10 * 3_600_000)
+    for func, symbol in (("fetch_trades", "ETH/USDT"), ("fetch_funding_rate_history", "ETH/USDT:USDT")):
+        rows = desk.venue(func, symbol, None, 5, {"until": until})
+        assert len(rows) == 5
+        assert rows[-1]["timestamp"] <= until
+        since = rows[0]["timestamp"]
+        assert desk.venue(func, symbol, since, None, {"until": until}) == rows
+
+
+@pytest.mark.parametrize("until", ["soon", -1, True, [1]])
+def test_an_until_that_is_no_time_is_refused(desk: Any, until: Any) -> None:
+    for func, symbol in (("fetch_ohlcv", "ETH/USDT"), ("fetch_trades", "ETH/USDT")):
+        error, text = refused(desk, func, symbol, params={"until": until})
+        assert (error, "until" in text) == ("BadRequest", True)
+
+
 def test_what_the_oms_closed_by_itself_takes_no_place_among_the_venues_trades(desk: Any) -> None:
     for side in ("buy", "sell", "buy", "sell"):
         desk.send(side, "1", account=2)
