@@ -355,10 +355,12 @@ class BarPrints:
         return None if bar < 0 else shares(exact(self._values[4][bar]), self._points)[0]
 
     def buys(self, index: int) -> bool:
-        """See `Prints.buys`."""
+        """See `Prints.buys`. A price that stands still reaches nothing: as in the move before."""
         bar, point = divmod(index, self._points)
         way = self._way(bar)
-        return not point or way[point] >= way[point - 1]
+        while point and way[point] == way[point - 1]:
+            point -= 1
+        return not point or way[point] > way[point - 1]
 
     def trade_id(self, index: int) -> str | None:
         """See `Prints.trade_id`."""

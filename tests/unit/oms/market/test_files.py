@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from ccxt_driver import OmsCcxtExchange
 from ccxt_driver.oms import DEFAULT_MARKETS, EmbeddedOms
 from ccxt_driver.oms.market.bar_paths import (
     BAR_PATHS,
@@ -377,6 +378,40 @@ def test_the_quote_without_a_book_is_around_the_last_print(tmp_path: Path) -> No
     assert feed.quote(SYMBOL, T + 4) == (T, D("99.97"), D(100), D(100))
     assert feed.book(SYMBOL, T + 5) == (((D(99), D("0.225")),), ((D("99.03"), D("0.225")),))
     assert feed.book_version(SYMBOL, T + 5) == 2
+
+
+@pytest.mark.parametrize(
+    "row,path,quote",
+    [
+        ((101, 102, 100, 100), OpenHighLowClose(), ("100.00", "100.01")),
+        ((101, 102, 100, 102), OpenLowHighClose(), ("101.99", "102.00")),
+        ((101, 101, 100, 100), OpenHighLowClose(), ("100.00", "100.01")),
+        ((100, 100, 100, 100), OpenHighLowClose(), ("99.99", "100.00")),
+    ],
+)
+def test_a_price_that_stands_still_in_a_candle_leaves_its_quote(
+    tmp_path: Path, row: tuple[int, ...], path: BarPath, quote: tuple[str, str]
+) -> None:
+    feed = FileFeed(candles(tmp_path, [(0, *row, 1)]), path=path)
+    seen = feed.quote(SYMBOL, T + 59_999)
+    assert (f"{seen.bid:.2f}", f"{seen.ask:.2f}") == quote
+
+
+@pytest.mark.parametrize(
+    "side,price,row,path",
+    [
+        ("buy", 100, (101, 102, 100, 100), OpenHighLowClose()),
+        ("sell", 102, (101, 102, 100, 102), OpenLowHighClose()),
+    ],
+)
+def test_an_order_that_is_only_touched_is_not_filled_by_a_candle_that_ends_there(
+    tmp_path: Path, side: str, price: int, row: tuple[int, ...], path: BarPath
+) -> None:
+    oms = EmbeddedOms(feed=FileFeed(candles(tmp_path, [(0, *row, 1), (1, 101, 101, 101, 101, 1)]), path=path))
+    exchange = OmsCcxtExchange({"options": {"oms": oms, "account_id": 1}})
+    order = exchange.create_order(SYMBOL, "limit", side, 0.1, price)
+    oms.advance(2 * MINUTE)
+    assert exchange.fetch_order(order["id"], SYMBOL)["status"] == "open"
 
 
 def test_quotes_and_books_of_files_are_shown(tmp_path: Path) -> None:
