@@ -302,6 +302,13 @@ class Replay:
             self.oms.tick()
             self._quiet_ms = 0
 
+    def let_arrive(self) -> None:
+        """Go on until what the script has sent is at the market: that it ends holds nothing up."""
+        at_ms = self.oms.last_arrival_ms()
+        if at_ms is not None:
+            self.clock.move_to(min(at_ms, self.end_ms) * NS_PER_MS)
+            self.oms.tick()
+
     # -- inside --------------------------------------------------------------------------------------
 
     def _next_news_ms(self) -> int:

@@ -64,6 +64,7 @@ def run_script(stage: Stage) -> Ending:
         finally:
             others.leave_one()
             exits.run(lambda: replay.is_over)
+            replay.let_arrive()
             others.end()
             replay.threads.end()
 

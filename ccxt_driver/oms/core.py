@@ -19,6 +19,7 @@ from .market.feed import Level, Quote, Trade
 from .market.listing import LeverageTier, Market
 from .market.market_data import MarketData
 from .matching.engine import BookDepthFill, Fill
+from .matching.latency import LatencyModel
 from .matching.liquidity import Liquidity
 from .models import Models
 from .profits import Profits
@@ -76,6 +77,8 @@ class Core:
         self.state = State(market.markets, store.load())
         self.profits = Profits()
         self.settled_at = 0
+        self.still_from_ms: int | None = None
+        """From when on the clock stands still: what is sent then would be on its way for ever."""
         self.commits = 0
         self._broken = False
         self._shared: list[Transaction] | None = None
@@ -87,6 +90,11 @@ class Core:
         """Up to when, and how many of then, prints were given to the queue of each market."""
         self._shown: dict[str, int] = {}
         """For when each book was last brought up."""
+
+    def latency(self, now: int) -> LatencyModel | None:
+        """What has an order on its way that is sent at a time; None where it is at the venue at once."""
+        stands = self.still_from_ms is not None and now >= self.still_from_ms
+        return None if stands else self.models.latency
 
     # transactions
 

@@ -100,7 +100,7 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
         last = core.quote(order.symbol, now).last
         arm(order, last)
         # Of one that is on its way that is seen where it arrives: until then it holds back what it may need.
-        if core.models.latency is None and fires(order, last):
+        if core.latency(now) is None and fires(order, last):
             order.triggered_at = now
             waits = False
     plan = rejection = None
@@ -115,7 +115,7 @@ def examine(core: Core, account: AccountState, order: Order, now: int) -> Intake
     if not waits:
         plan = plan_of(core, symbol, order)
         # One that is on its way meets another book.
-        if order.post_only and rejection is None and core.models.latency is None:
+        if order.post_only and rejection is None and core.latency(now) is None:
             rejection = WOULD_FILL if plan.fills or plan.own_order else None
     check_own_stops(core, order, plan, now)
     currency, required, opening = needed(symbol, account, order, plan)
@@ -263,8 +263,9 @@ def accept(
     :param intake: as `activate` takes it
     """
     submitted(tx, order)
-    if intake is not None and core.models.latency is not None:
-        _send(core, tx, account, order, core.models.latency)
+    latency = None if intake is None else core.latency(tx.now)
+    if latency is not None:
+        _send(core, tx, account, order, latency)
     elif plan is None:
         wait(core, tx, account, order)
     else:

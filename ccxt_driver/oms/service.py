@@ -651,6 +651,17 @@ class EmbeddedOms:
         account = self._core.state.accounts.get(account_id)
         return account is not None and bool(account.margin_of)
 
+    def stand_still_from(self, at_ms: int) -> None:
+        """Have orders be at the venue at once from a time on: the clock stands still there.
+
+        :param at_ms: milliseconds since the Unix epoch
+        """
+        self._core.still_from_ms = at_ms
+
+    def last_arrival_ms(self) -> int | None:
+        """When the last order that is on its way is at its market; None where none is."""
+        return max(self._core.state.arriving.values(), default=None)
+
     @property
     def is_followed(self) -> bool:
         """Whether anybody is told of events or of market data."""

@@ -260,3 +260,67 @@ def test_who_does_not_wait_for_an_answer_has_placed_the_order_once(run: Runner, 
     ran = _ran(run, script, spike, latency_ms=_SEND, acknowledge_ms=_BACK)
     assert ran.said("gone")[0] == [500]
     assert ran.said("placed")[0][1:] == [["closed"]]
+
+
+_BUY = """
+    import time
+    import ccxt
+    exchange = ccxt.binance()
+    exchange.create_order("BTC/USDT", "market", "buy", 1)
+"""
+
+
+@pytest.mark.parametrize("acknowledge_ms", [0, _BACK])
+def test_what_is_sold_at_the_end_of_the_data_is_sold(run: Runner, spike: Path, acknowledge_ms: int) -> None:
+    body = """
+    try:
+        while True:
+            time.sleep(60)
+    finally:
+        order = exchange.create_order("BTC/USDT", "market", "sell", 1)
+        print("SOLD", f'"{order["status"]}"', flush=True)
+        print("HELD", exchange.fetch_balance()["BTC"]["total"])
+    """
+    ran = _ran(run, _BUY + body, spike, latency_ms=_SEND, acknowledge_ms=acknowledge_ms)
+
+    assert ran.said("SOLD") == ["closed"]
+    assert ran.said("HELD") == [10]
+    _, sell = ran.result.trades()
+    assert (int(sell["time_ms"]), sell["side"]) == (START_MS + 5 * MINUTE_MS - 1, "sell")
+    assert ran.result.summary["total"]["open_round_trips"] == 0
+
+
+@pytest.mark.parametrize("left_ms", [1, 500, _SEND])
+def test_what_is_sent_shortly_before_the_end_of_the_data_is_there_by_then(
+    run: Runner, spike: Path, left_ms: int
+) -> None:
+    body = f"""
+    time.sleep({(5 * MINUTE_MS - 1 - left_ms) / 1000})
+    exchange.create_order("BTC/USDT", "market", "sell", 1)
+    while True:
+        time.sleep(60)
+    """
+    ran = _ran(run, _BUY + body, spike, latency_ms=_SEND)
+
+    assert [int(each["time_ms"]) for each in ran.result.trades()] == [
+        START_MS + _SEND,
+        START_MS + 5 * MINUTE_MS - 1,
+    ]
+
+
+def test_what_a_script_has_sent_as_it_ends_is_filled(run: Runner, spike: Path) -> None:
+    ran = _ran(run, f"{_BUY}    time.sleep(90)\n", spike, latency_ms=_SEND)
+    assert ran.result.summary["run"]["end_ms"] == START_MS + 90_000
+
+    body = """
+    time.sleep(90)
+    exchange.create_order("BTC/USDT", "market", "sell", 1)
+    """
+    ran = _ran(run, _BUY + body, spike, latency_ms=_SEND)
+
+    assert [int(each["time_ms"]) for each in ran.result.trades()] == [
+        START_MS + _SEND,
+        START_MS + 90_000 + _SEND,
+    ]
+    assert ran.result.summary["run"]["end_ms"] == START_MS + 90_000 + _SEND
+    assert ran.result.summary["run"]["ended"] == "script"
