@@ -33,6 +33,8 @@ from .command_outcomes import CommandOutcomes
 from .configuration import (
     EMBEDDED,
     NO_SANDBOX,
+    described_otherwise,
+    given_or_described,
     identifier,
     is_embedded,
     paper_name,
@@ -103,7 +105,7 @@ class OmsExchange(
         self._sides = {}
         self._circuits = {}
         self._tickers = TickerCache()
-        super().__init__(resolve(self.own_config(config), os.environ, self.served_id))
+        super().__init__(resolve(self._with_described(config), os.environ, self.served_id))
         if self.options.get("testnet") is True and not self.isSandboxModeEnabled:
             self.set_sandbox_mode(True)  # an older ccxt looks no further than at `sandbox`, a dict here
         if self._is_embedded:
@@ -116,6 +118,18 @@ class OmsExchange(
     def own_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """What of a program's configuration counts: all of it."""
         return config
+
+    def _with_described(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What of a configuration counts, and of what a class that a program derives says in its `describe`.
+
+        The environment does not beat that either: such a class on `embedded:` would trade on a gateway.
+        """
+        own = self.own_config(config)
+        if _is_of_the_driver(type(self).describe):
+            return own
+        usual = next(kind for kind in type(self).__mro__ if _is_of_the_driver(vars(kind).get("describe")))
+        told = self.own_config(described_otherwise(self.describe(), usual.describe(self)))
+        return given_or_described(own, told)
 
     # -- requests -----------------------------------------------------------------------------
 
@@ -584,3 +598,7 @@ class OmsExchange(
             position_from_row, row, self._number(), terms, self._utc_offset_ms(), hedged
         )
         return result
+
+
+def _is_of_the_driver(describe: Any) -> bool:
+    return getattr(describe, "__module__", "").startswith("ccxt_driver.")

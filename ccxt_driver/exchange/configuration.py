@@ -28,6 +28,8 @@ PAPER_NAME: Final = "OMS (PAPER)"
 _SANDBOX_KEYS: Final = frozenset({"base_url", "account_id", "apiKey"})
 _OPTIONS: Final = ("base_url", "account_id", "strategy_id", "oms")
 _CREDENTIALS_OF_A_VENUE: Final = ("secret", "password", "privateKey")
+_DESCRIBED: Final = ("options", "urls", "apiKey", *_CREDENTIALS_OF_A_VENUE, "timeout", "cafile")
+"""What `resolve` goes by, and a derived class may say in its `describe`, as ccxt's classes do."""
 TRANSPORT: Final = {
     "retries": 2,
     "retry_max_delay": 2000,
@@ -133,6 +135,33 @@ def resolve(
     if isinstance(resolved.get("apiKey"), str):
         resolved["apiKey"] = Secret(resolved["apiKey"])
     return resolved
+
+
+def described_otherwise(described: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """What a derived class says of the configuration in its `describe`, where the driver's says otherwise.
+
+    :param described: by the derived class
+    :param usual: by the driver's
+    """
+    told = {name: described.get(name) for name in _DESCRIBED if described.get(name) != usual.get(name)}
+    for name in ("options", "urls"):
+        own, theirs = usual[name], told.get(name)
+        if isinstance(theirs, Mapping):
+            told[name] = {each: theirs[each] for each in theirs if theirs[each] != own.get(each)}
+    return told
+
+
+def given_or_described(config: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration, with what it leaves out as a derived class describes it.
+
+    :param told: see `described_otherwise`
+    """
+    given = {**config, **told, **{name: value for name, value in config.items() if value is not None}}
+    for name in ("options", "urls"):
+        own, theirs = config.get(name), told.get(name)
+        if isinstance(own, Mapping) and isinstance(theirs, Mapping):
+            given[name] = given_or_described(own, theirs)
+    return given
 
 
 def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:

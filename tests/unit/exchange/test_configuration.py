@@ -431,3 +431,55 @@ def test_every_endpoint_is_reachable_by_ccxts_implicit_methods(driver: Driver) -
     assert driver.call("privateGetOmsOrdersIds", {"ids": [11, 12]}) == {"items": []}
     assert driver.call("private_post_oms_commands", [{"command": "x"}]) == {"results": []}
     assert driver.gateway.sent[-1].body == [{"command": "x"}]
+
+
+# -- a class that a program derives
+
+
+def _describing(cls: Any, **told: Any) -> Any:
+    def describe(self: Any) -> Any:
+        return self.deep_extend(super(derived, self).describe(), told)
+
+    derived = type("Derived", (cls,), {"describe": describe})
+    return derived
+
+
+@CLASSES
+def test_a_class_that_describes_paper_trading_trades_nowhere_else(cls: Any, environment: Any) -> None:
+    environment(base_url=GATEWAY, api_key="of the gateway", account_id="7", strategy_id="2")
+    exchange = _describing(cls, options={"base_url": "embedded:", "account_id": 1})()
+    assert (exchange.urls["api"], exchange.apiKey) == ("embedded:", None)
+    assert (exchange.options["account_id"], exchange.options["strategy_id"]) == (1, 2)
+    assert exchange.urls["test"] == "embedded:"
+
+
+@CLASSES
+def test_what_a_derived_class_describes_counts_as_given(cls: Any, environment: Any) -> None:
+    environment(base_url="https://other.test", api_key="of the other", account_id="7", timeout="3")
+    told: Any = {"urls": {"api": GATEWAY}, "apiKey": "described", "timeout": 1234, "options": {"retries": 1}}
+    derived = _describing(cls, **told)
+    exchange = derived()
+    assert (exchange.urls["api"], exchange.apiKey, exchange.timeout) == (GATEWAY, "described", 1234)
+    assert (exchange.options["account_id"], exchange.options["retries"]) == (7, 1)
+
+    own = derived({"urls": {"api": "https://own.test"}, "apiKey": "own", "timeout": None, "options": None})
+    assert (own.urls["api"], own.apiKey, own.timeout) == ("https://own.test", "own", 1234)
+    assert own.options["retries"] == 1
+
+
+@CLASSES
+def test_a_derived_class_on_the_embedded_oms_needs_no_account(cls: Any) -> None:
+    assert _describing(cls, options={"base_url": "embedded:"})().options["account_id"] == 1
+    derived = _describing(cls, options={"base_url": "embedded:"}, secret="of a venue")
+    with pytest.raises(ccxt.AuthenticationError, match="secret"):
+        derived()
+
+
+@CLASSES
+def test_a_description_that_says_nothing_of_it_leaves_it_to_the_environment(
+    cls: Any, environment: Any
+) -> None:
+    environment(base_url=GATEWAY, api_key="of the gateway", account_id="7")
+    exchange = _describing(cls, name="mine", rateLimit=1, options={"defaultType": "swap"})()
+    assert (exchange.urls["api"], exchange.apiKey, exchange.name) == (GATEWAY, "of the gateway", "mine")
+    assert (exchange.options["account_id"], exchange.options["defaultType"]) == (7, "swap")

@@ -338,3 +338,28 @@ def test_what_a_venue_can_do_is_asked_of_the_real_class() -> None:
 
     assert description["name"] == "Binance"
     assert ccxt.oms.local_description("ccxt.oms") is None  # type: ignore[attr-defined]
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_what_a_derived_class_describes_of_the_venue_is_discarded(make: Make) -> None:
+    told = {**_config(), "options": {**_config()["options"], "account_id": 3}}
+
+    def describe(self: Any) -> Any:
+        return self.deep_extend(super(derived, self).describe(), told)
+
+    derived = type("Derived", (make(),), {"describe": describe})
+    exchange = derived()
+    assert (exchange.urls["api"], exchange.apiKey, exchange.secret) == ("embedded:", None, None)
+    assert exchange.options["account_id"] == 3
+    assert exchange.options["defaultType"] == "future"
+    assert VENUE not in json.dumps(dict(exchange.options), default=str)
+
+
+@CLASSES
+def test_a_derived_class_may_say_which_oms_it_is(make: Make) -> None:
+    def describe(self: Any) -> Any:
+        return self.deep_extend(super(derived, self).describe(), {"options": {"base_url": "embedded:"}})
+
+    derived = type("Derived", (make(),), {"describe": describe})
+    assert derived().urls["api"] == "embedded:"
