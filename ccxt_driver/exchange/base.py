@@ -127,7 +127,8 @@ class OmsExchange(
         own = self.own_config(config)
         if _is_of_the_driver(type(self).describe):
             return own
-        usual = next(kind for kind in type(self).__mro__ if _is_of_the_driver(vars(kind).get("describe")))
+        kinds: Any = type(self).__mro__
+        usual = next(kind for kind in kinds if _is_of_the_driver(vars(kind).get("describe")))
         told = self.own_config(described_otherwise(self.describe(), usual.describe(self)))
         return given_or_described(own, told)
 
@@ -260,8 +261,10 @@ class OmsExchange(
             return {key: each if key == "info" else self.with_numbers(each) for key, each in value.items()}
         return value
 
-    def guard_venue_request(self, params: Any) -> None:
-        """Check every function that a request to `/ccxt` names, before it is sent."""
+    def guard_venue_request(self, path: str, params: Any) -> None:
+        """Check every function that a request names, if it is one to `/ccxt`, before it is sent."""
+        if not path.startswith("ccxt/"):
+            return
         for call in params if isinstance(params, list) else [params]:
             check_venue_call(call.get("func") if isinstance(call, Mapping) else None, self.options, self.id)
 

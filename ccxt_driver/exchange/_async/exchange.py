@@ -83,7 +83,6 @@ class OmsCcxtExchange(
         """
         retries = None
         if method == "POST" and path.startswith("ccxt/"):
-            self.guard_venue_request(params)
             params, retries = taken_from(plain(params))
         elif method == "GET":
             params, retries = taken_from(params)
@@ -91,6 +90,8 @@ class OmsCcxtExchange(
             side = self._live
             await self.give_way()
             self.need_side(side, method, path)
+            if method == "POST":
+                self.guard_venue_request(path, params)
             return self._ask_in_process(path, method, params)
         older = speaks_older_names(self.options)
         sent = older_request(method, path, params) if older else (path, params)
@@ -161,6 +162,10 @@ class OmsCcxtExchange(
 
         :raises ExchangeNotAvailable: also where nothing was sent, see `retry_after`
         """
+        if self._is_embedded:  # a program calls it; requests in process do not come here
+            return await self.request(path, api, method, params)
+        if method == "POST":
+            self.guard_venue_request(path, params)
         circuit = self.circuit_of(api)
         is_probe = False
         if circuit is not None and circuit.failures:

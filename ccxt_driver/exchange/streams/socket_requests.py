@@ -179,7 +179,7 @@ class SocketRequests(Streaming):
         kwargs = params.get("kwargs")
         if path == _CORE:
             kwargs = {key: value for key, value in params.items() if key not in call}
-        self.guard_venue_request(params)
+        self.guard_venue_request(path, params)
         payload = {**call, "args": params.get("args") or [], "kwargs": kwargs or {}}
         frame = await socket.ask(Namespace.CCXT, Action.CALL, payload)
         answer = frame.get("payload")

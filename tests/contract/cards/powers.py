@@ -94,7 +94,12 @@ def w04_the_guard(desk: Desk) -> None:
     for function in ("request", "__class__", "a b", "", None, 5, "fetch2"):
         with desk.unsent(ccxt.BadRequest, "func"):
             desk.ex.call_ccxt(function)
+    call = {"account_id": 1, "func": "create_order", "args": [SPOT, "market", "buy", 1], "kwargs": {}}
+    for pipeline in (desk.ex.request, desk.ex.fetch2):
+        with desk.unsent(ccxt.PermissionDenied, "options"):
+            pipeline("ccxt/{account_id}/{func}", "market", "POST", call)
     assert len(desk.oms.requests) == before
+    assert desk.ex.fetch2("healthz")["status"] == "ok"
 
 
 @card
