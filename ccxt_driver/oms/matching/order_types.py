@@ -73,12 +73,24 @@ _NOT_HONOURED: Final = (
     "takeProfit",
     "stopLossPrice",
     "takeProfitPrice",
+    *("slTriggerPx", "tpTriggerPx", "attachAlgoOrds"),  # OKX's stops of what an order opens, and Bitget's
+    *("presetStopLossPrice", "presetStopSurplusPrice"),
 )
 """Parameters for a venue that change when an order trades: to ignore one would be to trade at another
 moment than was asked for. Others that the paper venue does not know are ignored, as ccxt's users expect."""
-_IN_QUOTE: Final = {"quoteOrderQty": None, "tgtCcy": "quote_ccy", "marketUnit": "quoteCoin"}
-"""Parameters of Binance, OKX and Bybit by which an amount is money, and the value that says so; None: any. To
-ignore one would be to buy 100 coins for 100 dollars' worth."""
+_OWN_TYPE: Final = "ordType"
+"""OKX's parameter that beats the type of an order."""
+_FLAGS: Final = "oflags"
+"""Kraken's parameter: words with commas between them."""
+_IN_QUOTE: Final = {
+    "quoteOrderQty": None,
+    "funds": None,
+    "tgtCcy": "quote_ccy",
+    "marketUnit": "quoteCoin",
+    _FLAGS: "viqc",
+}
+"""Parameters of Binance, KuCoin, OKX, Bybit and Kraken by which an amount is money, and the value that says
+so; None: any. To ignore one would be to buy 100 coins for 100 dollars' worth."""
 _HELD_SIDE: Final = ("positionSide", "posSide", "positionIdx", "holdSide")
 """Parameters of Binance, OKX, Bybit and Bitget that name the side of a position; an order of the other side
 closes it."""
@@ -168,9 +180,10 @@ def check_options(options: Options, market: Market, now: int) -> None:
 
 def _check_params(options: Options, params: Mapping[str, Any]) -> None:
     for name in _NOT_HONOURED:
-        if params.get(name) is not None:
+        if params.get(name) not in (None, "", []):
             raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
     _check_unit(params)
+    _check_own_type(options, params)
     if isinstance(options, SendOrder) and not options.reduce_only:
         _check_closing(params)
 
@@ -178,10 +191,22 @@ def _check_params(options: Options, params: Mapping[str, Any]) -> None:
 def _check_unit(params: Mapping[str, Any]) -> None:
     for name, value in _IN_QUOTE.items():
         given = params.get(name)
-        if given is not None and (value is None or given == value):
+        if given is not None and (value is None or value in str(given).split(",")):
             raise venue_refusal(
                 "NotSupported", f"params.{name}: the paper venue cannot honour it; give params.cost instead"
             )
+
+
+def _check_own_type(options: Options, params: Mapping[str, Any]) -> None:
+    own_type = _word(params, _OWN_TYPE)
+    is_of_its_own = params.get(_OWN_TYPE) is not None and own_type != options.order_type
+    posts = own_type == "post_only" or "post" in _word(params, _FLAGS).split(",")
+    if (is_of_its_own or posts) and not (posts and options.post_only):
+        name = _OWN_TYPE if is_of_its_own else _FLAGS
+        raise venue_refusal(
+            "NotSupported",
+            f"params.{name}: the paper venue cannot honour it; give params.postOnly or .timeInForce instead",
+        )
 
 
 def _check_closing(params: Mapping[str, Any]) -> None:

@@ -502,13 +502,44 @@ def test_a_refusal_claims_nothing_and_a_venue_rejection_does(desk: Any) -> None:
     assert again["results"][0]["order"] == first["results"][0]["order"]
 
 
-@pytest.mark.parametrize("name", ["trailingTriggerPrice", "stopLoss", "takeProfit", "stopLossPrice"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("trailingTriggerPrice", "stopLoss", "takeProfit", "stopLossPrice", "slTriggerPx", "tpTriggerPx"),
+        *("attachAlgoOrds", "presetStopLossPrice", "presetStopSurplusPrice"),
+    ],
+)
 def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: str) -> None:
     detail = desk.refuse("exchange_error", "send_order", **desk.order("buy", 1, params={name: "150"}))
 
     assert detail["details"]["ccxt_error"] == "NotSupported"
     assert name in detail["message"]
     assert desk.send("buy", 1, params={name: None, "recvWindow": 5000})["status"] == "FILLED"
+
+
+def test_stops_of_a_venue_that_are_none_say_nothing(desk: Any) -> None:
+    none = {"attachAlgoOrds": [], "presetStopLossPrice": "", "slTriggerPx": ""}
+    assert desk.send("buy", 1, params=none)["status"] == "FILLED"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"ordType": "post_only"}, {"ordType": "fok"}, {"oflags": "post"}, {"oflags": "fciq,post"}],
+    ids=str,
+)
+def test_an_order_of_another_type_by_a_venues_own_word_does_not_trade(
+    desk: Any, given: dict[str, Any]
+) -> None:
+    detail = desk.refuse("exchange_error", "send_order", **desk.order("buy", 1, 101, params=given))
+    assert detail["details"]["ccxt_error"] == "NotSupported"
+    assert "params.postOnly" in detail["message"]
+
+
+def test_a_venues_own_word_for_what_an_order_is_anyway_is_taken(desk: Any) -> None:
+    for given in ({"ordType": "limit"}, {"ordType": None}, {"oflags": "fciq"}):
+        assert desk.send("buy", 1, 101, params=given)["status"] == "FILLED"
+    for given in ({"ordType": "post_only"}, {"oflags": "post"}):
+        assert desk.send("buy", 1, 90, post_only=True, params=given)["status"] == "SUBMITTED"
 
 
 @pytest.mark.parametrize("direction", ["ascending", "above", "up", 1, "1"])
@@ -540,7 +571,12 @@ def test_a_direction_that_is_none_is_refused(desk: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"quoteOrderQty": 100}, {"tgtCcy": "quote_ccy"}, {"marketUnit": "quoteCoin"}], ids=str
+    "given",
+    [
+        *({"quoteOrderQty": 100}, {"tgtCcy": "quote_ccy"}, {"marketUnit": "quoteCoin"}),
+        *({"funds": "100"}, {"oflags": "viqc"}, {"oflags": "fciq,viqc"}),
+    ],
+    ids=str,
 )
 def test_an_amount_that_is_money_elsewhere_is_not_taken_for_coins(desk: Any, given: dict[str, Any]) -> None:
     detail = desk.refuse("exchange_error", "send_order", **desk.order("buy", 1, params=given))
