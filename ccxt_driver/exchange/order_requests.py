@@ -34,6 +34,8 @@ _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS: Final = _ALPHABET[10:]
 _TO_ALPHABET: Final = bytes(ord(_ALPHABET[byte % 36]) for byte in range(256))
 _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK", "GTD", "PO"})
+_POST_ONLY: Final = frozenset({"GTX", "POSTONLY", "POST_ONLY", "POC"})
+"""What Binance, Bybit, Bitget and Gate call a time in force that only posts."""
 _PER_SERVER: Final = (
     *("stopLoss", "takeProfit", "oms_stop_loss", "oms_stop_gain"),
     *("stopLossPrice", "cost", "expireAt", "displayQty"),
@@ -473,6 +475,7 @@ class OrderRequests(Host):
         reduce_only = _flag(self.id, params, "reduceOnly")
         if time_in_force is not None:
             text = str(time_in_force).upper()
+            text = "PO" if text in _POST_ONLY else text
             if text not in _TIMES_IN_FORCE:
                 expected = ", ".join(sorted(_TIMES_IN_FORCE))
                 raise ccxt.InvalidOrder(

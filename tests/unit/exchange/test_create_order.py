@@ -272,6 +272,7 @@ def test_a_market_order_sends_no_price(driver: Driver) -> None:
         ({"timeInForce": "FOK"}, {"time_in_force": "FOK"}),
         ({"timeInForce": "GTC"}, {"time_in_force": "GTC"}),
         ({"timeInForce": "PO"}, {"post_only": True}),
+        *[({"timeInForce": word}, {"post_only": True}) for word in ("GTX", "PostOnly", "post_only", "poc")],
         ({"timeInForce": "GTC", "postOnly": True}, {"time_in_force": "GTC", "post_only": True}),
         ({"reduceOnly": True}, {"reduce_only": True}),
         ({"triggerPrice": 101}, {"trigger_price": "101"}),
