@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import ccxt
@@ -35,6 +35,9 @@ the way, such as orders by their ids, is asked for no strategy, and such servers
 NAMES_STRATEGY: Final = "strategy_required"
 """The code by which they say so."""
 OPEN_STATUSES: Final = frozenset({"PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED"})
+_TRAILING: Final = ("trailing_amount", "trailing_percent")
+_WAITING: Final = ("trigger_price", "stop_price", "take_profit_price", *_TRAILING)
+"""What a row has of an order that waits for a price, where the server keeps such orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Wanted:
 
     :param symbols: several; a server filters by `symbol` only
     :param statuses: of the contract; None for all
+    :param waiting: fields of a row of which an order has one; None for all orders
     :param everything: without `since` and `limit`, all rows and not only the newest page
     :param in_any_zone: also rows whose times may be inside, as long as nobody knows their zone
     """
@@ -54,6 +58,7 @@ class Wanted:
     until: int | None = None
     strategy_id: int | None = None
     statuses: frozenset[str] | None = None
+    waiting: tuple[str, ...] | None = None
     order_id: int | None = None
     client_order_id: str | None = None
     currency: str | None = None
@@ -73,6 +78,13 @@ def _is_number(value: Any) -> bool:
 def _slack_of(text: Any) -> int:
     """By how much a time may be off: whole seconds are cut or rounded, so the edges of a window blur."""
     return 0 if not isinstance(text, str) or "." in text else _WHOLE_SECOND_MS - 1
+
+
+def waiting_fields(params: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The fields of which a row has one, where a caller asks for orders that wait for a price alone."""
+    if params.get("trailing") is True:
+        return _TRAILING
+    return _WAITING if params.get("trigger") is True or params.get("stop") is True else None
 
 
 class RouteMissing(ccxt.NotSupported):
@@ -97,6 +109,21 @@ class ListRequests(Host):
             statuses=statuses,
             **self._list_arguments(since, limit, params),
         )
+
+    def _wanted_orders(
+        self, symbol: Any, since: Any, limit: Any, params: Mapping[str, Any], statuses: frozenset[str] | None
+    ) -> Wanted:
+        """The arguments of a list of orders, checked.
+
+        `trigger` and `stop` of `params` ask for those that wait for a price, as at venues that keep these in
+        a list of their own, and `trailing` for trailing ones. Rows of a server without order options do not
+        tell.
+        """
+        wanted = self._wanted(symbol, since, limit, params, statuses)
+        waiting = waiting_fields(params)
+        if waiting is None or Feature.ORDER_OPTIONS not in (self._server_features or ()):
+            return wanted
+        return replace(wanted, waiting=waiting)
 
     def _list_arguments(
         self, since: int | None, limit: int | None, params: Mapping[str, Any]
@@ -212,6 +239,8 @@ class ListRequests(Host):
         if wanted.strategy_id is not None and (row.get("strategy_id") or 0) != wanted.strategy_id:
             return False
         if wanted.statuses is not None and row.get("status", row.get("state")) not in wanted.statuses:
+            return False
+        if wanted.waiting is not None and all(row.get(name) is None for name in wanted.waiting):
             return False
         if wanted.order_id is not None and row.get("order_id") != wanted.order_id:
             return False

@@ -45,11 +45,12 @@ class OrderReads(Fallback):
         :param symbol: unified symbol, or None for all
         :param since: milliseconds since the Unix epoch, by creation
         :param limit: the newest when `since` is absent, the oldest from `since` otherwise
-        :param params: `until`, `strategy_id`
+        :param params: `until`, `strategy_id`; `trigger` (or `stop`) for orders that wait for a price alone,
+            `trailing` for trailing ones
         :returns: a list of ccxt order structures
         """
         self.load_markets()
-        wanted = self._wanted(symbol, since, limit, params, OPEN_STATUSES)
+        wanted = self._wanted_orders(symbol, since, limit, params, OPEN_STATUSES)
         account_id = self._account_id(params)
         try:
             rows = self._all_open_orders(account_id, wanted)
@@ -65,7 +66,8 @@ class OrderReads(Fallback):
         :param symbol: unified symbol, or None for all
         :param since: milliseconds since the Unix epoch, by creation
         :param limit: the newest when `since` is absent, the oldest from `since` otherwise
-        :param params: `until`, `strategy_id`
+        :param params: `until`, `strategy_id`; `trigger` (or `stop`) for orders that wait for a price alone,
+            `trailing` for trailing ones
         :returns: a list of ccxt order structures
         """
         return self._orders_by_status(symbol, since, limit, params, _CLOSED)
@@ -101,7 +103,7 @@ class OrderReads(Fallback):
         self, symbol: Any, since: Any, limit: Any, params: dict[str, Any], statuses: Any
     ) -> Any:
         self.load_markets()
-        wanted = self._wanted(symbol, since, limit, params, statuses)
+        wanted = self._wanted_orders(symbol, since, limit, params, statuses)
         account_id = self._account_id(params)
         try:
             dated = wanted.since is not None or wanted.until is not None

@@ -12,7 +12,7 @@ from ccxt_driver.errors import garbage
 from ccxt_driver.exchange.base import LOGGER
 from ccxt_driver.exchange.command_outcomes import BEFORE_SENDING
 from ccxt_driver.exchange.deadline import Deadline
-from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted
+from ccxt_driver.exchange.list_requests import OPEN_STATUSES, Wanted, waiting_fields
 from ccxt_driver.exchange.order_requests import NO_FEATURES
 from ccxt_driver.exchange.placing import Changing, Placing
 from ccxt_driver.exchange.request_parts import plain
@@ -451,13 +451,22 @@ class Orders(Settling):
         """Cancel all open orders: of the configured strategy when there is one, of a symbol when given.
 
         :param symbol: unified symbol, or None for all
+        :param params: `trigger` (or `stop`) for orders that wait for a price alone, `trailing` for trailing
+            ones
         :returns: the orders that were open, as they are afterwards; empty when none was
+        :raises NotSupported: the server does not tell which orders wait for a price
         """
         with BEFORE_SENDING:
             self.load_markets()
             account_id = self._account_id(params)
-            wanted = self._wanted(symbol, None, None, params, OPEN_STATUSES)
-            filters = Feature.QUERY_FILTERS in self._features()
+            features = self._features()
+            wanted = self._wanted_orders(symbol, None, None, params, OPEN_STATUSES)
+            if wanted.waiting is None and waiting_fields(params):
+                raise ccxt.NotSupported(
+                    f"{self.id} cancelAllOrders() trigger: this server does not tell which orders wait for a "
+                    "price; cancel them by cancelOrders()"
+                )
+            filters = Feature.QUERY_FILTERS in features and wanted.waiting is None
             listed = [] if filters else self._all_open_orders(account_id, wanted)
         if not filters:
             return self._cancel_listed(account_id, listed)
@@ -472,7 +481,7 @@ class Orders(Settling):
         return [self._order(row) for row in result.get("orders") or []]
 
     def _cancel_listed(self, account_id: int, rows: list[dict[str, Any]]) -> Any:
-        """Cancel the orders of a list, where the server cannot choose them by symbol."""
+        """Cancel the orders of a list, where the server cannot choose them."""
         if self._composes():  # what the venue does not have yet, no such server can cancel
             rows = [row for row in rows if row.get("exchange_order_id") or row.get("venue_order")]
         ids = [row["id"] for row in rows]

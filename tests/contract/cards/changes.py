@@ -327,3 +327,28 @@ def c31_cancel_a_waiting_order(desk: Desk) -> None:
     desk.price(SWAP, 80, 81)
     assert desk.ex.fetch_my_trades() == []
     assert desk.ask("orders_open", {"account_ids": NETTING})["items"] == []
+
+
+@card
+def c32_waiting_orders_alone(desk: Desk) -> None:
+    """`trigger` and `stop`, by which venues keep stops apart, leave the resting orders alone."""
+    first = resting(desk)
+    stop = desk.ex.create_order(SPOT, "market", "sell", 1, None, {"triggerPrice": 80})
+    trailing = desk.ex.create_trailing_amount_order(SPOT, "market", "sell", 1, None, 5)
+    last = resting(desk)
+
+    def listed(read: Any, *arguments: Any, **params: Any) -> list[str]:
+        return [order["id"] for order in read(SPOT, *arguments, params=params)]
+
+    for flag in ({"trigger": True}, {"stop": True}):
+        assert listed(desk.ex.fetch_open_orders, **flag) == [stop["id"], trailing["id"]]
+        assert listed(desk.ex.fetch_orders, None, 1, **flag) == [trailing["id"]]
+        assert listed(desk.ex.fetch_orders, first["timestamp"], 1, **flag) == [stop["id"]]
+    assert listed(desk.ex.fetch_open_orders, trailing=True) == [trailing["id"]]
+    assert len(listed(desk.ex.fetch_open_orders, trigger=False)) == 4
+
+    cancelled = desk.ex.cancel_all_orders(SPOT, {"trailing": True})
+    assert [(order["id"], order["status"]) for order in cancelled] == [(trailing["id"], "canceled")]
+    assert [order["id"] for order in desk.ex.cancel_all_orders(None, {"stop": True})] == [stop["id"]]
+    assert desk.ex.cancel_all_orders(SPOT, {"trigger": True}) == []
+    assert listed(desk.ex.fetch_open_orders) == [first["id"], last["id"]]

@@ -290,3 +290,15 @@ def test_rows_of_several_orders_are_compared_too(driver: Driver) -> None:
     driver.gateway.on("GET /oms/orders/11,12", {"items": [order_row(), order_row(id=12, symbol=OTHER)]})
     with pytest.raises(ccxt.OrderNotFound, match="11 is one of BTC/USDT"):
         driver.call("fetch_orders_by_ids", ["11", "12"], OTHER)
+
+
+@pytest.mark.parametrize("flag", ["trigger", "stop", "trailing"])
+def test_a_poor_server_is_not_asked_to_cancel_all_where_waiting_orders_were_meant(
+    make_driver: Any, flag: str
+) -> None:
+    driver = make_driver(features=NO_FEATURES).ready()
+    Tables(driver.gateway, orders=[order_row()])
+    with pytest.raises(ccxt.NotSupported, match="wait for a price"):
+        driver.call("cancel_all_orders", "BTC/USDT", {flag: True})
+    assert "POST /oms/commands" not in driver.gateway.routes
+    assert len(driver.call("fetch_open_orders", "BTC/USDT", params={flag: True})) == 1
