@@ -106,6 +106,7 @@ class OmsExchange(
         self._circuits = {}
         self._tickers = TickerCache()
         super().__init__(resolve(self._with_described(config), os.environ, self.served_id))
+        self._told_target = self.options.get("base_url"), self.options.get("oms") is not None
         if self.options.get("testnet") is True and not self.isSandboxModeEnabled:
             self.set_sandbox_mode(True)  # an older ccxt looks no further than at `sandbox`, a dict here
         if self._is_embedded:
@@ -133,6 +134,28 @@ class OmsExchange(
         return given_or_described(own, told)
 
     # -- requests -----------------------------------------------------------------------------
+
+    def need_own_target(self) -> None:
+        """Send nothing when the options name another OMS than they did when the object was made.
+
+        Which one it is was settled then: a program that has set `embedded:` since would trade on a gateway.
+
+        :raises BadRequest: nothing was sent
+        """
+        options, told = self.options, self._told_target
+        url, is_given = options.get("base_url"), options.get("oms") is not None
+        if (url, is_given) == told:
+            return
+        for name, changed in (
+            ("base_url", url not in (None, told[0], self.urls["api"])),
+            ("oms", is_given and not told[1]),
+        ):
+            if changed:
+                error = ccxt.BadRequest(
+                    f'{self.id} options["{name}"] was set after the object was made, which goes on with '
+                    f"{self.urls['api']}: give it to the constructor"
+                )
+                raise annotate(error, outcome="not_sent")
 
     def sign(
         self,

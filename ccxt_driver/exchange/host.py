@@ -33,6 +33,7 @@ class Host:
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]
+        _told_target: tuple[Any, bool]
         _unknown_creates: Any
         _truth: ServerTruth
         _sides: dict[str, tuple[Any, ServerTruth]]

@@ -81,6 +81,7 @@ class OmsCcxtExchange(
         :param params: path, query and body parameters together; a list is a body
         :returns: the parsed answer
         """
+        self.need_own_target()
         retries = None
         if method == "POST" and path.startswith("ccxt/"):
             params, retries = taken_from(plain(params))

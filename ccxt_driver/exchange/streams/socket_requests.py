@@ -108,6 +108,7 @@ class SocketRequests(Streaming):
     ) -> Any:
         """Send a request, over the socket inside of a `*_ws` method where the socket can carry it."""
         if _OVER_SOCKET.get() and not self._is_embedded:
+            self.need_own_target()
             side = self._live
             socket = await self._socket_for(path, method, params)
             self.need_side(side, method, path)

@@ -483,3 +483,32 @@ def test_a_description_that_says_nothing_of_it_leaves_it_to_the_environment(
     exchange = _describing(cls, name="mine", rateLimit=1, options={"defaultType": "swap"})()
     assert (exchange.urls["api"], exchange.apiKey, exchange.name) == (GATEWAY, "of the gateway", "mine")
     assert (exchange.options["account_id"], exchange.options["defaultType"]) == (7, "swap")
+
+
+@CLASSES
+@pytest.mark.parametrize("name, value", [("base_url", "embedded:"), ("oms", EmbeddedOms)])
+def test_an_oms_that_is_named_too_late_is_told(cls: Any, name: str, value: Any) -> None:
+    """Requests would go on to the gateway, where a program believes that it trades on paper."""
+    exchange = cls({"urls": {"api": GATEWAY}, "apiKey": "a", "options": {"account_id": 1}})
+    exchange.options[name] = value() if name == "oms" else value
+
+    def ask() -> Any:
+        found = exchange.private_get_oms_accounts()
+        return found.send(None) if hasattr(found, "send") else found
+
+    with pytest.raises(ccxt.BadRequest, match=f'"{name}".*{GATEWAY}.*constructor') as info:
+        ask()
+    assert info.value.outcome == "not_sent"
+
+
+def test_options_that_say_the_same_or_nothing_change_nothing() -> None:
+    exchange = OmsCcxtExchange({"options": {"base_url": "embedded:"}})
+    for options in (
+        {"account_id": 1, "base_url": "embedded:"},
+        {"account_id": 1},
+        {"account_id": 1, "base_url": None},
+    ):
+        exchange.options = options
+        assert exchange.fetch_accounts()
+    exchange.urls["api"] = exchange.options["base_url"] = "embedded:"
+    assert exchange.fetch_accounts()
