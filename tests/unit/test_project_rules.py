@@ -16,6 +16,7 @@ TOP_LEVEL_FOLDERS = {".ci", ".github", "ccxt_driver", "changelog.d", "docs", "ex
 
 # What builds, tools and people leave in a checkout.
 _LEFTOVERS = {"__pycache__", "_build", "build", "dist", "node_modules"}
+_NO_FILES = {".env", ".git"}  # the latter is one in a worktree
 
 # Written so that these very lines do not match.
 _MACHINE_PATH = re.compile(r"(?<![\w.~}])/(?:[w]ork|[f]arm|[r]oot|[h]ome|[U]sers|[o]pt|[t]mp)/\w")
@@ -34,7 +35,7 @@ def _files(folder: Path = ROOT) -> Iterator[Path]:
         if path.is_dir():
             if _is_of_the_project(path):
                 yield from _files(path)
-        elif path.name != ".env" and path.suffix not in {".sqlite", ".sqlite-shm", ".sqlite-wal"}:
+        elif path.name not in _NO_FILES and path.suffix not in {".sqlite", ".sqlite-shm", ".sqlite-wal"}:
             yield path
 
 

@@ -161,10 +161,10 @@ class OrderReads(Fallback):
         :returns: a list of ccxt trade structures
         :raises OrderNotFound: no such order
         """
-        since, limit = (self._list_arguments(since, limit, {})[name] for name in ("since", "limit"))
+        checked = self._list_arguments(since, limit, {})
         order = await self.fetch_order(id, symbol, params)
-        newest = since is None
-        return self.filter_by_since_limit(order["trades"], since, limit, "timestamp", newest)
+        since, limit = checked["since"], checked["limit"]
+        return self.filter_by_since_limit(order["trades"], since, limit, "timestamp", since is None)
 
     async def fetch_my_trades(
         self, symbol: Any = None, since: Any = None, limit: Any = None, params: dict[str, Any] = {}
