@@ -67,17 +67,18 @@ def _triggers(options: Options) -> int:
     )
 
 
-_NOT_HONOURED: Final = (
-    "trailingTriggerPrice",
-    "stopLoss",
-    "takeProfit",
-    "stopLossPrice",
-    "takeProfitPrice",
-    *("slTriggerPx", "tpTriggerPx", "attachAlgoOrds"),  # OKX's stops of what an order opens, and Bitget's
-    *("presetStopLossPrice", "presetStopSurplusPrice"),
+_NOT_HONOURED: Final = frozenset(
+    (
+        *("stopLoss", "takeProfit", "stopLossPrice", "takeProfitPrice", "trailingTriggerPrice"),
+        *("triggerPx", "stopPx", "slTriggerPx", "tpTriggerPx", "sl_trigger_price", "tp_trigger_price"),
+        *("attachAlgoOrds", "presetStopLossPrice", "presetStopSurplusPrice", "trailingStop"),
+        *("trailingDelta", "callbackRate", "callbackRatio", "callbackSpread", "callback_rate"),
+        *("callbackValue", "activationPrice", "activation_price"),
+    )
 )
-"""Parameters for a venue that change when an order trades: to ignore one would be to trade at another
-moment than was asked for. Others that the paper venue does not know are ignored, as ccxt's users expect."""
+"""Parameters for a venue that change when an order trades, ccxt's and those in venues' own words: to ignore
+one would be to trade at another moment than was asked for, such as a stop at once. Others that the paper
+venue does not know are ignored, as ccxt's users expect."""
 _OWN_TYPE: Final = "ordType"
 """OKX's parameter that beats the type of an order."""
 _FLAGS: Final = "oflags"
@@ -179,8 +180,8 @@ def check_options(options: Options, market: Market, now: int) -> None:
 
 
 def _check_params(options: Options, params: Mapping[str, Any]) -> None:
-    for name in _NOT_HONOURED:
-        if params.get(name) not in (None, "", []):
+    for name, value in params.items():
+        if name in _NOT_HONOURED and value not in (None, "", []):
             raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
     _check_unit(params)
     _check_own_type(options, params)

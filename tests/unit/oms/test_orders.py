@@ -506,7 +506,8 @@ def test_a_refusal_claims_nothing_and_a_venue_rejection_does(desk: Any) -> None:
     "name",
     [
         *("trailingTriggerPrice", "stopLoss", "takeProfit", "stopLossPrice", "slTriggerPx", "tpTriggerPx"),
-        *("attachAlgoOrds", "presetStopLossPrice", "presetStopSurplusPrice"),
+        *("attachAlgoOrds", "presetStopLossPrice", "presetStopSurplusPrice", "triggerPx", "stopPx"),
+        *("callbackRate", "callbackRatio", "trailingDelta", "trailingStop", "activationPrice"),
     ],
 )
 def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: str) -> None:
