@@ -190,7 +190,7 @@ def error_from_response(
     :returns: an exception to raise
     """
     detail = body.get("detail") if isinstance(body, dict) else None
-    retry_after = _retry_after(headers)
+    retry_after = retry_after_of(headers)
     if isinstance(detail, dict) and "code" in detail:
         return error_from_detail(exchange_id, detail, status, body, command, retry_after)
     if isinstance(detail, list):
@@ -374,8 +374,12 @@ def _venue_class(detail: Mapping[str, Any]) -> type[ccxt.BaseError] | None:
     return known if isinstance(known, type) and issubclass(known, ccxt.BaseError) else None
 
 
-def _retry_after(headers: Mapping[str, str] | None) -> float | None:
-    """Seconds until the server wants to be asked again; a date counts by the server's own clock."""
+def retry_after_of(headers: Mapping[str, str] | None) -> float | None:
+    """Seconds until the server wants to be asked again; a date counts by the server's own clock.
+
+    :param headers: of a response, in whatever case
+    :returns: None where it does not say
+    """
     named = {name.lower(): value for name, value in (headers or {}).items()}
     wanted = named.get("retry-after")
     seconds = _seconds(wanted)

@@ -19,7 +19,8 @@ _proxy_settings: Final = attrgetter(
         )
         for name in names
         for form in forms
-    )
+    ),
+    "proxy",  # of old, a text or a function, as `proxyUrl`
 )
 
 

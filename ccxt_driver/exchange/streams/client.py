@@ -12,6 +12,8 @@ import ccxt
 from aiohttp import ClientError, WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.client import Client
 
+from ccxt_driver.errors import retry_after_of
+
 try:
     from orjson import dumps as _orjson_dumps
     from orjson import loads as _loads
@@ -37,6 +39,7 @@ class HandshakeRefused(ccxt.NetworkError):
     """The server answers, but gives no WebSocket.
 
     :param status: of HTTP
+    :param retry_after: seconds, when the server said how long to wait
     """
 
     def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
@@ -91,10 +94,8 @@ class OmsClient(Client):
                     max_msg_size=MOST_BYTES,
                 )
         except WSServerHandshakeError as error:
-            after = None if error.headers is None else error.headers.get("Retry-After")
-            seconds = float(after) if after is not None and after.isdecimal() else None
             text = f"{self.url}: HTTP {error.status} {error.message}"
-            raise HandshakeRefused(text, error.status, seconds) from error
+            raise HandshakeRefused(text, error.status, retry_after_of(error.headers)) from error
         except TimeoutError as error:
             raise ccxt.RequestTimeout(f"{self.url}: no connection in {_DIAL_SECONDS} seconds") from error
         except (ClientError, OSError) as error:

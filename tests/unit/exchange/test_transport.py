@@ -89,8 +89,9 @@ def test_ccxts_own_session_takes_it() -> None:
         lambda made: setattr(made, "proxyUrl", "http://127.0.0.1:1/"),
         lambda made: setattr(made, "proxyUrlCallback", lambda *args: "http://127.0.0.1:1/"),
         lambda made: setattr(made, "http_proxy_callback", lambda *args: "http://127.0.0.1:1"),
+        lambda made: setattr(made, "proxy", "http://127.0.0.1:1/"),
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_whatever_a_user_changes_is_respected(change: Callable[[Any], Any]) -> None:
     made = exchange()

@@ -84,6 +84,8 @@ async def test_frames_go_both_ways_in_order(ends: Ends) -> None:
         (403, {}, None),
         (404, {}, None),
         (429, {"Retry-After": "7"}, 7.0),
+        (429, {"Retry-After": "2.5"}, 2.5),
+        (503, {"Retry-After": "Wed, 21 Oct 2026 07:28:09 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 9.0),
         (503, {"Retry-After": "soon"}, None),
     ],
 )
