@@ -27,6 +27,8 @@ from .short_way import ShortWay, WithoutRedirects
 __all__ = ["Exchange", "retrying"]
 
 _NO_SESSION: Final[Any] = object()
+_BROKEN: Final = (aiohttp.ClientPayloadError, aiohttp.ClientResponseError)
+"""The connection broke in mid-answer, or what came is no HTTP."""
 # Newer releases of ccxt refuse to open a session for an object that its user has closed.
 LAZILY: Final = (True,) if "lazy" in signature(CcxtExchange.open).parameters else ()
 
@@ -118,14 +120,24 @@ class Exchange(ShortWay, CcxtExchange):
         :raises RequestTimeout, ExchangeNotAvailable, ExchangeError: as ccxt's own
         """
         if not self.own_session or self.aiohttp_proxy or self._has_proxy():
-            seen: Any = WithoutRedirects(self)
-            return await CcxtExchange.fetch(seen, url, method, headers, body)
+            return await self._fetch_as_ccxt(url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self.last_request_headers = request_headers
         self.open(*LAZILY)
         self._log_request(url, method, request_headers, body)
         response, text = await self._send(url, method, request_headers, body)
         return self._read(url, method, request_headers, body, response, text)
+
+    async def _fetch_as_ccxt(self, url: str, method: str, headers: Any, body: Any) -> Any:
+        """As ccxt does, with the same class for the same failure as on the short way."""
+        seen: Any = WithoutRedirects(self)
+        try:
+            return await CcxtExchange.fetch(seen, url, method, headers, body)
+        except ccxt.ExchangeError as error:
+            cause: Any = error.__cause__
+            if not isinstance(cause, _BROKEN):
+                raise
+            raise ccxt.NetworkError(self._failure(method, url, cause)) from cause
 
     async def _send(self, url: str, method: str, headers: Any, body: Any) -> tuple[Any, str]:
         session: Any = self.session
@@ -144,8 +156,7 @@ class Exchange(ShortWay, CcxtExchange):
             raise ccxt.RequestTimeout(self._failure(method, url, said)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise ccxt.ExchangeNotAvailable(self._failure(method, url, error)) from error
-        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-            # The connection broke in mid-answer, or what came is no HTTP.
+        except _BROKEN as error:
             raise ccxt.NetworkError(self._failure(method, url, error)) from error
         except aiohttp.ClientError as error:
             raise ccxt.ExchangeError(self._failure(method, url, error)) from error

@@ -28,6 +28,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from .command_outcomes import never_sent
 from .short_way import ShortWay, WithoutRedirects
 
 _PATCHABLE: Final = (
@@ -76,13 +77,23 @@ class Exchange(ShortWay, CcxtExchange):
             connection can be made, as the class with coroutines says too
         """
         if not self._takes_short_way():
-            seen: Any = WithoutRedirects(self)
-            return CcxtExchange.fetch(seen, url, method, headers, body)
+            return self._fetch_as_ccxt(url, method, headers, body)
         request_headers = self.prepare_request_headers(headers)
         self._log_request(url, method, request_headers, body)
         response = self._send(url, method, request_headers, body)
         text = response.data.decode("utf-8", errors="replace")
         return self._read(url, method, request_headers, body, response, text)
+
+    def _fetch_as_ccxt(self, url: str, method: str, headers: Any, body: Any) -> Any:
+        """As ccxt does, with the same class for the same failure as on the short way."""
+        seen: Any = WithoutRedirects(self)
+        try:
+            return CcxtExchange.fetch(seen, url, method, headers, body)
+        except ccxt.NetworkError as error:
+            if type(error) is not ccxt.NetworkError or not never_sent(error.__cause__):
+                raise
+            cause: Any = error.__cause__
+            raise ccxt.ExchangeNotAvailable(self._failure(method, url, cause)) from cause
 
     def _takes_short_way(self) -> bool:
         session: Any = self.session

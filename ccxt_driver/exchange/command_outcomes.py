@@ -97,7 +97,7 @@ class CommandOutcomes(Host):
         outcome = getattr(error, "outcome", None)
         if outcome is None:
             # Without a cause it was raised before anything was sent: by a check of ours.
-            lost = error.__cause__ is not None and not _never_sent(error)
+            lost = error.__cause__ is not None and not never_sent(error)
             outcome = "unknown" if lost else "not_sent"
         self._truth.note_outcome(client_order_id, outcome, self.milliseconds())
         if outcome != "unknown":
@@ -316,7 +316,7 @@ def _results_in(body: Any) -> list[Any] | None:
     return None
 
 
-def _never_sent(error: BaseException | None, depth: int = 8) -> bool:
+def never_sent(error: BaseException | None, depth: int = 8) -> bool:
     """Whether the failure came before the first byte was written: no connection was made."""
     if error is None or depth == 0:
         return False
@@ -324,4 +324,4 @@ def _never_sent(error: BaseException | None, depth: int = 8) -> bool:
         return True
     # Not __context__: that may be an earlier failure, which the caller was handling when it sent this.
     inner = [error.__cause__, getattr(error, "reason", None), *error.args]
-    return any(_never_sent(each, depth - 1) for each in inner if isinstance(each, BaseException))
+    return any(never_sent(each, depth - 1) for each in inner if isinstance(each, BaseException))

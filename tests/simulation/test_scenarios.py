@@ -113,7 +113,7 @@ def _closes_a_part_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _takes_lost_for_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_outcomes, "_never_sent", lambda *_: True)
+    monkeypatch.setattr(command_outcomes, "never_sent", lambda *_: True)
 
 
 def _takes_absence_for_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:

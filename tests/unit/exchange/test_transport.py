@@ -241,7 +241,7 @@ def test_a_read_fails_as_a_network_error(
         if fault is Fault.SILENCE:
             assert type(raised.value) is ccxt.RequestTimeout
             assert str(raised.value).split(": ")[-1] != "TimeoutError", "it says why"
-        elif driver is both_ways[0]:
+        else:
             assert isinstance(raised.value, ccxt.NetworkError)
 
 
@@ -307,6 +307,23 @@ def test_an_answer_is_read_whatever_letters_it_says_it_has(
     server.gateway.on(READ, (200, {"items": []}, {"Content-Type": f"application/json; charset={charset}"}))
 
     assert both_ways[0].call(ROUTE, ASKED) == {"items": []}
+
+
+def test_nobody_there_is_told_alike(both_ways: list[Driver], server: LoopbackServer) -> None:
+    server.stop()
+    for driver in both_ways:
+        with pytest.raises(ccxt.ExchangeNotAvailable) as raised:
+            driver.call("create_order", "BTC/USDT", "limit", "buy", 2, 100)
+        assert vars(raised.value)["outcome"] == "not_sent"
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    both_ways: list[Driver], server: LoopbackServer
+) -> None:
+    for driver in both_ways:
+        driver.exchange.options["retries"] = 1
+        server.gateway.on(READ, answers(Failure(Fault.HALF_ANSWER), {"items": []}))
+        assert driver.call(ROUTE, ASKED) == {"items": []}
 
 
 def test_an_answer_that_is_no_http_is_asked_for_again(connect: Any, server: LoopbackServer) -> None:
