@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from asyncio import Task
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -471,11 +472,20 @@ class FaultyGateway:
             return 401, '{"detail": {"code": "invalid_api_key", "message": "", "details": {}}}', {}
         if Feature.QUERY_FILTERS not in self.features:
             query = {name: value for name, value in query.items() if name not in _FILTERS}
-        reply = self.oms.handle(endpoint, placeholders, query, body, principal)
-        if Feature.CLIENT_ORDER_ID_DEDUPE not in self.features:
-            # Such a server keeps no claims: the same id makes another order.
-            self.oms._core.store._claims.clear()
+        keeps_claims = endpoint != "commands" or Feature.CLIENT_ORDER_ID_DEDUPE in self.features
+        with nullcontext() if keeps_claims else self._without_claims():
+            reply = self.oms.handle(endpoint, placeholders, query, body, principal)
         return reply.status, json.dumps(self._poorer(endpoint, reply.body)), {}
+
+    @contextmanager
+    def _without_claims(self) -> Iterator[None]:
+        """The same client order id makes another order; reads, which look at claims, find the newest."""
+        claims = self.oms._core.store._claims
+        earlier = dict(claims)
+        claims.clear()
+        yield
+        for account_id, named in earlier.items():
+            claims[account_id] = {**named, **claims[account_id]}
 
     def _endpoint(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
         for endpoint, pattern in self._routes:
