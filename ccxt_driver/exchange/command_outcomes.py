@@ -29,7 +29,7 @@ _OF_OUTCOMES: Final = ("lookup_timeout", "unknown_hold", "pending_timeout", "tru
 """Options that say what a command's outcome is, and how its order is read."""
 _NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "gaierror"}
-    | {"ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
+    | {"ConnectionTimeoutError", "ConnectionRefusedError", "NameResolutionError", "ClientConnectorDNSError"}
     | {"SSLCertVerificationError", "ClientConnectorCertificateError", "ClientConnectorSSLError"}
     | {"StoreError", "StoreInUse", "StoreUnusable"}  # of a file behind `embedded:` that could not be opened
 )

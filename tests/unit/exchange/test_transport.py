@@ -317,6 +317,20 @@ def test_nobody_there_is_told_alike(both_ways: list[Driver], server: LoopbackSer
         assert vars(raised.value)["outcome"] == "not_sent"
 
 
+async def test_a_connection_that_does_not_come_up_has_sent_nothing() -> None:
+    """As of a host that is off; here nobody answers the TLS handshake."""
+    from ccxt_driver.async_support import OmsCcxtExchange as Coroutines
+
+    command = {"account_id": 1, "command": "send_order", "payload": {"client_order_id": "x"}}
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        options = {"base_url": f"https://127.0.0.1:{mute.getsockname()[1]}", "account_id": 1}
+        async with Coroutines({"apiKey": "the-key", "timeout": 300, "options": options}) as exchange:
+            with pytest.raises(ccxt.RequestTimeout) as raised:
+                await exchange._command(command)
+
+    assert vars(raised.value)["outcome"] == "not_sent"
+
+
 def test_an_answer_that_breaks_off_is_asked_for_again(
     both_ways: list[Driver], server: LoopbackServer
 ) -> None:
