@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ccxt_driver.contract.values import format_time
-from ccxt_driver.oms.entities import Order
 from ccxt_driver.oms.market.bar_paths import bar_path
 from ccxt_driver.oms.market.book_sizes import book_size
 from ccxt_driver.oms.market.files import FileFeed
@@ -64,7 +63,7 @@ class Stage:
             markets=self.markets,
             strategies=USUAL_STRATEGIES if settings.strategies is None else settings.strategies,
             feed=self.feed,
-            models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms, self.clock)),
+            models=Models(queue=_queue(settings.queue), latency=_latency(settings.latency_ms)),
         )
         self.oms.stand_still_from(end_ms)
         self.names = OwnNames(self.oms, settings, account)
@@ -148,24 +147,8 @@ def _queue(name: str | None) -> QueueModel | None:
     return FrontOfQueue() if name == "front" else BehindVolume()
 
 
-class _UpToTheEnd(FixedLatency):
-    """Every order takes the same time, but is at the market when the clock comes to stand still.
-
-    :param send_ms: milliseconds, above 0
-    :param clock: of the run
-    """
-
-    def __init__(self, send_ms: int, clock: VirtualClock) -> None:
-        super().__init__(send_ms)
-        self._clock = clock
-
-    def send_ms(self, order: Order) -> int:
-        """That time, or what is left of the run."""
-        return min(super().send_ms(order), self._clock.end_ms - self._clock.now_ms())
-
-
-def _latency(milliseconds: int, clock: VirtualClock) -> FixedLatency | None:
-    return _UpToTheEnd(milliseconds, clock) if milliseconds else None
+def _latency(milliseconds: int) -> FixedLatency | None:
+    return FixedLatency(milliseconds) if milliseconds else None
 
 
 def _markets(markets: Sequence[Market], maker: Decimal | None, taker: Decimal | None) -> list[Market]:

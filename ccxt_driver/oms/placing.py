@@ -298,7 +298,8 @@ def _send(core: Core, tx: Transaction, account: AccountState, order: Order, late
     """Let an open order be on its way; it holds back what it is expected to need."""
     reserve(core.state, tx, account, order)
     core.state.add_order(order)
-    core.state.arriving[order.id] = tx.now + latency.send_ms(order)
+    at_ms, still_ms = tx.now + latency.send_ms(order), core.still_from_ms
+    core.state.arriving[order.id] = at_ms if still_ms is None else min(at_ms, still_ms)
     remember_arriving(core, tx)
 
 

@@ -652,7 +652,7 @@ class EmbeddedOms:
         return account is not None and bool(account.margin_of)
 
     def stand_still_from(self, at_ms: int) -> None:
-        """Have orders be at the venue at once from a time on: the clock stands still there.
+        """Have orders be at the venue by a time, and later ones at once: the clock stands still from there.
 
         :param at_ms: milliseconds since the Unix epoch
         """

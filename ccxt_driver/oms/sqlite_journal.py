@@ -134,7 +134,8 @@ class Journal:
         self._writes = 0
         self._waits = True
         """Whether a commit waits for the disk."""
-        self._shared = False
+        self.shared = False
+        """Whether commits are written `together`."""
         self._complained = False
         """Whether it is known that the tables cannot be written."""
         self._depends = False
@@ -158,11 +159,11 @@ class Journal:
         """
         record = _record(changes)
         text = dumps_whole(record)
-        if not self._shared:
+        if not self.shared:
             self._wait_again()
         self._new_texts.append(text)
         self._new.append(record)
-        if not self._shared:
+        if not self.shared:
             self._sync()
         for row in changes.claims:
             self.claims[row.account_id, row.client_order_id] = row
@@ -177,7 +178,7 @@ class Journal:
         """
         self._wait_again()  # SQLite lets nobody change that within a transaction
         before = self._written
-        self._shared = True
+        self.shared = True
         try:
             yield
             self._sync()
@@ -187,7 +188,7 @@ class Journal:
             self._know_claims()
             raise
         finally:
-            self._shared = False
+            self.shared = False
         if len(self._written) >= _MOST:
             self._catch_up_after_commit()
 
@@ -202,7 +203,7 @@ class Journal:
         """
         if not (self._written or self._new):
             yield
-        elif self._shared:
+        elif self.shared:
             with self._part():  # of the transaction that `together` ends
                 self._write_tables()
             self._depends = True
@@ -230,7 +231,7 @@ class Journal:
 
     def _catch_up_after_commit(self) -> None:
         """What is in the journal is safe, so that a failure now is no failure of the commit."""
-        if self._shared:
+        if self.shared:
             return
         try:
             self.catch_up()

@@ -73,7 +73,7 @@ _AT_ONCE: Final = (64, 8, 1)
 
 
 class RowStatement:
-    """A statement that writes rows, many of them at once: other threads of Python go on meanwhile.
+    """A statement that writes rows, many of them at once, which is quicker than one by one.
 
     :param start: what comes before the rows
     :param columns: how many a row has

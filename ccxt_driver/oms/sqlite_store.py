@@ -145,8 +145,6 @@ class SqliteStore:
         self._lock_file = _file_of(self._lock.lock_file)
         self._real_path = self._lock.lock_file.removesuffix(_LOCK)
         """Of the file, whatever the working directory becomes."""
-        self._shared = False
-        """Whether commits are written `together`."""
         self._free: Owner | None = None
         """A client order id that was looked for and is nobody's."""
         self._filter = ClaimFilter()
@@ -234,7 +232,7 @@ class SqliteStore:
 
         :raises StoreError: as the protocol says, or the disk refused; nothing is written
         """
-        if not self._shared:
+        if not self._journal.shared:
             self._keep_lock()
         last_seq = self._follow(changes.events)
         self._refuse_claimed(changes.claims)
@@ -248,13 +246,9 @@ class SqliteStore:
 
         :raises StoreError: the disk refused; nothing of the block is written
         """
-        self._shared = True
-        try:
-            with _Refusing(self.path, "was not written to"), self._journal.together():
-                yield
-                self._keep_lock()
-        finally:
-            self._shared = False
+        with _Refusing(self.path, "was not written to"), self._journal.together():
+            yield
+            self._keep_lock()
 
     def catch_up(self) -> None:
         """Bring the tables up to date with the journal.

@@ -127,7 +127,7 @@ def _loses_a_commit(patch: Patch) -> None:
     sync = Journal._sync
 
     def forgetful(self: Journal) -> None:
-        if self._depends or not self._shared:
+        if self._depends or not self.shared:
             sync(self)
             return
         self._written += self._new
@@ -141,7 +141,7 @@ def _answers_before_it_is_written(patch: Patch) -> None:
     sync = Journal._sync
 
     def late(self: Journal) -> None:
-        if self._shared or len(self._new) > 1:
+        if self.shared or len(self._new) > 1:
             sync(self)
 
     patch.setattr(Journal, "_sync", late)
