@@ -392,9 +392,8 @@ class Core:
     def _cushion(self, account: AccountState, symbol: str, held: Held, now: int) -> Decimal:
         """Unrealized profit less maintenance margin of all positions of an account on a swap."""
         mark, tiers = self.mark_price(symbol, now), self.state.symbols[symbol].market.tiers
-        notional = held.gross * mark
-        if _has_one_rate(tiers, notional):  # they need not be looked at one by one
-            return held.unrealized(mark) - notional * tiers[0].maintenance_margin_rate
+        if _has_one_rate(account, symbol, tiers, mark):  # they need not be looked at one by one
+            return held.unrealized(mark) - held.gross * mark * tiers[0].maintenance_margin_rate
         return sum((cushion(each, mark, tiers) for each in _margined(account, symbol)), ZERO)
 
     def crossed_positions(self, account: AccountState, symbols: Iterable[str]) -> list[Position]:
@@ -463,12 +462,12 @@ class Core:
 
         :param beside: what stands for them beside their own profit, in quote units
         """
-        held, tiers, tick = account.held[market.symbol], market.tiers, market.tick_size
-        if _has_one_rate(tiers, held.gross * mark):
-            price = liquidation_price(beside, _summed(account, market.symbol), mark, tiers[:1], tick)
-            if price is None or _has_one_rate(tiers, held.gross * price):
+        symbol, tiers, tick = market.symbol, market.tiers, market.tick_size
+        if _has_one_rate(account, symbol, tiers, mark):
+            price = liquidation_price(beside, _summed(account, symbol), mark, tiers[:1], tick)
+            if price is None or _has_one_rate(account, symbol, tiers, price):
                 return price
-        return liquidation_price(beside, self.crossed_positions(account, [market.symbol]), mark, tiers, tick)
+        return liquidation_price(beside, self.crossed_positions(account, [symbol]), mark, tiers, tick)
 
 
 def _margined(account: AccountState, symbol: str) -> Iterator[Position]:
@@ -477,9 +476,14 @@ def _margined(account: AccountState, symbol: str) -> Iterator[Position]:
     return (each for each in account.positions_on.get(symbol, {}).values() if each.id in margin_of)
 
 
-def _has_one_rate(tiers: Sequence[LeverageTier], notional: Decimal) -> bool:
-    """Whether positions that are worth so much together all have the maintenance margin of the first tier."""
-    return not tiers[0].min_notional and (len(tiers) == 1 or notional <= tiers[0].max_notional)
+def _has_one_rate(account: AccountState, symbol: str, tiers: Sequence[LeverageTier], price: Decimal) -> bool:
+    """Whether each position on a swap has the maintenance margin of the first tier at a price."""
+    if tiers[0].min_notional or len(tiers) == 1:
+        return not tiers[0].min_notional
+    most = tiers[0].max_notional
+    if account.held[symbol].gross * price <= most:
+        return True
+    return max((each.qty for each in _margined(account, symbol)), default=ZERO) * price <= most
 
 
 def _summed(account: AccountState, symbol: str) -> list[Position]:
