@@ -12,6 +12,8 @@ from .served import Reply, ServedOms
 
 _MOST: Final = 256
 """Requests in a group: the first of them waits for the last."""
+_TURNS: Final = 3
+"""Turns of the event loop for which a group waits, as long as each brings more."""
 
 _Waiting = tuple[CommandRequest, asyncio.Future[Reply]]
 
@@ -19,9 +21,10 @@ _Waiting = tuple[CommandRequest, asyncio.Future[Reply]]
 class CommandGroups:
     """Runs the commands of an OMS: at once, or when it keeps its state on disk, in groups.
 
-    Nobody is made to wait for others to come: a group is what the clients have sent while the server was at
-    work on the one before. As long as one request comes at a time, each is run at once. It lives in one event
-    loop.
+    A group is what the clients have sent while the server was at work on the one before, and while it reads
+    that: those who have their answers ask again, and would else need a write to the disk of their own. Nobody
+    waits without work being done. As long as one request comes at a time, each is run at once. It lives in
+    one event loop.
 
     :param oms: whose commands
     """
@@ -54,7 +57,7 @@ class CommandGroups:
         answered: asyncio.Future[Reply] = loop.create_future()
         if not self._waiting:
             # A context of its own: what runs then is not done for one request alone.
-            loop.call_soon(self._run_group, context=Context())
+            loop.call_soon(self._gather, 0, _TURNS, context=Context())
         self._waiting.append((request, answered))
         return answered
 
@@ -65,6 +68,18 @@ class CommandGroups:
     def _count(self, requests: int) -> None:
         self.groups += 1
         self.requests += requests
+
+    def _gather(self, before: int, turns: int) -> None:
+        """Run the group once nobody has joined it for a turn of the loop, or it is large, or has waited.
+
+        :param before: how many were waiting a turn ago
+        :param turns: for how many more it may wait
+        """
+        waiting = len(self._waiting)
+        if turns and before < waiting < _MOST:
+            asyncio.get_running_loop().call_soon(self._gather, waiting, turns - 1, context=Context())
+        else:
+            self._run_group()
 
     def _run_group(self) -> None:
         # Not those whose connection was cut before anything was done for them.

@@ -36,6 +36,24 @@ async def test_requests_that_wait_together_are_written_together(tmp_path: Path) 
         assert len(commits) == 3  # the first alone, and a group is not endless
 
 
+async def test_a_group_waits_while_more_come_but_not_for_long(tmp_path: Path) -> None:
+    async def run_after(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await groups.run(CommandRequest({}, BODY))
+
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups, commits = CommandGroups(oms), _commits(oms)
+        await asyncio.gather(*(run_after(turns) for turns in (0, 0, 1, 2)))
+        assert len(commits) == 2  # the first alone
+        await asyncio.gather(*(run_after(turns) for turns in range(12)))
+        assert 4 <= len(commits) <= 6
+        await asyncio.gather(run_after(0), run_after(0))
+        commits.clear()
+        await asyncio.gather(run_after(0), run_after(5))
+        assert len(commits) == 2
+
+
 async def test_over_http_and_the_websocket(tmp_path: Path) -> None:
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         _, secret = oms.keys.create()
