@@ -8,11 +8,13 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ccxt_driver.backtest import BacktestError, backtest
+from tests.helpers.command_process import Commands
 
 from .conftest import ROOT
 from .histories import MINUTE_MS, START_MS, walk, write_candles
@@ -37,7 +39,19 @@ _COMMAND = [sys.executable, "-W", "error", "-m", "ccxt_driver", "backtest"]
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
 
-def _typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+Typed = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
+    """Does a command in a folder, in processes that are forked."""
+    commands = Commands(tmp_path_factory.mktemp("outputs"), _ENVIRONMENT)
+    yield lambda folder, *words: commands(folder, "backtest", *words)
+    commands.close()
+
+
+def _really_typed(folder: Path, *words: str) -> Done:
     """What a command did in a folder; the hashes and the time zone are those of this process."""
     return subprocess.run(
         [*_COMMAND, *words],
@@ -60,27 +74,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_and_its_commands_again(folder: Path) -> None:
+def _assert_same_files(one: Path, other: Path, names: set[str]) -> None:
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_a_run_and_its_commands_again(typed: Typed, folder: Path) -> None:
     options = ["--data", "history", "--balance", "1000USDT", "--fees", "0,0.001", "--seed", "7"]
-    first = _typed(folder, "script.py", *options, "--out", "first", "--", "5")
-    again = _typed(folder, "--again", "first", "--out", "again", "--compare", "first")
-    once_more = _typed(folder, "--again", "again", "--out", "again")
+    first = _really_typed(folder, "script.py", *options, "--out", "first", "--", "5")
+    again = _really_typed(folder, "--again", "first", "--out", "again", "--compare", "first")
 
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout.startswith("bought 0.005\n")
     assert "report: first/report.html" in first.stdout
     assert again.returncode == 0, again.stderr
-    assert once_more.returncode == 0, once_more.stderr
     files = {path.name for path in (folder / "first").iterdir()}
     assert {path.name for path in (folder / "again").iterdir()} - files == {"comparison.html"}
-    for name in files:
-        assert (folder / "first" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
+    _assert_same_files(folder / "first", folder / "again", files)
+    once_more = typed(folder, "--again", "again", "--out", "again")
+    assert once_more.returncode == 0, once_more.stderr
+    _assert_same_files(folder / "first", folder / "again", files)
 
 
-def test_runs_from_before_symbols_could_begin_late_begin_again_as_they_did(folder: Path) -> None:
+def test_runs_from_before_symbols_could_begin_late_begin_again_as_they_did(
+    typed: Typed, folder: Path
+) -> None:
     write_candles(folder / "late", walk(31, 60))
     write_candles(folder / "late", walk(32, 40, start_ms=START_MS + 20 * MINUTE_MS), "ETH_USDT")
-    now = _typed(folder, "script.py", "--data", "late", "--out", "now", "--", "2")
+    now = typed(folder, "script.py", "--data", "late", "--out", "now", "--", "2")
     settings = folder / "now" / "settings.json"
     known = json.loads(settings.read_text(encoding="utf-8"))
     del known["begin"]
@@ -89,7 +110,7 @@ def test_runs_from_before_symbols_could_begin_late_begin_again_as_they_did(folde
     lines = [json.loads(line) for line in commands.read_text(encoding="utf-8").splitlines()]
     moved = [json.dumps([at_ms + 20 * MINUTE_MS, *rest]) for at_ms, *rest in lines]
     commands.write_text("\n".join(moved) + "\n", encoding="utf-8")
-    again = _typed(folder, "--again", "now", "--out", "now_again")
+    again = typed(folder, "--again", "now", "--out", "now_again")
 
     assert (now.returncode, again.returncode) == (0, 0), again.stderr
     summary = json.loads((folder / "now_again" / "summary.json").read_text(encoding="utf-8"))
@@ -97,13 +118,13 @@ def test_runs_from_before_symbols_could_begin_late_begin_again_as_they_did(folde
     assert summary["total"]["deals"] == 2
 
 
-def test_earlier_runs_side_by_side(folder: Path) -> None:
+def test_earlier_runs_side_by_side(typed: Typed, folder: Path) -> None:
     for name in ("one", "two"):
-        _typed(folder, "script.py", "--data", "history", "--out", name, "--", "2")
+        typed(folder, "script.py", "--data", "history", "--out", name, "--", "2")
     both = ["--compare", "one", "--compare", "two"]
 
-    shown, written = _typed(folder, *both), _typed(folder, *both, "--out", "side/by_side")
-    refused = _typed(folder, *both, "--out", "script.py/no")
+    shown, written = typed(folder, *both), typed(folder, *both, "--out", "side/by_side")
+    refused = typed(folder, *both, "--out", "script.py/no")
 
     assert (shown.returncode, shown.stderr) == (written.returncode, written.stderr) == (0, "")
     assert written.stdout == f"{shown.stdout}comparison: side/by_side/comparison.html\n"
@@ -113,10 +134,10 @@ def test_earlier_runs_side_by_side(folder: Path) -> None:
     assert "script.py" in refused.stderr.splitlines()[-1]
 
 
-def test_nothing_of_many_runs_is_cut_off_where_there_is_no_terminal(folder: Path) -> None:
-    _typed(folder, "script.py", "--data", "history", "--out", "a_run_with_a_long_name", "--", "2")
+def test_nothing_of_many_runs_is_cut_off_where_there_is_no_terminal(typed: Typed, folder: Path) -> None:
+    typed(folder, "script.py", "--data", "history", "--out", "a_run_with_a_long_name", "--", "2")
 
-    shown = _typed(folder, *["--compare", "a_run_with_a_long_name"] * 4)
+    shown = typed(folder, *["--compare", "a_run_with_a_long_name"] * 4)
 
     assert shown.returncode == 0, shown.stderr
     head, *rows = shown.stdout.splitlines()
@@ -126,10 +147,12 @@ def test_nothing_of_many_runs_is_cut_off_where_there_is_no_terminal(folder: Path
 
 
 @pytest.mark.parametrize("begin, start_ms", [("first", START_MS), ("all", START_MS + 20 * MINUTE_MS)])
-def test_a_run_may_begin_when_all_symbols_have_a_price(folder: Path, begin: str, start_ms: int) -> None:
+def test_a_run_may_begin_when_all_symbols_have_a_price(
+    typed: Typed, folder: Path, begin: str, start_ms: int
+) -> None:
     write_candles(folder / "late", walk(31, 60))
     write_candles(folder / "late", walk(32, 40, start_ms=START_MS + 20 * MINUTE_MS), "ETH_USDT")
-    done = _typed(
+    done = typed(
         folder, "script.py", "--data", "late", "--begin", begin, "--out", f"begin_{begin}", "--", "2"
     )
 
@@ -138,7 +161,7 @@ def test_a_run_may_begin_when_all_symbols_have_a_price(folder: Path, begin: str,
     assert summary["run"]["start_ms"] == start_ms
 
 
-def test_a_bad_row_that_nobody_has_looked_at_costs_no_report(folder: Path) -> None:
+def test_a_bad_row_that_nobody_has_looked_at_costs_no_report(typed: Typed, folder: Path) -> None:
     write_candles(folder / "flawed", walk(31, 60))
     before = [
         row._replace(open_ms=START_MS - (3_000 - number) * 60 * MINUTE_MS)
@@ -147,7 +170,7 @@ def test_a_bad_row_that_nobody_has_looked_at_costs_no_report(folder: Path) -> No
     hours = write_candles(folder / "flawed", before, timeframe="1h")
     text = hours.read_text(encoding="utf-8")
     hours.write_text(text.removesuffix("\n") + "0\nnonsense\n", encoding="utf-8")
-    done = _typed(folder, "script.py", "--data", "flawed", "--out", "flawed_out", "--", "2")
+    done = typed(folder, "script.py", "--data", "flawed", "--out", "flawed_out", "--", "2")
 
     assert done.returncode == 0, done.stderr
     summary = json.loads((folder / "flawed_out" / "summary.json").read_text(encoding="utf-8"))
@@ -155,7 +178,7 @@ def test_a_bad_row_that_nobody_has_looked_at_costs_no_report(folder: Path) -> No
     assert str(folder) not in json.dumps(summary)
 
 
-def test_requests_that_were_refused_unsent_are_passed_over_again(folder: Path) -> None:
+def test_requests_that_were_refused_unsent_are_passed_over_again(typed: Typed, folder: Path) -> None:
     (folder / "unsent.py").write_text(
         """
 import ccxt
@@ -169,8 +192,8 @@ exchange.create_order("BTC/USDT", "market", "buy", 0.01)
 """,
         encoding="utf-8",
     )
-    first = _typed(folder, "unsent.py", "--data", "history", "--out", "unsent")
-    again = _typed(folder, "--again", "unsent", "--out", "unsent_again")
+    first = typed(folder, "unsent.py", "--data", "history", "--out", "unsent")
+    again = typed(folder, "--again", "unsent", "--out", "unsent_again")
 
     assert first.stdout.startswith("NotSupported\nArgumentsRequired\n")
     assert again.returncode == 0, again.stderr
@@ -178,28 +201,28 @@ exchange.create_order("BTC/USDT", "market", "buy", 0.01)
         assert (folder / "unsent" / name).read_bytes() == (folder / "unsent_again" / name).read_bytes(), name
 
 
-def test_a_script_that_fails_leaves_a_report_and_an_exit_code(folder: Path) -> None:
-    done = _typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
+def test_a_script_that_fails_leaves_a_report_and_an_exit_code(typed: Typed, folder: Path) -> None:
+    done = typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
 
     assert done.returncode == 1
     assert 'script.py", line 11, in <module>' in done.stderr
     assert done.stderr.rstrip().endswith("RuntimeError: as asked for")
-    again = _typed(folder, "--again", "failed", "--out", "failed_again")
+    again = typed(folder, "--again", "failed", "--out", "failed_again")
     assert again.returncode == 1
     for name in ("report.html", "summary.json", "commands.jsonl", "equity.csv", "orders.csv"):
         assert (folder / "failed" / name).read_bytes() == (folder / "failed_again" / name).read_bytes(), name
 
 
-def test_after_a_failure_its_error_is_what_is_seen(folder: Path) -> None:
-    done = _typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
+def test_after_a_failure_its_error_is_what_is_seen(typed: Typed, folder: Path) -> None:
+    done = typed(folder, "script.py", "--data", "history", "--out", "failed", "--", "2", "--fail")
 
     assert done.stdout.splitlines() == ["bought 0.002", "report up to the error: failed/report.html"]
 
 
-def test_times_outside_of_the_data_begin_and_end_with_it(folder: Path) -> None:
+def test_times_outside_of_the_data_begin_and_end_with_it(typed: Typed, folder: Path) -> None:
     outside = ["--from", "2023-12-31", "--to", "2025-01-01"]
-    done = _typed(folder, "script.py", "--data", "history", *outside, "--out", "outside", "--", "1")
-    _typed(folder, "script.py", "--data", "history", "--out", "inside", "--", "1")
+    done = typed(folder, "script.py", "--data", "history", *outside, "--out", "outside", "--", "1")
+    typed(folder, "script.py", "--data", "history", "--out", "inside", "--", "1")
 
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
@@ -213,8 +236,8 @@ def test_times_outside_of_the_data_begin_and_end_with_it(folder: Path) -> None:
     assert runs[0] == runs[1]
 
 
-def test_a_currency_that_prices_lead_to_is_counted_in(folder: Path) -> None:
-    done = _typed(folder, "script.py", "--data", "history", "--currency", "BTC", "--out", "coins", "--", "1")
+def test_a_currency_that_prices_lead_to_is_counted_in(typed: Typed, folder: Path) -> None:
+    done = typed(folder, "script.py", "--data", "history", "--currency", "BTC", "--out", "coins", "--", "1")
 
     assert done.returncode == 0, done.stderr
     total = json.loads((folder / "coins" / "summary.json").read_text())["total"]
@@ -247,29 +270,29 @@ def test_a_currency_that_prices_lead_to_is_counted_in(folder: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_runs(
-    folder: Path, words: list[str], said: str
+    typed: Typed, folder: Path, words: list[str], said: str
 ) -> None:
-    done = _typed(folder, *words, "--out", "refused")
+    done = typed(folder, *words, "--out", "refused")
 
     assert done.returncode == 2
     assert said in done.stderr
     assert not (folder / "refused").exists()
 
 
-def test_balances_may_be_given_one_by_one(folder: Path) -> None:
+def test_balances_may_be_given_one_by_one(typed: Typed, folder: Path) -> None:
     options = ["--data", "history", "--balance", "1000USDT", "--balance", "2BTC", "--out", "balances"]
 
-    done = _typed(folder, "script.py", *options, "--", "1")
+    done = typed(folder, "script.py", *options, "--", "1")
 
     assert done.stdout.startswith("bought 2.001\n"), done.stderr
     settings = json.loads((folder / "balances" / "settings.json").read_text(encoding="utf-8"))
     assert settings["balances"] == {"USDT": "1000", "BTC": "2"}
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_a_line(folder: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told_in_a_line(typed: Typed, folder: Path) -> None:
     (folder / "file").write_text("", encoding="utf-8")
 
-    done = _typed(folder, "script.py", "--data", "history", "--out", "file/below", "--", "1")
+    done = typed(folder, "script.py", "--data", "history", "--out", "file/below", "--", "1")
 
     assert done.returncode == 2
     assert done.stderr.startswith("Error: ")
@@ -277,18 +300,18 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_line(folder: Path) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(folder: Path) -> None:
+def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(typed: Typed, folder: Path) -> None:
     (folder / "killed.py").write_text("import os\nos._exit(9)\n", encoding="utf-8")
     options = ["--data", "history", "--out", "twice"]
 
-    assert _typed(folder, "script.py", *options, "--", "1").returncode == 0
-    assert _typed(folder, "killed.py", *options, "--seed", "3").returncode == 9
+    assert typed(folder, "script.py", *options, "--", "1").returncode == 0
+    assert typed(folder, "killed.py", *options, "--seed", "3").returncode == 9
 
     assert not (folder / "twice" / "summary.json").exists()
     assert json.loads((folder / "twice" / "settings.json").read_text(encoding="utf-8"))["seed"] == 3
 
 
-def test_two_runs_at_once_do_not_mix_in_one_folder(folder: Path) -> None:
+def test_two_runs_at_once_do_not_mix_in_one_folder(typed: Typed, folder: Path) -> None:
     (folder / "slow.py").write_text("print('begun', flush=True)\ninput()\n", encoding="utf-8")
     command = [*_COMMAND, "slow.py", "--data", "history", "--out", "shared"]
     with subprocess.Popen(
@@ -296,9 +319,9 @@ def test_two_runs_at_once_do_not_mix_in_one_folder(folder: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
-        second = _typed(folder, "script.py", "--data", "history", "--out", "shared", "--", "1")
+        second = typed(folder, "script.py", "--data", "history", "--out", "shared", "--", "1")
         process.communicate("\n", timeout=60)
-    third = _typed(folder, "script.py", "--data", "history", "--out", "shared", "--", "1")
+    third = typed(folder, "script.py", "--data", "history", "--out", "shared", "--", "1")
 
     assert (process.returncode, second.returncode, third.returncode) == (0, 2, 0), second.stderr
     assert second.stderr.endswith(
@@ -349,10 +372,10 @@ while True:
         ("from os import _exit; _exit(7)", "The script has ended by os._exit(7): no report was written"),
     ],
 )
-def test_a_run_without_a_report_says_so(folder: Path, code: str, said: str) -> None:
+def test_a_run_without_a_report_says_so(typed: Typed, folder: Path, code: str, said: str) -> None:
     (folder / "sudden.py").write_text(f"import os, signal, time\n{code}\n", encoding="utf-8")
 
-    done = _typed(folder, "sudden.py", "--data", "history", "--out", "sudden")
+    done = typed(folder, "sudden.py", "--data", "history", "--out", "sudden")
 
     assert done.returncode not in {0, 2}
     assert done.stderr.endswith(f"{said}\n")
@@ -361,17 +384,17 @@ def test_a_run_without_a_report_says_so(folder: Path, code: str, said: str) -> N
         backtest(folder / "sudden.py", folder / "history", out=folder / "sudden")
 
 
-def test_keys_on_the_command_line_are_not_kept(folder: Path) -> None:
+def test_keys_on_the_command_line_are_not_kept(typed: Typed, folder: Path) -> None:
     keys = ["--api-key", "key-1", "--SECRET=key-2", "-v", "--token", "--key"]
-    done = _typed(folder, "script.py", "--data", "history", "--out", "keys", "--", "1", *keys)
+    done = typed(folder, "script.py", "--data", "history", "--out", "keys", "--", "1", *keys)
 
     assert done.returncode == 0
     kept = json.loads((folder / "keys" / "settings.json").read_text(encoding="utf-8"))["arguments"]
     assert kept == ["1", "--api-key", "***", "--SECRET=***", "-v", "--token", "--key"]
 
 
-def test_commands_hold_no_path_of_a_machine(folder: Path) -> None:
-    _typed(folder, "script.py", "--data", "history", "--out", "fails", "--", "1", "--fail")
+def test_commands_hold_no_path_of_a_machine(typed: Typed, folder: Path) -> None:
+    typed(folder, "script.py", "--data", "history", "--out", "fails", "--", "1", "--fail")
 
     text = (folder / "fails" / "commands.jsonl").read_text(encoding="utf-8")
     assert 'File \\"script.py\\", line 11' in text
@@ -412,10 +435,10 @@ for way in (sandbox, driver, plain, coroutines):
 """
 
 
-def test_no_class_of_ccxt_reaches_the_network(folder: Path) -> None:
+def test_no_class_of_ccxt_reaches_the_network(typed: Typed, folder: Path) -> None:
     (folder / "reaching_out.py").write_text(_REACHING_OUT, encoding="utf-8")
 
-    done = _typed(folder, "reaching_out.py", "--data", "history", "--out", "reached")
+    done = typed(folder, "reaching_out.py", "--data", "history", "--out", "reached")
 
     assert done.returncode == 0, done.stderr
     refused = [line for line in done.stdout.splitlines() if " refused " in line]
@@ -428,14 +451,16 @@ def test_without_the_extra_it_says_what_to_install(folder: Path) -> None:
     bare.mkdir()
     (bare / "time_machine.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
 
-    done = _typed(bare, "../script.py", "--data", "../history", "--", "1")
+    done = _really_typed(bare, "../script.py", "--data", "../history", "--", "1")
 
     assert done.returncode == 2
     assert 'pip install "ccxt-driver[backtest]"' in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_what_a_script_has_read_changes_nothing_that_a_report_says_of_files(folder: Path) -> None:
+def test_what_a_script_has_read_changes_nothing_that_a_report_says_of_files(
+    typed: Typed, folder: Path
+) -> None:
     """Its commands again read less: of longer candles, of mark prices."""
     long_before = [
         row._replace(open_ms=START_MS - (3_000 - number) * 60 * MINUTE_MS)
@@ -462,8 +487,8 @@ while True:
 """,
         encoding="utf-8",
     )
-    first = _typed(folder, "reads.py", "--data", "several", "--out", "reads")
-    again = _typed(folder, "--again", "reads", "--out", "reads_again")
+    first = typed(folder, "reads.py", "--data", "several", "--out", "reads")
+    again = typed(folder, "--again", "reads", "--out", "reads_again")
 
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     assert first.stdout.startswith("1000 31\n")

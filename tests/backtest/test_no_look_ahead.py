@@ -51,7 +51,7 @@ def _history() -> History:
     swap = walk(12, _MINUTES)
     marks = [row._replace(open=row.open - 1, low=row.low - 1, close=row.close - 1) for row in swap]
     fundings = [(START_MS + at * MINUTE_MS + at % 3, f"0.00{at:03}") for at in range(10, _MINUTES, 11)]
-    ticks = (_ticks(13, 600, 10_000), _ticks(14, 300, 200_000))
+    ticks = (_ticks(13, 300, 10_000), _ticks(14, 200, 200_000))
     return History(walk(11, _MINUTES), swap, *ticks, marks, fundings)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import zlib
 
 import ccxt.pro
 
@@ -15,8 +16,12 @@ async def main():
     await exchange.load_markets()
 
     def say(word, what):
+        # Of the caches, which grow, the newest rows; as one has changed also a sum of all of it.
         caches = {
-            symbol: {timeframe: list(cache) for timeframe, cache in by_timeframe.items()}
+            symbol: {
+                timeframe: [cache[-3:], zlib.crc32(repr(list(cache)).encode()) if "ohlcv" in word else None]
+                for timeframe, cache in by_timeframe.items()
+            }
             for symbol, by_timeframe in exchange.ohlcvs.items()
         }
         text = json.dumps([what, caches], sort_keys=True, default=str)
