@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ccxt_driver.contract.values import format_time, parse_time
+from ccxt_driver.contract.values import format_decimal, format_time, parse_time
 from ccxt_driver.oms.service import History
 
 from .clock import NS_PER_MS
@@ -148,6 +149,10 @@ def _latency(settings: Settings) -> str:
     return said
 
 
+def _fee(rate: Decimal | None) -> str:
+    return "of the market" if rate is None else format_decimal(rate)
+
+
 def _assumptions(stage: Stage) -> dict[str, str]:
     settings = stage.settings
     queues = {None: "fill when the price goes through them", "front": "fill first at their price"}
@@ -158,8 +163,9 @@ def _assumptions(stage: Stage) -> dict[str, str]:
         "spread": f"{settings.spread_ticks} ticks where the data has no book",
         "resting orders": queue,
         "latency": _latency(settings),
-        "fees": f"maker {settings.maker or 'of the market'}, taker {settings.taker or 'of the market'}",
+        "fees": f"maker {_fee(settings.maker)}, taker {_fee(settings.taker)}",
         "position mode": settings.position_mode,
+        **({"requests": f"{settings.request_ms} ms each"} if settings.request_ms else {}),
         **_late_symbols(stage),
         **stage.replay.finer.assumptions(),
         **{word: text for word, (_, text) in stage.moved.items()},

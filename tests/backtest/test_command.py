@@ -244,6 +244,16 @@ def test_a_currency_that_prices_lead_to_is_counted_in(typed: Typed, folder: Path
     assert 0.2 < total["start_equity"] < 0.3
 
 
+def test_fees_of_nothing_and_what_requests_take_are_among_the_assumptions(typed: Typed, folder: Path) -> None:
+    options = ["--data", "history", "--fees", "0,0.0000001", "--request", "200", "--out", "free"]
+
+    assert typed(folder, "script.py", *options, "--", "1").returncode == 0
+
+    summary = json.loads((folder / "free" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["assumptions"]["fees"] == "maker 0, taker 0.0000001"
+    assert summary["assumptions"]["requests"] == "200 ms each"
+
+
 @pytest.mark.parametrize(
     "words,said",
     [
