@@ -41,6 +41,8 @@ def made_of(settings: Settings, how: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     chosen = settings.model_dump(mode="json", exclude={"script", "data", "out"})
+    # By default it is that of the first balance, and of mappings the order is not compared.
+    chosen["currency"] = settings.equity_currency()
     return {
         "script": digest(Path(settings.script)),
         "data": _contents(settings),

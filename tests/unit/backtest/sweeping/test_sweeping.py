@@ -135,6 +135,18 @@ def test_a_sweep_of_something_else_is_refused(script: Path, data: Path, out: Pat
     assert len((out / "runs.jsonl").read_bytes().splitlines()) == 1
 
 
+def test_a_sweep_that_counts_in_another_currency_is_another(
+    script: Path, data: Path, out: Path, runs: FakeRuns
+) -> None:
+    sweep(script, data, {"fast": "1"}, out=out, balance="1BTC,1000USDT")
+
+    with pytest.raises(SweepError, match="with another currency:"):
+        sweep(script, data, {"fast": "1:2:1"}, out=out, balance="1000USDT,1BTC")
+
+    rows = sweep(script, data, {"fast": "1:2:1"}, out=out, balance="1000USDT,1BTC", currency="BTC")
+    assert [row["fast"] for row in rows] == [1, 2]
+
+
 def test_data_that_change_end_a_sweep_and_what_was_done_of_them_is_not_kept(
     script: Path, data: Path, out: Path, runs: FakeRuns
 ) -> None:
