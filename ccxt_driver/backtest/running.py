@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
 from ccxt_driver.oms.garbage import collect_seldom
@@ -37,6 +37,9 @@ _OURS: Final = (str(Path(__file__).parent), runpy.__file__, "<frozen runpy>")
 
 _PATIENCE: Final = 10.0
 """Seconds after which a pool whose script has ended, and which does not compute, is left alone."""
+
+
+_SEED_BITS: Final = 256
 
 
 class Ending(NamedTuple):
@@ -110,9 +113,23 @@ def _join_threads(replay: Replay) -> None:
 @contextmanager
 def seeded_chance(seed: int) -> Iterator[None]:
     """Have all that a script draws by chance come from a seed: `random`, `secrets`, `uuid4`, and numpy's."""
-    chance = random.Random(seed)
+    chance, seeds, really = random.Random(seed), random.Random(f"seeds {seed}"), random.Random.seed
     random.seed(seed)
-    with patch.object(os, "urandom", chance.randbytes), patch.object(random, "_urandom", chance.randbytes):
+
+    def seed_by_chance(self: random.Random, a: Any = None, version: int = 2) -> None:
+        """As `Random.seed`, which takes its own chance from the system, past `os.urandom`."""
+        really(self, seeds.getrandbits(_SEED_BITS) if a is None else a, version)
+
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:  # imported by what reads the data, and seeded by the system
+        numpy_random.seed(seed % 2**32)
+    common = random.seed.__self__  # type: ignore[attr-defined]  # what the functions of the module stand on
+    with (
+        patch.object(os, "urandom", chance.randbytes),
+        patch.object(random, "_urandom", chance.randbytes),
+        patch.object(random.Random, "seed", seed_by_chance),
+        patch.object(random, "seed", partial(seed_by_chance, common)),
+    ):
         yield
 
 

@@ -100,7 +100,7 @@ def need_pyarrow() -> tuple[Any, Any]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
-        raise SweepError(f'{RESULTS} needs pyarrow: pip install "ccxt-driver[backtest]"') from error
+        raise SweepError(f'{RESULTS} needs pyarrow ({error}): pip install "ccxt-driver[backtest]"') from error
 
 
 def _numbers() -> dict[str, type]:

@@ -382,7 +382,8 @@ class _ArrowFile:
             self._names, self._tables = self._open(path)
         except ImportError as error:
             name = path.suffix[1:].capitalize()
-            raise BadFile(f'{path}: {name} needs pyarrow: pip install "ccxt-driver[parquet]"') from error
+            text = f'{path}: {name} needs pyarrow ({error}): pip install "ccxt-driver[parquet]"'
+            raise BadFile(text) from error
         except ValueError as error:  # as pyarrow's own exceptions are
             raise BadFile(f"{path}: {error}") from error
         self._arrangement = _Arrangement(path, kind, self._names)
