@@ -66,6 +66,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
         out.mkdir(parents=True, exist_ok=True)
         if not given.brief:
             held.enter_context(alone(out))
+        out = out.absolute()  # the script may go to another folder
         # A run that is killed must not leave the numbers of an earlier one beside its own commands.
         (out / SUMMARY).unlink(missing_ok=True)
         if not given.brief:
@@ -89,7 +90,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
             """End a process whose script cannot be ended otherwise."""
             ending = _noted(stage, ending_of(stage.replay, None))
             stack.close()
-            _leave(_report(stage, ending, given), held)
+            _leave(_report(stage, ending, given, out), held)
 
         stage.replay.abandon = abandon
         try:
@@ -98,7 +99,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
             print("Interrupted: no report was written", file=sys.stderr)  # noqa: T201
             return INTERRUPTED
         _noted(stage, ending)
-    code = _report(stage, ending, given)
+    code = _report(stage, ending, given, out)
     threads = stage.replay.threads
     if has_left_tasks() or threads.left_loops or threads.are_stuck:
         _leave(code, held)
@@ -131,20 +132,20 @@ def _leave(code: int, held: ExitStack) -> NoReturn:
     exit_at_once(code)
 
 
-def _report(stage: Stage, ending: Ending, given: Namespace) -> int:
+def _report(stage: Stage, ending: Ending, given: Namespace, out: Path) -> int:
     """Write the report of a run.
 
     :param given: the options of the command line
+    :param out: the folder of the report
     :returns: the exit code
     """
-    out = Path(stage.settings.out)
     run = collect(stage, ending)
     if given.brief:
         write_numbers(run, out)
         return 0 if run.error is None else FAILED
     summary = write_report(run, out)
     if given.table:
-        _show(summary, out, failed=run.error is not None)
+        _show(summary, Path(stage.settings.out), failed=run.error is not None)
     return 0 if run.error is None else FAILED
 
 

@@ -18,8 +18,8 @@ def alone(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    # Whoever ends a run may be in another thread than who began it.
-    lock = FileLock(folder / _LOCK, thread_local=False)
+    # Whoever ends a run may be in another thread than who began it, and in another folder.
+    lock = FileLock((folder / _LOCK).absolute(), thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -310,6 +310,36 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_line(typed: Typed, folder:
     assert "Traceback" not in done.stderr
 
 
+def test_a_script_may_go_to_another_folder(typed: Typed, folder: Path) -> None:
+    write_candles(folder / "long", walk(31, 1_500))  # more than is read at once
+    (folder / "elsewhere").mkdir()
+    script = """
+import os, time
+import ccxt
+os.chdir("elsewhere")
+exchange = ccxt.binance({"options": {"account_id": 7}})
+try:
+    while True:
+        print(len(exchange.fetch_ohlcv("BTC/USDT", "1m", limit=1_500)))
+        time.sleep(3600)
+finally:
+    open("mine", "w").close()
+"""
+    (folder / "goes.py").write_text(script, encoding="utf-8")
+
+    done = typed(folder, "goes.py", "--data", "long", "--out", "gone")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1\n61\n")
+    assert done.stdout.endswith("report: gone/report.html\n")
+    assert [path.name for path in (folder / "elsewhere").iterdir()] == ["mine"]
+    left = {path.name for path in (folder / "gone").iterdir()}
+    assert left >= {"report.html", "summary.json"}
+    assert ".lock" not in left
+    settings = json.loads((folder / "gone" / "settings.json").read_text(encoding="utf-8"))
+    assert (settings["account_id"], settings["data"]) == (7, ["long"])
+
+
 def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(typed: Typed, folder: Path) -> None:
     (folder / "killed.py").write_text("import os\nos._exit(9)\n", encoding="utf-8")
     options = ["--data", "history", "--out", "twice"]

@@ -104,7 +104,7 @@ class _Bytes:
     """The bytes of a file. Those of one in gzip are unpacked once, into a file that nobody else sees."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path.absolute()  # the program may go to another folder before the next page is read
         self._unpacked: IO[bytes] | None = None
         if path.suffix == ".gz":
             self._unpacked = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object

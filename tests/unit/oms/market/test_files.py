@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -597,6 +598,25 @@ def test_json_structures_of_ccxt(tmp_path: Path) -> None:
 
     assert feed.trades(SYMBOL, None, T, 1) == [("7", T, D("100.1"), D("0.1"), "sell")]
     assert feed.book(SYMBOL, T) == (((D(100), D(1)),), ((D("100.2"), D("2.5")),))
+
+
+@pytest.mark.parametrize("end", ["csv", "json", "jsonl.gz"])
+def test_a_program_may_go_to_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    rows = [[T + number * MINUTE, 100, 101, 99, 100, number] for number in range(3_000)]
+    text = (
+        HEAD + "".join(",".join(map(str, row)) + "\n" for row in rows) if end == "csv" else json.dumps(rows)
+    )
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / f"BTC_USDT-1m.{end}"
+    path.write_bytes(gzip.compress(text.encode()) if end.endswith("gz") else text.encode())
+    monkeypatch.chdir(tmp_path)
+    feed = FileFeed("data")
+    monkeypatch.chdir(tmp_path.parent)
+
+    assert feed.candles(SYMBOL, "1m", None, feed.end_ms, 1)[0].volume == D(2_999)
+    assert feed.check()[0].path == str(Path("data") / path.name)
 
 
 def test_parquet(tmp_path: Path) -> None:
