@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TextIO
 
 from ccxt_driver.contract.values import format_time
 
@@ -77,6 +78,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
         return UNUSABLE
     for word, (at_ms, why) in stage.moved.items():
         print(f"Note: {word} at {format_time(at_ms)}, {why}", file=sys.stderr)  # noqa: T201
+    report = partial(_report, stage, given=given, out=out, screen=held.enter_context(_own_output()))
     with ExitStack() as stack:
         if given.progress:
             from .progress import shown
@@ -90,7 +92,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
             """End a process whose script cannot be ended otherwise."""
             ending = _noted(stage, ending_of(stage.replay, None))
             stack.close()
-            _leave(_report(stage, ending, given, out), held)
+            _leave(report(ending), held)
 
         stage.replay.abandon = abandon
         try:
@@ -99,7 +101,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
             print("Interrupted: no report was written", file=sys.stderr)  # noqa: T201
             return INTERRUPTED
         _noted(stage, ending)
-    code = _report(stage, ending, given, out)
+    code = report(ending)
     threads = stage.replay.threads
     if has_left_tasks() or threads.left_loops or threads.are_stuck:
         _leave(code, held)
@@ -127,16 +129,33 @@ def _leave(code: int, held: ExitStack) -> NoReturn:
     """
     held.close()
     end_at_once()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     exit_at_once(code)
 
 
-def _report(stage: Stage, ending: Ending, given: Namespace, out: Path) -> int:
+def _flush() -> None:
+    """Write out what was printed, to whatever the script has in the place of its streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+
+
+def _own_output() -> TextIO:
+    """Standard output; the script may close its own, or put something else in its place."""
+    shown = sys.stdout
+    try:
+        number = os.dup(shown.fileno())
+    except (AttributeError, OSError, ValueError):  # there is none
+        return Path(os.devnull).open("w", encoding="utf-8")
+    return os.fdopen(number, "w", encoding=shown.encoding, errors=shown.errors)
+
+
+def _report(stage: Stage, ending: Ending, given: Namespace, out: Path, screen: TextIO) -> int:
     """Write the report of a run.
 
     :param given: the options of the command line
     :param out: the folder of the report
+    :param screen: where the numbers are shown
     :returns: the exit code
     """
     run = collect(stage, ending)
@@ -145,23 +164,25 @@ def _report(stage: Stage, ending: Ending, given: Namespace, out: Path) -> int:
         return 0 if run.error is None else FAILED
     summary = write_report(run, out)
     if given.table:
-        _show(summary, Path(stage.settings.out), failed=run.error is not None)
+        _show(summary, Path(stage.settings.out), screen, failed=run.error is not None)
     return 0 if run.error is None else FAILED
 
 
-def _show(summary: Summary, out: Path, *, failed: bool) -> None:
+def _show(summary: Summary, out: Path, file: TextIO, *, failed: bool) -> None:
     """Show the numbers; after a failure its error stays what is seen last."""
     from rich.console import Console
 
     from .report import notes, summary_table
 
+    _flush()
     # Where there is no terminal nothing is cut off.
-    screen = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    screen = Console(file=file, highlight=False, width=None if file.isatty() else _WIDE)
     if not failed:
         screen.print(summary_table(summary))
         for text in notes(summary):
             screen.print(text, soft_wrap=True)
     screen.print(f"report{' up to the error' if failed else ''}: {out / 'report.html'}", soft_wrap=True)
+    file.flush()
 
 
 if __name__ == "__main__":

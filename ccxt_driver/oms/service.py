@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from decimal import Context, Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -380,8 +380,8 @@ class EmbeddedOms:
                 return AccountRows(store.ids(kind, account_id), self._lock, read)
 
             return History(
-                rows("orders", lambda ids: [row.row() for row in store.orders_by_id(ids)]),
-                rows("deals", lambda ids: [row.row() for row in store.deals_by_id(ids)]),
+                rows("orders", _rows_of(store.orders_by_id)),
+                rows("deals", _rows_of(store.deals_by_id)),
                 rows("positions", self._position_rows),
                 rows("ledger", store.ledger_by_id),
             )
@@ -788,6 +788,20 @@ class _Exact:
 
     def __exit__(self, *_: object) -> None:
         setcontext(self._before)
+
+
+class _WithRow(Protocol):
+    def row(self) -> dict[str, Any]: ...
+
+
+def _rows_of(read: Callable[[Sequence[int]], Iterable[_WithRow]]) -> Callable[..., list[dict[str, Any]]]:
+    """What makes rows as they are read, whatever decimal context its caller has."""
+
+    def made(ids: Sequence[int]) -> list[dict[str, Any]]:
+        with _Exact():
+            return [row.row() for row in read(ids)]
+
+    return made
 
 
 def _clock(kind: str, start_ms: int | None) -> Clock:

@@ -340,6 +340,28 @@ finally:
     assert (settings["account_id"], settings["data"]) == (7, ["long"])
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class Tee:\n    def write(self, text): pass\n    def flush(self): pass\nsys.stdout = Tee()",
+        "sys.stdout.close()",
+        "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')",
+        "sys.stdout = None",
+        "decimal.getcontext().prec = 6",
+    ],
+)
+def test_what_a_script_makes_of_its_process_costs_no_report(typed: Typed, folder: Path, code: str) -> None:
+    order = 'ccxt.binance().create_order("BTC/USDT", "market", "buy", 0.0123)'
+    (folder / "makes.py").write_text(f"import ccxt, decimal, io, sys\n{order}\n{code}\n", encoding="utf-8")
+
+    done = typed(folder, "makes.py", "--data", "history", "--out", "makes")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Deals that depend on the path" in done.stdout
+    assert done.stdout.endswith("report: makes/report.html\n")
+    assert (folder / "makes" / "summary.json").exists()
+
+
 def test_a_run_that_is_killed_leaves_nothing_of_an_earlier_one(typed: Typed, folder: Path) -> None:
     (folder / "killed.py").write_text("import os\nos._exit(9)\n", encoding="utf-8")
     options = ["--data", "history", "--out", "twice"]

@@ -16,6 +16,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,8 +94,9 @@ def _end(what: Callable[[], int | None]) -> NoReturn:
     except BaseException:  # noqa: BLE001  # as the interpreter does at the end of a program
         traceback.print_exc()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # none, or closed
+            stream.flush()
     os._exit(code if isinstance(code, int) else 0)
 
 

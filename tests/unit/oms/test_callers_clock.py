@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,21 @@ def test_the_history_of_an_account_is_all_of_it(desk: Any) -> None:
         assert entry.balance_after == totals[entry.currency]
     with pytest.raises(ValueError, match="account_id: 9"):
         desk.oms.history_of(9)
+
+
+def test_the_history_is_the_same_in_every_decimal_context(desk: Any) -> None:
+    for price in ("100", "100.01"):
+        desk.run("send_order", symbol=SYMBOL, side="buy", order_type="limit", qty="0.12345", price=price)
+    desk.run("send_order", symbol=SYMBOL, side="buy", order_type="market", qty="1.00007")
+
+    def rows() -> list[list[Any]]:
+        history = desk.oms.history_of(1)
+        return [[*history.orders], [*history.deals], [*history.positions], [*history.ledger]]
+
+    expected = rows()
+    assert expected[1]
+    with localcontext(Context(prec=2, rounding=ROUND_UP)):
+        assert rows() == expected
 
 
 def test_many_rows_are_read_in_parts(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
