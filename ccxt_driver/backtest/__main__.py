@@ -78,7 +78,7 @@ def _main(arguments: Sequence[str] | None, held: ExitStack) -> int:
         return UNUSABLE
     for word, (at_ms, why) in stage.moved.items():
         print(f"Note: {word} at {format_time(at_ms)}, {why}", file=sys.stderr)  # noqa: T201
-    report = partial(_report, stage, given=given, out=out, screen=held.enter_context(_own_output()))
+    report = partial(_report, stage, given=given, out=out, screen=_own_output(held))
     with ExitStack() as stack:
         if given.progress:
             from .progress import shown
@@ -140,14 +140,18 @@ def _flush() -> None:
             stream.flush()
 
 
-def _own_output() -> TextIO:
-    """Standard output; the script may close its own, or put something else in its place."""
+def _own_output(held: ExitStack) -> TextIO:
+    """Standard output; the script may close its own, or put something else in its place.
+
+    :param held: closes it
+    """
     shown = sys.stdout
     try:
         number = os.dup(shown.fileno())
     except (AttributeError, OSError, ValueError):  # there is none
-        return Path(os.devnull).open("w", encoding="utf-8")
-    return os.fdopen(number, "w", encoding=shown.encoding, errors=shown.errors)
+        return held.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+    held.enter_context(suppress(OSError))  # nobody reads it any more
+    return held.enter_context(os.fdopen(number, "w", encoding=shown.encoding, errors=shown.errors))
 
 
 def _report(stage: Stage, ending: Ending, given: Namespace, out: Path, screen: TextIO) -> int:
@@ -177,12 +181,15 @@ def _show(summary: Summary, out: Path, file: TextIO, *, failed: bool) -> None:
     _flush()
     # Where there is no terminal nothing is cut off.
     screen = Console(file=file, highlight=False, width=None if file.isatty() else _WIDE)
-    if not failed:
-        screen.print(summary_table(summary))
-        for text in notes(summary):
-            screen.print(text, soft_wrap=True)
-    screen.print(f"report{' up to the error' if failed else ''}: {out / 'report.html'}", soft_wrap=True)
-    file.flush()
+    with screen.capture() as shown:
+        if not failed:
+            screen.print(summary_table(summary))
+            for text in notes(summary):
+                screen.print(text, soft_wrap=True)
+        screen.print(f"report{' up to the error' if failed else ''}: {out / 'report.html'}", soft_wrap=True)
+    with suppress(OSError):  # whoever has read it, such as `head`, is gone; the report is there
+        file.write(shown.get())
+        file.flush()
 
 
 if __name__ == "__main__":

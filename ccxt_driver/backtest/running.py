@@ -94,7 +94,21 @@ def _to_its_end(path: Path, replay: Replay) -> None:
         if not replay.is_over:
             _join_threads(replay)
         raise
+    except BaseException as error:
+        _tell_hook(error)
+        raise
     _join_threads(replay)
+
+
+def _tell_hook(error: BaseException) -> None:
+    """Call the script's own `sys.excepthook`, as Python does: it may still cancel and sell."""
+    if sys.excepthook is sys.__excepthook__ or isinstance(error, ReplayOver):
+        return
+    try:
+        sys.excepthook(type(error), error, _of_the_script(error.__traceback__))
+    except BaseException:  # noqa: BLE001  # as the interpreter does; the error stays that of the script
+        sys.stderr.write("Error in sys.excepthook:\n")
+        traceback.print_exc()
 
 
 def _join_threads(replay: Replay) -> None:

@@ -392,6 +392,21 @@ def test_two_runs_at_once_do_not_mix_in_one_folder(typed: Typed, folder: Path) -
     assert ".lock" not in {path.name for path in (folder / "shared").iterdir()}
 
 
+def test_numbers_that_nobody_reads_are_no_failure(folder: Path) -> None:
+    command = [*_COMMAND, "unsaid.py", "--data", "history", "--out", "unread"]
+    (folder / "unsaid.py").write_text("import ccxt; ccxt.binance().load_markets()\n", encoding="utf-8")
+    with subprocess.Popen(
+        command, cwd=folder, env=_ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (0, "")
+    assert (folder / "unread" / "summary.json").exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
 def test_a_termination_is_for_the_script(folder: Path) -> None:
     script = """

@@ -49,6 +49,35 @@ def test_handlers_of_atexit_trade_in_the_run(
     assert (again.folder / "trades.csv").read_bytes() == (ran.folder / "trades.csv").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "code,ended,at_ms,last",
+    [
+        ("time.sleep(60); 1 / 0", "error", START_MS + 60_000, "ZeroDivisionError: division by zero"),
+        ("while True: time.sleep(60)", "data", START_MS + HOUR_MS, "KeyboardInterrupt"),
+    ],
+)
+def test_a_hook_for_what_is_not_caught_trades_in_the_run(
+    run: Runner, hour: Path, code: str, ended: str, at_ms: int, last: str
+) -> None:
+    hook = (
+        "def hook(kind, error, trace):\n    say('hook', kind.__name__)\n    flat()\nsys.excepthook = hook\n"
+    )
+
+    ran = run(f"{_HEAD}{hook}{code}\n", hour)
+
+    assert ran.result.summary["run"]["ended"] == ended
+    assert f"hook {last.partition(':')[0]}\nsold at" in ran.output
+    _check_sold(ran, at_ms)
+
+
+def test_a_hook_that_fails_leaves_the_error_what_it_is(run: Runner, hour: Path) -> None:
+    ran = run(f"{_HEAD}sys.excepthook = lambda *_: {{}}['no']\n1 / 0\n", hour)
+
+    assert ran.result.summary["run"]["error"] == "ZeroDivisionError: division by zero"
+    assert "Error in sys.excepthook:\n" in ran.output
+    assert "KeyError: 'no'" in ran.output
+
+
 def test_what_is_deleted_at_the_end_is_deleted_in_the_run(run: Runner, hour: Path) -> None:
     code = "class Bot:\n    def __del__(self): flat()\nbot = Bot()\nwhile True: time.sleep(60)\n"
 
