@@ -21,6 +21,10 @@ exit_at_once: Final = os._exit
 _FAILED: Final = 1
 
 
+class AnotherProgram(RuntimeError):
+    """A script goes on as another program, which would have the real ccxt, and trade."""
+
+
 class Exits:
     """Handlers that were registered since the script began. Those of before stay where they are."""
 
@@ -71,6 +75,23 @@ class Exits:
         print(text, file=sys.stderr, flush=True)  # noqa: T201  # it has no other way to say so
         exit_at_once(status or _FAILED)
 
+    def refusing(self, name: str) -> Callable[..., Any]:
+        """What stands in the place of `os.execv` or `os.execve`, on which all of their kind stand.
+
+        :param name: of it
+        """
+        really = getattr(os, name)
+
+        def go_on(*args: Any, **kwargs: Any) -> Any:
+            if self._is_over or os.getpid() != self._run:
+                return really(*args, **kwargs)
+            raise AnotherProgram(
+                f"os.{name}: a script cannot go on as another program in a backtest: that would have the "
+                "real ccxt, and trade"
+            )
+
+        return go_on
+
     def end(self) -> None:
         """Leave what is registered from now on to Python."""
         self._is_over = True
@@ -86,6 +107,8 @@ def own_exits() -> Iterator[Exits]:
             stack.enter_context(patch.object(atexit, name, value))
         stack.enter_context(patch.object(atexit, "_clear", exits.clear))
         stack.enter_context(patch.object(os, "_exit", exits.exit_at_once))
+        for name in ("execv", "execve"):
+            stack.enter_context(patch.object(os, name, exits.refusing(name)))
         yield exits
 
 

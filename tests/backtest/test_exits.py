@@ -161,3 +161,26 @@ while True:
     assert int(told.partition(",")[0]) >= late
     assert ran.output.count("goes on: what it still orders is in the report") == 1
     assert (again.folder / "summary.json").read_bytes() == (ran.folder / "summary.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["os.execv(sys.executable, [sys.executable, *sys.argv])", "os.execlp('python', 'python', *sys.argv)"],
+)
+def test_a_script_that_begins_anew_does_not_leave_the_run(run: Runner, hour: Path, code: str) -> None:
+    """As bots do that have failed: the new one would have the real ccxt, and the real keys."""
+    again = "if 'BEGUN' in os.environ:\n    say('anew', ccxt.binance.__module__)\n    sys.exit()\n"
+    head = f"import os, sys\nimport ccxt\ndef say(*words): print(*words, flush=True)\n{again}"
+
+    ran = run(f"{head}os.environ['BEGUN'] = '1'\n{_HEAD}flat()\n{code}\n", hour)
+
+    assert ran.code == 1
+    assert "anew" not in ran.output
+    assert "cannot go on as another program" in ran.result.summary["run"]["error"]
+    _check_sold(ran, START_MS)
+
+
+def test_programs_beside_a_script_may_be_others(run: Runner, hour: Path) -> None:
+    ran = run(f"{_HEAD}flat()\nprint(os.spawnlp(os.P_WAIT, 'true', 'true'))\n", hour)
+
+    assert (ran.code, ran.output.splitlines()[-1]) == (0, "0")
