@@ -82,7 +82,7 @@ def find(paths: Paths) -> tuple[list[DataFile], list[Ignored]]:
         ignored += [file for file in known if isinstance(file, Ignored)]
     if not found:
         names = ", ".join(map(str, given)) or "paths"
-        raise BadFile(f"{names}: expected at least one file of market data")
+        raise BadFile(f"{names}: expected at least one file of market data, named such as BTC_USDT-1m.csv")
     return [*dict.fromkeys(found)], [*dict.fromkeys(ignored)]
 
 

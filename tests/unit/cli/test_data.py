@@ -217,4 +217,4 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     done = check(tmp_path)
 
     assert done.exit_code == 1
-    assert "expected at least one file of market data" in done.stderr
+    assert "expected at least one file of market data, named such as BTC_USDT-1m.csv" in done.stderr
