@@ -285,6 +285,7 @@ class Together:
     async def _ask(self, account_id: int, kind: str) -> None:
         if not self._hub.in_process:
             await asyncio.sleep(_TOGETHER_SECONDS)
+        await self._hub.turn()  # who comes meanwhile goes with it
         group = self._wanted.pop((account_id, kind))
         params = {"account_id": account_id}
         try:
@@ -310,4 +311,11 @@ class Together:
             if self._hub.in_process:  # the OMS leaves out what has no price yet
                 return {**dict.fromkeys(missing), **found}
             raise ccxt.BadResponse(f"{self._hub.id} {self._many} {missing}: the venue gives nothing")
-        return {**found, **{symbol: await self._one(symbol, params) for symbol in missing if self._one}}
+        for symbol in missing:
+            found = {**found, symbol: await self._alone(symbol, params)}
+        return found
+
+    async def _alone(self, symbol: str, params: dict[str, Any]) -> Any:
+        assert self._one is not None, "there is such a function"
+        await self._hub.turn()
+        return await self._one(symbol, params)

@@ -188,7 +188,8 @@ class Topic(ABC):
         pause = self._retry_at - hub.loop.time()
         if pause > 0:
             await asyncio.sleep(pause)
-        await hub.turn()
+        if not self._shares_requests:
+            await hub.turn()
         self._news.clear()  # before it is read: what comes during that counts
         pushes, was_pushed = self._pushes, self.is_pushed
         try:
@@ -229,6 +230,11 @@ class Topic(ABC):
     @property
     def _params(self) -> dict[str, Any]:
         return {"account_id": self.account_id}
+
+    @property
+    def _shares_requests(self) -> bool:
+        """Whether it is asked for together with others: then the request waits for its turn, and not each."""
+        return False
 
     @abstractmethod
     async def _fetch(self) -> Any:
@@ -293,6 +299,10 @@ class TickerTopic(Topic):
     @property
     def _cache(self) -> dict[str, Any]:
         return self._hub.cache("tickers")
+
+    @property
+    def _shares_requests(self) -> bool:
+        return self.symbol is not None
 
     async def _fetch(self) -> Any:
         exchange = self._hub.exchange

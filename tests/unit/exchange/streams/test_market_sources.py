@@ -301,6 +301,38 @@ async def test_no_more_is_read_in_a_second_than_is_allowed(make: MakeDriver) -> 
     call.cancel()
 
 
+async def test_prices_of_many_markets_are_one_turn(make: MakeDriver) -> None:
+    driver = make(market_rate=1, market_interval=1000)
+    await driver.load_markets()
+    spots = [market["symbol"] for market in markets() if market["type"] == "spot"]
+    assert len(spots) > 1
+    for function in ("fetch_tickers", "fetch_bids_asks"):
+        driver.venue.answers[function] = lambda symbols: {each: ticker(each, 5) for each in symbols}
+    async with asyncio.timeout(1.9):  # the second turn is a second after the first
+        assert (await driver.watch_tickers(spots)).keys() == set(spots)
+        assert (await driver.watch_bids_asks(spots)).keys() == set(spots)
+    assert driver.venue.count("fetch_tickers") == driver.venue.count("fetch_bids_asks") == 1
+
+
+async def test_tickers_that_a_venue_leaves_out_take_their_turns(make: MakeDriver) -> None:
+    driver = make(market_rate=5, market_interval=1000)
+    await driver.load_markets()
+    spots = [market["symbol"] for market in markets() if market["type"] == "spot"]
+    driver.venue.answers["fetch_tickers"] = {}
+    driver.venue.answers["fetch_ticker"] = lambda symbol: ticker(symbol, 6)
+    turns = []
+    turn = driver._market_hub().turn
+
+    async def counted() -> None:
+        turns.append(len(driver.venue.asked))
+        await turn()
+
+    driver._market_hub().turn = counted  # type: ignore[method-assign]
+    assert (await soon(driver.watch_tickers(spots))).keys() == set(spots)
+    assert len(turns) == 1 + len(spots)
+    assert driver.venue.count("fetch_ticker") == len(spots)
+
+
 # -- what fails ------------------------------------------------------------------------------------------
 
 
