@@ -153,12 +153,13 @@ class MarketHub:
 
         :raises BaseError: it cannot be read
         """
+        turn = watch.watcher.round()
         with suppress(Ended):  # then the watcher says why
             await self._ready(watch, since)
         if not watch.watcher.ended:
             for topic in watch.topics:
                 topic.expect()
-        return await watch.watcher.next(deliver, limit)
+        return await watch.watcher.next(deliver, limit, turn=turn)
 
     async def _ready(self, watch: MarketWatch, since: int | None) -> None:
         """Let a watcher begin; after that bring up to date what nobody reads without being asked."""

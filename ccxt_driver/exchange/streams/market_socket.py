@@ -39,6 +39,8 @@ class MarketSocket:
         self._book_updates = Feature.BOOK_UPDATES in features
         self._topics: dict[_Key, list[Topic]] = {}
         self._subscribed: set[_Key] = set()
+        self._outdated: set[_Key] = set()
+        """What is to be subscribed anew: what still comes is of the former subscription, and may be less."""
         self._due: dict[_Key, None] = {}
         """What is to be subscribed or ended, in this order."""
         self._worker: asyncio.Task[None] | None = None
@@ -64,12 +66,14 @@ class MarketSocket:
         topics.remove(topic)
         if not topics:
             del self._topics[key]
+            self._outdated.discard(key)
             self._soon(key)
 
     def subscribe_again(self, topic: Topic) -> None:
         """Have the server begin anew, with the whole of it."""
         key = _key(topic)
         if key is not None and key in self._topics:
+            self._outdated.add(key)
             self._soon(key)
 
     async def close(self) -> None:
@@ -116,7 +120,12 @@ class MarketSocket:
             payload["depth"] = self._topics[key][0].depth
             if self._book_updates:
                 payload["book_updates"] = True
-        await self._socket.ask(Namespace.CCXT, Action.SUBSCRIBE_MARKET, payload)
+
+        def answered(frame: Frame) -> None:  # at once: what it brings may have come with the answer
+            if frame.get("event") != _ERROR and key not in self._due:
+                self._outdated.discard(key)
+
+        await self._socket.ask(Namespace.CCXT, Action.SUBSCRIBE_MARKET, payload, each=answered)
         self._subscribed.add(key)
 
     async def _unsubscribe(self, key: _Key) -> None:
@@ -135,6 +144,7 @@ class MarketSocket:
     async def on_up(self) -> None:
         """Subscribe again; what comes on the connection does not wait for it."""
         self._subscribed.clear()
+        self._outdated.clear()
         self._due.clear()
         for key in self._topics:
             self._soon(key)
@@ -173,7 +183,7 @@ class MarketSocket:
         keys = [key for key in self._keys(found) if timeframe is None or key[3] in ("", timeframe)]
         if timeframe is None and channel == Channel.OHLCV and len(keys) > 1:
             return []  # nobody can tell of which timeframe: they are read
-        return [topic for key in keys for topic in self._topics[key]]
+        return [topic for key in keys if key not in self._outdated for topic in self._topics[key]]
 
     def _keys(self, found: tuple[Any, Any, str]) -> list[_Key]:
         if found[2] != Channel.OHLCV:

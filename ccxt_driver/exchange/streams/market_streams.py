@@ -334,7 +334,7 @@ class MarketStreams(Streaming):
         topics = [(BookTopic, (symbol,)) for symbol in symbols]
         watch = self._market_watch(hub, method, "orderbook", symbols, params, topics, symbols)
         for topic in watch.topics:
-            topic.deepen(limit, is_new=not topic.watches)
+            topic.deepen(limit)
 
         def deliver(boxes: Sequence[Box]) -> tuple[Any, int]:
             book = boxes[0].take()

@@ -382,14 +382,19 @@ class BookTopic(Topic):
         super().__init__(hub, account_id, symbol)
         self._state = BookState(symbol)
         self._is_known = False
+        self._is_wanted = False
 
     async def _fetch(self) -> Any:
-        return await self._hub.exchange.fetch_order_book(self.symbol, self.depth, self._params)
+        while True:
+            depth = self.depth
+            book = await self._hub.exchange.fetch_order_book(self.symbol, depth, self._params)
+            if depth == self.depth:  # else somebody wants more of it meanwhile
+                return book
 
-    def deepen(self, limit: int | None, *, is_new: bool) -> None:
+    def deepen(self, limit: int | None) -> None:
         """Somebody wants so many levels a side; None for all that the venue gives."""
-        if is_new:
-            self.depth = limit
+        if not self._is_wanted:
+            self._is_wanted, self.depth = True, limit
         elif self.depth is not None and (limit is None or limit > self.depth):
             self.depth = limit
             self._read_at = None

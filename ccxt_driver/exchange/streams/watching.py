@@ -17,7 +17,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _Round(Generic[T]):
+class Round(Generic[T]):
     """Calls that wait at the same time: what the first of them takes is given to all of them."""
 
     __slots__ = ("failure", "taken")
@@ -41,7 +41,7 @@ class Watcher(Generic[T]):
         self.name = name
         self._most: Final = most
         self._pending: deque[T] = deque()
-        self._round: _Round[T] = _Round()
+        self._round: Round[T] = Round()
         self._waiters: list[asyncio.Future[None]] = []
         self._failure: BaseException | None = None
         self._end: BaseException | None = None
@@ -107,7 +107,7 @@ class Watcher(Generic[T]):
             self._end = error
         if self._waiters:
             self._round.failure = error
-            self._round = _Round()
+            self._round = Round()
             self._wake()
 
     def end(self, error: BaseException) -> None:
@@ -119,12 +119,19 @@ class Watcher(Generic[T]):
         self._is_dropped = True
         self.fail(error, end=True)
 
+    def round(self) -> Round[T]:
+        """The calls that wait now, and those that come until one of them takes something."""
+        if self._round.taken is not None:
+            self._round = Round()
+        return self._round
+
     async def next(
         self,
         deliver: Callable[[Sequence[T]], tuple[R, int]],
         limit: int | None = None,
         *,
         again: Callable[[Sequence[T]], R] | None = None,
+        turn: Round[T] | None = None,
     ) -> R:
         """The next items, at once if there are any.
 
@@ -133,12 +140,13 @@ class Watcher(Generic[T]):
         :param limit: at most so many; the others are given to the next calls
         :param again: makes the copies of items that another call has taken, after which others may have
             taken newer ones; `deliver` when left out
+        :param turn: the calls that this one has come with, where it has waited for something else before
         :raises BaseError: the watcher has failed
         """
+        if turn is not None and turn.taken is not None and not self._is_dropped:
+            return deliver(turn.taken)[0] if again is None else again(turn.taken)
         while True:
-            if self._round.taken is not None:
-                self._round = _Round()
-            turn = self._round
+            turn = self.round()
             if self._pending:
                 return self._take(turn, deliver, limit)
             if self._failure is not None:
@@ -159,7 +167,7 @@ class Watcher(Generic[T]):
             self._failure = None
         raise copied(failure)
 
-    def _take(self, turn: _Round[T], deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None) -> R:
+    def _take(self, turn: Round[T], deliver: Callable[[Sequence[T]], tuple[R, int]], limit: int | None) -> R:
         pending = self._pending
         items = tuple(pending if limit is None else islice(pending, limit))
         result, count = deliver(items)

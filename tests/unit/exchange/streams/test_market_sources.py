@@ -301,6 +301,26 @@ async def test_no_more_is_read_in_a_second_than_is_allowed(make: MakeDriver) -> 
     call.cancel()
 
 
+async def test_a_book_that_more_is_wanted_of_while_it_is_read_is_read_again(make: MakeDriver) -> None:
+    driver = make()
+    asked: asyncio.Queue[int | None] = asyncio.Queue()
+    answer = asyncio.Event()
+
+    async def fetch(symbol: str, limit: int | None, params: Any) -> Any:
+        asked.put_nowait(limit)
+        await answer.wait()
+        levels = [[100.0 - each, 1.0] for each in range(limit or 9)]
+        return {"symbol": symbol, "bids": levels, "asks": [], "timestamp": 1, "nonce": None}
+
+    driver.fetch_order_book = fetch
+    few = asyncio.create_task(driver.watch_order_book(SPOT, 2, {"watcher": "few"}))
+    assert await soon(asked.get()) == 2
+    many = asyncio.create_task(driver.watch_order_book(SPOT, 5, {"watcher": "many"}))
+    await asyncio.sleep(0.01)
+    answer.set()
+    assert [len((await soon(call))["bids"]) for call in (few, many)] == [2, 5]
+
+
 async def test_prices_of_many_markets_are_one_turn(make: MakeDriver) -> None:
     driver = make(market_rate=1, market_interval=1000)
     await driver.load_markets()
@@ -564,6 +584,44 @@ async def test_a_book_with_a_hole_begins_anew(floor: Floor) -> None:
     await ex.create_order(SPOT, "limit", "buy", 3, 92)
     await until(lambda: ex.orderbooks[SPOT]["nonce"] == 2)
     assert (await soon(ex.watch_order_book(SPOT)))["bids"][1] == [92.0, 3.0]
+
+
+@pushed
+async def test_frames_of_a_shallower_subscription_count_no_more(floor: Floor) -> None:
+    ex = floor.exchange()
+    for price in (90, 91, 92):
+        await ex.create_order(SPOT, "limit", "buy", 1, price)
+    await soon(ex.watch_order_book(SPOT, 1, {"watcher": "few"}))
+    topic = topic_of(ex, "BookTopic")
+    await until(lambda: topic.is_pushed)
+    frames = ex._stream_desk.parts["market"]._socket
+    fetch = ex.fetch_order_book
+
+    async def fetched(*args: Any) -> Any:
+        book = await fetch(*args)
+        data = {"bids": [[100.5, 1.0]], "asks": [], "nonce": 7, "timestamp": 1}
+        payload = {"account_id": 1, "symbol": SPOT, "channel": "orderbook", "data": data}
+        frames.on_frame({"namespace": "ccxt", "event": "orderbook_updated", "payload": payload})
+        return book
+
+    ex.fetch_order_book = fetched
+    ask = ex._stream_desk.socket().ask
+    answers = asyncio.Event()
+
+    async def late(*args: Any, **kwargs: Any) -> Any:
+        await answers.wait()
+        return await ask(*args, **kwargs)
+
+    ex._stream_desk.socket().ask = late
+    deep = await soon(ex.watch_order_book(SPOT, None, {"watcher": "many"}))
+    assert [level[0] for level in deep["bids"]] == [100.0, 92.0, 91.0, 90.0]
+    ex.fetch_order_book = fetch
+    answers.set()
+    await until(lambda: topic.is_pushed)
+    call = asyncio.create_task(ex.watch_order_book(SPOT, None, {"watcher": "many"}))
+    await asyncio.sleep(0.02)
+    await ex.create_order(SPOT, "limit", "buy", 1, 89)
+    assert [level[0] for level in (await soon(call))["bids"]][-1] == 89.0
 
 
 @pushed

@@ -66,6 +66,25 @@ async def test_calls_at_the_same_time_get_the_same_and_the_next_call_what_came_s
     assert await watched.next(all_of) == [3]
 
 
+async def test_calls_that_have_come_together_get_the_same_whatever_they_wait_for_before() -> None:
+    watched = watcher()
+    turn = watched.round()
+    assert watched.round() is turn
+    offer(watched, 1, 2)
+    assert await watched.next(all_of, turn=turn) == [1, 2]
+    assert await watched.next(all_of, turn=turn) == [1, 2]
+    later = watched.round()
+    assert later is not turn
+    offer(watched, 3)
+    assert await watched.next(all_of, turn=later) == [3]
+    turn = watched.round()
+    offer(watched, 4)
+    assert await watched.next(all_of, turn=turn) == [4]
+    watched.end(ccxt.UnsubscribeError("ended"))
+    with pytest.raises(ccxt.UnsubscribeError):
+        await watched.next(all_of, turn=turn)
+
+
 async def test_each_gets_a_structure_of_its_own() -> None:
     watched = watcher()
     made = await waiting(watched, 2)
