@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ccxt
 
+from ccxt_driver.errors import annotate
 from ccxt_driver.exchange._async.exchange import OmsCcxtExchange as AsyncExchange
 from ccxt_driver.exchange._twins_async import LAZILY
 from ccxt_driver.exchange.spelling import in_own_spelling
@@ -68,11 +69,18 @@ class Streaming(AsyncExchange):
             await asyncio.sleep(0)
 
     def _desk(self) -> StreamDesk:
-        """The streams of this object in the loop that runs now."""
+        """The streams of this object in the loop that runs now.
+
+        :raises OperationRejected: they are in another one: who waited for them here would wait for ever
+        """
         if self.closed_by_user:
             raise ccxt.ExchangeClosedByUser(f"{self.id} instance was closed by the user")
         desk = self._stream_desk
-        if desk is None or (desk.loop.is_closed() and desk.loop is not asyncio.get_running_loop()):
+        is_elsewhere = desk is not None and desk.loop is not asyncio.get_running_loop()
+        if desk is not None and is_elsewhere and not desk.loop.is_closed():
+            text = f"{self.id} streams run in another event loop; give each loop an exchange object of its own"
+            raise annotate(ccxt.OperationRejected(text), outcome="not_sent")
+        if desk is None or is_elsewhere:
             desk = self._stream_desk = StreamDesk(self)
             self.leave_closed_loop()
             if self.session is None:

@@ -7,6 +7,7 @@ import gc
 from collections.abc import Iterator
 from typing import Any
 
+import ccxt
 import pytest
 
 from ccxt_driver.async_support import OmsCcxtExchange as AsyncOmsCcxtExchange
@@ -56,6 +57,21 @@ def test_streams_begin_anew(served: ServedOms, caplog: pytest.LogCaptureFixture)
         assert asyncio.run(asyncio.wait_for(look(), 10))["symbol"] == "BTC/USDT"
     asyncio.run(exchange.close())
     assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("method", ["watch_ticker", "watch_orders", "cancel_all_orders_ws"])
+def test_streams_of_a_loop_that_is_open_are_refused_in_another(method: str, served: ServedOms) -> None:
+    exchange = made(ProOmsCcxtExchange, served)
+
+    async def call() -> Any:
+        return await asyncio.wait_for(getattr(exchange, method)("BTC/USDT"), 10)
+
+    with asyncio.Runner() as first:
+        first.run(exchange.watch_ticker("BTC/USDT"))
+        with asyncio.Runner() as second, pytest.raises(ccxt.OperationRejected, match="another event loop"):
+            second.run(call())
+        assert first.run(exchange.watch_ticker("BTC/USDT"))["symbol"] == "BTC/USDT"
+        first.run(exchange.close())
 
 
 def test_a_session_of_a_loop_that_runs_is_kept(served: ServedOms) -> None:
