@@ -168,7 +168,11 @@ class MarketHub:
                 watch.starting = self.spawn(self._start(watch, since))
             await shared(watch.starting)
         elif not (len(watch.watcher) and watch.topics[0].is_sequence):
-            await self._fresh(topic for topic in watch.topics if not topic.is_background)
+            try:
+                await self._fresh(topic for topic in watch.topics if not topic.is_background)
+            except ccxt.NetworkError:
+                if any(topic.is_out for topic in watch.topics):
+                    raise  # else it is tried again, and the call waits for that
 
     async def _start(self, watch: MarketWatch, since: int | None) -> None:
         try:

@@ -321,7 +321,7 @@ class MarketStreams(Streaming):
             changed = {box.key: box.take() for box in boxes}
             if not self.newUpdates:
                 cache = hub.cache(family)
-                changed = {symbol: cache[symbol] for symbol in symbols or cache if symbol in cache}
+                changed |= {symbol: cache[symbol] for symbol in symbols or cache if symbol in cache}
             return _copy(changed), len(boxes)
 
         return await hub.next(watch, deliver, None, None)
@@ -400,7 +400,7 @@ class MarketStreams(Streaming):
             for symbol, timeframe, rows in [(s, t, r) for s, by in found.items() for t, r in by.items()]:
                 rows.sort(key=lambda candle: candle[0])
                 if not self.newUpdates:
-                    cached = hub.cache("ohlcvs")[symbol][timeframe]
+                    cached = hub.cache("ohlcvs").get(symbol, {}).get(timeframe, rows)
                     found[symbol][timeframe] = _copy(
                         self.filter_by_since_limit(cached, since, limit, 0, True)
                     )

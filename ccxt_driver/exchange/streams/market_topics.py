@@ -88,6 +88,12 @@ class Topic(ABC):
         """Whether what is known is not old yet."""
         return self._seconds_left() > 0
 
+    @property
+    def is_out(self) -> bool:
+        """Whether it cannot be read, and could not for as long as a call waits."""
+        since = self._down_since
+        return since is not None and self._hub.loop.time() - since >= self._hub.outage
+
     async def fresh(self) -> None:
         """Read it, unless what is known is not old yet. Those who want it at the same time share one reading.
 
@@ -169,8 +175,7 @@ class Topic(ABC):
             try:
                 await self.fresh()
             except ccxt.NetworkError as error:
-                down_since = self._hub.loop.time() if self._down_since is None else self._down_since
-                if self._hub.loop.time() - down_since >= self._hub.outage:
+                if self.is_out:
                     self._tell(error, only_waiting=True)
             except ccxt.BaseError as error:
                 self._tell(error)
@@ -275,7 +280,7 @@ class Topic(ABC):
             self.wake()
             return
         self._pushes += 1
-        self.is_pushed = True
+        self.is_pushed, self._down_since = True, None
         self._news.clear()
         self._read_at = self._hub.loop.time()
 

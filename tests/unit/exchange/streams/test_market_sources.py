@@ -301,6 +301,28 @@ async def test_no_more_is_read_in_a_second_than_is_allowed(make: MakeDriver) -> 
     call.cancel()
 
 
+async def test_programs_may_clear_the_caches_that_are_returned(make: MakeDriver) -> None:
+    driver = make()
+    driver.newUpdates = False
+    venue = driver.venue
+    venue.answers["fetch_ticker"] = ticker(SPOT, 5)
+    venue.answers["fetch_ohlcv"] = [[60_000 * each, 1, 2, 1, 2, 1] for each in range(3)]
+    await soon(driver.watch_ohlcv(SPOT, "1m"))
+    await soon(driver.watch_ticker(SPOT))
+    other = asyncio.create_task(driver.watch_ticker(SPOT, {"watcher": "other"}))
+    await soon(other)
+    other = asyncio.create_task(driver.watch_ticker(SPOT, {"watcher": "other"}))
+    await asyncio.sleep(0.02)
+    venue.answers["fetch_ticker"] = ticker(SPOT, 6)
+    venue.answers["fetch_ohlcv"] = [*venue.answers["fetch_ohlcv"], [180_000, 2, 3, 2, 3, 1]]
+    await soon(other)
+    await until(lambda: len(driver.ohlcvs[SPOT]["1m"]) == 4)
+    driver.tickers.clear()
+    driver.ohlcvs.clear()
+    assert (await soon(driver.watch_ticker(SPOT)))["last"] == 6
+    assert await soon(driver.watch_ohlcv(SPOT, "1m")) == [[180_000, 2, 3, 2, 3, 1]]
+
+
 async def test_a_book_that_more_is_wanted_of_while_it_is_read_is_read_again(make: MakeDriver) -> None:
     driver = make()
     asked: asyncio.Queue[int | None] = asyncio.Queue()
@@ -363,6 +385,32 @@ async def test_the_first_reading_tells_the_caller_what_is_wrong(make: MakeDriver
         await soon(driver.watch_ticker(SPOT))
     driver.venue.answers["fetch_ticker"] = ticker(SPOT, 5)
     assert (await soon(driver.watch_ticker(SPOT)))["last"] == 5
+
+
+async def test_a_call_that_comes_during_an_outage_waits_as_one_that_was_there(make: MakeDriver) -> None:
+    driver = make(outage=0.4)
+    venue = driver.venue
+    book = {"symbol": SPOT, "bids": [[1.0, 1.0]], "asks": [[2.0, 1.0]], "timestamp": 1}
+    venue.answers |= {"fetch_ticker": ticker(SPOT, 5), "fetch_order_book": book}
+    for method, function, news in (
+        (driver.watch_ticker, "fetch_ticker", ticker(SPOT, 6)),
+        (driver.watch_order_book, "fetch_order_book", book | {"bids": [[1.5, 1.0]]}),
+    ):
+        await soon(method(SPOT))
+        venue.answers[function] = ccxt.ExchangeNotAvailable("down")
+        await asyncio.sleep(0.02)  # what is known is old
+        call = asyncio.create_task(method(SPOT))
+        await asyncio.sleep(0.1)
+        assert not call.done()
+        venue.answers[function] = news
+        await soon(call)
+        venue.answers[function] = ccxt.ExchangeNotAvailable("down")
+        await asyncio.sleep(0.02)
+        began = asyncio.get_running_loop().time()
+        for _ in range(2):
+            with pytest.raises(ccxt.ExchangeNotAvailable):
+                await soon(method(SPOT))
+            assert asyncio.get_running_loop().time() - began >= 0.4
 
 
 async def test_an_outage_is_waited_for_and_told_when_it_lasts(make: MakeDriver) -> None:
