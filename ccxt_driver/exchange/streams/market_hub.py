@@ -204,7 +204,7 @@ class MarketHub:
             return
         features = await self.exchange._features()
         if self._socket is None and Feature.EVENT_ROWS in features:
-            self._socket = MarketSocket(self._make_socket(), self._settings, features)
+            self._socket = MarketSocket(self._make_socket(), self._settings, features, self._pace.hold)
 
     def _wake(self, prices: frozenset[str], books: frozenset[str]) -> None:
         for topic in self._topics.values():

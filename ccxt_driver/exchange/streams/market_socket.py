@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import ccxt
@@ -31,10 +31,19 @@ class MarketSocket:
     :param socket: to the gateway
     :param settings: the interval that the server is asked to look at
     :param features: of the server
+    :param hold: puts off readings by some seconds
     """
 
-    def __init__(self, socket: GatewaySocket, settings: StreamSettings, features: Collection[str]) -> None:
+    def __init__(
+        self,
+        socket: GatewaySocket,
+        settings: StreamSettings,
+        features: Collection[str],
+        hold: Callable[[float], None],
+    ) -> None:
         self._socket = socket
+        self._settings = settings
+        self._hold = hold
         self._interval_ms = max(1, round(settings.market_interval * 1000))
         self._book_updates = Feature.BOOK_UPDATES in features
         self._topics: dict[_Key, list[Topic]] = {}
@@ -103,6 +112,15 @@ class MarketSocket:
                 await (self._subscribe(key) if key in self._topics else self._unsubscribe(key))
             except ccxt.BaseError as error:  # it is read instead
                 LOG.debug("%s is not pushed: %s", key, error)
+                if getattr(error, "retry_after", None):
+                    await self._later(key, error)
+
+    async def _later(self, key: _Key, error: ccxt.BaseError) -> None:
+        """We ask too often. Readings wait, too: they would leave no room for what makes them needless."""
+        self._due[key] = None
+        seconds = self._settings.pause(0, error)
+        self._hold(seconds)
+        await asyncio.sleep(seconds)
 
     async def _subscribe(self, key: _Key) -> None:
         account_id, symbol, channel, timeframe = key

@@ -18,10 +18,20 @@ class Pace:
         self._step = 1 / rate
         self._free_at = 0.0
         """When the next turn would be, if there were no bursts."""
+        self._put_off = 0.0
+        """Seconds, of all turns so far."""
 
     async def turn(self) -> None:
         """Wait for one."""
-        now = asyncio.get_running_loop().time()
-        self._free_at = max(self._free_at, now - _BURST_SECONDS) + self._step
-        if self._free_at > now:
-            await asyncio.sleep(self._free_at - now)
+        loop = asyncio.get_running_loop()
+        self._free_at = max(self._free_at, loop.time() - _BURST_SECONDS) + self._step
+        own = self._free_at - self._put_off
+        seconds = own + self._put_off - loop.time()
+        while seconds > 0:
+            await asyncio.sleep(seconds)
+            seconds = own + self._put_off - loop.time()
+
+    def hold(self, seconds: float) -> None:
+        """Put off all turns, those of the line too, by some seconds."""
+        self._free_at = max(self._free_at, asyncio.get_running_loop().time()) + seconds
+        self._put_off += seconds

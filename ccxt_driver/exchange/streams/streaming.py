@@ -78,9 +78,7 @@ class Streaming(AsyncExchange):
         desk = self._stream_desk
         is_elsewhere = desk is not None and desk.loop is not asyncio.get_running_loop()
         if desk is not None and is_elsewhere and not desk.loop.is_closed():
-            text = (
-                f"{self.id} streams run in another event loop; give each loop an object of its own"
-            )
+            text = f"{self.id} streams run in another event loop; give each loop an object of its own"
             raise annotate(ccxt.OperationRejected(text), outcome="not_sent")
         if desk is None or is_elsewhere:
             desk = self._stream_desk = StreamDesk(self)
