@@ -169,10 +169,27 @@ class MarketHub:
             await shared(watch.starting)
         elif not (len(watch.watcher) and watch.topics[0].is_sequence):
             try:
-                await self._fresh(topic for topic in watch.topics if not topic.is_background)
+                await self._fresh(self._before_a_call(watch))
             except ccxt.NetworkError:
                 if any(topic.is_out for topic in watch.topics):
                     raise  # else it is tried again, and the call waits for that
+
+    def _before_a_call(self, watch: MarketWatch) -> list[Topic]:
+        """What is to be up to date before a call returns: all of it, unless each takes a request.
+
+        Then it is what the call returns, if that is older than a round of readings takes. Where there is
+        nothing yet, all are read while the call waits.
+        """
+        topics = [topic for topic in watch.topics if not topic.is_background]
+        if self.in_process or len(topics) < 2 or topics[0].shares_requests:
+            return topics
+        first = watch.watcher.first
+        seconds = self.read_interval + len(self._topics) / self._settings.market_rate
+        return [
+            topic
+            for topic in topics
+            if first is not None and topic.symbol == first.key and topic.is_older_than(seconds)
+        ]
 
     async def _start(self, watch: MarketWatch, since: int | None) -> None:
         try:

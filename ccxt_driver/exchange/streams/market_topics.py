@@ -84,9 +84,18 @@ class Topic(ABC):
         return self.is_sequence and not self._hub.in_process
 
     @property
+    def shares_requests(self) -> bool:
+        """Whether it is asked for together with others: then the request waits for its turn, and not each."""
+        return False
+
+    @property
     def is_fresh(self) -> bool:
         """Whether what is known is not old yet."""
         return self._seconds_left() > 0
+
+    def is_older_than(self, seconds: float) -> bool:
+        """Whether what is known was known that long ago already."""
+        return self._read_at is None or self._hub.loop.time() - self._read_at > seconds
 
     @property
     def is_out(self) -> bool:
@@ -193,7 +202,7 @@ class Topic(ABC):
         pause = self._retry_at - hub.loop.time()
         if pause > 0:
             await asyncio.sleep(pause)
-        if not self._shares_requests:
+        if not self.shares_requests:
             await hub.turn()
         self._news.clear()  # before it is read: what comes during that counts
         pushes, was_pushed = self._pushes, self.is_pushed
@@ -235,11 +244,6 @@ class Topic(ABC):
     @property
     def _params(self) -> dict[str, Any]:
         return {"account_id": self.account_id}
-
-    @property
-    def _shares_requests(self) -> bool:
-        """Whether it is asked for together with others: then the request waits for its turn, and not each."""
-        return False
 
     @abstractmethod
     async def _fetch(self) -> Any:
@@ -306,7 +310,8 @@ class TickerTopic(Topic):
         return self._hub.cache("tickers")
 
     @property
-    def _shares_requests(self) -> bool:
+    def shares_requests(self) -> bool:
+        """Tickers of some symbols are asked for together."""
         return self.symbol is not None
 
     async def _fetch(self) -> Any:

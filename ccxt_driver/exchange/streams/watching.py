@@ -53,6 +53,11 @@ class Watcher(Generic[T]):
         return len(self._pending)
 
     @property
+    def first(self) -> T | None:
+        """What the next call gets first; None when it has to wait."""
+        return self._pending[0] if self._pending else None
+
+    @property
     def waits(self) -> bool:
         """Whether a call waits now."""
         return any(not waiter.done() for waiter in self._waiters)

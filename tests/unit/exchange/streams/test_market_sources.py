@@ -14,7 +14,7 @@ from ccxt_driver.contract.features import Feature
 from ccxt_driver.pro import OmsCcxtExchange
 from tests.helpers.oms_rows import markets
 
-from .conftest import SPOT, Floor, soon, until
+from .conftest import OTHER, SPOT, Floor, soon, until
 
 QUICK = {
     "market_interval": 0.01,
@@ -341,6 +341,47 @@ async def test_a_book_that_more_is_wanted_of_while_it_is_read_is_read_again(make
     await asyncio.sleep(0.01)
     answer.set()
     assert [len((await soon(call))["bids"]) for call in (few, many)] == [2, 5]
+
+
+async def test_of_many_books_those_that_were_read_come_without_another_reading(make: MakeDriver) -> None:
+    driver = make(market_rate=20, market_interval=0.05)
+    venue, number = driver.venue, iter(range(1, 10_000))
+    listed = next(market for market in markets() if market["symbol"] == SPOT)
+    codes = [f"C{each}" for each in range(40)]
+    symbols = [f"{code}/USDT" for code in codes]
+    venue.answers["fetch_markets"] = [
+        {**listed, "symbol": f"{code}/USDT", "id": code, "base": code, "baseId": code} for code in codes
+    ]
+
+    def book(symbol: str, limit: int | None) -> dict[str, Any]:
+        return {"symbol": symbol, "bids": [[float(next(number)), 1.0]], "asks": [], "timestamp": 1}
+
+    venue.answers["fetch_order_book"] = book
+    first = await soon(driver.watch_order_book_for_symbols(symbols))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    seen = [(await soon(driver.watch_order_book_for_symbols(symbols)))["symbol"] for _ in symbols[1:]]
+    assert {first["symbol"], *seen} == set(symbols)
+    assert loop.time() - began < 1  # one reading each would take two seconds
+    turns = Counter([(await soon(driver.watch_order_book_for_symbols(symbols)))["symbol"] for _ in range(60)])
+    assert loop.time() - began < 5
+    assert max(turns.values()) <= 3
+
+
+async def test_a_book_of_several_that_nobody_asked_for_in_time_is_read_anew(make: MakeDriver) -> None:
+    driver = make(market_rate=1000, market_interval=0.01)
+    prices = iter(range(1, 10_000))
+
+    def book(symbol: str, limit: int | None) -> dict[str, Any]:
+        return {"symbol": symbol, "bids": [[float(next(prices)), 1.0]], "asks": [], "timestamp": 1}
+
+    driver.venue.answers["fetch_order_book"] = book
+    await soon(driver.watch_order_book_for_symbols([SPOT, OTHER]))
+    await asyncio.sleep(0.1)
+    before = driver.venue.count("fetch_order_book")
+    late = await soon(driver.watch_order_book_for_symbols([SPOT, OTHER]))
+    assert driver.venue.count("fetch_order_book") == before + 1
+    assert late["bids"][0][0] == before + 1
 
 
 async def test_prices_of_many_markets_are_one_turn(make: MakeDriver) -> None:
