@@ -25,13 +25,15 @@ class BookState:
         """ccxt's, with floats whatever `exchange.number` is: levels are found by their price."""
 
     def replace(self, book: Mapping[str, Any]) -> bool:
-        """Take over a whole book.
+        """Take over a whole book. One without a number that is the same as the known one is that very one.
 
         :returns: whether the levels are others
         """
         sides = {side: [[float(price), float(amount)] for price, amount in book[side]] for side in _SIDES}
         changed = any(self.book[side] != sides[side] for side in _SIDES)
         known = {key: book.get(key) for key in ("timestamp", "nonce")}
+        if not changed and known["nonce"] is None:
+            known["nonce"] = self.book["nonce"]  # updates go on from there
         self.book.reset({**sides, **known, "symbol": self.book["symbol"]})
         return changed
 

@@ -99,3 +99,19 @@ def test_texts_are_numbers_here() -> None:
     state = BookState(SYMBOL)
     state.replace({"bids": [["1.5", "2"]], "asks": [], "timestamp": None, "nonce": None})
     assert state.copy()["bids"] == [[1.5, 2.0]]
+
+
+def test_a_book_that_was_read_and_is_the_same_goes_on_with_its_number() -> None:
+    updates, state = BookUpdates(), BookState(SYMBOL)
+    levels = dict.fromkeys(range(1, 20), 1.0)
+    take(state, updates.payload(book(levels, {20: 1})))
+    assert not state.replace(book(levels, {20: 1}, 5))
+    assert (state.book["nonce"], state.book["timestamp"]) == (1, 5)
+    take(state, updates.payload(book({**levels, 3: 2.0}, {20: 1})))
+    assert state.book["nonce"] == 2
+    assert state.replace(book(levels, {20: 1}))
+    assert (
+        state.book["nonce"] is None
+    )  # of what was pushed nobody knows any more whether it goes on from here
+    with pytest.raises(OutOfStep):
+        take(state, updates.payload(book({**levels, 3: 3.0}, {20: 1})))
