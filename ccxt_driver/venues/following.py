@@ -130,7 +130,7 @@ class Follower:
 
         def take(rows: Any) -> None:
             nonlocal connected
-            fresh = [trade for trade in self._reader.trades(rows) if self._is_new(trade, rows, named)]
+            fresh = [trade for trade in self._reader.trades(rows) if self._is_new(trade, named)]
             self._tape.put_trades(self._now(), fresh, new=connected)
             connected = True
 
@@ -162,7 +162,7 @@ class Follower:
         finally:
             source.close()
 
-    def _is_new(self, trade: Print, rows: Any, named: bool) -> bool:
+    def _is_new(self, trade: Print, named: bool) -> bool:
         if trade.id is None and named:
             return True
         key: object = trade if trade.id is None else trade.id

@@ -219,8 +219,12 @@ class LiveFeed:
             _refuse_credentials({name: getattr(exchange, name, None) for name in CREDENTIALS})
             await exchange.load_markets()
             self._list(exchange)
-            for symbol, tape in self._tapes.items():
-                following += await self._follow(exchange, symbol, tape)
+            readers = {symbol: self._reader(exchange, symbol) for symbol in self._tapes}
+            for symbol, reader in readers.items():  # all at once: one after the other takes a second each
+                following.append(asyncio.ensure_future(self._read_history(exchange, symbol, reader)))
+            await asyncio.gather(*following)
+            for symbol, reader in readers.items():
+                following += self._follow(exchange, symbol, reader)
             await asyncio.gather(*following)
         finally:
             for task in following:
@@ -246,10 +250,12 @@ class LiveFeed:
             market = listing.translated(named, exchange.precisionMode)
             self._tapes[symbol] = LiveTape(market, self._stale_ms)
 
-    async def _follow(self, exchange: Any, symbol: str, tape: LiveTape) -> list[asyncio.Future[None]]:
+    def _reader(self, exchange: Any, symbol: str) -> Reader:
         scale = listing.contract_size(exchange.markets[symbol])
-        reader = Reader(tape.market, scale, self._depth)
-        await self._read_history(exchange, symbol, tape, reader)
+        return Reader(self._tapes[symbol].market, scale, self._depth)
+
+    def _follow(self, exchange: Any, symbol: str, reader: Reader) -> list[asyncio.Future[None]]:
+        tape = self._tapes[symbol]
         follower = Follower(tape.market, reader, tape, self._clock.now_ms, self._arrived)
         has = exchange.has
         books = self._source(
@@ -276,7 +282,7 @@ class LiveFeed:
             return Stream(watch, ask if confirmed else None, self._stale_ms / 3_000)
         return None if ask is None else Poll(ask, self._poll_ms / 1_000)
 
-    async def _read_history(self, exchange: Any, symbol: str, tape: LiveTape, reader: Reader) -> None:
+    async def _read_history(self, exchange: Any, symbol: str, reader: Reader) -> None:
         """Candles from before; without them the candles begin now."""
         if not exchange.has.get("fetchOHLCV"):
             return
@@ -285,7 +291,7 @@ class LiveFeed:
                 continue
             try:
                 rows = await exchange.fetch_ohlcv(symbol, timeframe, limit=_HISTORY)
-                tape.put_history(timeframe, reader.candles(rows))
+                self._tapes[symbol].put_history(timeframe, reader.candles(rows))
             except (ccxt.BaseError, ValueError) as error:
                 LOG.warning("candles of %s, %s: %s: %s", symbol, timeframe, type(error).__name__, error)
 

@@ -68,6 +68,27 @@ def halted(desk: Desk) -> Any:
     return found["halted"]
 
 
+# ------------------------------------------------------------------ the start
+
+
+def test_many_markets_are_begun_together(wire: Wire) -> None:
+    symbols = [f"C{number}/USDT" for number in range(30)]
+    wire.markets = [row(symbol, id=symbol) for symbol in symbols]
+    for symbol in symbols:
+        wire.say("watch_order_book", book(100.0, 101.0), symbol=symbol)
+
+    class Slow(venue(wire)):  # type: ignore[misc]
+        async def fetch_ohlcv(self, symbol: str, timeframe: str = "1m", **more: Any) -> Any:
+            await asyncio.sleep(0.1)
+            return [[0, 90.0, 95.0, 85.0, 91.0, 1.0]]
+
+    with LiveFeed(Slow, symbols, timeout_s=3) as feed:  # one after the other they take six seconds
+        assert {market.symbol for market in feed.markets} == set(symbols)
+        now = feed.start_ms + 60_000
+        assert feed.candles(symbols[-1], "1h", 0, now, 1)[0].high == 95
+        assert feed.quote(symbols[-1], now).bid == 100
+
+
 # ------------------------------------------------------------------ trading
 
 
