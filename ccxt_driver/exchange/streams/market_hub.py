@@ -177,12 +177,14 @@ class MarketHub:
     def _before_a_call(self, watch: MarketWatch) -> list[Topic]:
         """What is to be up to date before a call returns: all of it, unless each takes a request.
 
-        Then it is what the call returns, if that is older than a round of readings takes. Where there is
-        nothing yet, all are read while the call waits.
+        Then it is what the call returns, if that is older than a round of readings takes; the others are
+        read meanwhile.
         """
         topics = [topic for topic in watch.topics if not topic.is_background]
         if self.in_process or len(topics) < 2 or topics[0].shares_requests:
             return topics
+        for topic in topics:
+            topic.look()
         first = watch.watcher.first
         seconds = self.read_interval + len(self._topics) / self._settings.market_rate
         return [

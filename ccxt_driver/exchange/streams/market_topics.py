@@ -113,10 +113,19 @@ class Topic(ABC):
             return
         if self._has_closed():
             raise Ended
-        if self._reading is None:
-            self._reading = self._hub.loop.create_task(self._read())
-            self._reading.add_done_callback(self._has_read)
-        await shared(self._reading)
+        await shared(self._begun_reading())
+
+    def look(self) -> None:
+        """As `fresh`, without waiting for it."""
+        if not (self.is_fresh or self._has_closed()):
+            self._begun_reading()
+
+    def _begun_reading(self) -> asyncio.Task[None]:
+        reading = self._reading
+        if reading is None:
+            reading = self._reading = self._hub.loop.create_task(self._read())
+            reading.add_done_callback(self._has_read)
+        return reading
 
     def expect(self) -> None:
         """Somebody is going to wait for what is new."""
