@@ -164,10 +164,13 @@ class MarketHub:
     async def _ready(self, watch: MarketWatch, since: int | None) -> None:
         """Let a watcher begin; after that bring up to date what nobody reads without being asked."""
         if not watch.is_started:
+            is_first = watch.starting is None
             if watch.starting is None:
                 watch.starting = self.spawn(self._start(watch, since))
             await shared(watch.starting)
-        elif not (len(watch.watcher) and watch.topics[0].is_sequence):
+            if is_first:  # else it may want more of it than was read
+                return
+        if not (len(watch.watcher) and watch.topics[0].is_sequence):
             try:
                 await self._fresh(self._before_a_call(watch))
             except ccxt.NetworkError:

@@ -122,7 +122,7 @@ class Topic(ABC):
 
     def _begun_reading(self) -> asyncio.Task[None]:
         reading = self._reading
-        if reading is None:
+        if reading is None or reading.done():  # `_has_read` comes a moment later
             reading = self._reading = self._hub.loop.create_task(self._read())
             reading.add_done_callback(self._has_read)
         return reading

@@ -145,10 +145,11 @@ class Watcher(Generic[T]):
         :param limit: at most so many; the others are given to the next calls
         :param again: makes the copies of items that another call has taken, after which others may have
             taken newer ones; `deliver` when left out
-        :param turn: the calls that this one has come with, where it has waited for something else before
+        :param turn: the calls that this one has come with, where it has waited for something else before:
+            it gets what they got, unless there is something newer
         :raises BaseError: the watcher has failed
         """
-        if turn is not None and turn.taken is not None and not self._is_dropped:
+        if turn is not None and turn.taken is not None and not (self._pending or self._is_dropped):
             return deliver(turn.taken)[0] if again is None else again(turn.taken)
         while True:
             turn = self.round()

@@ -301,6 +301,25 @@ async def test_no_more_is_read_in_a_second_than_is_allowed(make: MakeDriver) -> 
     call.cancel()
 
 
+async def test_a_call_that_joins_a_beginning_gets_the_levels_that_it_wants(make: MakeDriver) -> None:
+    driver = make()
+    answer = asyncio.Event()
+
+    async def fetch(symbol: str, limit: int | None, params: Any) -> Any:
+        if symbol == OTHER:
+            await answer.wait()
+        levels = [[100.0 - each, 1.0] for each in range(limit or 9)]
+        return {"symbol": symbol, "bids": levels, "asks": [], "timestamp": 1, "nonce": None}
+
+    driver.fetch_order_book = fetch
+    few = asyncio.create_task(driver.watch_order_book_for_symbols([SPOT, OTHER], 2))
+    await asyncio.sleep(0.02)  # one of them was read
+    many = asyncio.create_task(driver.watch_order_book_for_symbols([SPOT, OTHER], 5))
+    await asyncio.sleep(0.01)
+    answer.set()
+    assert [len((await soon(call))["bids"]) for call in (few, many)] == [2, 5]
+
+
 async def test_programs_may_clear_the_caches_that_are_returned(make: MakeDriver) -> None:
     driver = make()
     driver.newUpdates = False
