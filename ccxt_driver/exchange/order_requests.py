@@ -25,6 +25,7 @@ from ccxt_driver.mappers.values import ZERO
 from .configuration import identifier
 from .host import Host
 from .request_parts import is_foreign_number, is_whole_text, json_text, plain
+from .retries import CCXTS_PARAMS
 from .spelling import in_own_spelling, named_client_order_id, with_client_order_id
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
@@ -173,7 +174,7 @@ class OrderRequests(Host):
         self._add_execution(payload, params, features)
         self._add_triggers(payload, params, market, features)
         self._add_attached_stops(payload, params, market, features)
-        for name in ("account_id", "request_id", "strategy_id"):
+        for name in ("account_id", "request_id", "strategy_id", *CCXTS_PARAMS):
             params.pop(name, None)
         if params:
             payload["params"] = sendable(params)

@@ -16,6 +16,7 @@ from ccxt_driver.mappers.values import needed_decimal
 
 from .order_requests import NO_FEATURES, OrderRequests, sendable, with_its_direction
 from .request_parts import plain, text_of
+from .retries import CCXTS_PARAMS
 from .spelling import in_own_spelling, with_client_order_id
 
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
@@ -150,7 +151,7 @@ class PositionRequests(OrderRequests):
         self._add_identity(payload, rest)
         self._add_execution(payload, rest, features)
         self._add_triggers(payload, rest, market, features)
-        for name in ("account_id", "strategy_id"):
+        for name in ("account_id", "strategy_id", *CCXTS_PARAMS):
             rest.pop(name, None)
         if rest:
             payload["params"] = sendable(rest)

@@ -31,7 +31,8 @@ TOO_OFTEN: Final = (ccxt.RateLimitExceeded, ccxt.DDoSProtection)
 _POSTS_THAT_READ: Final = frozenset({BY_NAME["reconcile"].path, BY_NAME["cache_clear"].path})
 """Doing these twice does them once."""
 _CCXTS_RETRIES: Final = "maxRetriesOnFailure"
-_CCXTS_PARAMS: Final = frozenset({_CCXTS_RETRIES, "maxRetriesOnFailureDelay"})
+CCXTS_PARAMS: Final = frozenset({_CCXTS_RETRIES, "maxRetriesOnFailureDelay"})
+"""ccxt's own, by which an object sends a request again. That of a gateway would do so with an order, too."""
 
 
 def is_read(method: str, path: str, params: Any) -> bool:
@@ -66,26 +67,38 @@ def asked_to_wait_ms(error: BaseException) -> int:
 def taken_from(params: Any) -> tuple[Any, Any]:
     """Parameters without ccxt's own retries, which a gateway does not know and its venue would obey.
 
-    :param params: of a GET or of a call to the venue
+    :param params: of a GET, of a call to the venue, or of several
     :returns: what to send, and `maxRetriesOnFailure` or None
     """
+    if isinstance(params, list):
+        return [taken_from(call)[0] for call in params], None
     if not params or not isinstance(params, MAPPINGS):
         return params, None
     params, retries = _split(params)
-    kwargs = params.get("kwargs")
-    inner = kwargs.get("params") if kwargs and isinstance(kwargs, MAPPINGS) else None
-    if not inner or not isinstance(inner, MAPPINGS):
-        return params, retries
-    kept, own = _split(inner)
-    if kept is inner:
-        return params, retries
-    return {**params, "kwargs": {**kwargs, "params": kept}}, own
+    for name, given in (("args", params.get("args")), ("kwargs", params.get("kwargs"))):
+        kept, own = _split_inside(given)
+        if kept is not given:
+            params, retries = {**params, name: kept}, own
+    return params, retries
+
+
+def _split_inside(given: Any) -> tuple[Any, Any]:
+    """As `_split`, of the `params` among the arguments of a call."""
+    if not given or not isinstance(given, (list, *MAPPINGS)):
+        return given, None
+    inside = dict(enumerate(given)) if isinstance(given, list) else given
+    for place, each in inside.items():
+        kept, own = _split(each) if isinstance(each, MAPPINGS) else (each, None)
+        if kept is not each:
+            changed = {**inside, place: kept}
+            return (list(changed.values()) if isinstance(given, list) else changed), own
+    return given, None
 
 
 def _split(params: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
-    if _CCXTS_PARAMS.isdisjoint(params):
+    if CCXTS_PARAMS.isdisjoint(params):
         return params, None
-    kept = {name: value for name, value in params.items() if name not in _CCXTS_PARAMS}
+    kept = {name: value for name, value in params.items() if name not in CCXTS_PARAMS}
     return kept, params.get(_CCXTS_RETRIES)
 
 

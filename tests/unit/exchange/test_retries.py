@@ -14,6 +14,7 @@ import pytest
 from ccxt_driver import OmsCcxtExchange
 from tests.helpers.gateway_stub import Driver, Gateway
 from tests.helpers.loopback_server import Failure, Fault, LoopbackServer, serving
+from tests.helpers.oms_rows import order_row, position_row
 from tests.helpers.virtual_time import VirtualTime, answers
 
 pytestmark = pytest.mark.oldest
@@ -295,6 +296,43 @@ def test_ccxts_own_parameter_stands_for_ours_and_is_not_passed_on(make: Any) -> 
     failure_of(driver, "fetch_ticker", "BTC/USDT", {"maxRetriesOnFailure": 4, "own": 1})
     assert len(driver.gateway.routes) == 5
     assert driver.gateway.sent[0].body["kwargs"] == {"params": {"own": 1}}
+
+
+RETRIES = {"maxRetriesOnFailure": 3, "maxRetriesOnFailureDelay": 10}
+
+
+@pytest.mark.parametrize("own", [{}, {"own": 1}], ids=["alone", "beside others"])
+@pytest.mark.parametrize("call", ["create_order", "create_orders", "close_position"])
+def test_no_order_takes_ccxts_retries_to_the_venue(make: Any, call: str, own: Any) -> None:
+    """ccxt's class there would obey them, and send the order again after a time-out."""
+    driver, _ = make()
+    gateway = driver.gateway
+    gateway.on("GET /oms/positions/open", {"items": [position_row(id=5, symbol="BTC/USDT")]})
+    gateway.on_command(order=order_row())
+    params = {**own, **RETRIES}
+    names = ("symbol", "type", "side", "amount", "price")
+    arguments: dict[str, tuple[Any, ...]] = {
+        "create_order": (*LIMIT, params),
+        "create_orders": ([{**dict(zip(names, LIMIT, strict=True)), "params": own}], RETRIES),
+        "close_position": ("BTC/USDT", None, params),
+    }
+    driver.call(call, *arguments[call])
+
+    sent = gateway.sent[-1].body
+    (command,) = sent if isinstance(sent, list) else [sent]
+    assert command["payload"].get("params", {}) == own
+
+
+def test_no_call_to_the_venue_takes_them_along_in_its_arguments(make: Any) -> None:
+    driver, _ = make(**EVERYTHING)
+    gateway = driver.gateway
+    gateway.on("POST /ccxt/1/create_order", {"ok": True, "result": {}})
+    driver.call("call_ccxt", "create_order", *LIMIT, {"own": 1, **RETRIES})
+    assert gateway.sent[-1].body == {"args": [*LIMIT, {"own": 1}], "kwargs": {}}
+
+    gateway.on("POST /ccxt/commands", {"results": [{"index": 0, "ok": True, "result": {}}]})
+    driver.call("ccxt_commands", [{"func": "create_order", "args": [*LIMIT], "kwargs": {"params": RETRIES}}])
+    assert gateway.sent[-1].body[0]["kwargs"] == {"params": {}}
 
 
 @pytest.mark.parametrize(
