@@ -33,6 +33,7 @@ from .command_outcomes import CommandOutcomes
 from .configuration import (
     EMBEDDED,
     NO_SANDBOX,
+    attributes_of_derived,
     described_otherwise,
     given_or_described,
     identifier,
@@ -121,17 +122,18 @@ class OmsExchange(
         return config
 
     def _with_described(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What of a configuration counts, and of what a class that a program derives says in its `describe`.
+        """What of a configuration counts, and of what a class that a program derives says of it.
 
-        The environment does not beat that either: such a class on `embedded:` would trade on a gateway.
+        In its `describe`, or by attributes, over which that wins, as in ccxt. The environment does not beat
+        that either: such a class on `embedded:` would trade on a gateway.
         """
         own = self.own_config(config)
-        if _is_of_the_driver(type(self).describe):
-            return own
         kinds: Any = type(self).__mro__
-        usual = next(kind for kind in kinds if _is_of_the_driver(vars(kind).get("describe")))
-        told = self.own_config(described_otherwise(self.describe(), usual.describe(self)))
-        return given_or_described(own, told)
+        told: Mapping[str, Any] = attributes_of_derived(kinds)
+        if not _is_of_the_driver(type(self).describe):
+            usual = next(kind for kind in kinds if _is_of_the_driver(vars(kind).get("describe")))
+            told = given_or_described(described_otherwise(self.describe(), usual.describe(self)), told)
+        return given_or_described(own, self.own_config(told)) if told else own
 
     # -- requests -----------------------------------------------------------------------------
 

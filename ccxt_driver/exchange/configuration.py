@@ -7,7 +7,8 @@ file of authorities is there is looked up where one is given.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,8 @@ _SANDBOX_KEYS: Final = frozenset({"base_url", "account_id", "apiKey"})
 _OPTIONS: Final = ("base_url", "account_id", "strategy_id", "oms")
 _CREDENTIALS_OF_A_VENUE: Final = ("secret", "password", "privateKey")
 _DESCRIBED: Final = ("options", "urls", "apiKey", *_CREDENTIALS_OF_A_VENUE, "timeout", "cafile")
-"""What `resolve` goes by, and a derived class may say in its `describe`, as ccxt's classes do."""
+"""What `resolve` goes by, and a derived class may say in its `describe` or by attributes, as of ccxt's."""
+_OURS: Final = ("ccxt", "ccxt_driver")
 TRANSPORT: Final = {
     "retries": 2,
     "retry_max_delay": 2000,
@@ -135,6 +137,20 @@ def resolve(
     if isinstance(resolved.get("apiKey"), str):
         resolved["apiKey"] = Secret(resolved["apiKey"])
     return resolved
+
+
+def attributes_of_derived(kinds: Iterable[type]) -> dict[str, Any]:
+    """What the classes that a program derives say of the configuration by attributes of theirs.
+
+    :param kinds: a class and its bases, in the order of look-ups
+    """
+    derived = [*takewhile(lambda kind: kind.__module__.partition(".")[0] not in _OURS, kinds)]
+    told: dict[str, Any] = {}
+    for name in _DESCRIBED if derived else ():
+        value = next((vars(kind)[name] for kind in derived if name in vars(kind)), None)
+        if value is not None and not isinstance(value, property):
+            told[name] = value
+    return told
 
 
 def described_otherwise(described: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

@@ -486,6 +486,48 @@ def test_a_description_that_says_nothing_of_it_leaves_it_to_the_environment(
 
 
 @CLASSES
+def test_a_class_with_attributes_for_paper_trading_trades_nowhere_else(cls: Any, environment: Any) -> None:
+    environment(base_url=GATEWAY, api_key="of the gateway", account_id="7", strategy_id="1")
+    mixin = type("Mixin", (), {"options": {"base_url": "embedded:", "account_id": 3, "strategy_id": 2}})
+    exchange = type("Derived", (mixin, cls), {})()
+    assert (exchange.urls["api"], exchange.apiKey or None) == ("embedded:", None)
+    assert (exchange.options["account_id"], exchange.options["strategy_id"]) == (3, 2)
+
+    by_url = type("Derived", (cls,), {"urls": {"api": "embedded:"}})
+    assert by_url().urls["api"] == "embedded:"
+    assert (
+        type("Further", (by_url,), {"urls": {"api": "https://own.test"}})().urls["api"] == "https://own.test"
+    )
+    with pytest.raises(ccxt.AuthenticationError, match="secret"):
+        type("Derived", (by_url,), {"secret": "of a venue"})()
+
+
+@CLASSES
+def test_attributes_of_a_class_count_less_than_what_it_describes_or_is_given(
+    cls: Any, environment: Any
+) -> None:
+    environment(base_url="https://other.test", api_key="of the other", account_id="7", timeout="3")
+    attributes: Any = {
+        "urls": {"api": "https://attribute.test"},
+        "apiKey": "attribute",
+        "timeout": 5,
+        "options": {"retries": 1, "strategy_id": 2},
+    }
+    plain = type("Plain", (cls,), attributes)
+    exchange = plain()
+    assert (exchange.urls["api"], exchange.apiKey) == ("https://attribute.test", "attribute")
+    assert (exchange.timeout, exchange.options["strategy_id"]) == (5, 2)
+
+    described = _describing(plain, urls={"api": GATEWAY}, options={"retries": 0})()
+    assert (described.urls["api"], described.apiKey) == (GATEWAY, "attribute")
+    assert (described.options["retries"], described.options["strategy_id"]) == (0, 2)
+
+    given = plain({"options": {"strategy_id": 3}, "apiKey": "given"})
+    assert (given.options["strategy_id"], given.options["retries"], given.apiKey) == (3, 1, "given")
+    assert attributes["options"] == {"retries": 1, "strategy_id": 2}
+
+
+@CLASSES
 @pytest.mark.parametrize("name, value", [("base_url", "embedded:"), ("oms", EmbeddedOms)])
 def test_an_oms_that_is_named_too_late_is_told(cls: Any, name: str, value: Any) -> None:
     """Requests would go on to the gateway, where a program believes that it trades on paper."""
