@@ -44,6 +44,7 @@ from .configuration import (
 )
 from .copying import Copying
 from .list_requests import CALLERS_STRATEGY, OPEN_STATUSES, ListRequests
+from .order_requests import EXECUTION
 from .position_requests import PositionRequests
 from .request_parts import KEY_HEADER, endpoint_of, filled_in, json_text, parts_of, secret_header
 from .sandbox import Sandbox
@@ -60,6 +61,7 @@ LOGGER: Final = logging.getLogger("ccxt_driver")
 
 _CAPABILITY_OF: Final = {snake_case(key): key for key in CAPABILITIES}
 _MOST_KNOWN_ORDERS: Final = 1000
+_NEVER_CHANGES: Final = ("order_type", "side", "symbol", *EXECUTION)
 _ROW_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     **dict.fromkeys(("id", "account_id", "order_id", "client_order_id"), (int, str)),
     **dict.fromkeys(("exchange_order_id", "exchange_trade_id"), (int, str)),
@@ -454,7 +456,7 @@ class OmsExchange(
         """As `need_symbol`, of an order whose market is remembered; nothing is read for it."""
         known = self._known_orders.get(order_id) if symbol is not None else None
         if known is not None:
-            self.need_symbol(order_id, known[2], symbol)
+            self.need_symbol(order_id, known["symbol"], symbol)
 
     def results_of_calls(self, body: Any, count: int) -> list[Any]:
         """Results of calls to the venue, or the exceptions of those that failed, in order."""
@@ -611,12 +613,12 @@ class OmsExchange(
         return result
 
     def _remember(self, row: Mapping[str, Any]) -> None:
-        """Type, side and symbol of an open order never change: a command on it need not read them."""
+        """What never changes of an open order: a command on it need not read that."""
         known = self._known_orders
         if row["status"] not in OPEN_STATUSES:
             known.pop(row["id"], None)
         elif row["id"] not in known:
-            known[row["id"]] = (row["order_type"], row["side"], row["symbol"])
+            known[row["id"]] = {name: row.get(name) for name in _NEVER_CHANGES}
             if len(known) > _MOST_KNOWN_ORDERS:
                 known.popitem(last=False)  # in one step: other threads do the same
 

@@ -38,7 +38,7 @@ class Host:
         _truth: ServerTruth
         _sides: dict[str, tuple[Any, ServerTruth]]
         _missing_routes: set[str]
-        _known_orders: OrderedDict[int, tuple[Any, Any, Any]]
+        _known_orders: OrderedDict[int, dict[str, Any]]
         _commands_in_flight: int
         _placings: set[Any]
         _circuits: dict[str, Circuit]

@@ -86,6 +86,8 @@ _COSTS_IN_LISTS: Final = frozenset(("cryptocom",))
 _UNIT: Final = "tgtCcy"
 _UNIT_BY_OPTION: Final = frozenset(("okx", "okxus", "myokx"))
 """Where this option of ccxt's says for all market orders whether their amounts count coins or money."""
+EXECUTION: Final = ("time_in_force", "post_only", "reduce_only")
+"""Columns of an order that no change changes."""
 _REHEARSALS: Final = ("test", "validate")
 """Of `params`, as ccxt has them for binance, kucoin and others, and for kraken."""
 _NOT_EDITED: Final = (
@@ -471,29 +473,52 @@ class OrderRequests(Host):
         self, payload: dict[str, Any], params: dict[str, Any], features: frozenset[str]
     ) -> None:
         """Time in force, post-only, reduce-only."""
-        time_in_force = params.pop("timeInForce", None)
-        post_only = _flag(self.id, params, "postOnly")
-        reduce_only = _flag(self.id, params, "reduceOnly")
-        if time_in_force is not None:
-            text = str(time_in_force).upper()
-            text = "PO" if text in _POST_ONLY else text
-            if text not in _TIMES_IN_FORCE:
-                expected = ", ".join(sorted(_TIMES_IN_FORCE))
-                raise ccxt.InvalidOrder(
-                    f"{self.id} timeInForce: expected one of {expected}, got {time_in_force!r}"[:200]
-                )
-            post_only = post_only or text == "PO"
-            if post_only and text in ("IOC", "FOK"):
-                raise ccxt.InvalidOrder(f"{self.id} postOnly: a post-only order cannot be {text}")
-            if text != "PO":
-                payload["time_in_force"] = text
+        asked = self._execution(params)
+        if asked["time_in_force"] is not None:
+            payload["time_in_force"] = asked["time_in_force"]
         self._add_order_options(payload, params, features)
-        if post_only:
+        if asked["post_only"]:
             if payload["order_type"] == "market":
                 raise ccxt.InvalidOrder(f"{self.id} postOnly: a market order cannot be post-only")
             payload["post_only"] = True
-        if reduce_only:
+        if asked["reduce_only"]:
             payload["reduce_only"] = True
+
+    def _execution(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Time in force, post-only and reduce-only, as the row of an order has them; taken out of `params`.
+
+        :returns: None for each that is not said
+        """
+        given = params.pop("timeInForce", None)
+        post_only = _flag(self.id, params, "postOnly")
+        reduce_only = _flag(self.id, params, "reduceOnly")
+        text = None if given is None else str(given).upper()
+        text = "PO" if text in _POST_ONLY else text
+        if text is not None and text not in _TIMES_IN_FORCE:
+            expected = ", ".join(sorted(_TIMES_IN_FORCE))
+            raise ccxt.InvalidOrder(f"{self.id} timeInForce: expected one of {expected}, got {given!r}"[:200])
+        post_only = True if text == "PO" else post_only
+        if post_only and text in ("IOC", "FOK"):
+            raise ccxt.InvalidOrder(f"{self.id} postOnly: a post-only order cannot be {text}")
+        time_in_force = None if text == "PO" else text
+        return dict(zip(EXECUTION, (time_in_force, post_only, reduce_only), strict=True))
+
+    def need_same_execution(self, id: int, row: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        """See that an edit does not ask for another time in force, post-only or reduce-only.
+
+        :param row: of the order; None where the server does not tell
+        :raises InvalidOrder: it does, and would be believed to have it
+        """
+        asked = self._execution(dict(in_own_spelling(params)))
+        has = {name: row.get(name) for name in EXECUTION}
+        if has["time_in_force"] == "PO":  # as ccxt's class of the venue says it
+            has.update(time_in_force=None, post_only=True)
+        for name, value in asked.items():
+            if None not in (value, has[name]) and value != has[name]:
+                raise ccxt.InvalidOrder(
+                    f"{self.id} editOrder() {name}: order {id} has {has[name]} and keeps it, got {value}; "
+                    "cancel it and create another"
+                )
 
     def _add_triggers(
         self,
@@ -724,11 +749,11 @@ def _step(precision: Any) -> Decimal | None:
     return step if step is not None and step > 0 else None
 
 
-def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool:
+def _flag(exchange_id: str, params: dict[str, Any], name: str) -> bool | None:
     value = params.pop(name, None)
     if value is not None and not isinstance(value, bool):
         raise ccxt.InvalidOrder(f"{exchange_id} {name}: expected True or False, got {value!r}"[:200])
-    return bool(value)
+    return value
 
 
 def _direction_of(order_type: Any) -> str | None:

@@ -185,7 +185,9 @@ class Orders(Settling):
             self._strategy_id(params)  # for what is read before it is asked for
             order_id = self._resolved_order_id(id, params, symbol)
             command = self.edit_order_request(order_id, symbol, amount, price, params)
-            self._check_unchanged(command, order_id, symbol, type, side)
+            row = self._checked_row(command, order_id, symbol)
+            self._need_unchanged(row, order_id, type, side)
+            self.need_same_execution(order_id, row, params)
         return self._order_command(command, order_id, params, symbol)
 
     def edit_orders(self, orders: Any, params: dict[str, Any] = {}) -> list[Order]:
@@ -208,24 +210,28 @@ class Orders(Settling):
                 raise
         return changed
 
-    def _check_unchanged(
-        self, command: dict[str, Any], order_id: int, symbol: str, type: Any, side: Any
-    ) -> None:
-        """A change of type or side is refused; gateways that lose what is left out get it filled in.
+    def _checked_row(self, command: dict[str, Any], order_id: int, symbol: str) -> dict[str, Any]:
+        """What never changes of an order that is to be changed.
+
+        Gateways that lose what is left out get it filled in.
 
         :raises OrderNotFound: the order is of another market
         """
         kept = self._known_orders.get(order_id)
         fill_in = Feature.ROWS_IN_RESULTS not in self._features()
-        if kept is None or fill_in:
-            row = self._order_row(command["account_id"], order_id, None)
-            row = self._true_row(command["account_id"], row)
-            kept = (row.get("order_type"), row.get("side"), row.get("symbol"))
-            self.need_symbol(order_id, kept[2], symbol)
-            if fill_in:
-                self._fill_in_unchanged(command, row)
-                self._check_not_replaced(command["account_id"], row)
-        for name, given, has in (("type", type, kept[0]), ("side", side, kept[1])):
+        if kept is not None and not fill_in:
+            return kept
+        row = self._order_row(command["account_id"], order_id, None)
+        row = self._true_row(command["account_id"], row)
+        self.need_symbol(order_id, row.get("symbol"), symbol)
+        if fill_in:
+            self._fill_in_unchanged(command, row)
+            self._check_not_replaced(command["account_id"], row)
+        return row
+
+    def _need_unchanged(self, row: dict[str, Any], order_id: int, type: Any, side: Any) -> None:
+        """Refuse a change of type or side."""
+        for name, given, has in (("type", type, row.get("order_type")), ("side", side, row.get("side"))):
             if given is not None and str(given).lower() != has:
                 raise ccxt.InvalidOrder(
                     f"{self.id} editOrder() {name}: order {order_id} is {has} and stays so, got {given!r}; "

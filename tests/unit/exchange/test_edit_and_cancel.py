@@ -206,6 +206,61 @@ def test_an_edit_does_not_lose_a_stop_in_silence(driver: Driver, name: str) -> N
     assert driver.gateway.payload == {"order_id": 11, "new_qty": "3", "new_price": "101"}
 
 
+PLAIN = {"time_in_force": "GTC", "post_only": False, "reduce_only": False}
+
+
+@pytest.mark.parametrize(
+    "row, params, says",
+    [
+        ({}, {"postOnly": True}, "post_only"),
+        ({}, {"post_only": True}, "post_only"),
+        ({}, {"timeInForce": "GTX"}, "post_only"),
+        ({}, {"timeInForce": "IOC"}, "time_in_force"),
+        ({}, {"reduceOnly": True}, "reduce_only"),
+        ({"reduce_only": True}, {"reduceOnly": False}, "reduce_only"),
+        ({}, {"timeInForce": "soon"}, "timeInForce: expected"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "unknown"])
+def test_an_edit_does_not_lose_in_silence_how_an_order_trades(
+    driver: Driver, is_known: bool, row: dict[str, Any], params: dict[str, Any], says: str
+) -> None:
+    """It would take, or open a position, where the program believes that it cannot."""
+    driver.gateway.on("GET /oms/orders/open", {"items": [order_row(**PLAIN | row)]})
+    driver.gateway.on("GET /oms/orders/11", {"items": [order_row(**PLAIN | row)]})
+    if is_known:
+        driver.call("fetch_open_orders")
+        driver.gateway.sent.clear()
+    with pytest.raises(ccxt.InvalidOrder, match=says) as info:
+        driver.call("edit_order", *EDIT, 3, 101, params)
+
+    assert vars(info.value)["outcome"] == "not_sent"
+    assert driver.gateway.routes == ([] if is_known else ["GET /oms/orders/11"])
+
+
+@pytest.mark.parametrize(
+    "row, params",
+    [
+        ({"post_only": True}, {"postOnly": True}),
+        ({"post_only": True}, {"timeInForce": "PO"}),
+        ({"post_only": None, "time_in_force": "PO"}, {"postOnly": True, "timeInForce": "GTC"}),
+        ({}, {"postOnly": False, "reduceOnly": False, "timeInForce": "gtc"}),
+        ({"reduce_only": True}, {"reduceOnly": True}),
+        ({"post_only": None, "reduce_only": None, "time_in_force": None}, {"postOnly": True}),
+    ],
+    ids=str,
+)
+def test_an_edit_may_say_how_an_order_trades_already(
+    driver: Driver, row: dict[str, Any], params: dict[str, Any]
+) -> None:
+    driver.gateway.on("GET /oms/orders/open", {"items": [order_row(**PLAIN | row)]})
+    driver.call("fetch_open_orders")
+    driver.gateway.on_command(order_id=11, order=order_row())
+    driver.call("edit_order", *EDIT, 3, 101, params)
+    assert driver.gateway.payload == {"order_id": 11, "new_qty": "3", "new_price": "101"}
+
+
 # -- the symbol that the caller names ---------------------------------------------------------------
 
 OTHER = "ETH/USDT"
