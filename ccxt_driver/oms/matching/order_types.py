@@ -83,6 +83,10 @@ _OWN_TYPE: Final = "ordType"
 """OKX's parameter that beats the type of an order."""
 _FLAGS: Final = "oflags"
 """Kraken's parameter: words with commas between them."""
+_INSTRUCTIONS: Final = "execInst"
+"""BitMEX's parameter, of that kind, too."""
+_POSTS: Final = {_FLAGS: "post", _INSTRUCTIONS: "participatedonotinitiate"}
+"""Of them those that say that an order only posts."""
 _IN_QUOTE: Final = {
     "quoteOrderQty": None,
     "funds": None,
@@ -101,17 +105,18 @@ _OPENS: Final = {(side, held) for side in Side for _, held in _CLOSES} - _CLOSES
 _HEDGED: Final = "hedged"
 """ccxt's parameter that says of a swap that positions of both sides are kept: without `reduceOnly` an order
 opens one of its own side."""
-_ONLY_REDUCES: Final = {"offset": "close"}
-"""Parameters, of HTX, that say of an order what `reduceOnly` says."""
+_ONLY_REDUCES: Final = {"offset": "close", "closeOnTrigger": "true"}
+"""Parameters, of HTX and Bybit, that say of an order what `reduceOnly` says."""
 _CLOSES_OTHERWISE: Final = {
     "closePosition": ("true", "1"),
     "closeOrder": ("true", "1"),
     "close": ("true", "1"),
     "tradeSide": ("close", "close_long", "close_short"),
     "auto_size": ("close_long", "close_short"),
+    _INSTRUCTIONS: ("close", "reduceonly"),
 }
-"""Parameters of Binance, KuCoin, Gate and Bitget by which an order closes a position, whatever amount or side
-it has, and the values that say so. To ignore one would be to open another position."""
+"""Parameters of Binance, KuCoin, Gate, Bitget and BitMEX by which an order closes a position, whatever amount
+or side it has, and the values that say so. To ignore one would be to open another position."""
 
 _DIRECTION: Final = "triggerDirection"
 """ccxt's parameter that says from where the price has to reach a trigger. To ignore it would be to have a
@@ -120,6 +125,9 @@ _RISES: Final = {
     **dict.fromkeys(("ascending", "above", "up", "1"), True),
     **dict.fromkeys(("descending", "below", "down", "2"), False),
 }
+_STOP: Final = "stop"
+_STOP_RISES: Final = {"entry": True, "up": True, "loss": False, "down": False}
+"""Words of KuCoin's parameter that say the same of its `stopPrice`; ccxt's own of the name is a switch."""
 
 
 def as_meant(payload: SendOrder) -> SendOrder:
@@ -146,6 +154,17 @@ def opens_by_name(payload: SendOrder, market: Market) -> str | None:
 
 def _word(params: Mapping[str, Any], name: str) -> str:
     return str(params.get(name)).lower()
+
+
+def _words(params: Mapping[str, Any], name: str) -> set[str]:
+    """Of a parameter that may be several, with commas between them."""
+    return {word.strip() for word in _word(params, name).split(",")}
+
+
+def _rises(params: Mapping[str, Any]) -> bool | None:
+    """Whether the price has to reach a trigger from below; None where nothing says it."""
+    told = _RISES.get(_word(params, _DIRECTION))
+    return _STOP_RISES.get(_word(params, _STOP)) if told is None else told
 
 
 def check_options(options: Options, market: Market, now: int) -> None:
@@ -183,6 +202,8 @@ def _check_params(options: Options, params: Mapping[str, Any]) -> None:
     for name, value in params.items():
         if name in _NOT_HONOURED and value not in (None, "", []):
             raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
+    if _word(params, _STOP) in _STOP_RISES and not has_trigger(options):
+        raise invalid("payload.trigger_price", f"expected one with params.{_STOP} {params[_STOP]!r}")
     _check_unit(params)
     _check_own_type(options, params)
     if isinstance(options, SendOrder) and not options.reduce_only:
@@ -201,9 +222,10 @@ def _check_unit(params: Mapping[str, Any]) -> None:
 def _check_own_type(options: Options, params: Mapping[str, Any]) -> None:
     own_type = _word(params, _OWN_TYPE)
     is_of_its_own = params.get(_OWN_TYPE) is not None and own_type != options.order_type
-    posts = own_type == "post_only" or "post" in _word(params, _FLAGS).split(",")
+    posting = [name for name, word in _POSTS.items() if word in _words(params, name)]
+    posts = own_type == "post_only" or bool(posting)
     if (is_of_its_own or posts) and not (posts and options.post_only):
-        name = _OWN_TYPE if is_of_its_own else _FLAGS
+        name = _OWN_TYPE if is_of_its_own else posting[0]
         raise venue_refusal(
             "NotSupported",
             f"params.{name}: the paper venue cannot honour it; give params.postOnly or .timeInForce instead",
@@ -212,7 +234,7 @@ def _check_own_type(options: Options, params: Mapping[str, Any]) -> None:
 
 def _check_closing(params: Mapping[str, Any]) -> None:
     for name, values in _CLOSES_OTHERWISE.items():
-        if _word(params, name) in values:
+        if not _words(params, name).isdisjoint(values):
             raise venue_refusal(
                 "NotSupported",
                 f"params.{name}: the paper venue cannot honour it; give params.reduceOnly instead",
@@ -311,7 +333,8 @@ def arm(order: Order, last: Decimal) -> None:
     """
     # A stop that the price passes while it is on its way is reached: turned round it would protect nothing.
     if order.trigger_price is not None and order.trigger_above is None:
-        order.trigger_above = _RISES.get(_word(order.params, _DIRECTION), order.trigger_price > last)
+        told = _rises(order.params)
+        order.trigger_above = order.trigger_price > last if told is None else told
     if order.trailing_amount is not None or order.trailing_percent is not None:
         order.trail_extreme = last
 

@@ -525,7 +525,10 @@ def test_stops_of_a_venue_that_are_none_say_nothing(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"ordType": "post_only"}, {"ordType": "fok"}, {"oflags": "post"}, {"oflags": "fciq,post"}],
+    [
+        *({"ordType": "post_only"}, {"ordType": "fok"}, {"oflags": "post"}, {"oflags": "fciq,post"}),
+        {"execInst": "ParticipateDoNotInitiate"},
+    ],
     ids=str,
 )
 def test_an_order_of_another_type_by_a_venues_own_word_does_not_trade(
@@ -539,7 +542,7 @@ def test_an_order_of_another_type_by_a_venues_own_word_does_not_trade(
 def test_a_venues_own_word_for_what_an_order_is_anyway_is_taken(desk: Any) -> None:
     for given in ({"ordType": "limit"}, {"ordType": None}, {"oflags": "fciq"}):
         assert desk.send("buy", 1, 101, params=given)["status"] == "FILLED"
-    for given in ({"ordType": "post_only"}, {"oflags": "post"}):
+    for given in ({"ordType": "post_only"}, {"oflags": "post"}, {"execInst": "ParticipateDoNotInitiate"}):
         assert desk.send("buy", 1, 90, post_only=True, params=given)["status"] == "SUBMITTED"
 
 
@@ -559,6 +562,21 @@ def test_a_trigger_from_above(desk: Any, direction: Any) -> None:
     params = {"triggerDirection": direction}
     assert desk.send("sell", 1, trigger_price="110", params=params)["status"] == "FILLED"
     assert desk.send("sell", 1, trigger_price="90", params=params)["status"] == "SUBMITTED"
+
+
+@pytest.mark.parametrize(
+    "side, stop, reached, waiting",
+    [("sell", "loss", "110", "90"), ("sell", "Down", "110", "90"), ("buy", "entry", "90", "110")],
+)
+def test_a_stop_of_kucoin_says_from_where_its_price_is_reached(
+    desk: Any, side: str, stop: str, reached: str, waiting: str
+) -> None:
+    params = {"stop": stop}
+    assert desk.send(side, 1, trigger_price=reached, params=params)["status"] == "FILLED"
+    assert desk.send(side, 1, trigger_price=waiting, params=params)["status"] == "SUBMITTED"
+    refused = desk.refuse("validation_error", "send_order", **desk.order(side, 1, params=params))
+    assert f"params.stop {stop!r}" in refused["message"]
+    assert desk.send(side, 1, params={"stop": False})["status"] == "FILLED"
 
 
 def test_a_direction_that_is_none_is_refused(desk: Any) -> None:

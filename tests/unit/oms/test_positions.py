@@ -116,10 +116,11 @@ def test_what_is_hedged_may_reduce_and_on_spot_says_nothing(desk: Any) -> None:
     assert desk.send("sell", "1", params={"hedged": True})["filled_qty"] == "1"
 
 
-def test_an_order_that_is_said_to_close_opens_nothing(desk: Any) -> None:
-    """As HTX says it; with "open" it opens."""
-    desk.send("buy", "2", symbol=SWAP, account=HEDGE, params={"offset": "open"})
-    assert desk.send("sell", "3", symbol=SWAP, account=HEDGE, params={"offset": "close"})["filled_qty"] == "2"
+@pytest.mark.parametrize("name, other, value", [("offset", "open", "close"), ("closeOnTrigger", False, True)])
+def test_an_order_that_is_said_to_close_opens_nothing(desk: Any, name: str, other: Any, value: Any) -> None:
+    """As HTX and Bybit say it; with "open" it opens."""
+    desk.send("buy", "2", symbol=SWAP, account=HEDGE, params={name: other})
+    assert desk.send("sell", "3", symbol=SWAP, account=HEDGE, params={name: value})["filled_qty"] == "2"
     assert desk.positions(HEDGE) == []
 
 
@@ -132,6 +133,8 @@ def test_an_order_that_is_said_to_close_opens_nothing(desk: Any) -> None:
         ("close", True, False),
         ("tradeSide", "Close", "Open"),
         ("auto_size", "close_long", None),
+        ("execInst", "Close", "LastPrice"),
+        ("execInst", "LastPrice,ReduceOnly", "MarkPrice"),
     ],
 )
 def test_closing_that_says_neither_side_nor_amount_is_refused(
