@@ -182,7 +182,7 @@ def _market(source: dict[str, Any]) -> dict[str, Any]:
 
 
 def balance(value: Any, number: Number) -> dict[str, Any]:
-    """A balance: by currency, and as `free`, `used`, `total`.
+    """A balance: by currency, and as `free`, `used`, `total`; as `debt`, too, where the venue tells of any.
 
     :param value: `result` of the gateway's fetch_balance
     :param number: what makes a unified number of a decimal
@@ -195,10 +195,11 @@ def balance(value: Any, number: Number) -> dict[str, Any]:
     for currency, amounts in source.items():
         if currency in _NOT_CURRENCIES or not isinstance(amounts, dict):
             continue
-        own = {key: _number(amounts.get(key), f"{currency}.{key}", number) for key in sums}
+        told = ("free", "used", "total", *(("debt",) if amounts.get("debt") is not None else ()))
+        own = {key: _number(amounts.get(key), f"{currency}.{key}", number) for key in told}
         result[currency] = own
         for key, amount in own.items():
-            sums[key][currency] = amount
+            sums.setdefault(key, {})[currency] = amount
     result.update(sums)
     return result
 

@@ -109,6 +109,19 @@ def test_a_balance_is_by_currency_and_by_kind() -> None:
     assert (balance["timestamp"], balance["datetime"], balance["info"]) == (CREATED_MS, CREATED, {"x": 1})
 
 
+def test_a_balance_tells_what_is_owed_where_the_venue_does() -> None:
+    source = {
+        "USDT": {"free": "90", "used": "0", "total": "90", "debt": "25.5"},
+        "BTC": {"free": "1", "used": "0", "total": "1", "debt": None},
+        "debt": {"USDT": 25.5},
+    }
+    balance = market_data.balance(source, str)
+
+    assert (balance["debt"], balance["USDT"]["debt"]) == ({"USDT": "25.5"}, "25.5")
+    assert "debt" not in balance["BTC"]
+    assert "debt" not in market_data.balance({"BTC": source["BTC"]}, str)
+
+
 GARBAGE: list[Any] = [None, 7, "text", True]
 
 
