@@ -512,7 +512,7 @@ class OrderRequests(Host):
         asked = self._execution(dict(in_own_spelling(params)))
         has = {name: row.get(name) for name in EXECUTION}
         if has["time_in_force"] == "PO":  # as ccxt's class of the venue says it
-            has.update(time_in_force=None, post_only=True)
+            has.update(time_in_force="GTC", post_only=True)
         for name, value in asked.items():
             if None not in (value, has[name]) and value != has[name]:
                 raise ccxt.InvalidOrder(

@@ -218,6 +218,7 @@ PLAIN = {"time_in_force": "GTC", "post_only": False, "reduce_only": False}
         ({}, {"timeInForce": "IOC"}, "time_in_force"),
         ({}, {"reduceOnly": True}, "reduce_only"),
         ({"reduce_only": True}, {"reduceOnly": False}, "reduce_only"),
+        ({"time_in_force": "PO"}, {"timeInForce": "IOC"}, "time_in_force"),
         ({}, {"timeInForce": "soon"}, "timeInForce: expected"),
     ],
     ids=str,
