@@ -111,17 +111,25 @@ class ListRequests(Host):
         )
 
     def _wanted_orders(
-        self, symbol: Any, since: Any, limit: Any, params: Mapping[str, Any], statuses: frozenset[str] | None
+        self,
+        symbol: Any,
+        since: Any,
+        limit: Any,
+        params: Mapping[str, Any],
+        statuses: frozenset[str] | None,
+        features: frozenset[str],
     ) -> Wanted:
         """The arguments of a list of orders, checked.
 
         `trigger` and `stop` of `params` ask for those that wait for a price, as at venues that keep these in
         a list of their own, and `trailing` for trailing ones. Rows of a server without order options do not
         tell.
+
+        :param features: of the server, where `waiting_fields` says that they matter
         """
         wanted = self._wanted(symbol, since, limit, params, statuses)
         waiting = waiting_fields(params)
-        if waiting is None or Feature.ORDER_OPTIONS not in (self._server_features or ()):
+        if waiting is None or Feature.ORDER_OPTIONS not in features:
             return wanted
         return replace(wanted, waiting=waiting)
 

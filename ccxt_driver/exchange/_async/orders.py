@@ -465,7 +465,7 @@ class Orders(Settling):
             await self.load_markets()
             account_id = self._account_id(params)
             features = await self._features()
-            wanted = self._wanted_orders(symbol, None, None, params, OPEN_STATUSES)
+            wanted = self._wanted_orders(symbol, None, None, params, OPEN_STATUSES, features)
             if wanted.waiting is None and waiting_fields(params):
                 raise ccxt.NotSupported(
                     f"{self.id} cancelAllOrders() trigger: this server does not tell which orders wait for a "

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ccxt
 
-from ccxt_driver.exchange.list_requests import OPEN_STATUSES, RouteMissing
+from ccxt_driver.exchange.list_requests import OPEN_STATUSES, RouteMissing, waiting_fields
+from ccxt_driver.exchange.order_requests import NO_FEATURES
 
 from .fallback import Fallback
 
@@ -50,7 +51,8 @@ class OrderReads(Fallback):
         :returns: a list of ccxt order structures
         """
         self.load_markets()
-        wanted = self._wanted_orders(symbol, since, limit, params, OPEN_STATUSES)
+        features = self._features() if waiting_fields(params) else NO_FEATURES
+        wanted = self._wanted_orders(symbol, since, limit, params, OPEN_STATUSES, features)
         account_id = self._account_id(params)
         try:
             rows = self._all_open_orders(account_id, wanted)
@@ -103,7 +105,8 @@ class OrderReads(Fallback):
         self, symbol: Any, since: Any, limit: Any, params: dict[str, Any], statuses: Any
     ) -> Any:
         self.load_markets()
-        wanted = self._wanted_orders(symbol, since, limit, params, statuses)
+        features = self._features() if waiting_fields(params) else NO_FEATURES
+        wanted = self._wanted_orders(symbol, since, limit, params, statuses, features)
         account_id = self._account_id(params)
         try:
             dated = wanted.since is not None or wanted.until is not None

@@ -307,6 +307,22 @@ def test_a_change_of_an_open_order_may_still_be_on_its_way(make: Any) -> None:
     assert caught.value.outcome == "unknown"
 
 
+@pytest.mark.parametrize("name", ["fetch_open_orders", "fetch_orders"])
+def test_orders_that_wait_for_a_price_are_listed_alone_after_an_outage(make: Any, name: str) -> None:
+    """What the server offers was forgotten: a program that cancels what is listed cancelled all orders."""
+    driver = make()
+    driver.gateway.on(POST, LOST)
+    driver.gateway.on(HISTORY, page())
+    driver.gateway.on("GET /healthz", LOST)
+    with pytest.raises(ccxt.RequestTimeout):
+        driver.call("create_order", SYMBOL, "market", "buy", 1)
+
+    driver.gateway.on("GET /healthz", {"status": "ok", "features": list(ALL_FEATURES)})
+    for route in (HISTORY, "GET /oms/orders/open"):
+        driver.gateway.on(route, page(order_row(id=11), order_row(id=12, trigger_price="90")))
+    assert [order["id"] for order in driver.call(name, params={"trigger": True})] == ["12"]
+
+
 def test_of_a_batch_only_what_is_unknown_is_looked_up(make: Any) -> None:
     driver = make(NO_DEDUPE)
     lost = {"code": "exchange_timeout", "message": "no answer"}
