@@ -554,6 +554,13 @@ class OmsExchange(
             raise ccxt.BadSymbol(f"{self.id} does not have market symbol {symbol!r}"[:200])
         return super().market(symbol)
 
+    def in_own_symbols(self, arguments: Any) -> Any:
+        """Arguments for the venue, with symbols as the venue reads them: here one may mean another market."""
+        if isinstance(arguments, list | tuple):
+            return [self.in_own_symbols(each) for each in arguments]
+        is_symbol = isinstance(arguments, str) and arguments in (self.markets or {})
+        return self.market(arguments)["symbol"] if is_symbol else arguments
+
     def set_markets(self, markets: Any, currencies: Any = None) -> Any:
         """ccxt's; forgets what was derived from the markets before."""
         self._terms = {}

@@ -38,6 +38,10 @@ _SECRET_WORDS: Final = (
 _SECRET_NAMES: Final = (frozenset(name.lower() for name in CREDENTIALS) - {"accountid"}) | {"key", "headers"}
 
 
+_READS_SYMBOLS: Final = ".binance"
+"""The module of ccxt whose class, and those derived from it, take a symbol by their options for another."""
+
+
 class _OwnState(dict[str, Any]):
     """A configuration that an object of ours gives another: nothing of it is a program's."""
 
@@ -245,8 +249,34 @@ class ServedId(Host):
         """ccxt's description of the class, which says that it stands in for another; no I/O."""
         if self.served_id == ServedId.served_id:
             return super().describe()
-        name = f"OMS as {self.served_id}"
-        return self.deep_extend(super().describe(), {"id": self.served_id, "name": name, "alias": True})
+        own = {"id": self.served_id, "name": f"OMS as {self.served_id}", "alias": True}
+        return self.deep_extend(super().describe(), own, {"options": _kinds_of_markets(self.replaced)})
+
+    def market(self, symbol: Any) -> Any:
+        """ccxt's market structure of a symbol, which means here what it means on the exchange.
+
+        With `defaultType` swap ccxt's class of Binance takes BTC/USDT for the perpetual: an order of such a
+        program would trade coins.
+
+        :raises BadSymbol: the venue has no such market
+        """
+        theirs = getattr(self.replaced, "market", None)
+        if not isinstance(symbol, str) or not getattr(theirs, "__module__", "").endswith(_READS_SYMBOLS):
+            return super().market(symbol)
+        try:
+            return theirs(self, symbol)  # type: ignore[misc]  # as this release of ccxt has it
+        except ccxt.NotSupported:  # an option that has expired
+            raise ccxt.BadSymbol(f"{self.id} does not have market symbol {symbol}") from None
+
+
+@lru_cache(256)
+def _kinds_of_markets(real: Any) -> dict[str, Any]:
+    """Which market an exchange's class takes of several that have one id, unless a program says otherwise."""
+    try:
+        options = real.describe(object.__new__(real))["options"]
+    except (AttributeError, KeyError, TypeError):  # there is no such class, or it has to be made for that
+        return {}
+    return {name: options[name] for name in ("defaultType", "defaultSubType") if options.get(name)}
 
 
 for _name in (*CREDENTIALS, *_DETOURS):

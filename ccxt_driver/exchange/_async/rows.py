@@ -151,7 +151,7 @@ class Rows(OmsExchange):
         """
         await self.load_markets()
         self.need_capability(function)
-        return self.with_numbers(await self._venue(function, args, params, api))
+        return self.with_numbers(await self._venue(function, self.in_own_symbols(args), params, api))
 
     async def _learn(self) -> None:
         """Ask once what the venue and the server can do."""

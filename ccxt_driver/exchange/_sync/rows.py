@@ -152,7 +152,7 @@ class Rows(OmsExchange):
         """
         self.load_markets()
         self.need_capability(function)
-        return self.with_numbers(self._venue(function, args, params, api))
+        return self.with_numbers(self._venue(function, self.in_own_symbols(args), params, api))
 
     def _learn(self) -> None:
         """Ask once what the venue and the server can do."""

@@ -292,6 +292,57 @@ def test_copies_are_as_careful(make: Make) -> None:
         assert VENUE not in _everything(twin)
 
 
+PERPETUAL = "BTC/USDT:USDT"
+
+
+@CLASSES
+@pytest.mark.usefixtures("paper")
+def test_a_symbol_means_what_it_means_on_the_exchange(make: Make) -> None:
+    """As the installed release of ccxt has it: of old `future` meant what `swap` means now."""
+    markets = _markets_of_one_id()
+    for options in ({}, *({"defaultType": kind} for kind in ("spot", "swap", "future", "linear"))):
+        ours, theirs = make()({"options": options}), make().replaced({"options": options})
+        for exchange in (ours, theirs):
+            exchange.set_markets(copy.deepcopy(markets))
+        for symbol in ("BTC/USDT", PERPETUAL, "BTCUSDT"):
+            assert ours.market(symbol)["symbol"] == theirs.market(symbol)["symbol"], (options, symbol)
+        for unknown in ("X/Y", "BTC-C", None, 1):
+            with pytest.raises((ccxt.BadSymbol, ccxt.ArgumentsRequired)):
+                ours.market(unknown)
+
+
+def _markets_of_one_id() -> list[dict[str, Any]]:
+    """Markets of one id, as those of Binance are."""
+    made = OmsCcxtExchange({"options": {"base_url": "embedded:"}})
+    chosen = [made.load_markets()[symbol] for symbol in ("BTC/USDT", PERPETUAL)]
+    return [{**market, "id": "BTCUSDT"} for market in chosen]
+
+
+@pytest.mark.usefixtures("paper")
+def test_a_program_for_perpetuals_trades_no_coins() -> None:
+    ccxt_driver.register(alias=["binanceusdm", "bybit"])
+    coins = OmsCcxtExchange({"options": {"base_url": "embedded:"}}).fetch_balance()["BTC"]["total"]
+    of_perpetuals = ccxt.binanceusdm()
+    kind = of_perpetuals.options["defaultType"]  # of old `future`
+    for exchange in (ccxt.binance({"options": {"defaultType": kind}}), of_perpetuals):
+        exchange.load_markets()
+        assert exchange.market("BTC/USDT")["symbol"] == PERPETUAL
+        assert exchange.set_leverage(5, "BTC/USDT")["symbol"] == PERPETUAL
+        order = exchange.create_order("BTC/USDT", "market", "sell", 0.01)
+        assert (order["symbol"], order["side"]) == (PERPETUAL, "sell")
+        assert [each["side"] for each in exchange.fetch_positions(["BTC/USDT"])] == ["short"]
+        assert exchange.fetch_ticker("BTC/USDT")["symbol"] == PERPETUAL
+        assert exchange.fetch_order(order["id"], "BTC/USDT")["id"] == order["id"]
+        assert [each["order"] for each in exchange.fetch_my_trades("BTC/USDT")][-1] == order["id"]
+        exchange.close_position("BTC/USDT")
+        assert exchange.fetch_balance()["BTC"]["total"] == coins
+
+    bybit = ccxt.bybit()
+    bybit.set_markets(_markets_of_one_id())
+    assert (bybit.options["defaultType"], bybit.market("BTCUSDT")["symbol"]) == ("swap", PERPETUAL)
+    assert bybit.market("BTC/USDT")["spot"]
+
+
 @pytest.mark.sockets
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_only_the_environments_key_is_sent(
