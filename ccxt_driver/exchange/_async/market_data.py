@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _MOST_CANDLES = 1000
+_USUAL_MONTH, _LONGEST_MONTH = 30, 31
+"""Days: ccxt counts so many of a month."""
 
 
 class MarketData(Rows):
@@ -223,9 +225,13 @@ class MarketData(Rows):
         step = self.parse_timeframe(timeframe) * 1000
         checked = self._list_arguments(since, limit, params)
         since, limit, until = checked["since"], checked["limit"], checked["until"]
+        wanted = None
         if since is None:
             newest = await self.fetch_ohlcv(symbol, timeframe, None, 1, params)
             wanted = _MOST_CANDLES if limit is None else limit
+            if timeframe.endswith("M"):
+                step = step // _USUAL_MONTH * _LONGEST_MONTH  # the newest are kept below
+                limit = None
             since = max(newest[-1][0] - (wanted - 1) * step, 0) if newest else 0
         candles: list[list[Any]] = []
         while limit is None or len(candles) < limit:
@@ -235,7 +241,7 @@ class MarketData(Rows):
             if len(fresh) < 2 or (until is not None and fresh[-1][0] >= until):
                 break
             since = fresh[-1][0] + 1
-        return candles[:limit]
+        return candles[:limit] if wanted is None else candles[-wanted:]
 
     async def fetch_status(self, params: dict[str, Any] = {}) -> Status:
         """Whether the gateway works.

@@ -7,6 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from ccxt_driver.contract.values import parse_time
 from tests.helpers.gateway_stub import NO_FEATURES, Driver, Gateway
 from tests.helpers.oms_rows import CREATED_MS, market, markets, order_row
 
@@ -325,3 +326,21 @@ def test_what_a_venue_could_not_tell_of_given_markets_is_asked_again(make_driver
     driver.gateway.on("POST /ccxt/1/describe", {"ok": True, "result": {"has": {}}})
     driver.gateway.on_command(order=order_row())
     assert driver.call("create_order", "BTC/USDT", "market", "buy", 1)["id"] == "11"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 14, 40])
+def test_the_newest_months_over_pages_are_as_many_as_are_wanted(driver: Driver, limit: int) -> None:
+    """ccxt counts 30 days of a month."""
+    months = [
+        parse_time(f"{year}-{month:02d}-01T00:00:00Z") for year in range(2016, 2026) for month in range(1, 13)
+    ]
+
+    def answer(sent: Any) -> Any:
+        _, _, since, most = sent.body["args"]
+        found = [month for month in months if since is None or month >= since]
+        kept = found[-most:] if since is None else found[:most]
+        return {"ok": True, "result": [[month, "1", "2", "0.5", "1.5", "10"] for month in kept]}
+
+    driver.gateway.on("POST /ccxt/1/fetch_ohlcv", answer)
+    candles = driver.call("fetch_ohlcv", "BTC/USDT", "1M", None, limit, {"paginate": True})
+    assert [candle[0] for candle in candles] == months[-limit:]
