@@ -73,12 +73,17 @@ _NOT_HONOURED: Final = frozenset(
         *("triggerPx", "stopPx", "slTriggerPx", "tpTriggerPx", "sl_trigger_price", "tp_trigger_price"),
         *("attachAlgoOrds", "presetStopLossPrice", "presetStopSurplusPrice", "trailingStop"),
         *("trailingDelta", "callbackRate", "callbackRatio", "callbackSpread", "callback_rate"),
-        *("callbackValue", "activationPrice", "activation_price"),
+        *("callbackValue", "activationPrice", "activation_price", "pegOffsetValue"),
+        *("triggerStopUpPrice", "triggerStopDownPrice", "stopLossRp", "takeProfitRp"),
     )
 )
 """Parameters for a venue that change when an order trades, ccxt's and those in venues' own words: to ignore
 one would be to trade at another moment than was asked for, such as a stop at once. Others that the paper
 venue does not know are ignored, as ccxt's users expect."""
+_ALSO_PLACES: Final = "close"
+"""Kraken's parameter for the stop that an order places when it fills, a dict."""
+_STAYS: Final = ("tif", "force")
+"""Parameters of Gate and Bitget that say what `timeInForce` says."""
 _OWN_TYPE: Final = "ordType"
 """OKX's parameter that beats the type of an order."""
 _FLAGS: Final = "oflags"
@@ -200,7 +205,8 @@ def check_options(options: Options, market: Market, now: int) -> None:
 
 def _check_params(options: Options, params: Mapping[str, Any]) -> None:
     for name, value in params.items():
-        if name in _NOT_HONOURED and value not in (None, "", []):
+        places = name in _NOT_HONOURED or (name == _ALSO_PLACES and isinstance(value, Mapping))
+        if places and value not in (None, "", [], {}):
             raise venue_refusal("NotSupported", f"params.{name}: the paper venue cannot honour it")
     if _word(params, _STOP) in _STOP_RISES and not has_trigger(options):
         raise invalid("payload.trigger_price", f"expected one with params.{_STOP} {params[_STOP]!r}")
@@ -220,6 +226,13 @@ def _check_unit(params: Mapping[str, Any]) -> None:
 
 
 def _check_own_type(options: Options, params: Mapping[str, Any]) -> None:
+    for name in _STAYS:
+        says_nothing = params.get(name) is None or _word(params, name) == "gtc"
+        if not (says_nothing or options.post_only or options.time_in_force):
+            raise venue_refusal(
+                "NotSupported",
+                f"params.{name}: the paper venue cannot honour it; give params.timeInForce instead",
+            )
     own_type = _word(params, _OWN_TYPE)
     is_of_its_own = params.get(_OWN_TYPE) is not None and own_type != options.order_type
     posting = [name for name, word in _POSTS.items() if word in _words(params, name)]

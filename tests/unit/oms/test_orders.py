@@ -508,6 +508,7 @@ def test_a_refusal_claims_nothing_and_a_venue_rejection_does(desk: Any) -> None:
         *("trailingTriggerPrice", "stopLoss", "takeProfit", "stopLossPrice", "slTriggerPx", "tpTriggerPx"),
         *("attachAlgoOrds", "presetStopLossPrice", "presetStopSurplusPrice", "triggerPx", "stopPx"),
         *("callbackRate", "callbackRatio", "trailingDelta", "trailingStop", "activationPrice"),
+        *("pegOffsetValue", "triggerStopUpPrice", "triggerStopDownPrice", "stopLossRp", "takeProfitRp"),
     ],
 )
 def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: str) -> None:
@@ -518,8 +519,29 @@ def test_what_would_change_when_an_order_trades_is_not_ignored(desk: Any, name: 
     assert desk.send("buy", 1, params={name: None, "recvWindow": 5000})["status"] == "FILLED"
 
 
+def test_a_stop_that_kraken_places_with_an_order_is_not_ignored(desk: Any) -> None:
+    close = {"close": {"ordertype": "stop-loss", "price": "90"}}
+    assert (
+        "params.close"
+        in desk.refuse("exchange_error", "send_order", **desk.order("buy", 1, params=close))["message"]
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value", [("tif", "ioc"), ("tif", "poc"), ("force", "post_only"), ("force", "fok")]
+)
+def test_a_time_in_force_in_a_venues_own_word_is_not_ignored(desk: Any, name: str, value: str) -> None:
+    """The order rested, or took."""
+    order = desk.order("buy", 1, 90, params={name: value})
+    assert f"params.{name}" in desk.refuse("exchange_error", "send_order", **order)["message"]
+    for given in ("gtc", "GTC", None):
+        assert desk.send("buy", 1, 90, params={name: given})["status"] == "SUBMITTED"
+    assert desk.send("buy", 1, 90, time_in_force="IOC", params={name: value})["status"] == "CANCELED"
+    assert desk.send("buy", 1, 90, post_only=True, params={name: value})["status"] == "SUBMITTED"
+
+
 def test_stops_of_a_venue_that_are_none_say_nothing(desk: Any) -> None:
-    none = {"attachAlgoOrds": [], "presetStopLossPrice": "", "slTriggerPx": ""}
+    none = {"attachAlgoOrds": [], "presetStopLossPrice": "", "slTriggerPx": "", "close": {}}
     assert desk.send("buy", 1, params=none)["status"] == "FILLED"
 
 
