@@ -265,8 +265,14 @@ class ServedId(Host):
             return super().market(symbol)
         try:
             return theirs(self, symbol)  # type: ignore[misc]  # as this release of ccxt has it
-        except ccxt.NotSupported:  # an option that has expired
-            raise ccxt.BadSymbol(f"{self.id} does not have market symbol {symbol}") from None
+        except (ccxt.BadSymbol, ccxt.NotSupported):  # that: an option that has expired
+            why = ""
+            if symbol in self.markets:
+                kind = self.options.get("defaultType")
+                why = (
+                    f": options.defaultType {kind} makes a contract of it, and the venue of the OMS has none"
+                )
+            raise ccxt.BadSymbol(f"{self.id} does not have market symbol {symbol}{why}"[:300]) from None
 
 
 @lru_cache(256)

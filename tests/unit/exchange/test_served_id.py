@@ -337,6 +337,10 @@ def test_a_program_for_perpetuals_trades_no_coins() -> None:
         exchange.close_position("BTC/USDT")
         assert exchange.fetch_balance()["BTC"]["total"] == coins
 
+    of_perpetuals.set_markets(_markets_of_one_id()[:1])
+    with pytest.raises(ccxt.BadSymbol, match=f"BTC/USDT: options.defaultType {kind} makes a contract of it"):
+        of_perpetuals.create_order("BTC/USDT", "market", "sell", 0.01)
+
     bybit = ccxt.bybit()
     bybit.set_markets(_markets_of_one_id())
     assert (bybit.options["defaultType"], bybit.market("BTCUSDT")["symbol"]) == ("swap", PERPETUAL)
