@@ -166,12 +166,14 @@ class TradePrints:
     :param tick: of the market
     """
 
-    __slots__ = ("_blocks", "_costs", "_prices", "_qtys", "_tick", "ticks")
+    __slots__ = ("_are_exact", "_blocks", "_costs", "_prices", "_qtys", "_tick", "ticks")
 
     def __init__(self, ticks: Ticks, prices: Sequence[Any], qtys: Sequence[Any], tick: Decimal) -> None:
         self.ticks = ticks
         self._prices = prices
         self._qtys = qtys
+        self._are_exact = False
+        """Whether all of `_qtys` are: a file may have numbers of several kinds."""
         self._tick = tick
         self._blocks: list[tuple[float, float, Decimal]] | None = None
         self._costs: list[float] | None = None
@@ -264,8 +266,8 @@ class TradePrints:
         return Moves(self.ticks.times_ms, self.ticks.price)
 
     def _exact_qtys(self) -> Sequence[Decimal]:
-        if self._qtys and type(self._qtys[0]) is not Decimal:
-            self._qtys = [*map(exact, self._qtys)]
+        if not self._are_exact:
+            self._qtys, self._are_exact = [*map(exact, self._qtys)], True
         return self._qtys
 
     def _kept_blocks(self) -> list[tuple[float, float, Decimal]]:
