@@ -52,12 +52,15 @@ _STOPS: Final = {
     "take_profit_limit": "limit",
 }
 """Types that programs write, and what the trigger places; None: a limit order when there is a price."""
+_DIRECTION: Final = "triggerDirection"
 _DIRECTIONS: Final = {
-    name: "stopLossPrice" if name.startswith("stop_loss") else "takeProfitPrice"
-    for name in _STOPS
-    if name.startswith(("stop_loss", "take_profit"))
+    **dict.fromkeys(("stop", "stop_market", "stop_limit"), _DIRECTION),
+    **dict.fromkeys(("stop_loss", "stop_loss_limit"), "stopLossPrice"),
+    **dict.fromkeys(("take_profit", "take_profit_market", "take_profit_limit"), "takeProfitPrice"),
 }
-"""What the trigger is of types that say from which side the price comes."""
+"""What the trigger is of types that say from which side the price comes, or what says so beside it."""
+_REACHED_BY: Final = {"buy": "ascending", "sell": "descending"}
+"""How the price of a stop moves that buys or sells: venues refuse one that it is beyond already."""
 _TRIGGERS: Final = (
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
     *("trailingAmount", "trailingPercent"),
@@ -126,7 +129,7 @@ class OrderRequests(Host):
         if params:
             params = with_client_order_id(params)
             self._refuse_rehearsal(params)
-        rest = with_its_direction(type, params)
+        rest = with_its_direction(type, side, params, features)
         payload: dict[str, Any] = {
             "symbol": market["symbol"],
             "side": self._checked_side(side),
@@ -249,7 +252,7 @@ class OrderRequests(Host):
         """Whether `create_order_request` must know what the server offers."""
         if params and any(params.get(name) is not None for name in _PER_SERVER):
             return True
-        if _direction_of(order_type) in _PER_SERVER:
+        if _direction_of(order_type) in ("stopLossPrice", _DIRECTION):
             return True
         return self.served_id in SPENDING and self._spends_amounts(params)
 
@@ -761,13 +764,22 @@ def _direction_of(order_type: Any) -> str | None:
     return _DIRECTIONS.get(order_type.lower()) if isinstance(order_type, str) else None
 
 
-def with_its_direction(order_type: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params`, with the trigger of a type that says stop loss or take profit as what it is.
+def with_its_direction(
+    order_type: Any, side: Any, params: Mapping[str, Any], features: frozenset[str]
+) -> dict[str, Any]:
+    """`params`, with the trigger of a type that says stop or take profit as what it is.
 
     As a plain trigger, one that the price is beyond already would wait for its way back.
+
+    :param side: of the order
     """
     rest, name = dict(params), _direction_of(order_type)
     if name is None:
+        return rest
+    if name == _DIRECTION:  # elsewhere a venue may refuse a word that it does not know
+        waits = rest.get("triggerPrice") is not None or rest.get("stopPrice") is not None
+        if waits and rest.get(name) is None and Feature.ORDER_OPTIONS in features:
+            rest[name] = _REACHED_BY.get(str(side).lower())
         return rest
     trigger, older = rest.pop("triggerPrice", None), rest.pop("stopPrice", None)
     trigger = older if trigger is None else trigger

@@ -126,7 +126,8 @@ class PositionRequests(OrderRequests):
         alone: bool,
     ) -> dict[str, Any]:
         market = self.market(row["symbol"])
-        own = with_its_direction(params.get("type"), with_client_order_id(params))
+        side = _OPPOSITE.get(row["side"])
+        own = with_its_direction(params.get("type"), side, with_client_order_id(params), features)
         rest = {key: value for key, value in own.items() if key not in ("amount", "position_id")}
         if not alone and rest.get("clientOrderId") is not None:
             raise ccxt.BadRequest(

@@ -15,7 +15,7 @@ from ccxt_driver.contract.endpoints import snake_case
 _OF_CCXT: Final = (
     *("clientOrderId", "clientOrderIds", "timeInForce", "postOnly", "reduceOnly", "expireAt", "displayQty"),
     *("triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice", "stopLoss", "takeProfit"),
-    *("trailingAmount", "trailingPercent", "trailingTriggerPrice"),
+    *("triggerDirection", "trailingAmount", "trailingPercent", "trailingTriggerPrice"),
     *("stopLossType", "stopLossPriceType", "stopLossLimitPrice", "stopLossAmount"),
     *("takeProfitType", "takeProfitPriceType", "takeProfitLimitPrice", "takeProfitAmount"),
 )

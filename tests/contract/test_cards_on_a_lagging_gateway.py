@@ -37,6 +37,7 @@ _LACKS: Final = {
 _IS_OTHERWISE: Final = {
     "a client order id names as many orders as it is sent with": ("O41", "O41B", "O42", "S07"),
     "every trade is a position of its own": ("P10",),
+    "its venue may not know the direction of a stop": ("O21B",),
     "rows do not tell which orders wait for a price": ("C32",),
     "positions have no profit and are not marked": ("A09", "A10", "A11", "P05", "P07"),
     "commands answer no rows": ("P30",),

@@ -214,6 +214,19 @@ def o21_stop_helpers(desk: Desk) -> None:
 
 
 @card
+def o21b_stop_that_the_price_is_beyond(desk: Desk) -> None:
+    """An order of a type that says stop trades at once, where a plain trigger waits for the way back."""
+    desk.ex.create_order(SWAP, "market", "buy", 2)
+    late = desk.ex.create_order(SWAP, "STOP_MARKET", "sell", 1, None, {"stopPrice": 105, "reduceOnly": True})
+    assert brief(late) == ("closed", 1, 1, 100)
+    assert late["triggerPrice"] == 105
+    in_time = desk.ex.create_order(SWAP, "stop_market", "sell", 1, None, {"stopPrice": 95})
+    said = {"triggerPrice": 105, "trigger_direction": "ascending"}
+    asked = desk.ex.create_order(SWAP, "stop_market", "sell", 1, None, said)
+    assert {in_time["status"], asked["status"]} == {"open"}
+
+
+@card
 def o22_stop_loss_and_take_profit_orders(desk: Desk) -> None:
     """stopLossPrice fires below for a sell and takeProfitPrice above; a stop keeps its direction."""
     loss = desk.ex.create_stop_loss_order(SPOT, "market", "sell", 1, None, 95)

@@ -186,6 +186,28 @@ def test_a_type_that_says_stop_is_that_of_the_order_which_the_trigger_places(
 
     assert (payload["order_type"], payload["trigger_price"]) == (expected, "101")
     assert payload.get("price") == (None if price is None else "100")
+    assert payload["params"] == {"triggerDirection": "descending"}
+
+
+@pytest.mark.parametrize("name", ["triggerDirection", "trigger_direction"])
+@pytest.mark.parametrize("side,direction", [("buy", "ascending"), ("SELL", "descending")])
+def test_a_stop_is_reached_by_a_price_that_turns_against_its_side(
+    driver: Driver, side: str, direction: str, name: str
+) -> None:
+    """One that the price was beyond already waited for its way back, and the position had no stop."""
+    order = ("BTC/USDT", "stop_market", side, 2, None)
+
+    assert sent_payload(driver, *order, {"stopPrice": 101})["params"] == {"triggerDirection": direction}
+    params = sent_payload(driver, *order, {"stopPrice": 101, name: "up"})["params"]
+    assert params == {"triggerDirection": "up"}
+
+
+def test_a_stop_goes_without_its_direction_where_the_server_may_not_know_it(make_driver: Any) -> None:
+    driver = make_driver(features=("rows_in_results",)).ready()
+    payload = sent_payload(driver, "BTC/USDT", "stop_market", "sell", 2, None, {"stopPrice": 95})
+
+    assert payload["trigger_price"] == "95"
+    assert "params" not in payload
 
 
 @pytest.mark.parametrize("trigger", ["stopPrice", "triggerPrice", "stopLossPrice"])

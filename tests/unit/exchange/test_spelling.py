@@ -127,7 +127,10 @@ def test_closing_reads_both_spellings(driver: Driver, name: str) -> None:
     "params, expected",
     [
         ({"triggerPrice": 90}, {"trigger_price": "90"}),
-        ({"type": "stop", "trigger_price": 90}, {"trigger_price": "90"}),
+        (
+            {"type": "stop", "trigger_price": 90},
+            {"trigger_price": "90", "params": {"triggerDirection": "descending"}},
+        ),
         ({"take_profit_price": 120}, {"take_profit_price": "120"}),
         ({"trailingAmount": 5}, {"trailing_amount": "5"}),
         ({"stopLossPrice": 90}, {"stop_price": "90"}),
