@@ -204,7 +204,7 @@ def set_position_mode(call: Call) -> dict[str, Any]:
 
 
 def fetch_funding_history(call: Call) -> list[dict[str, Any]]:
-    """What the account has paid (below 0) and received, ascending: the newest without `since`.
+    """What the account has paid (below 0) and received up to `until`, ascending: the newest without `since`.
 
     A key limited to some strategies sees what their positions have paid.
     """
@@ -213,8 +213,8 @@ def fetch_funding_history(call: Call) -> list[dict[str, Any]]:
         swap(call, listed(call.core, symbol))
     since = call.whole("since", None, 0, 2**53)
     limit = call.whole("limit", 100, 1, 1000) or 100
-    wanted = RowFilter((call.owner.account.id,), kind=LedgerKind.FUNDING.value, since_ms=since)
-    store = call.core.store
+    store, whose = call.core.store, (call.owner.account.id,)
+    wanted = RowFilter(whose, kind=LedgerKind.FUNDING.value, since_ms=since, until_ms=call.until())
     entries = store.ledger(wanted)[0]
     ids = dict.fromkeys(entry.reference_id for entry in entries if entry.reference_id is not None)
     positions = {position.id: position for position in store.positions_by_id([*ids])}

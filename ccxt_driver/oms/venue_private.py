@@ -109,13 +109,14 @@ def fetch_open_orders(call: Call) -> list[dict[str, Any]]:
     if symbol is not None:
         listed(call.core, symbol)
     since = call.whole("since", None, 0, 2**53)
-    limit = call.whole("limit", None, 1, 5000)
+    until, limit = _until(call), call.whole("limit", None, 1, 5000)
     orders = [
         order
         for order in call.owner.orders.values()
         if call.principal.sees(order.strategy_id)
         and (symbol is None or order.symbol == symbol)
         and (since is None or order.created_at >= since)
+        and (until is None or order.created_at <= until)
     ]
     orders.sort(key=lambda order: (order.created_at, order.id))
     if limit is not None:
@@ -161,7 +162,7 @@ def fetch_my_trades(call: Call) -> list[dict[str, Any]]:
 
 
 def _wanted(call: Call, statuses: frozenset[str] | None) -> RowFilter:
-    """What the arguments `symbol`, `since` and `limit` ask for; the venue knows more than the OMS."""
+    """What `symbol`, `since`, `limit` and `until` ask for; the venue knows more than the OMS."""
     symbol = call.given.get("symbol")
     since = call.whole("since", None, 0, 2**53)
     return RowFilter(
@@ -169,11 +170,17 @@ def _wanted(call: Call, statuses: frozenset[str] | None) -> RowFilter:
         strategy_ids=call.principal.strategies,
         symbol=None if symbol is None else listed(call.core, symbol).symbol,
         since_ms=since,
+        until_ms=_until(call),
         statuses=statuses,
         known=None,
         descending=since is None,
         limit=call.whole("limit", _LIMIT, 1, _MOST),
     )
+
+
+def _until(call: Call) -> int | None:
+    """None where nothing is said of it: then nothing has to be left out."""
+    return None if call.params.get("until") is None else call.until()
 
 
 def _unified_trade(deal: Deal) -> dict[str, Any]:

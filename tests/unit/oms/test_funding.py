@@ -59,6 +59,25 @@ def test_at_eight_hours_of_utc(desk: Any, side: str, rate: str | None, paid: str
     assert desk.venue("fetch_funding_history", FREE) == []
 
 
+@pytest.mark.parametrize("number", [int, float])
+def test_the_history_of_what_was_paid_ends_where_until_says(desk: Any, number: type) -> None:
+    """Whoever added up the funding of a day had that of all days since."""
+    start = desk.oms.now_ms()  # midnight
+    desk.send("buy", "50", symbol=SWAP)
+    desk.oms.advance(40 * HOUR)
+
+    def hours(since: int | None, limit: int | None, until: int) -> list[int]:
+        params = {"until": number(start + until * HOUR)}
+        rows = desk.venue("fetch_funding_history", SWAP, since, limit, params)
+        return [(row["timestamp"] - start) // HOUR for row in rows]
+
+    assert hours(start, None, 24) == hours(None, None, 31) == [8, 16, 24]
+    assert hours(start, 2, 24) == [8, 16]
+    assert hours(None, 2, 24) == [16, 24]
+    assert hours(None, None, 7) == []
+    assert hours(None, None, 4000) == [8, 16, 24, 32, 40]
+
+
 def test_only_what_is_open_at_the_time_pays(desk: Any) -> None:
     desk.send("buy", "1")  # coins do not
     desk.send("buy", "1", symbol=SWAP)

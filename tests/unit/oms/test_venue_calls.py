@@ -272,6 +272,25 @@ def test_an_until_that_is_no_time_is_refused(desk: Any, until: Any) -> None:
         assert (error, "until" in text) == ("BadRequest", True)
 
 
+@pytest.mark.parametrize(
+    "func",
+    ["fetch_orders", "fetch_closed_orders", "fetch_canceled_orders", "fetch_open_orders", "fetch_my_trades"],
+)
+def test_until_is_of_the_venues_orders_and_trades_too(desk: Any, func: str) -> None:
+    start = desk.oms.now_ms()
+    for _ in range(3):
+        desk.send("buy", "1")
+        desk.send("buy", "1", order_type="limit", price="50")
+        desk.run("cancel_order", order_id=desk.send("buy", "1", order_type="limit", price="40")["id"])
+        desk.oms.advance(1000)
+    for since, until, times in ((start, start + 1000, [0, 1000]), (None, start + 1999, [0, 1000])):
+        rows = desk.venue(func, SPOT, since, None, {"until": until})
+        assert [*dict.fromkeys(row["timestamp"] - start for row in rows)] == times
+    [*_, last] = desk.venue(func, SPOT, None, 1, {"until": start + 500})
+    assert last["timestamp"] == start
+    assert desk.venue(func, SPOT, None, None, {"until": start - 1}) == []
+
+
 def test_what_the_oms_closed_by_itself_takes_no_place_among_the_venues_trades(desk: Any) -> None:
     for side in ("buy", "sell", "buy", "sell"):
         desk.send(side, "1", account=2)
