@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import itemgetter
 from typing import Any, Final
 
@@ -50,6 +50,9 @@ _PUT_BALANCE: Final = RowStatement(
 _PUT_SETTING: Final = RowStatement(
     "INSERT INTO settings (name, value)", 2, "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_PUT_ENTRY: Final = """INSERT INTO journal (id, changes) VALUES (?, ?)
+    ON CONFLICT (id) DO UPDATE SET changes = excluded.changes"""
+"""An entry that nobody knows of, of a commit that was interrupted, gives way to the next one."""
 _FORGET_EVENTS: Final = "DELETE FROM events WHERE account_id = ? AND seq <= ?"
 
 _Values = list[Any]
@@ -145,7 +148,10 @@ class Journal:
         self._new_texts: list[bytes] = []
         self._written: list[_Record] = []
         """Commits that are on disk, and not in the tables."""
-        for (text,) in connection.execute("SELECT changes FROM journal ORDER BY id"):
+        self._last_id = 0
+        """Of the entry that was written last."""
+        for entry_id, text in connection.execute("SELECT id, changes FROM journal ORDER BY id"):
+            self._last_id = entry_id
             self._written += [_completed(record) for record in loads(text)]
         self.claims: dict[tuple[int, str], Claim] = {}
         """Of the commits that are not in the tables."""
@@ -160,6 +166,7 @@ class Journal:
         record = _record(changes)
         text = dumps_whole(record)
         if not self.shared:
+            self._end_interrupted()
             self._wait_again()
         self._new_texts.append(text)
         self._new.append(record)
@@ -176,6 +183,7 @@ class Journal:
 
         :raises sqlite3.Error: the disk refused; nothing of the block is written
         """
+        self._end_interrupted()
         self._wait_again()  # SQLite lets nobody change that within a transaction
         before = self._written
         self.shared = True
@@ -210,6 +218,7 @@ class Journal:
             self._forget()
             yield
         else:
+            self._end_interrupted()
             with self._unhurried():
                 self._begin()
                 self._write_tables()
@@ -220,6 +229,10 @@ class Journal:
                     self._complained = False
                 except sqlite3.Error as error:
                     self._complain(error)
+                except BaseException:  # of a signal's handler, when the tables had been written
+                    if not self._connection.in_transaction:
+                        self._forget()
+                    raise
 
     def catch_up(self) -> None:
         """Bring the tables up to date, if that can be done now.
@@ -296,12 +309,16 @@ class Journal:
                 self._begin()
             if self._new:  # a transaction by itself, unless tables were written before it
                 text = b"[" + b",".join(self._new_texts) + b"]"
-                execute("INSERT INTO journal (changes) VALUES (?)", (text,))
+                execute(_PUT_ENTRY, (self._last_id + 1, text))
             if self._connection.in_transaction:
                 execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            alone = not self._depends
             self._give_up()
+            if alone and not isinstance(error, sqlite3.Error):
+                self._take_back()
             raise
+        self._last_id += 1
         self._written += self._new
         self._new, self._new_texts, self._depends = [], [], False
         self._writes += 1
@@ -316,6 +333,20 @@ class Journal:
 
     def _give_up(self) -> None:
         self._new, self._new_texts, self._depends = [], [], False
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _take_back(self) -> None:
+        """Take out an entry of which nobody was told that it is there.
+
+        A signal's handler, as that of Ctrl-C, raises when SQLite is done: the commit is on the disk then, and
+        for everybody it has failed. Where it cannot be taken out now, the next entry takes its place.
+        """
+        with suppress(sqlite3.Error):
+            self._connection.execute("DELETE FROM journal WHERE id > ?", (self._last_id,))
+
+    def _end_interrupted(self) -> None:
+        """Take back what is left of a read whose end a signal's handler has kept from running."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

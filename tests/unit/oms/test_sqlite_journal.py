@@ -207,6 +207,105 @@ def test_a_full_disk_keeps_nobody_from_reading(store: SqliteStore, caplog: pytes
     store._journal._connection = real
 
 
+class Interrupted:
+    """A connection on which Ctrl-C comes when SQLite is done with a statement.
+
+    :param begins: the statement's first words
+    :param again: whether the next statement is interrupted before it is begun
+    """
+
+    def __init__(self, connection: sqlite3.Connection, begins: str, again: bool = False) -> None:
+        self._connection, self._begins, self._again = connection, begins, again
+        self._came = False
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if self._came and self._again:
+            self._again = False
+            raise sqlite3.OperationalError("disk I/O error")
+        cursor = self._connection.execute(statement, *values)
+        if statement.startswith(self._begins) and not self._came:
+            self._came = True
+            raise KeyboardInterrupt
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def interrupt(store: SqliteStore, begins: str, again: bool = False) -> None:
+    store._connection = store._journal._connection = Interrupted(store._connection, begins, again)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("stays", [False, True])
+@pytest.mark.parametrize("tables", [False, True])
+def test_a_commit_that_is_interrupted_on_the_disk_has_not_happened(
+    store: SqliteStore, path: Path, tables: bool, stays: bool
+) -> None:
+    """It stood beside the next one, with the same ids: after a kill nobody could open the file."""
+    store.commit(order(1))
+    if tables:
+        store.catch_up()
+    interrupt(store, "INSERT INTO journal", again=stays)
+    with pytest.raises(KeyboardInterrupt):
+        store.commit(order(2))
+    assert in_the_journal(store) == (not tables) + stays
+    changes = order(2)
+    changes.claims = [Claim(1, "other", 2, 2, "f", 0)]
+    store.commit(changes)
+    after = SqliteStore(killed(path))
+    assert [row.id for row in after.load().open_orders] == [1, 2]
+    assert (after.claim(1, "c2"), after.load().last_seq) == (None, {1: 2})
+    after.close()
+
+
+def test_a_commit_of_several_that_is_interrupted_on_the_disk_has_not_happened(
+    store: SqliteStore, path: Path
+) -> None:
+    store.commit(order(1))
+    interrupt(store, "INSERT INTO journal")
+
+    def several() -> None:
+        with store.together():
+            for order_id in (2, 3):
+                store.commit(order(order_id))
+
+    with pytest.raises(KeyboardInterrupt):
+        several()
+    after = SqliteStore(killed(path))
+    assert [row.id for row in after.load().open_orders] == [1]
+    after.close()
+
+
+def test_tables_that_were_written_when_a_read_is_interrupted_are_not_written_again(
+    store: SqliteStore,
+) -> None:
+    """Their claims were there already, and nothing could be read any more before the next start."""
+    store.commit(order(1))
+    interrupt(store, "COMMIT")
+    with pytest.raises(KeyboardInterrupt):
+        store.load()
+    store.commit(order(2))
+    assert [row.id for row in store.load().open_orders] == [1, 2]
+    assert (in_the_tables(store), in_the_journal(store)) == (2, 0)
+
+
+def test_a_read_that_was_left_in_the_middle_is_taken_back(store: SqliteStore, path: Path) -> None:
+    """Ctrl-C may come between any two steps of Python, so that the end of the read does not run."""
+    store.commit(order(1))
+    left = store._journal.reading()
+    left.__enter__()
+    store.commit(order(2))
+    again = store._journal.reading()
+    again.__enter__()
+    assert [row.id for row in store.load().open_orders] == [1, 2]
+    assert (in_the_tables(store), in_the_journal(store)) == (2, 0)
+    with store.together():
+        store.commit(order(3))
+    after = SqliteStore(killed(path))
+    assert [row.id for row in after.load().open_orders] == [1, 2, 3]
+    after.close()
+
+
 def test_every_commit_is_durable_again_after_the_tables_were_written(store: SqliteStore) -> None:
     for order_id in range(1, 100):
         store.commit(order(order_id))
