@@ -11,6 +11,7 @@ from typing import Any, Final
 from ccxt_driver.contract.codes import ErrorCode
 from ccxt_driver.contract.commands import Side
 
+from . import interrupts
 from .allocation import closes_by_name, opposing
 from .entities import ZERO, Event, Order, Position, PositionValues, balance_row, opposite
 from .ledger.margin import cushion, leverage_of, liquidation_price, maintenance_margin
@@ -25,7 +26,7 @@ from .models import Models
 from .profits import Profits
 from .refusals import Refusal
 from .state import AccountState, Held, State, SymbolState
-from .store import Store
+from .store import Changes, Store
 from .transaction import Row, Transaction
 
 LOG: Final = logging.getLogger("ccxt_driver.oms")
@@ -120,6 +121,7 @@ class Core:
         """
         if tx.empty:
             return
+        held = None
         try:
             if tx.swaps_changed or tx.stops_set:
                 self.settle_effects(self, tx)
@@ -128,14 +130,21 @@ class Core:
             if self.store.durable:
                 tx.keep_taken()
                 tx.keep_printed()
+            held = interrupts.hold()  # Ctrl-C would leave half of it in memory, or on the disk
             self.store.commit(changes)
         except Exception as error:
             LOG.exception("a transaction could not be written; it is rolled back")
             self.rollback(tx)
+            interrupts.release(held)
             raise unwritable(error) from error
         except BaseException:
             self.rollback(tx)
+            interrupts.release(held)
             raise
+        self._have_committed(tx, changes)
+        interrupts.release(held)
+
+    def _have_committed(self, tx: Transaction, changes: Changes) -> None:
         self.commits += 1
         if self._shared is not None:
             self._shared.append(tx)
@@ -172,6 +181,10 @@ class Core:
         tx.undo()
         self._broken = True
         self._reload()
+
+    def doubt(self) -> None:
+        """A signal's handler has raised somewhere: memory is read from the store before it is used again."""
+        self._broken = True
 
     def ensure_whole(self) -> None:
         """Hold that memory is what the store says.

@@ -257,6 +257,9 @@ class EmbeddedOms:
                 request_id = request_id or uuid.uuid4().hex
                 LOG.exception("request %s to %s failed", request_id, endpoint)
                 return refused(internal_error(error), request_id)
+            except BaseException:
+                self._core.doubt()
+                raise
             finally:
                 self._working = False
                 if self._news:
@@ -747,6 +750,10 @@ class EmbeddedOms:
         worked, self._working = self._working, True
         try:
             yield
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._core.doubt()
+            raise
         finally:
             self._working = worked
             self._tell()

@@ -1,0 +1,40 @@
+"""Holding signals back while something has to be done whole: a handler may raise, as that of Ctrl-C does."""
+
+from __future__ import annotations
+
+import signal
+from threading import get_ident, main_thread
+from typing import Any, Final
+
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2")
+"""Those that programs have handlers for."""
+_HELD: Final = frozenset(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_mask: Any = getattr(signal, "pthread_sigmask", None)  # Windows has none
+# The module makes members of an enum of all that it answers, which takes four times as long.
+_set_mask: Any = getattr(_mask, "__wrapped__", _mask)
+
+
+def hold() -> Any:
+    """Have signals wait for `release`.
+
+    Handlers of Python run in the main thread only. Where other threads run beside it, the system may give a
+    signal to one of these, and the handler runs in the middle all the same.
+
+    :returns: what to release them with
+    """
+    if _set_mask is None or get_ident() != main_thread().ident:
+        return None
+    try:
+        return _set_mask(signal.SIG_BLOCK, _HELD)
+    except BaseException:  # of the handler of one that had come before: by now they are held
+        _set_mask(signal.SIG_UNBLOCK, _HELD)
+        raise
+
+
+def release(held: Any) -> None:
+    """Have the handlers of those run that have come meanwhile.
+
+    :param held: what `hold` gave
+    """
+    if held is not None:
+        _set_mask(signal.SIG_SETMASK, held)
