@@ -121,7 +121,6 @@ class Core:
         """
         if tx.empty:
             return
-        held = None
         try:
             if tx.swaps_changed or tx.stops_set:
                 self.settle_effects(self, tx)
@@ -131,26 +130,38 @@ class Core:
                 tx.keep_taken()
                 tx.keep_printed()
             held = interrupts.hold()  # Ctrl-C would leave half of it in memory, or on the disk
-            self.store.commit(changes)
-        except Exception as error:
-            LOG.exception("a transaction could not be written; it is rolled back")
-            self.rollback(tx)
-            interrupts.release(held)
-            raise unwritable(error) from error
-        except BaseException:
-            self.rollback(tx)
-            interrupts.release(held)
+        except BaseException as error:
+            self._give_up(tx, error)
             raise
-        self._have_committed(tx, changes)
-        interrupts.release(held)
+        try:
+            self._write(tx, changes)
+        finally:
+            interrupts.release(held)
 
-    def _have_committed(self, tx: Transaction, changes: Changes) -> None:
+    def _write(self, tx: Transaction, changes: Changes) -> None:
+        try:
+            self.store.commit(changes)
+        except BaseException as error:
+            self._give_up(tx, error)
+            raise
         self.commits += 1
         if self._shared is not None:
             self._shared.append(tx)
         self.settled_at = max(self.settled_at, tx.now)
         if changes.events:
             self.publish(changes.events)
+
+    def _give_up(self, tx: Transaction, error: BaseException) -> None:
+        """Forget a transaction that could not be written.
+
+        :raises Refusal: `engine_unavailable`, unless a signal's handler has raised
+        """
+        if not isinstance(error, Exception):
+            self.rollback(tx)
+            return
+        LOG.error("a transaction could not be written; it is rolled back", exc_info=error)
+        self.rollback(tx)
+        raise unwritable(error) from error
 
     @contextmanager
     def together(self) -> Iterator[None]:

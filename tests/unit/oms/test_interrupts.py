@@ -83,6 +83,20 @@ def test_what_follows_a_commit_in_memory_is_not_lost(
     assert [*names.values()][-2:] == ["first", "second"]
 
 
+def test_signals_come_again_also_where_a_commit_cannot_even_be_taken_back(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.oms._core.store, "commit", fail)
+        patch.setattr(desk.oms._core, "rollback", fail)
+        with pytest.raises(SystemExit):
+            desk.send("buy", "1")
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_other_threads_have_no_handlers_to_hold() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(interrupts.hold).result() is None
