@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ccxt_driver.oms.market.bar_paths import NearExtremeFirst
@@ -108,6 +108,7 @@ def test_candles(given_rows: tuple[Decimal, Columns], cut: int) -> None:
 
 @some
 @given(trades(), st.integers(0, 12))
+@example((Decimal("0.01"), [(T, T), ("1", "1"), (Decimal(1), "0.2"), ("buy", "buy"), ("", "")]), 0)
 def test_trades(given_rows: tuple[Decimal, Columns], cut: int) -> None:
     tick, columns = given_rows
     _same(lambda: TradeDecoder(NoFile(), tick), columns, cut)

@@ -600,17 +600,6 @@ def test_json_structures_of_ccxt(tmp_path: Path) -> None:
     assert feed.book(SYMBOL, T) == (((D(100), D(1)),), ((D("100.2"), D("2.5")),))
 
 
-def test_amounts_may_be_numbers_and_texts(tmp_path: Path) -> None:
-    rows = [
-        {"id": str(number), "timestamp": T + number, "price": 100, "amount": amount, "side": "sell"}
-        for number, amount in enumerate((0.1, "0.2", 1))
-    ]
-    (tmp_path / "BTC_USDT-trades.json").write_text(json.dumps(rows))
-    feed = FileFeed(tmp_path)
-
-    assert feed.candles(SYMBOL, "1m", None, T + 5, 1)[0].volume == D("1.3")
-
-
 @pytest.mark.parametrize("end", ["csv", "json", "jsonl.gz"])
 def test_a_program_may_go_to_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
