@@ -13,6 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ccxt_driver.oms.interrupts import left_to_a_server
+
 from .application import PLAIN_COMMANDS, create_app
 from .command_connections import CommandRunner
 from .limits import Limits
@@ -91,7 +93,8 @@ async def serve(
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
         stop = _stop_signal()
         ready(_base_url(runner, "http" if tls is None else "https"))
-        await stop.wait()
+        with left_to_a_server():
+            await stop.wait()
     finally:
         await runner.cleanup()
 

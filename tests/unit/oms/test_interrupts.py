@@ -103,6 +103,14 @@ def test_other_threads_have_no_handlers_to_hold() -> None:
     interrupts.release(None)
 
 
+def test_a_server_that_ends_by_signals_holds_none() -> None:
+    with interrupts.left_to_a_server():
+        assert interrupts.hold() is None
+    held = interrupts.hold()
+    assert held is not None
+    interrupts.release(held)
+
+
 def test_what_somebody_holds_stays_held() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     try:
