@@ -96,7 +96,6 @@ class OmsExchange(
         self._server_features = None
         self._features_asked_ms = 0
         self._account_rows = None
-        self._has_learned = False
         self._terms = {}
         self._embedded_oms = None
         self._live = None

@@ -30,7 +30,6 @@ class Host:
         _live: Any
         _server_features: frozenset[str] | None
         _features_asked_ms: int
-        _has_learned: bool
         _account_rows: list[dict[str, Any]] | None
         _embedded_oms: Any
         _terms: dict[str, Any]

@@ -123,7 +123,6 @@ class Sandbox(Host):
         """Drop everything that was read from the gateway."""
         self._server_features = None
         self._account_rows = None
-        self._has_learned = False
         self._embedded_oms = None
         self._terms = {}
         self._known_orders.clear()

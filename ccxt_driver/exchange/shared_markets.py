@@ -11,7 +11,7 @@ from .host import Host
 _SHARED: Final[WeakValueDictionary[Any, Any]] = WeakValueDictionary()
 _LEARNED: Final = (
     *("has", "features", "timeframes", "precisionMode", "fees", "limits"),
-    *("_server_features", "_features_asked_ms", "_has_learned"),
+    *("_server_features", "_features_asked_ms"),
 )
 
 

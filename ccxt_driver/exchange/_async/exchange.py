@@ -43,8 +43,6 @@ class OmsCcxtExchange(
         :returns: a dict of ccxt market structures
         """
         if not reload and self.markets:  # loaded before, or given by the caller
-            if not self._has_learned:
-                await self._learn_of_side(self._live)
             return await super().load_markets_helper(False, params)
         if not reload and self.take_shared_markets():
             return self.markets
@@ -55,27 +53,17 @@ class OmsCcxtExchange(
         side = self._live
         markets = await super().load_markets_helper(reload, params)
         try:
-            await self._learn_of_side(side)
+            await self._learn()
         except BaseException:  # a cancelled task too
             self.markets = None  # half of what loading means: the next call does all of it
+            if self._live is not side:
+                self.forget_side()
             raise
+        if self._live is not side:  # what was read is of the other side, in part at least
+            self.forget_side()
+            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
         self.share_markets()
         return markets
-
-    async def _learn_of_side(self, side: Any) -> None:
-        """Ask what the venue and the server can do: also how the numbers of markets are meant.
-
-        :param side: `_live` when loading began
-        :raises OperationRejected: `set_sandbox_mode` was called since
-        """
-        try:
-            await self._learn()
-        finally:
-            is_other = self._live is not side
-            if is_other:  # what was read is of the other side, in part at least
-                self.forget_side()
-        if is_other:
-            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
 
     async def request(  # type: ignore[override]  # ccxt before 4.5.65 has headers and body
         self,

@@ -157,7 +157,6 @@ class Rows(OmsExchange):
         """Ask once what the venue and the server can do."""
         features = await self._features()
         self.apply_description(await self._venue_description(), features)
-        self._has_learned = True
 
     async def _venue_description(self) -> Any:
         """ccxt's `describe()` of the venue, from the gateway or from ccxt's own class; None when unknown."""

@@ -44,8 +44,6 @@ class OmsCcxtExchange(
         :returns: a dict of ccxt market structures
         """
         if not reload and self.markets:  # loaded before, or given by the caller
-            if not self._has_learned:
-                self._learn_of_side(self._live)
             return super().load_markets(False, params)
         if not reload and self.take_shared_markets():
             return self.markets
@@ -56,27 +54,17 @@ class OmsCcxtExchange(
         side = self._live
         markets = super().load_markets(reload, params)
         try:
-            self._learn_of_side(side)
+            self._learn()
         except BaseException:  # a cancelled task too
             self.markets = None  # half of what loading means: the next call does all of it
+            if self._live is not side:
+                self.forget_side()
             raise
+        if self._live is not side:  # what was read is of the other side, in part at least
+            self.forget_side()
+            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
         self.share_markets()
         return markets
-
-    def _learn_of_side(self, side: Any) -> None:
-        """Ask what the venue and the server can do: also how the numbers of markets are meant.
-
-        :param side: `_live` when loading began
-        :raises OperationRejected: `set_sandbox_mode` was called since
-        """
-        try:
-            self._learn()
-        finally:
-            is_other = self._live is not side
-            if is_other:  # what was read is of the other side, in part at least
-                self.forget_side()
-        if is_other:
-            raise ccxt.OperationRejected(f"{self.id} set_sandbox_mode() was called while markets loaded")
 
     def request(  # type: ignore[override]  # ccxt before 4.5.65 has headers and body
         self,

@@ -9,7 +9,7 @@ import pytest
 
 from ccxt_driver.contract.values import parse_time
 from tests.helpers.gateway_stub import NO_FEATURES, Driver, Gateway
-from tests.helpers.oms_rows import CREATED_MS, market, markets, order_row
+from tests.helpers.oms_rows import CREATED_MS, market, markets
 
 pytestmark = pytest.mark.oldest
 
@@ -295,37 +295,6 @@ def test_markets_without_what_the_venue_can_do_are_not_loaded(make_driver: Any) 
     driver.call("load_markets")
 
     assert driver.exchange.precisionMode == 2
-
-
-def test_markets_that_a_program_gives_are_read_as_the_venue_means_them(make_driver: Any) -> None:
-    """Five significant digits, as of Bitfinex, are no steps of five: 10 coins were sent as 8."""
-    driver = make_driver()
-    significant = ccxt.bitfinex().precisionMode
-    description = {"precisionMode": significant, "has": {"fetchLeverage": True}}
-    driver.gateway.on("POST /ccxt/1/describe", {"ok": True, "result": description})
-    driver.exchange.set_markets([market("BTC/USDT", precision={"amount": 8, "price": 5})])
-    driver.gateway.on_command(order=order_row())
-    for _ in range(2):
-        driver.call("create_order", "BTC/USDT", "limit", "buy", 10, 50123.4)
-        payload = driver.gateway.sent[-1].body["payload"]
-        assert (payload["qty"], payload["price"]) == ("10", "50123")
-
-    assert driver.gateway.routes.count("POST /ccxt/1/describe") == 1
-    assert not any(route.endswith("markets") for route in driver.gateway.routes)
-    assert driver.exchange.has["fetchLeverage"] is True
-
-
-def test_what_a_venue_could_not_tell_of_given_markets_is_asked_again(make_driver: Any) -> None:
-    driver = make_driver(options={"retries": 0, "circuit_failures": 0})
-    driver.gateway.on("POST /ccxt/1/describe", (503, {"detail": {"code": "engine_unavailable"}}))
-    driver.exchange.set_markets([market("BTC/USDT")])
-    with pytest.raises(ccxt.ExchangeNotAvailable) as info:
-        driver.call("create_order", "BTC/USDT", "market", "buy", 1)
-    assert (vars(info.value)["outcome"], driver.gateway.routes[-1]) == ("not_sent", "POST /ccxt/1/describe")
-
-    driver.gateway.on("POST /ccxt/1/describe", {"ok": True, "result": {"has": {}}})
-    driver.gateway.on_command(order=order_row())
-    assert driver.call("create_order", "BTC/USDT", "market", "buy", 1)["id"] == "11"
 
 
 @pytest.mark.parametrize("limit", [1, 2, 14, 40])

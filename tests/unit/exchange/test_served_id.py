@@ -60,7 +60,7 @@ def _config() -> dict[str, Any]:
         "name": "Binance",
         "requiredCredentials": {"secret": True},
         "options": {
-            "defaultType": "future",
+            "defaultType": "margin",
             "recvWindow": 10_000,
             "apiSecret": VENUE,
             "accounts": [{"type": "spot", "api_key": VENUE, "password": VENUE}],
@@ -91,7 +91,7 @@ def test_credentials_are_never_stored(make: Make, caplog: pytest.LogCaptureFixtu
     assert "apiKey" in caplog.text  # that there were some is said
     assert VENUE.encode() not in pickle.dumps(exchange)
     assert config == _config()
-    assert exchange.options["defaultType"] == "future"
+    assert exchange.options["defaultType"] == "margin"
     assert exchange.options["nested"] == {"deep": {"kept": 1}}
     vars(exchange).update(apiKey=VENUE, secret=VENUE)
     assert not exchange.apiKey
@@ -320,11 +320,14 @@ def _markets_of_one_id() -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("paper")
 def test_a_program_for_perpetuals_trades_no_coins() -> None:
-    ccxt_driver.register(alias=["binanceusdm", "bybit"])
+    real = ccxt.binance({"options": {"defaultType": "future"}})
+    real.set_markets(_markets_of_one_id())
+    # Of old `future` means the perpetual, and to the id it makes no difference.
+    kind = "future" if real.market("BTC/USDT")["swap"] else "swap"
+    ccxt_driver.register(alias=["binance", "binanceusdm", "bybit"])
     coins = OmsCcxtExchange({"options": {"base_url": "embedded:"}}).fetch_balance()["BTC"]["total"]
-    of_perpetuals = ccxt.binanceusdm()
-    kind = of_perpetuals.options["defaultType"]  # of old `future`
-    for exchange in (ccxt.binance({"options": {"defaultType": kind}}), of_perpetuals):
+    made = [ccxt.binance({"options": {"defaultType": kind}})]
+    for exchange in [*made, ccxt.binanceusdm()] if kind == "swap" else made:
         exchange.load_markets()
         assert exchange.market("BTC/USDT")["symbol"] == PERPETUAL
         assert exchange.set_leverage(5, "BTC/USDT")["symbol"] == PERPETUAL
@@ -337,9 +340,9 @@ def test_a_program_for_perpetuals_trades_no_coins() -> None:
         exchange.close_position("BTC/USDT")
         assert exchange.fetch_balance()["BTC"]["total"] == coins
 
-    of_perpetuals.set_markets(_markets_of_one_id()[:1])
+    made[0].set_markets(_markets_of_one_id()[:1])
     with pytest.raises(ccxt.BadSymbol, match=f"BTC/USDT: options.defaultType {kind} makes a contract of it"):
-        of_perpetuals.create_order("BTC/USDT", "market", "sell", 0.01)
+        made[0].create_order("BTC/USDT", "market", "sell", 0.01)
 
     bybit = ccxt.bybit()
     bybit.set_markets(_markets_of_one_id())
@@ -407,7 +410,7 @@ def test_what_a_derived_class_describes_of_the_venue_is_discarded(make: Make) ->
     exchange = derived()
     assert (exchange.urls["api"], exchange.apiKey, exchange.secret) == ("embedded:", None, None)
     assert exchange.options["account_id"] == 3
-    assert exchange.options["defaultType"] == "future"
+    assert exchange.options["defaultType"] == "margin"
     assert VENUE not in json.dumps(dict(exchange.options), default=str)
 
 

@@ -152,7 +152,6 @@ class Held(AsyncOmsCcxtExchange):
         self.asked = 0
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.set_markets(markets())
-        self._has_learned = True
 
     async def fetch(self, *args: Any, **kwargs: Any) -> Any:
         self.asked += 1
