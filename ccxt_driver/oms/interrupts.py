@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +15,22 @@ _HELD: Final = frozenset(getattr(signal, name) for name in _NAMES if hasattr(sig
 _mask: Any = getattr(signal, "pthread_sigmask", None)  # Windows has none
 # The module makes members of an enum of all that it answers, which takes four times as long.
 _set_mask: Any = getattr(_mask, "__wrapped__", _mask)
-_servers: Final[list[None]] = []
-"""One for each server that runs."""
+_servers: Final[set[Any]] = set()
+"""The event loops in which servers run."""
 
 
 @contextmanager
 def left_to_a_server() -> Iterator[None]:
-    """Hold nothing within a `with` block: a signal ends the process, whose handlers do not raise before.
+    """Within a `with` block hold nothing in this event loop: a signal ends the server, and no handler raises.
 
     To hold signals makes two system calls for each commit.
     """
-    _servers.append(None)
+    loop = asyncio.get_running_loop()
+    _servers.add(loop)
     try:
         yield
     finally:
-        _servers.pop()
+        _servers.discard(loop)
 
 
 def hold() -> Any:
@@ -39,7 +41,9 @@ def hold() -> Any:
 
     :returns: what to release them with
     """
-    if _servers or _set_mask is None or get_ident() != main_thread().ident:
+    if _set_mask is None or get_ident() != main_thread().ident:
+        return None
+    if _servers and asyncio._get_running_loop() in _servers:
         return None
     try:
         return _set_mask(signal.SIG_BLOCK, _HELD)

@@ -153,7 +153,8 @@ class MarketHub:
 
         :raises BaseError: it cannot be read
         """
-        turn = watch.watcher.round()
+        # Of trades and candles each is given once: who comes beside another waits for the next.
+        turn = None if watch.topics[0].is_sequence else watch.watcher.round()
         with suppress(Ended):  # then the watcher says why
             await self._ready(watch, since)
         if not watch.watcher.ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -104,11 +105,18 @@ def test_other_threads_have_no_handlers_to_hold() -> None:
 
 
 def test_a_server_that_ends_by_signals_holds_none() -> None:
-    with interrupts.left_to_a_server():
-        assert interrupts.hold() is None
-    held = interrupts.hold()
-    assert held is not None
-    interrupts.release(held)
+    def is_held() -> bool:
+        held = interrupts.hold()
+        interrupts.release(held)
+        return held is not None
+
+    async def serve() -> list[bool]:
+        with interrupts.left_to_a_server():
+            inside = is_held()
+        return [inside, is_held()]
+
+    assert asyncio.run(serve()) == [False, True]
+    assert is_held()
 
 
 def test_what_somebody_holds_stays_held() -> None:
