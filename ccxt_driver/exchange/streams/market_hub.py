@@ -339,9 +339,7 @@ class Together:
             if self._hub.in_process:  # the OMS leaves out what has no price yet
                 return {**dict.fromkeys(missing), **found}
             raise ccxt.BadResponse(f"{self._hub.id} {self._many} {missing}: the venue gives nothing")
-        for symbol in missing:
-            found = {**found, symbol: await self._alone(symbol, params)}
-        return found
+        return {**found, **{symbol: await self._alone(symbol, params) for symbol in missing}}
 
     async def _alone(self, symbol: str, params: dict[str, Any]) -> Any:
         assert self._one is not None, "there is such a function"
