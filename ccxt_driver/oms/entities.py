@@ -531,7 +531,7 @@ class ClaimOfGiven(Claim):
         return written(self._given)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Event:
     """A committed change, as the outbox keeps it; `seq` increases by one per account.
 
@@ -545,6 +545,19 @@ class Event:
     name: str
     payload: dict[str, Any]
     strategy_id: int | None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, however they are kept."""
+        return isinstance(other, Event) and _EVENT_FIELDS(self) == _EVENT_FIELDS(other)
+
+
+_EVENT_FIELDS: Final = attrgetter("account_id", "seq", "ts_ms", "name", "payload", "strategy_id")
+
+
+class RowEvent(Event):
+    """`order_updated` or `deal_created`, with the row of an order or a deal as its commit writes it."""
+
+    __slots__ = ()
 
 
 BalanceFigures = tuple[int, str, Decimal, Decimal]

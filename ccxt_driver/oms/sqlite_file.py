@@ -125,7 +125,28 @@ _VERSION_6: Final = COUNTS
 
 _VERSION_7: Final = ("DROP INDEX IF EXISTS orders_by_client_order_id",)  # claims have these ids
 
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
+# Events are read from the entries of the journal. Those of the table become entries that are in the tables
+# already, before all that wait for it.
+_VERSION_8: Final = (
+    """CREATE TABLE outbox (
+        account_id INTEGER NOT NULL, last_seq INTEGER NOT NULL, first_seq INTEGER NOT NULL,
+        entry_id INTEGER NOT NULL, PRIMARY KEY (account_id, last_seq)) STRICT, WITHOUT ROWID""",
+    """INSERT INTO outbox SELECT account_id, seq, seq, row_number() OVER (ORDER BY account_id, seq)
+        FROM events""",
+    "CREATE INDEX outbox_by_entry ON outbox (entry_id)",
+    "UPDATE journal SET id = -id",
+    """INSERT INTO journal SELECT row_number() OVER (ORDER BY account_id, seq), CAST(
+        '[[[],[],[],[],[],[[' || account_id || ',' || seq || ',' || ts_ms || ',"' || name || '",' || payload
+        || ',' || coalesce(strategy_id, 'null') || ']],[],[],[],[]]]' AS BLOB) FROM events""",
+    "UPDATE journal SET id = (SELECT count(*) FROM events) - id WHERE id < 0",
+    "DROP TABLE events",
+    "CREATE INDEX orders_by_position ON orders (position_id) WHERE position_id <> 0",
+)
+
+MIGRATIONS: Final = (
+    *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4),
+    *(_VERSION_5, _VERSION_6, _VERSION_7, _VERSION_8),
+)
 """Statements that lead from version n to n + 1; the version is `PRAGMA user_version`."""
 
 
@@ -152,6 +173,7 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = OFF")  # Debian's writes zeros over each entry that goes
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: without it the drive may still hold the data

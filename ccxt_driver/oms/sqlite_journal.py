@@ -2,35 +2,23 @@
 
 A row in the journal is what a commit costs whoever waits for it. The tables and their indexes are written for
 many commits at once: before anything is read from them, when the journal has grown, or when there is time.
-After a crash the journal is what the tables still lack.
+After a crash the journal is what the tables still lack. What is in the tables stays in it for its events.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
+from . import sqlite_outbox
 from .entities import Claim
 from .json_text import dumps_whole, loads
-from .sqlite_counts import RowCounter
 from .sqlite_file import has_table, lengthen_log
-from .sqlite_rows import (
-    ACCOUNT,
-    CLAIM,
-    DEAL,
-    EVENT,
-    LEDGER,
-    ORDER,
-    POSITION,
-    STRATEGY,
-    RowMapping,
-    RowStatement,
-    json_text,
-)
+from .sqlite_outbox import IN_THE_TABLES, Entry, entry_of
+from .sqlite_records import Record, claims_in, record_of, records_in, without_setting, write_tables
 from .store import Changes
 
 LOG: Final = logging.getLogger("ccxt_driver.oms")
@@ -39,69 +27,12 @@ _MOST: Final = 192
 """Commits that wait for the tables: writing them makes whoever comes then wait for a few milliseconds."""
 _BUSY: Final = 64
 """So many writes to the disk make a store worth a few milliseconds of preparation."""
-_PRUNE_EVERY: Final = 256
-"""Events are forgotten that many at a time, so that no commit has to forget a mountain."""
 
-_PUT_BALANCE: Final = RowStatement(
-    "INSERT INTO balances (account_id, currency, total)",
-    3,
-    "ON CONFLICT (account_id, currency) DO UPDATE SET total = excluded.total",
-)
-_PUT_SETTING: Final = RowStatement(
-    "INSERT INTO settings (name, value)", 2, "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
+_WAITING: Final = f"SELECT id, changes FROM journal WHERE id > {IN_THE_TABLES} ORDER BY id"
 _PUT_ENTRY: Final = """INSERT INTO journal (id, changes) VALUES (?, ?)
     ON CONFLICT (id) DO UPDATE SET changes = excluded.changes"""
 """An entry that nobody knows of, of a commit that was interrupted, gives way to the next one."""
-_FORGET_EVENTS: Final = "DELETE FROM events WHERE account_id = ? AND seq <= ?"
-
-_Values = list[Any]
-_Record = list[list[_Values]]
-"""What one commit writes: for each of `_TABLES` its rows, as they go into the columns."""
-
-_by_first: Final = itemgetter(0)
-_by_two: Final = itemgetter(0, 1)
-_TABLES: Final[tuple[tuple[RowStatement, Callable[[_Values], Any] | None, RowCounter | None], ...]] = (
-    (CLAIM.insert, None, None),
-    (ORDER.upsert, _by_first, RowCounter(ORDER)),
-    (DEAL.upsert, _by_first, RowCounter(DEAL)),
-    (POSITION.upsert, _by_first, RowCounter(POSITION)),
-    (LEDGER.upsert, _by_first, RowCounter(LEDGER)),
-    (EVENT.insert, None, None),
-    (ACCOUNT.upsert, _by_first, None),
-    (STRATEGY.upsert, _by_first, None),
-    (_PUT_BALANCE, _by_two, None),
-    (_PUT_SETTING, _by_first, None),
-)
-"""How rows are written; by what a later one is known to replace an earlier one, if any does; who counts."""
-_ROWS: Final[tuple[RowMapping[Any], ...]] = (CLAIM, ORDER, DEAL, POSITION, LEDGER, EVENT, ACCOUNT, STRATEGY)
-_CLAIMS: Final = 0
-_EVENTS: Final = 5
-_SETTINGS: Final = -1
-
-
-def _record(changes: Changes) -> _Record:
-    return [
-        [CLAIM.values(row) for row in changes.claims],
-        [ORDER.values(row) for row in changes.orders.values()],
-        [DEAL.values(row) for row in changes.deals],
-        [POSITION.values(row) for row in changes.positions.values()],
-        [LEDGER.values(row) for row in changes.ledger],
-        [EVENT.values(row) for row in changes.events],
-        [ACCOUNT.values(row) for row in changes.accounts.values()],
-        [STRATEGY.values(row) for row in changes.strategies.values()],
-        [[*owner, str(total)] for owner, total in changes.balances.items()],
-        [[name, json_text(value)] for name, value in changes.settings.items()],
-    ]
-
-
-def _completed(record: _Record) -> _Record:
-    """A commit of a process that was stopped, perhaps of an older version."""
-    rows = [
-        [mapping.completed(values) for values in listed]
-        for mapping, listed in zip(_ROWS, record, strict=False)
-    ]
-    return rows + record[len(rows) :]
+_REMOVE_AFTER: Final = "DELETE FROM journal WHERE id > ?"
 
 
 def forget_setting(connection: sqlite3.Connection, name: str) -> None:
@@ -116,10 +47,9 @@ def forget_setting(connection: sqlite3.Connection, name: str) -> None:
     execute("DELETE FROM settings WHERE name = ?", (name,))
     if not has_table(connection, "journal"):
         return
-    for entry_id, text in execute("SELECT id, changes FROM journal").fetchall():
-        records: list[_Record] = loads(text)
-        for record in records:
-            record[_SETTINGS] = [values for values in record[_SETTINGS] if values[0] != name]
+    waiting = _WAITING if has_table(connection, "outbox") else "SELECT id, changes FROM journal"
+    for entry_id, text in execute(waiting).fetchall():
+        records = without_setting(loads(text), name)
         execute("UPDATE journal SET changes = ? WHERE id = ?", (dumps_whole(records), entry_id))
 
 
@@ -143,16 +73,19 @@ class Journal:
         """Whether it is known that the tables cannot be written."""
         self._depends = False
         """Whether tables are written in the transaction that is open: it may no longer be given up."""
-        self._new: list[_Record] = []
+        self._new: list[Record] = []
         """Commits that are not on disk yet."""
         self._new_texts: list[bytes] = []
-        self._written: list[_Record] = []
+        self._written: list[Record] = []
         """Commits that are on disk, and not in the tables."""
-        self._last_id = 0
+        self._entries: list[Entry] = []
+        """Those in which they are."""
+        [self._last_id] = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
         """Of the entry that was written last."""
-        for entry_id, text in connection.execute("SELECT id, changes FROM journal ORDER BY id"):
-            self._last_id = entry_id
-            self._written += [_completed(record) for record in loads(text)]
+        for entry_id, text in connection.execute(_WAITING):
+            records = records_in(text)
+            self._written += records
+            self._entries.append(entry_of(entry_id, records))
         self.claims: dict[tuple[int, str], Claim] = {}
         """Of the commits that are not in the tables."""
         self._know_claims()
@@ -163,7 +96,7 @@ class Journal:
         :raises sqlite3.Error: the disk refused; nothing is written
         :raises TypeError: something in it cannot be written
         """
-        record = _record(changes)
+        record = record_of(changes)
         text = dumps_whole(record)
         if not self.shared:
             self._end_interrupted()
@@ -185,13 +118,13 @@ class Journal:
         """
         self._end_interrupted()
         self._wait_again()  # SQLite lets nobody change that within a transaction
-        before = self._written
+        before = self._written, self._entries, self._last_id
         self.shared = True
         try:
             yield
             self._sync()
         except BaseException:
-            self._written = before
+            self._written, self._entries, self._last_id = before
             self._give_up()
             self._know_claims()
             raise
@@ -298,32 +231,42 @@ class Journal:
             self._waits = True
 
     def _forget(self) -> None:
-        self._written, self._new, self._new_texts = [], [], []
+        """All of it is in the tables."""
+        self._last_id += bool(self._new)
+        self._written, self._entries, self._new, self._new_texts = [], [], [], []
         self.claims = {}
 
     def _sync(self) -> None:
         """Bring what is new to the disk."""
-        execute = self._connection.execute
+        entry = None
         try:
             if self._depends:
                 self._begin()
             if self._new:  # a transaction by itself, unless tables were written before it
-                text = b"[" + b",".join(self._new_texts) + b"]"
-                execute(_PUT_ENTRY, (self._last_id + 1, text))
+                entry = self._put()
             if self._connection.in_transaction:
-                execute("COMMIT")
+                self._connection.execute("COMMIT")
         except BaseException as error:
             alone = not self._depends
             self._give_up()
             if alone and not isinstance(error, sqlite3.Error):
                 self._take_back()
             raise
-        self._last_id += 1
-        self._written += self._new
+        if entry is not None:
+            self._last_id = entry.id
+            self._entries.append(entry)
+            self._written += self._new
         self._new, self._new_texts, self._depends = [], [], False
         self._writes += 1
         if self._writes == _BUSY:
             self._prepare()
+
+    def _put(self) -> Entry:
+        """Write what is new as the next entry."""
+        entry = entry_of(self._last_id + 1, self._new)
+        text = b"[" + b",".join(self._new_texts) + b"]"
+        self._connection.execute(_PUT_ENTRY, (entry.id, text))
+        return entry
 
     def _prepare(self) -> None:
         try:
@@ -343,7 +286,7 @@ class Journal:
         for everybody it has failed. Where it cannot be taken out now, the next entry takes its place.
         """
         with suppress(sqlite3.Error):
-            self._connection.execute("DELETE FROM journal WHERE id > ?", (self._last_id,))
+            self._connection.execute(_REMOVE_AFTER, (self._last_id,))
 
     def _end_interrupted(self) -> None:
         """Take back what is left of a read whose end a signal's handler has kept from running."""
@@ -351,28 +294,12 @@ class Journal:
             self._connection.execute("ROLLBACK")
 
     def _write_tables(self) -> None:
-        """Write all commits into the tables."""
-        records = self._written + self._new
-        for index, (statement, key, counter) in enumerate(_TABLES):
-            rows = [values for record in records for values in record[index]]
-            if key is not None:
-                latest = {key(values): values for values in rows}
-                if counter is not None:
-                    counter.note(self._connection, latest)
-                rows = [*latest.values()]
-            statement.write(self._connection, rows)
-        self._forget_events(records)
-        self._connection.execute("DELETE FROM journal")
-
-    def _forget_events(self, records: list[_Record]) -> None:
-        forgotten = {
-            values[0]: values[1] - self._keep_events
-            for record in records
-            for values in record[_EVENTS]
-            if values[1] % _PRUNE_EVERY == 0
-        }
-        self._connection.executemany(_FORGET_EVENTS, forgotten.items())
+        """Write all commits into the tables; those that are not in the journal yet come there, too."""
+        self._connection.execute(_REMOVE_AFTER, (self._last_id,))
+        entries = [*self._entries, self._put()] if self._new else self._entries
+        write_tables(self._connection, self._written + self._new)
+        sqlite_outbox.keep(self._connection, entries, self._keep_events)
 
     def _know_claims(self) -> None:
-        claims = [CLAIM.entity(values) for record in self._written for values in record[_CLAIMS]]
-        self.claims = {(claim.account_id, claim.client_order_id): claim for claim in claims}
+        found = claims_in(self._written)
+        self.claims = {(claim.account_id, claim.client_order_id): claim for claim in found}

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from ccxt_driver.contract.commands import Side, TimeInForce
 from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionMode, PositionState
 
-from .entities import Account, Claim, Deal, Event, External, LedgerEntry, Order, Position, Strategy
+from .entities import Account, Claim, Deal, External, LedgerEntry, Order, Position, Strategy
 from .json_text import dumps, loads
 
 
@@ -58,7 +58,6 @@ _CODECS: Final[dict[str, _Codec]] = {
     "PositionMode": (_value, PositionMode),
     "LedgerKind": (_value, LedgerKind),
     "External": (_value, External),
-    "dict[str, Any]": (json_text, loads),
     "dict[str, Decimal]": (_leverage_text, _leverage),
     "tuple[int, ...]": (json_text, _ids),
     "tuple[str, ...]": (json_text, _texts),
@@ -153,4 +152,3 @@ LEDGER = RowMapping("ledger", LedgerEntry, ("id", "account_id", "created_at"))
 ACCOUNT = RowMapping("accounts", Account, ("id",))
 STRATEGY = RowMapping("strategies", Strategy, ("id",))
 CLAIM = RowMapping("claims", Claim, ())
-EVENT = RowMapping("events", Event, ())

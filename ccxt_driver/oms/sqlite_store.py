@@ -23,7 +23,9 @@ from .sqlite_counts import total as kept_total
 from .sqlite_file import connect, refuse_other_names
 from .sqlite_journal import Journal
 from .sqlite_keys import SqliteApiKeys
-from .sqlite_rows import ACCOUNT, CLAIM, DEAL, EVENT, LEDGER, ORDER, POSITION, STRATEGY, RowMapping
+from .sqlite_outbox import last_numbers
+from .sqlite_outbox import read as read_events
+from .sqlite_rows import ACCOUNT, CLAIM, DEAL, LEDGER, ORDER, POSITION, STRATEGY, RowMapping
 from .store import (
     KEEP_EVENTS,
     Changes,
@@ -168,7 +170,7 @@ class SqliteStore:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._journal = Journal(self._connection, keep_events)
             self._journal.catch_up()
-            self._last_seq = self._read_last_seq()
+            self._last_seq = last_numbers(self._connection)
             for owner in self._journal.claims:  # that the tables could not take
                 self._filter.add(owner)
             self._fill_filter()
@@ -188,7 +190,7 @@ class SqliteStore:
             return self._load(query)
 
     def _load(self, query: Callable[..., sqlite3.Cursor]) -> Snapshot:
-        self._last_seq = self._read_last_seq()
+        self._last_seq = last_numbers(self._connection)
         return Snapshot(
             open_orders=[ORDER.entity(row) for row in query(ORDER.select + _OPEN_ORDERS)],
             open_positions=[POSITION.entity(row) for row in query(POSITION.select + _OPEN_POSITIONS)],
@@ -201,21 +203,6 @@ class SqliteStore:
             settings={name: loads(value) for name, value in query("SELECT name, value FROM settings")},
             last_seq=dict(self._last_seq),
         )
-
-    def _read_last_seq(self) -> dict[int, int]:
-        # From account to account by the primary key: max(seq) for all at once would read every event.
-        found: dict[int, int] = {}
-        account_id = self._next_account(-1)
-        while account_id is not None:
-            query = "SELECT max(seq) FROM events WHERE account_id = ?"
-            found[account_id] = self._connection.execute(query, (account_id,)).fetchone()[0]
-            account_id = self._next_account(account_id)
-        return found
-
-    def _next_account(self, after: int) -> int | None:
-        query = "SELECT min(account_id) FROM events WHERE account_id > ?"
-        account_id: int | None = self._connection.execute(query, (after,)).fetchone()[0]
-        return account_id
 
     @contextmanager
     def _reading(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
@@ -331,11 +318,14 @@ class SqliteStore:
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
         where = _Where()
-        where.times(wanted, "created_at", "updated_at", wanted.names_an_order)
+        named = wanted.names_an_order or wanted.position_id is not None
+        where.times(wanted, "created_at", "updated_at", named)
         where.book(wanted, changed=True)
         self._leave_out(where, "orders", wanted)
         where.orders_named(wanted, "{}", "id")
         where.add("position_id = ?", wanted.position_id)
+        if wanted.position_id:
+            where.conditions.append("position_id <> 0")  # word for word as in the partial index
         where.among("status", wanted.statuses)
         return self._page(ORDER, where, wanted, "created_at")
 
@@ -451,9 +441,8 @@ class SqliteStore:
         last = self._last_seq.get(account_id, 0)
         if after_seq > last or after_seq < last - self._keep_events:
             return None
-        query = f"{EVENT.select} WHERE account_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-        with self._reading() as execute:
-            found = [EVENT.entity(row) for row in execute(query, (account_id, after_seq, limit))]
+        with self._reading():
+            found = list(read_events(self._connection, account_id, after_seq, limit))
         # More may have been forgotten when the file was written by a store that kept fewer.
         return None if found and found[0].seq != after_seq + 1 else found
 

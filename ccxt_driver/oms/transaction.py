@@ -21,6 +21,7 @@ from .entities import (
     Order,
     Position,
     PositionValues,
+    RowEvent,
     Strategy,
 )
 from .matching.liquidity import Liquidity
@@ -303,12 +304,12 @@ class Transaction:
                 continue
             row = self.deal_rows[deal.id] = deal.row()
             if deal.id not in self._moved:
-                events.append(Event(deal.account_id, 0, now, _DEAL_CREATED, row, deal.strategy_id))
+                events.append(RowEvent(deal.account_id, 0, now, _DEAL_CREATED, row, deal.strategy_id))
         for order in changes.orders.values():
             if (quiet and order.id in quiet) or order.external is _UNKNOWN:
                 continue
             row = self.order_rows[order.id] = order.row()
-            events.append(Event(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
+            events.append(RowEvent(order.account_id, 0, now, _ORDER_UPDATED, row, order.strategy_id))
         for position in changes.positions.values():
             if position.external is _UNKNOWN:
                 continue

@@ -17,6 +17,8 @@ from ccxt_driver.oms import EmbeddedOms, maintenance
 from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
 from ccxt_driver.oms.store import StoreError, StoreUnusable
 
+SECOND = "(SELECT entry_id FROM outbox WHERE account_id = 1 LIMIT 1 OFFSET 1)"
+
 
 @pytest.fixture
 def path(make_desk: Callable[..., Any], tmp_path: Path) -> Path:
@@ -78,7 +80,8 @@ def test_a_good_file_is_found_good_while_it_is_open(path: Path) -> None:
         ("UPDATE ledger SET reference_id = 999 WHERE reference_id = 1", "deal 999: there are ledger entries"),
         ("DELETE FROM accounts WHERE id = 2", "account 2: there are deals of it, but no account"),
         ("UPDATE counts SET rows = rows + 1 WHERE kind = 'deals'", "deals: how many there are is not what"),
-        ("DELETE FROM events WHERE account_id = 1 AND seq = 3", "account 1: 1 events are missing"),
+        (f"DELETE FROM outbox WHERE entry_id = {SECOND}", "events are missing in the middle"),
+        (f"DELETE FROM journal WHERE id = {SECOND}", "events are missing in the middle"),
         ("INSERT INTO journal VALUES (9999, x'5b')", "journal entry 9999 cannot be read"),
     ],
 )

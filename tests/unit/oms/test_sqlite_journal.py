@@ -16,6 +16,7 @@ from ccxt_driver.oms.entities import Account, Claim, Event, Order, PositionMode
 from ccxt_driver.oms.json_text import dumps, loads
 from ccxt_driver.oms.maintenance import check
 from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
+from ccxt_driver.oms.sqlite_outbox import IN_THE_TABLES
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreUnusable
 
@@ -51,7 +52,9 @@ def in_the_tables(store: SqliteStore) -> int:
 
 
 def in_the_journal(store: SqliteStore) -> int:
-    [count] = store._connection.execute("SELECT count(*) FROM journal").fetchone()
+    """How many entries wait for the tables."""
+    query = f"SELECT count(*) FROM journal WHERE id > {IN_THE_TABLES}"
+    [count] = store._connection.execute(query).fetchone()
     assert isinstance(count, int)
     return count
 

@@ -30,9 +30,11 @@ from ccxt_driver.oms.entities import (
     Principal,
     Strategy,
 )
+from ccxt_driver.oms.json_text import dumps
 from ccxt_driver.oms.sqlite_counts import wrong
 from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS, connect
 from ccxt_driver.oms.sqlite_keys import SqliteApiKeys
+from ccxt_driver.oms.sqlite_rows import ORDER, json_text
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreInUse, StoreUnusable
 
@@ -60,7 +62,6 @@ def one_order(order_id: int = 1) -> Changes:
         (Account, "accounts"),
         (Strategy, "strategies"),
         (Claim, "claims"),
-        (Event, "events"),
     ],
 )
 def test_the_columns_are_the_fields(path: Path, entity: type, table: str) -> None:
@@ -353,6 +354,7 @@ def test_the_start_reads_no_history(path: Path) -> None:
         ("deals", {"client_order_id": "mine"}, "deals_by_order"),
         ("orders", {"order_id": 7}, "INTEGER PRIMARY KEY"),
         ("orders", {"client_order_id": "mine"}, "INTEGER PRIMARY KEY"),
+        ("orders", {"position_id": 7}, "orders_by_position"),
         ("positions", {"position_id": 7}, "INTEGER PRIMARY KEY"),
         ("positions", {"order_id": 7}, "INTEGER PRIMARY KEY"),
     ],
@@ -437,6 +439,51 @@ def test_the_length_of_most_lists_is_known_without_a_look_at_their_rows(path: Pa
     store.close()
 
 
+def without_outbox(connection: sqlite3.Connection) -> None:
+    """Give a file what it had before version 8: a table of events, here with the last one of each entry."""
+    [events] = [statement for statement in MIGRATIONS[0] if statement.startswith("CREATE TABLE events")]
+    connection.execute(events)
+    connection.execute("INSERT INTO events SELECT account_id, last_seq, 0, '', '{}', NULL FROM outbox")
+    connection.execute("DROP TABLE outbox")
+    connection.execute("DROP INDEX IF EXISTS orders_by_position")
+    connection.execute("DELETE FROM journal")
+    connection.commit()
+
+
+def test_events_of_the_seventh_version_are_read_again(path: Path) -> None:
+    SqliteStore(path).close()
+    order = ORDER.values(Order(1, 1, "BTC/USDT", Side.BUY, "market", Decimal(1), 5))
+    payloads = [json_text({"id": 1, "comment": "a 'quoted' \"text\" ü"}), json_text({"none": None})]
+    waiting = [[[], [order], [], [], [], [[1, 3, 9, "order_updated", '{"id":1}', 0]], [], [], [], []]]
+    with closing(sqlite3.connect(path)) as connection:
+        without_outbox(connection)
+        connection.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (1, 1, 7, "order_updated", payloads[0], 4),
+                (1, 2, 8, "balance_updated", payloads[1], None),
+                (2, 1, 7, "balance_updated", payloads[1], None),
+            ],
+        )
+        connection.execute("INSERT INTO journal VALUES (1, ?)", (dumps(waiting),))
+        connection.execute("INSERT INTO journal VALUES (2, ?)", (dumps([[[]] * 10]),))
+        connection.commit()
+        connection.execute("PRAGMA user_version = 7")
+    store = SqliteStore(path)
+    assert store.events(1, 0, 10) == [
+        Event(1, 1, 7, "order_updated", {"id": 1, "comment": "a 'quoted' \"text\" ü"}, 4),
+        Event(1, 2, 8, "balance_updated", {"none": None}, None),
+        Event(1, 3, 9, "order_updated", {"id": 1}, 0),
+    ]
+    assert store.events(2, 0, 10) == [Event(2, 1, 7, "balance_updated", {"none": None}, None)]
+    assert store.events(1, 1, 1) == [Event(1, 2, 8, "balance_updated", {"none": None}, None)]
+    assert store.load().last_seq == {1: 3, 2: 1}
+    assert [row.id for row in store.load().open_orders] == [1]
+    store.commit(Changes(events=[Event(1, 4, 10, "order_updated", {"id": 1}, 0)]))
+    assert [event.seq for event in store.events(1, 2, 10) or ()] == [3, 4]
+    store.close()
+
+
 def test_a_file_of_the_fourth_version_is_counted(path: Path) -> None:
     store = SqliteStore(path)
     for number in (1, 2, 3):
@@ -446,6 +493,7 @@ def test_a_file_of_the_fourth_version_is_counted(path: Path) -> None:
         for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
             if name == "counts" or name.endswith(("_symbol", "_strategy", "_currency")):
                 connection.execute(f"DROP {kind} {name}")
+        without_outbox(connection)
         connection.execute("PRAGMA user_version = 4")
     store = SqliteStore(path)
     assert store.orders(RowFilter((1,), limit=1))[1] == 3
@@ -465,6 +513,7 @@ def test_what_triggers_have_counted_is_not_counted_twice(path: Path) -> None:
             f"CREATE TRIGGER orders_come AFTER INSERT ON orders BEGIN INSERT INTO counts SELECT {key}, 1 "
             "WHERE TRUE ON CONFLICT DO UPDATE SET rows = rows + 1; END"
         )
+        without_outbox(connection)
         connection.execute("PRAGMA user_version = 5")
     store = SqliteStore(path)
     store.commit(one_order(2))
