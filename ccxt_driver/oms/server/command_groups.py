@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import Final
+from typing import Final, Protocol
 
 from ccxt_driver.oms.service import CommandRequest
 
@@ -15,7 +15,21 @@ _MOST: Final = 256
 _TURNS: Final = 3
 """Turns of the event loop for which a group waits, as long as each brings more."""
 
-_Waiting = tuple[CommandRequest, asyncio.Future[Reply]]
+
+class Asked(Protocol):
+    """Whoever waits for an answer."""
+
+    def is_gone(self) -> bool:
+        """Whether nobody waits any more."""
+        ...
+
+    def tell(self, reply: Reply) -> None:
+        """What the OMS answers."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """It could not."""
+        ...
 
 
 class CommandGroups:
@@ -31,7 +45,7 @@ class CommandGroups:
 
     def __init__(self, oms: ServedOms) -> None:
         self._oms = oms
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[tuple[CommandRequest, Asked]] = []
         self._crowded = False
         """Whether requests of this turn of the loop wait for each other."""
         self.groups = 0
@@ -41,25 +55,26 @@ class CommandGroups:
 
     async def run(self, request: CommandRequest) -> Reply:
         """The answer to a request, once what it has done is on disk."""
-        found = self.begin(request)
-        return await found if isinstance(found, asyncio.Future) else found
+        awaited = _Awaited(asyncio.get_running_loop().create_future())
+        self.begin(request, awaited)
+        return await awaited.answer
 
-    def begin(self, request: CommandRequest) -> Reply | asyncio.Future[Reply]:
-        """As `run`: the answer where it can be had at once."""
+    def begin(self, request: CommandRequest, asked: Asked) -> None:
+        """As `run`: tell the answer, at once where it can be had."""
         if not self._oms.durable:
-            return self._oms.handle("commands", {}, *request)
+            asked.tell(self._oms.handle("commands", {}, *request))
+            return
         loop = asyncio.get_running_loop()
         if not self._crowded:
             self._crowded = True  # whoever else comes in this turn
             loop.call_soon(self._look, context=Context())
             self._count(1)
-            return self._oms.run_together([request])[0]
-        answered: asyncio.Future[Reply] = loop.create_future()
+            asked.tell(self._oms.run_together([request])[0])
+            return
         if not self._waiting:
             # A context of its own: what runs then is not done for one request alone.
             loop.call_soon(self._gather, 0, _TURNS, context=Context())
-        self._waiting.append((request, answered))
-        return answered
+        self._waiting.append((request, asked))
 
     def _look(self) -> None:
         """The turn in which a request was run at once is over; those that came beside it are a group."""
@@ -83,17 +98,47 @@ class CommandGroups:
 
     def _run_group(self) -> None:
         # Not those whose connection was cut before anything was done for them.
-        group = [waiting for waiting in self._waiting[:_MOST] if not waiting[1].done()]
+        group = [waiting for waiting in self._waiting[:_MOST] if not waiting[1].is_gone()]
         self._waiting = self._waiting[_MOST:]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._run_group, context=Context())
         try:
             replies = self._oms.run_together([request for request, _ in group])
         except BaseException as error:
-            for _, answered in group:
-                answered.set_exception(RuntimeError(f"the group was not run: {type(error).__name__}"))
+            for _, asked in group:
+                asked.fail(RuntimeError(f"the group was not run: {type(error).__name__}"))
             raise
         self._crowded = len(group) > 1
         self._count(len(group))
-        for (_, answered), reply in zip(group, replies, strict=True):
-            answered.set_result(reply)
+        for (_, asked), reply in zip(group, replies, strict=True):
+            try:
+                asked.tell(reply)
+            except Exception as error:  # noqa: BLE001 - the others are told all the same
+                context = {"message": "an answer could not be given", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+
+
+class _Awaited:
+    """One who awaits the answer.
+
+    :param answer: where it comes; cancelled when the connection was cut
+    """
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: asyncio.Future[Reply]) -> None:
+        self.answer = answer
+
+    def is_gone(self) -> bool:
+        """See `Asked`."""
+        return self.answer.done()
+
+    def tell(self, reply: Reply) -> None:
+        """See `Asked`."""
+        if not self.answer.done():
+            self.answer.set_result(reply)
+
+    def fail(self, error: BaseException) -> None:
+        """See `Asked`."""
+        if not self.answer.done():
+            self.answer.set_exception(error)

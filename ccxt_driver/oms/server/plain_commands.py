@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -62,14 +61,9 @@ class PlainCommands:
             return False
         asked = _Asked(clean_request_id(head.request_id), time.perf_counter(), self._metrics, answer)
         try:
-            reply = self._groups.begin(CommandRequest({}, question, principal, asked.request_id))
+            self._groups.begin(CommandRequest({}, question, principal, asked.request_id), asked)
         except Exception as error:  # noqa: BLE001 - it is logged
             asked.fail(error)
-            return True
-        if isinstance(reply, asyncio.Future):
-            reply.add_done_callback(asked.done)
-        else:
-            asked.tell(reply)
         return True
 
 
@@ -85,13 +79,9 @@ class _Asked(NamedTuple):
     metrics: Metrics | None
     answer: Callable[[Answer], None]
 
-    def done(self, found: asyncio.Future[Reply]) -> None:
-        """The OMS has answered, or could not."""
-        error = found.exception()
-        if error is None:
-            self.tell(found.result())
-        else:
-            self.fail(error)
+    def is_gone(self) -> bool:
+        """Whether its connection was cut: what was asked is done all the same."""
+        return False
 
     def tell(self, reply: Reply) -> None:
         """Answer what the OMS says."""

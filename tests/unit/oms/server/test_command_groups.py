@@ -117,3 +117,27 @@ async def test_a_fault_reaches_everybody_who_waits(tmp_path: Path, monkeypatch: 
     assert isinstance(first, ZeroDivisionError)
     assert [str(error) for error in others] == ["the group was not run: ZeroDivisionError"] * 2
     assert isinstance(heard[0]["exception"], ZeroDivisionError)
+
+
+async def test_one_who_cannot_be_told_keeps_no_answer_from_others(tmp_path: Path) -> None:
+    class Broken:
+        def is_gone(self) -> bool:
+            return False
+
+        def tell(self, reply: object) -> None:
+            raise ZeroDivisionError
+
+        def fail(self, error: BaseException) -> None:
+            raise AssertionError
+
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups = CommandGroups(oms)
+        first = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
+        await asyncio.sleep(0)
+        groups.begin(CommandRequest({}, BODY), Broken())
+        last = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
+        assert (await last).body["results"][0]["order_id"] == 3
+        assert first.result().status == 200
+    assert [type(context["exception"]) for context in heard] == [ZeroDivisionError]
