@@ -17,7 +17,19 @@ def reader(
     :param expressions: of our own, on what is named `row`: "row.id"
     :param names: what else they may name
     """
-    text = "".join(f"{expression}, " for expression in expressions)
     made: Callable[[Any], tuple[Any, ...]]
-    made = eval(f"lambda row: ({text})", {**(names or {})})  # no text of anybody else's
+    made = eval(f"lambda row: ({_listed(expressions)})", {**(names or {})})  # no text of anybody else's
     return made
+
+
+def list_reader(
+    expressions: Iterable[str], names: Mapping[str, Any] | None = None
+) -> Callable[[Any], list[Any]]:
+    """As `reader`, what makes a list."""
+    made: Callable[[Any], list[Any]]
+    made = eval(f"lambda row: [{_listed(expressions)}]", {**(names or {})})
+    return made
+
+
+def _listed(expressions: Iterable[str]) -> str:
+    return "".join(f"{expression}, " for expression in expressions)

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
-from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ccxt_driver.contract.commands import Side, TimeInForce
@@ -16,6 +15,7 @@ from ccxt_driver.contract.rows import LedgerKind, OrderStatus, PositionMode, Pos
 
 from .entities import Account, Claim, Deal, External, LedgerEntry, Order, Position, Strategy
 from .json_text import dumps, loads
+from .reading import list_reader
 
 
 def json_text(value: Any) -> str:
@@ -23,8 +23,12 @@ def json_text(value: Any) -> str:
     return dumps(value).decode()
 
 
-_params_text: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
-"""Parameters are the client's own, and in process may be any object; they are kept for the record."""
+_params_json: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
+
+
+def _params_text(params: dict[str, Any]) -> str:
+    """Parameters are the client's own, and in process may be any object; they are kept for the record."""
+    return _params_json(params) if params else "{}"
 
 
 def _ids(text: str) -> tuple[int, ...]:
@@ -43,27 +47,39 @@ def _leverage(text: str) -> dict[str, Decimal]:
     return {symbol: Decimal(number) for symbol, number in loads(text).items()}
 
 
-_Codec = tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]
+_Codec = tuple[str, Callable[[Any], Any] | None]
 
-_value = attrgetter("_value_")  # `value` is a property in Python
+_INTO: Final = {"json_text": json_text, "params_text": _params_text, "leverage_text": _leverage_text}
+"""What the expressions of `_CODECS` name."""
 _CODECS: Final[dict[str, _Codec]] = {
-    "int": (None, None),
-    "str": (None, None),
-    "bool": (None, bool),
-    "Decimal": (str, Decimal),
-    "Side": (_value, Side),
-    "OrderStatus": (_value, OrderStatus),
-    "TimeInForce": (_value, TimeInForce),
-    "PositionState": (_value, PositionState),
-    "PositionMode": (_value, PositionMode),
-    "LedgerKind": (_value, LedgerKind),
-    "External": (_value, External),
-    "dict[str, Decimal]": (_leverage_text, _leverage),
-    "tuple[int, ...]": (json_text, _ids),
-    "tuple[str, ...]": (json_text, _texts),
-    "params": (_params_text, json.loads),
+    "int": ("{}", None),
+    "str": ("{}", None),
+    "bool": ("{}", bool),
+    "Decimal": ("str({})", Decimal),
+    "Side": ("{}._value_", Side),  # `value` is a property in Python
+    "OrderStatus": ("{}._value_", OrderStatus),
+    "TimeInForce": ("{}._value_", TimeInForce),
+    "PositionState": ("{}._value_", PositionState),
+    "PositionMode": ("{}._value_", PositionMode),
+    "LedgerKind": ("{}._value_", LedgerKind),
+    "External": ("{}._value_", External),
+    "dict[str, Decimal]": ("leverage_text({})", _leverage),
+    "tuple[int, ...]": ("json_text({})", _ids),
+    "tuple[str, ...]": ("json_text({})", _texts),
+    "params": ("params_text({})", json.loads),
 }
 """How a field of an entity goes into its column and comes out, by its name or its annotation."""
+
+
+def _codec(field: dataclasses.Field[Any]) -> _Codec:
+    kind = str(field.type)
+    into, out_of = _CODECS[field.name if field.name in _CODECS else kind.removesuffix(" | None")]
+    value = f"row.{field.name}"
+    expression = into.format(value)
+    if kind.endswith(" | None") and expression != value:
+        expression = f"None if {value} is None else {expression}"
+    return expression, out_of
+
 
 _Entity = TypeVar("_Entity")
 
@@ -104,32 +120,20 @@ class RowMapping(Generic[_Entity]):
 
     def __init__(self, table: str, entity: type[_Entity], fixed: Sequence[str]) -> None:
         fields = dataclasses.fields(cast("type[Any]", entity))
-        codecs = [
-            _CODECS[field.name if field.name in _CODECS else str(field.type).removesuffix(" | None")]
-            for field in fields
-        ]
+        codecs = [*map(_codec, fields)]
         names = [field.name for field in fields]
         columns = ", ".join(names)
         self.table = table
         self.columns = {name: index for index, name in enumerate(names)}
         """Where each column is among the values."""
         self._entity = entity
-        self._get: Callable[[_Entity], tuple[Any, ...]] = attrgetter(*names)
-        self._into = [(index, into) for index, (into, _) in enumerate(codecs) if into]
+        self.values: Callable[[_Entity], list[Any]] = list_reader((into for into, _ in codecs), _INTO)
+        """What goes into the columns, in their order; JSON can say all of it."""
         self._out_of = [(index, out_of) for index, (_, out_of) in enumerate(codecs) if out_of]
         self.select = f"SELECT {columns} FROM {table}"
         self.insert = RowStatement(f"INSERT INTO {table} ({columns})", len(names))
         changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in fixed)
         self.upsert = RowStatement(self.insert.start, len(names), f"ON CONFLICT (id) DO UPDATE SET {changes}")
-
-    def values(self, row: _Entity) -> list[Any]:
-        """What goes into the columns, in their order; JSON can say all of it."""
-        values = list(self._get(row))
-        for index, into in self._into:
-            value = values[index]
-            if value is not None:
-                values[index] = into(value)
-        return values
 
     def completed(self, values: list[Any]) -> list[Any]:
         """What an older version wrote down for the columns, with those that came later: they may be empty."""
