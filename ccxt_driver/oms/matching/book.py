@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import takewhile
 
 from ccxt_driver.contract.commands import Side
 from ccxt_driver.oms.entities import Order
 
 Rank = tuple[int, int]
 """Time priority: the last order id given when the order began to rest, and a running number."""
-_Entry = tuple[Decimal, Rank, int, Order]
+_Entry = tuple[Rank, int, Order]
+
+
+class _Side:
+    """The orders of one side by price: of thousands a list takes long to make room in the middle."""
+
+    __slots__ = ("levels", "prices")
+
+    def __init__(self) -> None:
+        self.levels: dict[Decimal, list[_Entry]] = {}
+        self.prices: list[Decimal] = []
+        """Ascending."""
+
+    def add(self, price: Decimal, entry: _Entry) -> None:
+        level = self.levels.get(price)
+        if level is None:
+            self.levels[price] = [entry]
+            insort(self.prices, price)
+        else:
+            insort(level, entry)
+
+    def remove(self, price: Decimal, rank: Rank, order_id: int) -> None:
+        level = self.levels[price]
+        del level[bisect_left(level, (rank, order_id))]
+        if not level:
+            del self.levels[price]
+            del self.prices[bisect_left(self.prices, price)]
+
+    def orders(self, prices: Iterable[Decimal]) -> Iterator[Order]:
+        levels = self.levels
+        return (entry[2] for price in prices for entry in levels[price])
 
 
 class RestingBook:
@@ -20,9 +51,8 @@ class RestingBook:
     __slots__ = ("_buys", "_keys", "_sells")
 
     def __init__(self) -> None:
-        self._buys: list[_Entry] = []
-        self._sells: list[_Entry] = []
-        self._keys: dict[int, tuple[Decimal, Rank, int]] = {}
+        self._buys, self._sells = _Side(), _Side()
+        self._keys: dict[int, tuple[Decimal, Rank]] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -32,39 +62,34 @@ class RestingBook:
 
     def add(self, order: Order, rank: Rank) -> None:
         """Let an order rest at its price, behind those of the same price and a lower rank."""
-        if order.price is None:
+        price = order.price
+        if price is None:
             raise ValueError(f"order {order.id} has no price to rest at")
-        buys = order.side is Side.BUY
-        key = (-order.price if buys else order.price, rank, order.id)
-        self._keys[order.id] = key
-        insort(self._buys if buys else self._sells, (*key, order))
+        self._keys[order.id] = price, rank
+        resting = self._buys if order.side is Side.BUY else self._sells
+        resting.add(price, (rank, order.id, order))
 
     def remove(self, order: Order) -> None:
         """Take an order out; nothing happens when it does not rest."""
         key = self._keys.pop(order.id, None)
         if key is not None:
-            entries = self._side(order.side)
-            del entries[bisect_left(entries, key)]
+            resting = self._buys if order.side is Side.BUY else self._sells
+            resting.remove(*key, order.id)
 
     def orders(self, side: Side) -> Iterator[Order]:
         """Resting orders of a side, the one that trades first ahead."""
-        return (entry[3] for entry in self._side(side))
+        if side is Side.BUY:
+            return self._buys.orders(reversed(self._buys.prices))
+        return self._sells.orders(self._sells.prices)
 
     def best_price(self, side: Side) -> Decimal | None:
         """The price of the order that trades first; None when there is none."""
-        entries = self._buys if side is Side.BUY else self._sells
-        return entries[0][3].price if entries else None
+        if side is Side.BUY:
+            return self._buys.prices[-1] if self._buys.prices else None
+        return self._sells.prices[0] if self._sells.prices else None
 
     def crossed(self, bid: Decimal, ask: Decimal) -> Iterator[Order]:
         """Orders that a market with these best prices trades with, first come first."""
-        for price, _, _, order in self._buys:
-            if -price < ask:
-                break
-            yield order
-        for price, _, _, order in self._sells:
-            if price > bid:
-                break
-            yield order
-
-    def _side(self, side: Side) -> list[_Entry]:
-        return self._buys if side is Side.BUY else self._sells
+        buys, sells = self._buys, self._sells
+        yield from buys.orders(takewhile(lambda price: price >= ask, reversed(buys.prices)))
+        yield from sells.orders(takewhile(lambda price: price <= bid, sells.prices))
