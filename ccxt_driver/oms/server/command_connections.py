@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 
 from ccxt_driver.contract.endpoints import BY_NAME
+from ccxt_driver.oms.keys import digest
 
 from .answers import Answer
 
@@ -46,14 +47,14 @@ class Head(NamedTuple):
     :param size: of itself, in bytes
     :param length: of the body, in bytes
     :param is_commands: whether it asks for commands and nothing beside
-    :param key: the API key that it names
+    :param key_digest: of the API key that it names, as `KeyRing.principal` takes it
     :param request_id: what the client calls the request, as it was sent
     """
 
     size: int
     length: int
     is_commands: bool
-    key: str
+    key_digest: str
     request_id: str | None
 
 
@@ -109,7 +110,8 @@ def _read(text: bytes) -> Head | None:
         return None
     key, request_id = fields.get(b"x-api-key", b"").decode(), fields.get(b"x-request-id")
     is_commands = match["method"] == b"POST" and match["target"] == _COMMANDS and bool(key)
-    return Head(len(text), int(length), is_commands, key, None if request_id is None else request_id.decode())
+    called = None if request_id is None else request_id.decode()
+    return Head(len(text), int(length), is_commands, digest(key), called)
 
 
 class Crossing:

@@ -48,7 +48,7 @@ class PlainCommands:
     def begin(self, head: Head, body: bytes, address: str | None, answer: Callable[[Answer], None]) -> bool:
         """See `command_connections.Commands`."""
         try:
-            principal = self._keys.authenticate(head.key)
+            principal = self._keys.principal(head.key_digest)
         except Exception:  # noqa: BLE001 - aiohttp's way meets it too, logs it and answers
             return False
         if principal is None or not 0 < head.length <= self._largest_body:

@@ -459,7 +459,7 @@ def test_keys_that_cannot_be_read_are_a_fault_of_ours_and_keep_nobody_waiting(
 
         wire = server.connect()
         await wire.quiet()
-        monkeypatch.setattr(server.oms.keys, "authenticate", fail)
+        monkeypatch.setattr(server.oms.keys, "principal", fail)
         found = await wire.ask(request(order(), "X-Request-ID: mine"))
         assert found.status == 500
         assert found.body["detail"]["code"] == "internal_error"
