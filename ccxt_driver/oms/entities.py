@@ -27,6 +27,7 @@ from ccxt_driver.contract.rows import (
 from ccxt_driver.contract.values import format_decimal, format_time
 
 from .fingerprints import Given, written
+from .reading import reader
 
 ZERO: Final = Decimal(0)
 _BALANCE_UPDATED: Final = EventName.BALANCE_UPDATED.value
@@ -194,7 +195,7 @@ _SELDOM: Final = (
     *("edit_replace_orphan_order_id", "edit_replace_origin_order_id"),
 )
 """Fields that nearly every order leaves empty."""
-_SELDOM_OF: Final = attrgetter(*_SELDOM)
+_SELDOM_OF: Final = reader(f"row.{name}" for name in _SELDOM)
 _NO_SELDOM: Final = (None,) * len(_SELDOM)
 
 
@@ -587,7 +588,8 @@ class BalanceEvent(Event):
 
 def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -> dict[str, Any]:
     """The payload of `balance_updated`; free is never shown below zero."""
-    free = max(ZERO, free)
+    if free < ZERO:
+        free = ZERO
     return {
         "account_id": account_id,
         "currency": currency,
