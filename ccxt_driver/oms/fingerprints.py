@@ -51,17 +51,16 @@ def written(source: Given) -> str:
     """The fingerprint of what was given."""
     if len(source) == 1:
         return str(source[0])
-    kind, names, *values = source
-    write = _writer(kind, names, tuple(map(type, values)))
-    return "".join((kind, *write(values)))
+    return "".join(_writer(source[0], source[1], tuple(map(type, source)))(source))
 
 
 @lru_cache(maxsize=1024)
 def _writer(kind: str, names: tuple[str, ...], types: tuple[type, ...]) -> Callable[[Any], tuple[str, ...]]:
-    """What makes texts of values of these types: every durable order comes by here, and most are alike."""
+    """What makes the texts of what has these types: every durable order comes by here, and most are alike."""
     defaults = _DEFAULTS[kind]
-    texts = []
-    for place, (name, given_type) in enumerate(zip(names, types, strict=True)):
+    texts = ["row[0]"]
+    for place, name in enumerate(names, 2):
+        given_type = types[place]
         value, default = f"row[{place}]", defaults[name]
         if given_type is Decimal and default is None:
             texts.append(f"f'\\n{name}={{decimal({value})}}'")
