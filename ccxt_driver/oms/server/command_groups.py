@@ -12,7 +12,7 @@ from .served import Reply, ServedOms
 
 _MOST: Final = 256
 """Requests in a group: the first of them waits for the last."""
-_TURNS: Final = 3
+_TURNS: Final = 8
 """Turns of the event loop for which a group waits, as long as each brings more."""
 
 
