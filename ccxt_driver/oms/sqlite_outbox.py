@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from .entities import Event
-from .sqlite_records import Record, events_in, records_in, spans_of
+from .json_text import loads
+from .sqlite_records import Record, events_in, spans_of
 from .sqlite_rows import RowStatement
 
 _PRUNE_EVERY: Final = 256
@@ -71,13 +73,9 @@ def read(connection: sqlite3.Connection, account_id: int, after_seq: int, limit:
     :raises sqlite3.Error: they cannot be read
     :raises ValueError: as before
     """
-    for (text,) in connection.execute(_ENTRIES, (account_id, after_seq)):
-        for event in events_in(records_in(text), account_id):
-            if event.seq > after_seq:
-                if not limit:
-                    return
-                limit -= 1
-                yield event
+    entries = connection.execute(_ENTRIES, (account_id, after_seq))
+    found = (event for (text,) in entries for event in events_in(loads(text), account_id, after_seq))
+    return islice(found, limit)
 
 
 def last_numbers(connection: sqlite3.Connection) -> dict[int, int]:

@@ -133,31 +133,43 @@ def spans_of(records: list[Record]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def events_in(records: list[Record], account_id: int) -> Iterator[Event]:
-    """The events of an account, in their order.
+def numbers_in(records: list[Record]) -> Iterator[tuple[int, int]]:
+    """Account and number of each event, in their order."""
+    return ((account_id, seq) for record in records for account_id, seq, *_ in record[_EVENTS])
+
+
+def events_in(records: list[Record], account_id: int, after_seq: int) -> Iterator[Event]:
+    """The events of an account after one, in their order; the rows of `records` may lack columns.
 
     :raises ValueError: one cannot be read
     """
     for record in records:
+        by_id: dict[int, dict[int, Values]] = {}
         for of, seq, ts_ms, name, payload, strategy_id in record[_EVENTS]:
-            if of == account_id:
-                yield Event(of, seq, ts_ms, name, _payload(record, name, payload), strategy_id)
+            if of == account_id and seq > after_seq:
+                yield Event(of, seq, ts_ms, name, _payload(record, by_id, name, payload), strategy_id)
 
 
-def _payload(record: Record, name: str, written: Any) -> dict[str, Any]:
+def _payload(record: Record, by_id: dict[int, dict[int, Values]], name: str, written: Any) -> dict[str, Any]:
     if isinstance(written, int):
-        return _row(record, name, written)
+        return _row(record, by_id, name, written)
     payload: dict[str, Any] = loads(written) if isinstance(written, str) else written  # text until version 7
     return payload
 
 
-def _row(record: Record, name: str, row_id: int) -> dict[str, Any]:
+def _row(record: Record, by_id: dict[int, dict[int, Values]], name: str, row_id: int) -> dict[str, Any]:
+    """A row that the record has.
+
+    :param by_id: rows of the parts that were asked for: one commit may have thousands
+    """
     index, mapping = (_ORDERS, ORDER) if name == EventName.ORDER_UPDATED else (_DEALS, DEAL)
-    for values in record[index]:
-        if values[0] == row_id:
-            row: dict[str, Any] = mapping.entity(values).row()
-            return row
-    raise ValueError(f"{name} of {row_id}, which is not beside it")
+    rows = by_id.get(index)
+    if rows is None:
+        rows = by_id[index] = {values[0]: values for values in record[index]}
+    if row_id not in rows:
+        raise ValueError(f"{name} of {row_id}, which is not beside it")
+    row: dict[str, Any] = mapping.entity(mapping.completed(rows[row_id])).row()
+    return row
 
 
 def without_setting(records: list[Record], name: str) -> list[Record]:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from click.testing import CliRunner
 
 from ccxt_driver.cli import main
 from ccxt_driver.oms import EmbeddedOms, maintenance
+from ccxt_driver.oms.entities import Event
 from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
-from ccxt_driver.oms.store import StoreError, StoreUnusable
+from ccxt_driver.oms.sqlite_store import SqliteStore
+from ccxt_driver.oms.store import Changes, StoreError, StoreUnusable
 
 SECOND = "(SELECT entry_id FROM outbox WHERE account_id = 1 LIMIT 1 OFFSET 1)"
 
@@ -94,6 +97,41 @@ def test_what_does_not_add_up_is_found(path: Path, damage: str, found: str) -> N
     result = run("db", "check", "--db", path)
     assert result.exit_code == 1
     assert found in result.output
+
+
+def test_an_entry_is_read_once_for_all_its_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy server writes one for the orders of fifty: to read each fifty times took hours."""
+    path = tmp_path / "oms.sqlite"
+    store = SqliteStore(path)
+    for seq in (1, 2):
+        events = [Event(account_id, seq, 5, "note", {}, None) for account_id in range(1, 51)]
+        store.commit(Changes(events=events))
+    store.close()
+    looked_through: list[Any] = []
+    real = maintenance.numbers_in
+
+    def counted(records: Any) -> Any:
+        looked_through.append(records)
+        return real(records)
+
+    monkeypatch.setattr(maintenance, "numbers_in", counted)
+    assert maintenance.check(path) == []
+    assert len(looked_through) == 2
+
+
+@pytest.mark.parametrize("gap, found", [(2, ["account 1: 1 events are missing in the middle"]), (3, [])])
+def test_events_of_the_seventh_version_are_looked_at(tmp_path: Path, gap: int, found: list[str]) -> None:
+    path = tmp_path / "oms.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        for statements in MIGRATIONS[:7]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.executemany("INSERT INTO events VALUES (1, ?, 5, 'note', '{}', NULL)", {(1,), (2,), (3,)})
+        connection.execute("DELETE FROM events WHERE seq = ?", (gap,))
+        connection.execute("PRAGMA user_version = 7")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.commit()
+    assert maintenance.check(path) == found
 
 
 def test_a_damaged_file_is_found_out(tmp_path: Path) -> None:

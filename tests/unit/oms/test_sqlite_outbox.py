@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -80,6 +81,21 @@ def test_a_row_is_written_once(store: SqliteStore) -> None:
     [(text,)] = store._connection.execute("SELECT changes FROM journal").fetchall()
     assert loads(text)[0][5] == [[1, 1, 5, "order_updated", 1, 0]]
     assert store.events(1, 0, 10) == [Event(1, 1, 5, "order_updated", order.row(), 0)]
+
+
+def test_events_of_a_commit_of_thousands_are_read_again_at_once(store: SqliteStore) -> None:
+    """A price that fills all that rests makes one, and whoever is read to by hundreds asks many times."""
+    rows = {
+        number: Order(number, 1, "BTC/USDT", Side.BUY, "limit", Decimal(1), 5) for number in range(1, 8001)
+    }
+    events = [RowEvent(1, number, 5, "order_updated", row.row(), 0) for number, row in rows.items()]
+    store._keep_events = 8000
+    store.commit(Changes(orders=rows, events=list[Event](events)))
+    store.catch_up()
+    started = process_time()
+    found = [event for after in range(0, 8000, 500) for event in store.events(1, after, 500) or ()]
+    assert process_time() - started < 3
+    assert found == events
 
 
 def test_what_is_too_old_is_forgotten_account_by_account(store: SqliteStore, path: Path) -> None:
