@@ -29,6 +29,8 @@ _BUSY: Final = 64
 """So many writes to the disk make a store worth a few milliseconds of preparation."""
 
 _WAITING: Final = f"SELECT id, changes FROM journal WHERE id > {IN_THE_TABLES} ORDER BY id"
+_LAST_ID: Final = f"SELECT max(coalesce((SELECT max(id) FROM journal), 0), {IN_THE_TABLES})"
+"""The tables may know of later entries than there are, in a file that was damaged: no new one is theirs."""
 _PUT_ENTRY: Final = """INSERT INTO journal (id, changes) VALUES (?, ?)
     ON CONFLICT (id) DO UPDATE SET changes = excluded.changes"""
 """An entry that nobody knows of, of a commit that was interrupted, gives way to the next one."""
@@ -80,15 +82,11 @@ class Journal:
         """Commits that are on disk, and not in the tables."""
         self._entries: list[Entry] = []
         """Those in which they are."""
-        [self._last_id] = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
+        self._last_id = 0
         """Of the entry that was written last."""
-        for entry_id, text in connection.execute(_WAITING):
-            records = records_in(text)
-            self._written += records
-            self._entries.append(entry_of(entry_id, records))
         self.claims: dict[tuple[int, str], Claim] = {}
         """Of the commits that are not in the tables."""
-        self._know_claims()
+        self._recall()
 
     def append(self, changes: Changes) -> None:
         """Take one commit. It is on disk when this returns; within `together`, at the end of the block.
@@ -118,15 +116,17 @@ class Journal:
         """
         self._end_interrupted()
         self._wait_again()  # SQLite lets nobody change that within a transaction
-        before = self._written, self._entries, self._last_id
+        before = self._last_id, self._written, self._entries
         self.shared = True
         try:
             yield
             self._sync()
         except BaseException:
-            self._written, self._entries, self._last_id = before
+            self._last_id, self._written, self._entries = before
             self._give_up()
             self._know_claims()
+            with suppress(sqlite3.Error):  # a signal's handler may have raised when all was on the disk
+                self._recall()
             raise
         finally:
             self.shared = False
@@ -299,6 +299,18 @@ class Journal:
         entries = [*self._entries, self._put()] if self._new else self._entries
         write_tables(self._connection, self._written + self._new)
         sqlite_outbox.keep(self._connection, entries, self._keep_events)
+
+    def _recall(self) -> None:
+        """Know what waits as the file has it."""
+        [last_id] = self._connection.execute(_LAST_ID).fetchone()
+        written: list[Record] = []
+        entries: list[Entry] = []
+        for entry_id, text in self._connection.execute(_WAITING):
+            records = records_in(text)
+            written += records
+            entries.append(entry_of(entry_id, records))
+        self._last_id, self._written, self._entries = last_id, written, entries
+        self._know_claims()
 
     def _know_claims(self) -> None:
         found = claims_in(self._written)

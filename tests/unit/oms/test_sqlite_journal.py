@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,57 @@ def test_a_commit_of_several_that_is_interrupted_on_the_disk_has_not_happened(
     after = SqliteStore(killed(path))
     assert [row.id for row in after.load().open_orders] == [1]
     after.close()
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+@pytest.mark.parametrize("after_the_read", [False, True])
+@pytest.mark.parametrize("begins", ["COMMIT", "PRAGMA cache_size"])
+def test_commits_with_a_read_between_that_are_interrupted_on_the_disk_stay(
+    store: SqliteStore, path: Path, waiting: bool, after_the_read: bool, begins: str
+) -> None:
+    """The tables have them then. The next commit took the place of their entry, and a kill lost it."""
+    store.commit(order(1))
+    if not waiting:
+        store.catch_up()
+    store._journal._writes = 63  # the next one lengthens the log
+    interrupt(store, begins)
+
+    def several() -> None:
+        with store.together():
+            store.commit(order(2))
+            store.load()
+            if after_the_read:
+                store.commit(order(3))
+
+    with pytest.raises(KeyboardInterrupt):
+        several()
+    ids = [1, 2, 3] if after_the_read else [1, 2]
+    assert [row.id for row in store.load().open_orders] == ids
+    ids.append(len(ids) + 1)
+    store.commit(order(ids[-1]))
+    after = SqliteStore(killed(path), keep_events=5)
+    for each in (after, store):
+        assert [row.id for row in each.load().open_orders] == ids
+        assert [event.seq for event in each.events(1, 0, 10) or ()] == ids
+    after.close()
+
+
+def test_an_entry_that_is_gone_hides_none_that_comes(path: Path) -> None:
+    """Of a file that was damaged, and saved without its last pages: what came next was lost by a kill."""
+    store = SqliteStore(path)
+    for order_id in (1, 2):
+        store.commit(order(order_id))
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM journal")
+        connection.commit()
+    store = SqliteStore(path)
+    store.load()
+    store.commit(order(3))
+    after = SqliteStore(killed(path))
+    assert [row.id for row in after.load().open_orders] == [1, 2, 3]
+    after.close()
+    store.close()
 
 
 def test_tables_that_were_written_when_a_read_is_interrupted_are_not_written_again(
