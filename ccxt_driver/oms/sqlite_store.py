@@ -318,7 +318,7 @@ class SqliteStore:
     def orders(self, wanted: RowFilter) -> tuple[list[Order], int]:
         """Rows that match, and how many match without offset and limit."""
         where = _Where()
-        named = wanted.names_an_order or wanted.position_id is not None
+        named = wanted.names_an_order or bool(wanted.position_id)  # 0 is that of those without
         where.times(wanted, "created_at", "updated_at", named)
         where.book(wanted, changed=True)
         self._leave_out(where, "orders", wanted)

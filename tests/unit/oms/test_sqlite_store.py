@@ -392,6 +392,7 @@ def plan_of(store: SqliteStore, kind: str, wanted: RowFilter) -> tuple[list[str]
     [
         ("orders", {"symbol": "BTC/USDT"}, "orders_by_symbol"),
         ("orders", {"strategy_ids": frozenset({0})}, "orders_by_strategy"),
+        ("orders", {"position_id": 0}, "orders_by_time"),
         ("orders", {"strategy_ids": frozenset({0}), "dated_since": 1}, "orders_by_update"),
         ("orders", {"symbol": "BTC/USDT", "dated_since": 1}, "orders_by_update"),
         ("deals", {"symbol": "BTC/USDT"}, "deals_by_symbol"),
