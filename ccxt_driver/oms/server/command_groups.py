@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from ccxt_driver.oms.service import CommandRequest
 
@@ -14,6 +15,8 @@ _MOST: Final = 256
 """Requests in a group: the first of them waits for the last."""
 _TURNS: Final = 8
 """Turns of the event loop for which a group waits, as long as each brings more."""
+
+_Answer = TypeVar("_Answer")
 
 
 class Asked(Protocol):
@@ -106,16 +109,20 @@ class CommandGroups:
             replies = self._oms.run_together([request for request, _ in group])
         except BaseException as error:
             for _, asked in group:
-                asked.fail(RuntimeError(f"the group was not run: {type(error).__name__}"))
+                _tell(asked.fail, RuntimeError(f"the group was not run: {type(error).__name__}"))
             raise
         self._crowded = len(group) > 1
         self._count(len(group))
         for (_, asked), reply in zip(group, replies, strict=True):
-            try:
-                asked.tell(reply)
-            except Exception as error:  # noqa: BLE001 - the others are told all the same
-                context = {"message": "an answer could not be given", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(context)
+            _tell(asked.tell, reply)
+
+
+def _tell(tell: Callable[[_Answer], None], answer: _Answer) -> None:
+    try:
+        tell(answer)
+    except Exception as error:  # noqa: BLE001 - the others are told all the same
+        context = {"message": "an answer could not be given", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
 
 class _Awaited:

@@ -119,17 +119,36 @@ async def test_a_fault_reaches_everybody_who_waits(tmp_path: Path, monkeypatch: 
     assert isinstance(heard[0]["exception"], ZeroDivisionError)
 
 
+class Broken:
+    def is_gone(self) -> bool:
+        return False
+
+    def tell(self, reply: object) -> None:
+        raise ZeroDivisionError
+
+    def fail(self, error: BaseException) -> None:
+        raise LookupError
+
+
+async def test_one_who_cannot_be_told_of_a_fault_keeps_it_from_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError
+
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
+        groups = CommandGroups(oms)
+        await groups.run(CommandRequest({}, BODY))
+        monkeypatch.setattr(oms, "run_together", fail)
+        groups.begin(CommandRequest({}, BODY), Broken())
+        with pytest.raises(RuntimeError, match="OverflowError"):
+            await asyncio.wait_for(groups.run(CommandRequest({}, BODY)), 5)
+    assert [type(context["exception"]) for context in heard] == [LookupError, OverflowError]
+
+
 async def test_one_who_cannot_be_told_keeps_no_answer_from_others(tmp_path: Path) -> None:
-    class Broken:
-        def is_gone(self) -> bool:
-            return False
-
-        def tell(self, reply: object) -> None:
-            raise ZeroDivisionError
-
-        def fail(self, error: BaseException) -> None:
-            raise AssertionError
-
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
