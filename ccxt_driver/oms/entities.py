@@ -7,7 +7,7 @@ the contract as a new dict each time, so that a caller may keep and change it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
@@ -43,12 +43,15 @@ OPEN_STATES: Final = (PositionState.OPEN, PositionState.CLOSE_REQUESTED)
 """Of a position that still has a quantity."""
 
 _AVERAGE_UNIT: Final = Decimal("1E-18")
+# Rows are also made when somebody reads what has happened before, with the precision of a program's own.
+_EXACT: Final = Context(prec=60)
+_divide, _quantize, _subtract = _EXACT.divide, _EXACT.quantize, _EXACT.subtract
 
 
 def average(cost: Decimal, qty: Decimal) -> Decimal:
     """A cost divided by a quantity, rounded to 18 decimals: a third has no exact decimal form."""
-    exact = cost / qty
-    rounded = exact.quantize(_AVERAGE_UNIT)
+    exact = _divide(cost, qty)
+    rounded = _quantize(exact, _AVERAGE_UNIT)
     return exact if exact == rounded else rounded  # without 18 decimals of zeros it is soon written
 
 
@@ -594,6 +597,6 @@ def balance_row(account_id: int, currency: str, free: Decimal, total: Decimal) -
         "account_id": account_id,
         "currency": currency,
         "free": format_decimal(free),
-        "used": format_decimal(total - free),
+        "used": format_decimal(_subtract(total, free)),
         "total": format_decimal(total),
     }
