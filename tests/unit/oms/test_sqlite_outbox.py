@@ -114,6 +114,22 @@ def test_what_is_too_old_is_forgotten_account_by_account(store: SqliteStore, pat
     after.close()
 
 
+@pytest.mark.parametrize("gone", [1, 3, 5])
+def test_nobody_goes_on_behind_events_that_are_gone(store: SqliteStore, gone: int) -> None:
+    """From a file that was damaged: whoever asks is told so, and reads the state anew."""
+    for seq in range(1, 6):
+        store.commit(told((1, seq)))
+    store.catch_up()
+    store._connection.execute("DELETE FROM journal WHERE id = ?", (gone,))
+    for after_seq in range(6):
+        wanted = None if after_seq < gone else [*range(after_seq + 1, 6)]
+        assert numbers(store, 1, after_seq) == wanted
+        near = after_seq < gone <= after_seq + 2
+        assert numbers(store, 1, after_seq, limit=2) == (
+            None if near else [*range(after_seq + 1, min(after_seq + 3, 6))]
+        )
+
+
 def test_an_entry_without_events_goes_when_its_rows_are_in_the_tables(store: SqliteStore, path: Path) -> None:
     store.commit(told((1, 1)))
     for number in range(3):
