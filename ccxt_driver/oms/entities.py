@@ -43,9 +43,10 @@ OPEN_STATES: Final = (PositionState.OPEN, PositionState.CLOSE_REQUESTED)
 """Of a position that still has a quantity."""
 
 _AVERAGE_UNIT: Final = Decimal("1E-18")
-# Rows are also made when somebody reads what has happened before, with the precision of a program's own.
-_EXACT: Final = Context(prec=60)
-_divide, _quantize, _subtract = _EXACT.divide, _EXACT.quantize, _EXACT.subtract
+EXACT: Final = Context(prec=60)
+"""Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS."""
+# Rows are also made when somebody reads what has happened before, outside a request.
+_divide, _quantize, _subtract = EXACT.divide, EXACT.quantize, EXACT.subtract
 
 
 def average(cost: Decimal, qty: Decimal) -> Decimal:

@@ -8,7 +8,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ccxt_driver.contract.rows import OrderStatus
 
-from .entities import OPEN_STATES
+from .entities import EXACT, OPEN_STATES
 from .json_text import loads
 from .sqlite_counts import wrong
 from .sqlite_file import BACKUP_ID, has_table, is_of_an_oms, refuse_foreign_log, refuse_other_names
@@ -35,7 +35,7 @@ def check(path: Path) -> list[str]:
     :returns: one line for each problem; none for a good file
     :raises StoreUnusable: it is not a file of an OMS, or cannot be read at all
     """
-    with _reading(path) as connection, localcontext(Context(prec=60)):
+    with _reading(path) as connection, localcontext(EXACT):
         damage = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         if damage != ["ok"]:
             return damage  # what stands in damaged pages proves nothing

@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from decimal import Context, Decimal, getcontext, setcontext
+from decimal import Decimal, getcontext, setcontext
 from threading import RLock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
@@ -23,7 +23,7 @@ from .clock import MANUAL_START_MS, Clock, ManualClock, ReplayClock, WallClock
 from .configuring import configure, is_id_of
 from .core import LOG, Core, unreadable, unwritable
 from .effects import settle_effects
-from .entities import OWNER, Event, LedgerEntry, Principal
+from .entities import EXACT, OWNER, Event, LedgerEntry, Principal
 from .execution import cancel_idle, hold_fees_of_now
 from .forks import FORKED, keep_to_this_process
 from .gateway import HANDLERS, Reply, Request, refused, schema_refusal, unwritten
@@ -43,8 +43,6 @@ from .setup import DEFAULT_STRATEGIES, default_accounts, populate, read_accounts
 from .store import MemoryStore, RowKind, Snapshot, Store, StoreError
 from .trading_hours import Session, SessionChange, read_session
 
-# Sums of money are exact in it; what a calling thread has set for itself does not reach the OMS.
-_EXACT: Final = Context(prec=60)
 _Row = TypeVar("_Row")
 _Subscriber = Callable[[list[Event]], None]
 _PriceSubscriber = Callable[[MarketNews], None]
@@ -239,7 +237,7 @@ class EmbeddedOms:
             if self._working:  # by this thread, which has the lock
                 return refused(Refusal(ErrorCode.ENGINE_UNAVAILABLE, _IN_THE_MIDDLE), request_id)
             before = getcontext()
-            setcontext(_EXACT)  # as `_Exact` does; every request comes by here
+            setcontext(EXACT)  # as `_Exact` does; every request comes by here
             try:
                 self._working = True
                 now = self._enter()
@@ -791,7 +789,7 @@ class _Exact:
 
     def __enter__(self) -> None:
         self._before = getcontext()
-        setcontext(_EXACT)
+        setcontext(EXACT)
 
     def __exit__(self, *_: object) -> None:
         setcontext(self._before)

@@ -42,16 +42,21 @@ _PUT_SETTING: Final = RowStatement(
 _CLAIMS: Final = 0
 _ORDERS: Final = 1
 _DEALS: Final = 2
+_POSITIONS: Final = 3
+_LEDGER: Final = 4
 _EVENTS: Final = 5
+_ACCOUNTS: Final = 6
+_STRATEGIES: Final = 7
+_BALANCES: Final = 8
 _SETTINGS: Final = 9
 _MAPPINGS: Final[dict[int, RowMapping[Any]]] = {
     _CLAIMS: CLAIM,
     _ORDERS: ORDER,
     _DEALS: DEAL,
-    3: POSITION,
-    4: LEDGER,
-    6: ACCOUNT,
-    7: STRATEGY,
+    _POSITIONS: POSITION,
+    _LEDGER: LEDGER,
+    _ACCOUNTS: ACCOUNT,
+    _STRATEGIES: STRATEGY,
 }
 _by_first: Final = itemgetter(0)
 _by_two: Final = itemgetter(0, 1)
@@ -59,11 +64,11 @@ _TABLES: Final[tuple[tuple[int, RowStatement, Callable[[Values], Any] | None, Ro
     (_CLAIMS, CLAIM.insert, None, None),
     (_ORDERS, ORDER.upsert, _by_first, RowCounter(ORDER)),
     (_DEALS, DEAL.upsert, _by_first, RowCounter(DEAL)),
-    (3, POSITION.upsert, _by_first, RowCounter(POSITION)),
-    (4, LEDGER.upsert, _by_first, RowCounter(LEDGER)),
-    (6, ACCOUNT.upsert, _by_first, None),
-    (7, STRATEGY.upsert, _by_first, None),
-    (8, _PUT_BALANCE, _by_two, None),
+    (_POSITIONS, POSITION.upsert, _by_first, RowCounter(POSITION)),
+    (_LEDGER, LEDGER.upsert, _by_first, RowCounter(LEDGER)),
+    (_ACCOUNTS, ACCOUNT.upsert, _by_first, None),
+    (_STRATEGIES, STRATEGY.upsert, _by_first, None),
+    (_BALANCES, _PUT_BALANCE, _by_two, None),
     (_SETTINGS, _PUT_SETTING, _by_first, None),
 )
 """How rows are written; by what a later one is known to replace an earlier one, if any does; who counts."""
@@ -126,10 +131,9 @@ def claims_in(records: list[Record]) -> Iterator[Claim]:
 def spans_of(records: list[Record]) -> dict[int, tuple[int, int]]:
     """The first and the last number of the events of each account."""
     found: dict[int, tuple[int, int]] = {}
-    for record in records:
-        for account_id, seq, *_ in record[_EVENTS]:
-            known = found.get(account_id)
-            found[account_id] = (seq, seq) if known is None else (known[0], seq)
+    for account_id, seq in numbers_in(records):
+        known = found.get(account_id)
+        found[account_id] = (seq, seq) if known is None else (known[0], seq)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,6 +19,7 @@ from ccxt_driver.oms.sqlite_file import APPLICATION_ID, MIGRATIONS
 from ccxt_driver.oms.sqlite_outbox import IN_THE_TABLES
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes, RowFilter, StoreError, StoreUnusable
+from tests.helpers.killed_file import killed
 
 
 @pytest.fixture
@@ -58,14 +58,6 @@ def in_the_journal(store: SqliteStore) -> int:
     [count] = store._connection.execute(query).fetchone()
     assert isinstance(count, int)
     return count
-
-
-def killed(path: Path, name: str = "after.sqlite") -> Path:
-    """The file as it would be found after the process was killed now."""
-    target = path.with_name(name)
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{path}{suffix}", f"{target}{suffix}")
-    return target
 
 
 def test_a_commit_is_in_the_journal_and_a_read_brings_it_into_the_tables(store: SqliteStore) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from ccxt_driver.oms.entities import Event, Order, RowEvent
 from ccxt_driver.oms.json_text import loads
 from ccxt_driver.oms.sqlite_store import SqliteStore
 from ccxt_driver.oms.store import Changes
+from tests.helpers.killed_file import killed
 
 
 @pytest.fixture
@@ -46,12 +46,9 @@ def entries(store: SqliteStore) -> int:
     return count
 
 
-def killed(path: Path) -> SqliteStore:
+def after_a_kill(path: Path) -> SqliteStore:
     """The store that is found after the process was killed now."""
-    target = path.with_name("after.sqlite")
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{path}{suffix}", f"{target}{suffix}")
-    return SqliteStore(target, keep_events=300)
+    return SqliteStore(killed(path), keep_events=300)
 
 
 def test_what_is_read_again_is_what_was_told(make_desk: Callable[..., Any], path: Path) -> None:
@@ -66,7 +63,7 @@ def test_what_is_read_again_is_what_was_told(make_desk: Callable[..., Any], path
         desk.send(side, "1", account=2)
     hedged = [row["id"] for row in desk.get("positions_open", account_ids=2)["items"]]
     desk.run("close_by", 2, position_id_a=hedged[0], position_id_b=hedged[1])
-    after = killed(path)
+    after = after_a_kill(path)
     for account_id in (1, 2):
         wanted = [event for event in heard if event.account_id == account_id]
         assert len({event.name for event in wanted}) > 3
@@ -108,7 +105,7 @@ def test_what_is_too_old_is_forgotten_account_by_account(store: SqliteStore, pat
     assert numbers(store, 1, 1_700) == [*range(1_701, 2_000)]
     assert numbers(store, 1, 1_995, limit=2) == [1_996, 1_997]
     assert numbers(store, 2, 0) == [1]
-    after = killed(path)
+    after = after_a_kill(path)
     assert after.load().last_seq == {1: 1_999, 2: 1}
     assert numbers(after, 2, 0) == [1]
     after.close()
@@ -137,7 +134,7 @@ def test_an_entry_without_events_goes_when_its_rows_are_in_the_tables(store: Sql
     store.catch_up()
     assert entries(store) == 1
     store.commit(Changes(settings={"a": 7}))
-    after = killed(path)
+    after = after_a_kill(path)
     assert after.load().settings == {"a": 7}
     after.commit(told((1, 2)))
     assert numbers(after, 1, 0) == [1, 2]
@@ -166,7 +163,7 @@ def test_commits_that_share_a_write_and_read_each_other(store: SqliteStore, path
     else:
         several()
     wanted = [1, 2] if fails else [1, 2, 3, 4, 5]
-    after = killed(path)
+    after = after_a_kill(path)
     assert numbers(after, 1, 0) == wanted == numbers(store, 1, 0)
     store.commit(told((1, len(wanted) + 1)))
     assert numbers(store, 1, 0) == [*wanted, len(wanted) + 1]

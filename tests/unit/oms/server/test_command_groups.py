@@ -103,12 +103,18 @@ async def test_one_at_a_time_waits_for_no_turn(tmp_path: Path) -> None:
         assert len(commits) == 1
 
 
+def listen_to_faults() -> list[dict[str, Any]]:
+    """What the event loop is told of from now on."""
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    return heard
+
+
 async def test_a_fault_reaches_everybody_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    heard: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    heard = listen_to_faults()
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         groups = CommandGroups(oms)
         monkeypatch.setattr(oms, "run_together", fail)
@@ -136,8 +142,7 @@ async def test_one_who_cannot_be_told_of_a_fault_keeps_it_from_no_others(
     def fail(*_: object) -> None:
         raise OverflowError
 
-    heard: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    heard = listen_to_faults()
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         groups = CommandGroups(oms)
         await groups.run(CommandRequest({}, BODY))
@@ -149,8 +154,7 @@ async def test_one_who_cannot_be_told_of_a_fault_keeps_it_from_no_others(
 
 
 async def test_one_who_cannot_be_told_keeps_no_answer_from_others(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    heard = listen_to_faults()
     with EmbeddedOms(db=tmp_path / "oms.sqlite", clock="manual") as oms:
         groups = CommandGroups(oms)
         first = asyncio.create_task(groups.run(CommandRequest({}, BODY)))
